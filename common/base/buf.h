@@ -1,0 +1,50 @@
+/* buf - a growable run of bytes with a ceiling.
+ *
+ * No buffer grows without limit: passing the ceiling sets `failed`, later appends are ignored, and
+ * the writer checks once at the end. The bytes are always followed by a NUL that does not count.
+ */
+#ifndef COMMON_BASE_BUF_H
+#define COMMON_BASE_BUF_H
+
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+
+struct buf { /* Owned by whoever holds it; buf_clear frees the bytes. */
+    char *ptr;
+    size_t len;
+    size_t cap;
+    size_t max;  /* ceiling of len, bytes */
+    bool failed; /* an append passed the ceiling */
+};
+
+/* An empty buffer that may grow to MAX bytes. Allocates nothing yet. */
+void buf_init(struct buf *b, size_t max);
+/* Frees the bytes and leaves an empty buffer with the same ceiling. */
+void buf_clear(struct buf *b);
+/* Empties but keeps the memory for reuse. */
+void buf_reset(struct buf *b);
+
+void buf_add(struct buf *b, const void *ptr, size_t len);
+void buf_add_slice(struct buf *b, struct slice s);
+void buf_add_str(struct buf *b, const char *z);
+void buf_add_char(struct buf *b, char c);
+void buf_add_u64(struct buf *b, uint64_t v);
+void buf_add_i64(struct buf *b, int64_t v);
+void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Appends S as the inside of a JSON string: quotes, backslashes and control characters escaped,
+ * bytes that are not valid UTF-8 replaced by U+FFFD. The quotes around it are the caller's. */
+void buf_add_json(struct buf *b, struct slice s);
+
+/* Room for N more bytes: returns where to write them, or NULL past the ceiling. After writing n
+ * of them, call buf_wrote(b, n). */
+char *buf_reserve(struct buf *b, size_t n);
+void buf_wrote(struct buf *b, size_t n);
+
+struct slice buf_slice(const struct buf *b);
+/* Moves the bytes out: the caller owns and frees the result, which ends in a NUL; B is empty. */
+char *buf_take(struct buf *b, size_t *len);
+
+#endif

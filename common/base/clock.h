@@ -1,0 +1,22 @@
+/* clock - the only place that reads a clock.   [edge]
+ *
+ * mono_us never jumps and is for timers, deadlines and durations; wall_ms is for stamps that people
+ * and providers read. The two types keep them from being mixed by accident.
+ */
+#ifndef COMMON_BASE_CLOCK_H
+#define COMMON_BASE_CLOCK_H
+
+#include <stdint.h>
+
+typedef int64_t mono_us; /* microseconds of CLOCK_MONOTONIC */
+typedef int64_t wall_ms; /* milliseconds since 1970 */
+
+mono_us clock_mono_us(void);
+wall_ms clock_wall_ms(void);
+
+#define CLOCK_ISO_LEN 24 /* "2026-11-21T02:15:49.123Z" */
+
+/* Writes CLOCK_ISO_LEN characters and a NUL. */
+void clock_iso(wall_ms at, char out[CLOCK_ISO_LEN + 1]);
+
+#endif

@@ -1,0 +1,248 @@
+#include "common/base/text.h"
+
+#include <ctype.h>
+
+enum err text_u64(struct slice s, uint64_t max, uint64_t *out)
+{
+    if (s.len == 0 || s.len > 19)
+        return ERR_INVALID;
+    uint64_t v = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return ERR_INVALID;
+        v = v * 10 + (uint64_t)(s.ptr[i] - '0');
+    }
+    if (v > max)
+        return ERR_INVALID;
+    *out = v;
+    return OK;
+}
+
+enum err text_i64(struct slice s, int64_t *out)
+{
+    bool negative = s.len && s.ptr[0] == '-';
+    uint64_t v = 0;
+    enum err rc = text_u64(negative ? slice_skip(s, 1) : s, INT64_MAX, &v);
+    if (rc == OK)
+        *out = negative ? -(int64_t)v : (int64_t)v;
+    return rc;
+}
+
+void text_hex(const void *bytes, size_t len, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *in = bytes;
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[in[i] >> 4];
+        out[2 * i + 1] = digits[in[i] & 15];
+    }
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+enum err text_unhex(struct slice s, void *out, size_t len)
+{
+    unsigned char *to = out;
+    if (s.len != 2 * len)
+        return ERR_INVALID;
+    for (size_t i = 0; i < len; i++) {
+        int hi = hex_value(s.ptr[2 * i]), lo = hex_value(s.ptr[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            return ERR_INVALID;
+        to[i] = (unsigned char)(hi << 4 | lo);
+    }
+    return OK;
+}
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+size_t text_base64(const void *bytes, size_t len, char *out)
+{
+    const unsigned char *in = bytes;
+    size_t n = 0;
+    for (size_t i = 0; i < len; i += 3) {
+        size_t left = len - i;
+        unsigned v = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
+                     (left > 2 ? in[i + 2] : 0);
+        out[n++] = base64_digits[v >> 18];
+        out[n++] = base64_digits[v >> 12 & 63];
+        out[n++] = left > 1 ? base64_digits[v >> 6 & 63] : '=';
+        out[n++] = left > 2 ? base64_digits[v & 63] : '=';
+    }
+    return n;
+}
+
+static int base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+enum err text_unbase64(struct slice s, bool padding_optional, void *out, size_t *len)
+{
+    unsigned char *to = out;
+    size_t pad = 0, n = 0;
+    while (pad < 2 && pad < s.len && s.ptr[s.len - 1 - pad] == '=')
+        pad++;
+    size_t digits = s.len - pad;
+    if (digits % 4 == 1 || (pad && s.len % 4) || (!pad && digits % 4 && !padding_optional))
+        return ERR_INVALID;
+    unsigned v = 0;
+    for (size_t i = 0; i < digits; i++) {
+        int d = base64_value(s.ptr[i]);
+        if (d < 0)
+            return ERR_INVALID;
+        v = v << 6 | (unsigned)d;
+        if (i % 4 == 3) {
+            to[n++] = (unsigned char)(v >> 16);
+            to[n++] = (unsigned char)(v >> 8);
+            to[n++] = (unsigned char)v;
+            v = 0;
+        }
+    }
+    if (digits % 4 == 2) {
+        if (v & 15)
+            return ERR_INVALID;
+        to[n++] = (unsigned char)(v >> 4);
+    } else if (digits % 4 == 3) {
+        if (v & 3)
+            return ERR_INVALID;
+        to[n++] = (unsigned char)(v >> 10);
+        to[n++] = (unsigned char)(v >> 2);
+    }
+    *len = n;
+    return OK;
+}
+
+void text_add_percent(struct buf *out, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if ((c < 0x80 && isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~')
+            buf_add_char(out, (char)c);
+        else
+            buf_addf(out, "%%%02X", c);
+    }
+}
+
+enum err text_unpercent(struct buf *out, struct slice s, bool plus)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (c == '%') {
+            unsigned char byte = 0;
+            if (s.len - i < 3 || text_unhex(slice_make(s.ptr + i + 1, 2), &byte, 1) != OK || !byte)
+                return ERR_INVALID;
+            c = (char)byte;
+            i += 2;
+        } else if (c == '+' && plus) {
+            c = ' ';
+        }
+        buf_add_char(out, c);
+    }
+    return out->failed ? ERR_TOO_BIG : OK;
+}
+
+size_t text_utf8_width(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    if (s.len == 0)
+        return 0;
+    if (p[0] < 0x80)
+        return 1;
+    size_t width = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < width)
+        return 0;
+    for (size_t i = 1; i < width; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return width;
+}
+
+bool text_is_utf8(struct slice s)
+{
+    while (s.len) {
+        size_t width = text_utf8_width(s);
+        if (width == 0)
+            return false;
+        s = slice_skip(s, width);
+    }
+    return true;
+}
+
+bool text_has_control(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f)
+            return true;
+    return false;
+}
+
+#define DISTANCE_LEN 64
+
+unsigned text_distance(struct slice a, struct slice b, unsigned max)
+{
+    unsigned row[3][DISTANCE_LEN + 1];
+    if (a.len > DISTANCE_LEN || b.len > DISTANCE_LEN)
+        return max + 1;
+    for (size_t j = 0; j <= b.len; j++)
+        row[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= a.len; i++) {
+        unsigned *now = row[i % 3], *up = row[(i + 2) % 3], *up2 = row[(i + 1) % 3];
+        now[0] = (unsigned)i;
+        for (size_t j = 1; j <= b.len; j++) {
+            unsigned best = up[j - 1] + (a.ptr[i - 1] != b.ptr[j - 1]);
+            if (up[j] + 1 < best)
+                best = up[j] + 1;
+            if (now[j - 1] + 1 < best)
+                best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a.ptr[i - 1] == b.ptr[j - 2] && a.ptr[i - 2] == b.ptr[j - 1] &&
+                up2[j - 2] + 1 < best)
+                best = up2[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    unsigned d = row[a.len % 3][b.len];
+    return d > max ? max + 1 : d;
+}
+
+bool text_glob_nocase(struct slice pattern, struct slice s)
+{
+    size_t p = 0, i = 0, star = (size_t)-1, mark = 0;
+    while (i < s.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            star = p++;
+            mark = i;
+        } else if (p < pattern.len && tolower((unsigned char)pattern.ptr[p]) ==
+                                          tolower((unsigned char)s.ptr[i])) {
+            p++;
+            i++;
+        } else if (star != (size_t)-1) {
+            p = star + 1;
+            i = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*')
+        p++;
+    return p == pattern.len;
+}

@@ -1,0 +1,49 @@
+/* text - strict reading and writing of small texts.   [pure]
+ *
+ * The only place where digits, hex, base64, percent-encoding and UTF-8 are decoded. Everything is
+ * strict: no signs, no spaces, no leniency that a sender could use to mean two things at once.
+ */
+#ifndef COMMON_BASE_TEXT_H
+#define COMMON_BASE_TEXT_H
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+/* Decimal digits only, at most 19 of them, value <= MAX. ERR_INVALID otherwise. */
+enum err text_u64(struct slice s, uint64_t max, uint64_t *out) MUST_CHECK;
+/* Same with an optional leading '-'. */
+enum err text_i64(struct slice s, int64_t *out) MUST_CHECK;
+
+/* 2*LEN lower-case hex digits into OUT, no NUL. */
+void text_hex(const void *bytes, size_t len, char *out);
+/* Hex of either case; S.len must be 2*LEN. */
+enum err text_unhex(struct slice s, void *out, size_t len) MUST_CHECK;
+
+/* Standard alphabet with padding. OUT needs 4*((LEN+2)/3) bytes; no NUL. Returns bytes written. */
+size_t text_base64(const void *bytes, size_t len, char *out);
+/* Standard alphabet only; padding must be complete, or absent if PADDING_OPTIONAL; unused bits must
+ * be zero. OUT needs 3*((S.len+3)/4) bytes. */
+enum err text_unbase64(struct slice s, bool padding_optional, void *out, size_t *len) MUST_CHECK;
+
+/* Percent-encodes all but RFC 3986's unreserved characters. */
+void text_add_percent(struct buf *out, struct slice s);
+/* Decodes %XX; with PLUS also '+' as space. ERR_INVALID on a broken escape or on %00. */
+enum err text_unpercent(struct buf *out, struct slice s, bool plus) MUST_CHECK;
+
+/* Width (1-4) of the valid UTF-8 character that S starts with, or 0. No surrogates, no overlongs. */
+size_t text_utf8_width(struct slice s);
+/* All of S is valid UTF-8. */
+bool text_is_utf8(struct slice s);
+/* S holds a byte below 0x20 or 0x7f. */
+bool text_has_control(struct slice s);
+
+/* Edit distance (insert, delete, replace, swap of neighbours), at most MAX+1. For "did you mean". */
+unsigned text_distance(struct slice a, struct slice b, unsigned max);
+
+/* Matches S against PATTERN, in which '*' stands for any run; letters without regard to case. */
+bool text_glob_nocase(struct slice pattern, struct slice s);
+
+#endif

@@ -1,0 +1,144 @@
+/* config - the configuration as a checked, immutable value.
+ *
+ * config_load reads the file, puts `env:` and `file:` values and the HOOKPACE_* overrides in, checks
+ * everything and reports every problem with its JSON path; what it returns satisfies all rules, so
+ * nobody checks again. A reload makes a new value; holders keep theirs by reference.
+ */
+#ifndef COMMON_CONFIG_CONFIG_H
+#define COMMON_CONFIG_CONFIG_H
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/map.h"
+#include "common/base/slice.h"
+#include "common/net/addr.h"
+#include "common/webhook/scheme.h"
+#include "common/webhook/url_template.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct json_picks;
+
+struct config_redis {
+    char *host; /* NULL with a unix socket */
+    unsigned port;
+    char *unix_path; /* NULL with TCP */
+    char *user, *password; /* may be NULL */
+    unsigned db;
+    char *shown; /* the URL without credentials, for logs */
+    char *prefix;
+    unsigned partitions;
+    int64_t timeout_ms;
+};
+
+struct config_receiver {
+    char *listen;
+    unsigned threads;
+    size_t max_body_bytes, max_inflated_bytes, max_inflight_bytes;
+    int64_t header_timeout_ms, body_timeout_ms;
+    unsigned max_connections;
+    char *tls_cert, *tls_key; /* both or neither */
+};
+
+struct config_dispatcher {
+    char *listen;
+    unsigned concurrency;
+    int64_t drain_ms;
+    struct cidr *allow, *deny;
+    size_t allow_count, deny_count;
+    char *proxy; /* egress.proxy, or NULL */
+};
+
+struct config_retention {
+    int64_t done_s, dead_s, dedup_s;
+};
+
+struct config_account {
+    char *name, *password;
+    bool is_admin;
+    int64_t delay_ms; /* -1: the top-level one */
+    struct scheme *sign; /* or NULL */
+};
+
+enum delivery_order { ORDER_REQUEUE, ORDER_FIFO };
+enum gzip_mode { GZIP_KEEP, GZIP_ALWAYS, GZIP_NEVER };
+
+struct destination { /* owned by its config */
+    char *name;
+    bool is_pingback;            /* pingback_url was given, not postback_url */
+    struct url_template *url;
+    char *lane;                  /* its own name unless it names one */
+    unsigned partition;          /* of the lane */
+    int64_t delay_ms;            /* in force: its own, else the top-level one */
+    enum delivery_order order;   /* destinations that share a lane agree on it */
+    unsigned concurrency;        /* attempts in flight over all dispatchers */
+    int64_t timeout_ms, connect_timeout_ms;
+    int64_t lease_ms;            /* connect_timeout + timeout + 3 s */
+    bool verify_tls;
+    char *ca_file;               /* or NULL */
+    enum gzip_mode gzip;
+    char *headers;               /* "Name: value\r\n" lines, may be empty */
+    struct scheme *sign;         /* or NULL */
+    int64_t *schedule_ms;        /* waits before attempt 2, 3, ... */
+    size_t schedule_count;       /* attempts = schedule_count + 1 */
+    double jitter;               /* 0..1 share of each wait */
+};
+
+struct source { /* owned by its config */
+    char *name;
+    struct scheme *verify;
+    struct cidr *allow; /* empty: any address */
+    size_t allow_count;
+    struct json_picks *picks; /* id pointers, then tag pointers */
+    size_t id_picks, tag_picks;
+    bool payload_is_json; /* false with "payload": "any" */
+    bool signed_over_wire;
+    char **keep_headers; /* NULL: the default list */
+    size_t keep_count;
+    struct destination **to; /* borrowed from the same config */
+    size_t to_count;
+};
+
+struct config {
+    _Atomic unsigned refs;
+    char *file;
+    struct config_redis redis;
+    struct config_receiver receiver;
+    char *admin_listen;
+    struct config_dispatcher dispatcher;
+    int64_t delay_ms, delay_step_ms;
+    struct config_retention retention;
+    struct map sources;      /* name -> struct source */
+    struct map destinations; /* name -> struct destination */
+    struct map accounts;     /* name -> struct config_account */
+};
+
+#define CONFIG_PROBLEMS_MAX 100
+
+/* Every problem found, one a line: "destinations.orders.delay_ms: 75 is not ...". Owned by caller. */
+struct config_problems {
+    struct buf text;
+    size_t count;
+};
+void config_problems_init(struct config_problems *p);
+void config_problems_clear(struct config_problems *p);
+
+/* The file to read: ARG if not NULL, else $HOOKPACE_CONFIG, ./hookpace.json, then
+ * /etc/hookpace/hookpace.json. Borrowed or static. */
+const char *config_path(const char *arg);
+/* Loads PATH. On OK *OUT has one reference; otherwise PROBLEMS says everything that is wrong. */
+enum err config_load(const char *path, struct config **out, struct config_problems *problems) MUST_CHECK;
+/* The same from text, for tests and fuzzing; NAME stands for the file in messages. */
+enum err config_parse(struct slice text, const char *name, struct config **out,
+                      struct config_problems *problems) MUST_CHECK;
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c); /* NULL is fine; thread-safe */
+
+struct source *config_source(const struct config *c, struct slice name);           /* or NULL */
+struct destination *config_destination(const struct config *c, struct slice name); /* or NULL */
+
+/* The delay rule: 0, 50, or a multiple of STEP_MS up to 1000. */
+bool delay_is_allowed(int64_t delay_ms, int64_t step_ms);
+
+#endif

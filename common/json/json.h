@@ -1,0 +1,37 @@
+/* json - JSON documents as trees: configuration, small API bodies.   [edge: json-c]
+ *
+ * Never used on webhook bodies, which are checked as a stream (json_scan.h) and relayed as bytes.
+ */
+#ifndef COMMON_JSON_JSON_H
+#define COMMON_JSON_JSON_H
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+struct json; /* a value; borrowed from its document unless a comment says otherwise */
+
+enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+/* Parses exactly one RFC 8259 document (bytes after it, comments, NaN, duplicate object keys, control
+ * characters, invalid UTF-8, depth over 32 are errors; E says what and at which line and column).
+ * Free the document with json_free. */
+enum err json_parse(struct slice text, struct json **out, struct error *e) MUST_CHECK;
+void json_free(struct json *doc);
+
+/* JSON_NULL also for J == NULL. */
+enum json_kind json_kind(const struct json *j);
+bool json_bool(const struct json *j);
+int64_t json_int(const struct json *j);
+double json_double(const struct json *j); /* ints too */
+struct slice json_string(const struct json *j);
+
+size_t json_length(const struct json *j); /* of an array or object */
+const struct json *json_at(const struct json *array, size_t i);
+const struct json *json_get(const struct json *object, const char *key); /* NULL if missing */
+/* Walks an object's members in order: start with *AT = 0. False at the end. */
+bool json_next(const struct json *object, size_t *at, struct slice *key, const struct json **value);
+
+#endif

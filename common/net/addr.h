@@ -1,0 +1,38 @@
+/* addr - IP addresses, CIDR blocks and which of them are special.   [pure]
+ */
+#ifndef COMMON_NET_ADDR_H
+#define COMMON_NET_ADDR_H
+
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+struct sockaddr;
+
+struct addr {            /* plain value; IPv4-mapped IPv6 is kept as IPv4 */
+    unsigned char ip[16];
+    uint8_t family;      /* 4, 6, or 0 for none (a unix socket) */
+    uint16_t port;
+};
+
+#define ADDR_TEXT 64
+void addr_from_sockaddr(const struct sockaddr *sa, struct addr *out);
+/* "1.2.3.4" or "2001:db8::1", without the port; ADDR_TEXT bytes are enough. */
+void addr_text(const struct addr *a, char out[ADDR_TEXT]);
+
+struct cidr {
+    struct addr base;
+    unsigned bits;
+};
+/* "10.0.0.0/8", "2001:db8::/32", or a bare address (all its bits). Bits outside the mask must be 0. */
+enum err cidr_parse(struct slice text, struct cidr *out, struct error *e) MUST_CHECK;
+bool cidr_has(const struct cidr *c, const struct addr *a);
+bool cidr_any(const struct cidr *list, size_t n, const struct addr *a);
+
+/* Private, loopback, link-local, multicast, documentation, translation and other ranges that are not
+ * the public internet (IANA special-purpose registries; 6to4, NAT64 and the like judged by what they
+ * embed, or refused). */
+bool addr_is_special(const struct addr *a);
+
+#endif

@@ -1,0 +1,45 @@
+/* loop - one event loop: timers, signals, deferred calls, calls from other threads, stopping.
+ * [edge: libevent]
+ *
+ * Only common/net and the adapters in common/redis and dispatcher/http_client.c see libevent itself
+ * (through loop_base). Callbacks of one loop never run at the same time.
+ */
+#ifndef COMMON_NET_LOOP_H
+#define COMMON_NET_LOOP_H
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+
+struct event_base;
+struct loop;
+struct loop_timer;
+
+typedef void (*loop_fn)(void *ctx);
+typedef void (*loop_signal_fn)(void *ctx, int signo);
+
+/* Timers are precise (timerfd where there is one): pacing depends on it. Owned by the caller. */
+struct loop *loop_new(void);
+void loop_free(struct loop *l);
+struct event_base *loop_base(struct loop *l);
+/* Runs until loop_stop. */
+void loop_run(struct loop *l);
+/* May be called from any thread and from callbacks. */
+void loop_stop(struct loop *l);
+
+/* A timer that is not armed. Free it before its loop. */
+struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *ctx);
+void loop_timer_free(struct loop_timer *t); /* NULL is fine; never fires afterwards */
+/* Fires once after US microseconds (0: in the next turn); re-arming replaces. */
+void loop_timer_arm(struct loop_timer *t, int64_t us);
+void loop_timer_cancel(struct loop_timer *t);
+bool loop_timer_armed(const struct loop_timer *t);
+
+/* Runs FN once, later in this turn or in the next one, never before this call returns. */
+void loop_defer(struct loop *l, loop_fn fn, void *ctx);
+/* The same from another thread. */
+void loop_post(struct loop *l, loop_fn fn, void *ctx);
+
+/* Calls FN in the loop for each of SIGNO. One handler per signal and process. */
+void loop_on_signal(struct loop *l, int signo, loop_signal_fn fn, void *ctx);
+
+#endif

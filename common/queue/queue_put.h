@@ -1,0 +1,46 @@
+/* queue_put - accepting events: the receiver's side of the queue.
+ *
+ * Events of one loop turn are put by one script call per partition (put.lua), so that many requests
+ * share a round trip and, with appendfsync always, one fsync. One queue_put per receiver thread.
+ */
+#ifndef COMMON_QUEUE_QUEUE_PUT_H
+#define COMMON_QUEUE_QUEUE_PUT_H
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+struct config;
+struct destination;
+struct event;
+struct loop;
+struct queue_put;
+struct redis;
+
+enum put_result {
+    PUT_QUEUED,
+    PUT_DUPLICATE,   /* accepted before, inside dedup_s; nothing was queued */
+    PUT_UNAVAILABLE, /* any doubt: refused, no answer in time, or one of several partitions failed */
+};
+
+struct put_request { /* all borrowed for the call */
+    const struct event *event;
+    struct slice dedup; /* the signed message id, or empty: same id and same digest is a repeat */
+    struct destination *const *to;
+    size_t to_count; /* 0: the event is only kept */
+};
+
+/* Exactly once per submitted request, never before queue_put_submit returns. RECEIVED_AT is the first
+ * acceptance's time for a duplicate. */
+typedef void (*put_fn)(void *ctx, enum put_result result, wall_ms received_at);
+
+/* REDIS is borrowed; CONF referenced. */
+struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf);
+void queue_put_free(struct queue_put *q);
+/* Retention, prefix and partitions for what is submitted from now on. */
+void queue_put_set_config(struct queue_put *q, struct config *conf);
+/* ERR_UNAVAIL (no callback) if Redis is not ready or too much is pending. */
+enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn,
+                          void *ctx) MUST_CHECK;
+
+#endif

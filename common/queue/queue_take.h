@@ -1,0 +1,89 @@
+/* queue_take - claiming deliveries and reporting what became of them: the dispatcher's side.
+ *
+ * Claims as long as there is capacity and work may be due: woken by the `wake` channel, by the moment
+ * Redis named at the last claim, and at least once a second. Claims, send reports and results of one loop
+ * turn share a write. Results that could not be recorded are kept and repeated after a reconnect; the
+ * fence of each claim makes that safe. One per dispatcher; serves all partitions.
+ */
+#ifndef COMMON_QUEUE_QUEUE_TAKE_H
+#define COMMON_QUEUE_QUEUE_TAKE_H
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+#include "common/queue/record.h"
+
+struct config;
+struct loop;
+struct metrics;
+struct queue_take;
+struct redis;
+
+struct delivery { /* one claim; owned by whoever got it, until queue_take_settle takes it back */
+    char *id;              /* "<event id>:<destination>" */
+    struct slice event_id; /* key of the event; into id */
+    struct slice destination; /* into id */
+    char *lane;
+    unsigned partition;
+    int64_t delay_ms;    /* captured at acceptance */
+    unsigned attempt;    /* this one's number, from 1 */
+    unsigned requeues;
+    char secret_id[16];  /* captured at acceptance; empty without one */
+    wall_ms accepted_at; /* when the event was accepted, receiver's clock */
+    uint64_t fence;      /* identifies this claim */
+    mono_us claimed_at;  /* before the claim was sent: windows count from here */
+    mono_us send_until;  /* the request must not leave after this moment */
+    bool report_sent;    /* call queue_take_sent when the request leaves */
+    bool readable;       /* false: the event's record is gone or of an unknown version */
+    struct event event;  /* valid while the delivery lives, if readable */
+    struct buf record, scratch;
+    void *ctx; /* the engine's */
+};
+
+enum settle_verdict {
+    SETTLE_DONE,    /* 2xx: over */
+    SETTLE_RETRY,   /* failed; again after wait_ms */
+    SETTLE_DEAD,    /* attempts spent, 410 or refused by policy */
+    SETTLE_RELEASE, /* not attempted: back to the head of its list, the attempt is given back */
+};
+
+struct settlement { /* slices borrowed for the call */
+    enum settle_verdict verdict;
+    int64_t wait_ms;     /* SETTLE_RETRY: until the next attempt; SETTLE_RELEASE: how long the lane holds */
+    int status;          /* HTTP status, 0 if none was seen */
+    struct slice error;  /* short word: "timeout", "connect", "http_500", "blocked_address", ... */
+    struct slice response; /* up to 1 KiB of the response's body */
+    int64_t duration_ms; /* of the attempt */
+    bool was_sent;       /* the request left (PREREQ passed) */
+    bool unreachable;    /* the host could not be reached: counts towards the lane's circuit */
+};
+
+struct take_handler {
+    /* New claims. The engine owns D from here on and ends it with queue_take_settle. */
+    void (*on_claimed)(void *ctx, struct delivery *d);
+    void *ctx;
+};
+
+/* REDIS borrowed. NAME identifies this dispatcher (host:pid). */
+struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct config *conf, const char *name,
+                                  struct metrics *metrics, const struct take_handler *handler);
+void queue_take_free(struct queue_take *q);
+void queue_take_set_config(struct queue_take *q, struct config *conf);
+/* Redis is (back) in place / lost: call from the connection's events. */
+void queue_take_on_ready(struct queue_take *q);
+void queue_take_on_lost(struct queue_take *q);
+/* Something may be claimable (a message on the wake channel). */
+void queue_take_wake(struct queue_take *q);
+/* How many more deliveries the engine will take now. 0 stops claiming (drain). */
+void queue_take_set_capacity(struct queue_take *q, size_t n);
+/* The request of D leaves now. Only where d->report_sent. */
+void queue_take_sent(struct queue_take *q, const struct delivery *d);
+/* Records the outcome and frees D. */
+void queue_take_settle(struct queue_take *q, struct delivery *d, const struct settlement *s);
+/* Results not yet confirmed by Redis. When it is 0 and nothing is in flight, a drain is over. */
+size_t queue_take_unsettled(const struct queue_take *q);
+/* Called (deferred) each time queue_take_unsettled falls to 0. */
+void queue_take_on_settled(struct queue_take *q, void (*fn)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,32 @@
+/* url_template - downstream URLs with $id, $tag, $source in them.   [pure]
+ *
+ * Variables may stand only in path segments and query values and are percent-encoded (all but RFC
+ * 3986 unreserved), so scheme, host and port cannot change by substitution. A path segment that
+ * would become "." or ".." after substitution is refused at expansion.
+ */
+#ifndef COMMON_WEBHOOK_URL_TEMPLATE_H
+#define COMMON_WEBHOOK_URL_TEMPLATE_H
+
+#include "common/base/buf.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+
+struct url_template; /* immutable */
+
+struct url_vars {
+    struct slice id, tag, source;
+};
+
+/* Checks TEXT: absolute http or https URL, a host, no userinfo, no fragment, no control characters or
+ * spaces, port 1-65535; variables only where they may stand; an unknown $name is an error with a
+ * "did you mean"; "$$" is a dollar sign... only where it would otherwise be read as a variable. */
+enum err url_template_new(struct slice text, struct url_template **out, struct error *e) MUST_CHECK;
+void url_template_free(struct url_template *t);
+struct slice url_template_text(const struct url_template *t);   /* as configured */
+struct slice url_template_origin(const struct url_template *t); /* "https://app.example:8443" */
+bool url_template_is_tls(const struct url_template *t);
+/* Appends the URL. ERR_INVALID if a value would make a dot segment; ERR_TOO_BIG past OUT's ceiling. */
+enum err url_template_expand(const struct url_template *t, const struct url_vars *vars,
+                             struct buf *out) MUST_CHECK;
+
+#endif
