@@ -1,0 +1,85 @@
+#include "common/webhook/ids.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+/* cmocka needs the four above */
+#include <cmocka.h>
+
+static void ids_have_a_narrow_alphabet(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "a",   "0",          "-", "_", ":", "...", "a.b", "01963e9c-7b7a-7c3e-8f00-000000000001",
+        "..a", "A:b:c-d_e.f"};
+    static const char *const bad[] = {"",         ".",   "..",     "a b",  "a/b",  "a%20b",
+                                      "a{b",      "a}b", "a\r\nb", "a\\b", "\x7f", "a\tb",
+                                      "\xc3\xa9", "a?b", "a#b",    "a@b",  "$id",  "a\"b"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert_true(id_is_valid(slice_str(good[i])));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(id_is_valid(slice_str(bad[i])));
+    assert_false(id_is_valid(slice_make("a\0b", 3)));
+    char text[ID_MAX + 1];
+    memset(text, 'x', sizeof(text));
+    assert_true(id_is_valid(slice_make(text, ID_MAX)));
+    assert_false(id_is_valid(slice_make(text, ID_MAX + 1)));
+}
+
+static void tags_are_text_without_controls(void **state)
+{
+    (void)state;
+    assert_true(tag_is_valid(slice_str("")));
+    assert_true(tag_is_valid(slice_str(NULL)));
+    assert_true(tag_is_valid(slice_str("caf\xc3\xa9 / $x ?&=#%")));
+    assert_false(tag_is_valid(slice_str("a\nb")));
+    assert_false(tag_is_valid(slice_make("a\0b", 3)));
+    assert_false(tag_is_valid(slice_str("a\x7f")));
+    assert_false(tag_is_valid(slice_str("\xff")));
+    assert_false(tag_is_valid(slice_str("\xed\xa0\x80"))); /* a surrogate */
+    char text[TAG_MAX + 1];
+    memset(text, 'x', sizeof(text));
+    assert_true(tag_is_valid(slice_make(text, TAG_MAX)));
+    assert_false(tag_is_valid(slice_make(text, TAG_MAX + 1)));
+}
+
+static void names_cannot_break_a_key_or_a_path(void **state)
+{
+    (void)state;
+    assert_true(name_is_valid(slice_str("orders-EU_2")));
+    static const char *const bad[] = {"", "a.b", "a:b", "a}b{", "a/b", "a b", "..", "\xc3\xa9"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(name_is_valid(slice_str(bad[i])));
+    char text[NAME_MAX_LEN + 1];
+    memset(text, 'x', sizeof(text));
+    assert_true(name_is_valid(slice_make(text, NAME_MAX_LEN)));
+    assert_false(name_is_valid(slice_make(text, NAME_MAX_LEN + 1)));
+}
+
+static void uuid7_has_the_time_in_front(void **state)
+{
+    (void)state;
+    /* RFC 9562 appendix A.6: 2022-02-22 19:22:22 UTC is 017F22E279B0 */
+    char a[UUID_LEN + 1], b[UUID_LEN + 1], later[UUID_LEN + 1];
+    uuid7(1645557742000, a);
+    uuid7(1645557742000, b);
+    uuid7(1645557742001, later);
+    assert_memory_equal(a, "017f22e2-79b0-7", 15);
+    assert_true(strchr("89ab", a[19]) != NULL);
+    assert_int_equal(strlen(a), UUID_LEN);
+    assert_string_not_equal(a, b);
+    assert_true(strcmp(a, later) < 0);
+    assert_true(id_is_valid(slice_str(a)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_have_a_narrow_alphabet),
+        cmocka_unit_test(tags_are_text_without_controls),
+        cmocka_unit_test(names_cannot_break_a_key_or_a_path),
+        cmocka_unit_test(uuid7_has_the_time_in_front),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
