@@ -30,8 +30,9 @@ struct slice json_string(const struct json *j);
 
 size_t json_length(const struct json *j); /* of an array or object */
 const struct json *json_at(const struct json *array, size_t i);
-const struct json *json_get(const struct json *object, const char *key); /* NULL if missing */
-/* Walks an object's members in order: start with *AT = 0. False at the end. */
+/* NULL if missing, and also for a null: json_next tells the two apart. */
+const struct json *json_get(const struct json *object, const char *key);
+/* Walks an object's members in order: start with *AT = 0. False at the end. OBJECT must not change. */
 bool json_next(const struct json *object, size_t *at, struct slice *key, const struct json **value);
 
 #endif

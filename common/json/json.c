@@ -1,0 +1,140 @@
+#include "common/json/json.h"
+
+#include "common/json/json_check.h"
+
+/* json-c has a type of the name of our json_bool(). */
+#define json_bool json_c_bool
+#include <json-c/json.h>
+#undef json_bool
+
+#define TEXT_MAX ((size_t)256 << 20) /* json-c counts in int */
+#define WALK_OVER ((size_t)1)        /* no entry has this address */
+
+/* struct json is json-c's json_object under another name; JSON null is its NULL pointer. */
+static struct json_object *raw(const struct json *j)
+{
+    return (struct json_object *)(uintptr_t)j;
+}
+
+enum err json_parse(struct slice text, struct json **out, struct error *e)
+{
+    *out = NULL;
+    if (text.len > TEXT_MAX)
+        return fail(e, ERR_TOO_BIG, "a document of over %zu bytes", TEXT_MAX);
+    enum err rc = json_check(text, e);
+    if (rc != OK)
+        return rc;
+    /* json-c counts scalars as a level of their own, and one more for itself. */
+    struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH + 4);
+    if (!tok)
+        return fail(e, ERR_TOO_BIG, "out of memory");
+    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+    struct json_object *root = json_tokener_parse_ex(tok, text.ptr, (int)text.len);
+    if (json_tokener_get_error(tok) == json_tokener_continue)
+        root = json_tokener_parse_ex(tok, "", 1); /* only its NUL ends a bare number */
+    enum json_tokener_error said = json_tokener_get_error(tok);
+    json_tokener_free(tok);
+    if (said != json_tokener_success) {
+        json_object_put(root);
+        return fail(e, ERR_INVALID, "%s", json_tokener_error_desc(said));
+    }
+    *out = (struct json *)root;
+    return OK;
+}
+
+void json_free(struct json *doc)
+{
+    json_object_put(raw(doc));
+}
+
+/* Integers past 64 bits are clamped by json-c: they count as doubles, so that nobody takes the
+ * clamped value for what was written. */
+static enum json_kind int_kind(struct json_object *o)
+{
+    int64_t v = json_object_get_int64(o);
+    bool clamped = v == INT64_MIN || (v > 0 && json_object_get_uint64(o) > INT64_MAX);
+    return clamped ? JSON_DOUBLE : JSON_INT;
+}
+
+enum json_kind json_kind(const struct json *j)
+{
+    switch (json_object_get_type(raw(j))) {
+    case json_type_null:
+        return JSON_NULL;
+    case json_type_boolean:
+        return JSON_BOOL;
+    case json_type_int:
+        return int_kind(raw(j));
+    case json_type_double:
+        return JSON_DOUBLE;
+    case json_type_string:
+        return JSON_STRING;
+    case json_type_array:
+        return JSON_ARRAY;
+    case json_type_object:
+        return JSON_OBJECT;
+    }
+    return JSON_NULL;
+}
+
+bool json_bool(const struct json *j)
+{
+    return json_kind(j) == JSON_BOOL && json_object_get_boolean(raw(j));
+}
+
+int64_t json_int(const struct json *j)
+{
+    return json_kind(j) == JSON_INT ? json_object_get_int64(raw(j)) : 0;
+}
+
+double json_double(const struct json *j)
+{
+    enum json_kind kind = json_kind(j);
+    return kind == JSON_INT || kind == JSON_DOUBLE ? json_object_get_double(raw(j)) : 0;
+}
+
+struct slice json_string(const struct json *j)
+{
+    if (json_kind(j) != JSON_STRING)
+        return (struct slice){NULL, 0};
+    return slice_make(json_object_get_string(raw(j)), (size_t)json_object_get_string_len(raw(j)));
+}
+
+size_t json_length(const struct json *j)
+{
+    enum json_kind kind = json_kind(j);
+    if (kind == JSON_ARRAY)
+        return json_object_array_length(raw(j));
+    return kind == JSON_OBJECT ? (size_t)json_object_object_length(raw(j)) : 0;
+}
+
+const struct json *json_at(const struct json *array, size_t i)
+{
+    if (json_kind(array) != JSON_ARRAY || i >= json_object_array_length(raw(array)))
+        return NULL;
+    return (const struct json *)json_object_array_get_idx(raw(array), i);
+}
+
+const struct json *json_get(const struct json *object, const char *key)
+{
+    struct json_object *value = NULL;
+    if (json_kind(object) == JSON_OBJECT)
+        json_object_object_get_ex(raw(object), key, &value);
+    return (const struct json *)value;
+}
+
+/* *AT is 0 at the start, then the address of the next entry, then WALK_OVER. */
+bool json_next(const struct json *object, size_t *at, struct slice *key, const struct json **value)
+{
+    if (json_kind(object) != JSON_OBJECT || *at == WALK_OVER)
+        return false;
+    const struct lh_entry *entry =
+        *at ? (const struct lh_entry *)*at : lh_table_head(json_object_get_object(raw(object)));
+    if (!entry)
+        return false;
+    *key = slice_str(lh_entry_k(entry));
+    *value = lh_entry_v(entry);
+    const struct lh_entry *next = lh_entry_next(entry);
+    *at = next ? (size_t)next : WALK_OVER;
+    return true;
+}
