@@ -1,0 +1,62 @@
+"""Certificates for TLS tests, made by the openssl command in a directory."""
+
+import subprocess
+from pathlib import Path
+
+
+def _run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr}"
+
+
+class Authority:
+    """A certificate authority of its own in DIRECTORY; `ca` is the file to trust.
+
+    Each method returns (certificate file, key file).
+    """
+
+    def __init__(self, directory, name="Test CA"):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.ca = self.directory / "ca.pem"
+        self.ca_key = self.directory / "ca.key"
+        _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-subj", f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
+
+    def good(self, names=("DNS:localhost", "IP:127.0.0.1")):
+        """For localhost and 127.0.0.1, valid for two days."""
+        return self._issue("good", names)
+
+    def wrong_host(self):
+        return self._issue("wrong", ("DNS:elsewhere.example",))
+
+    def expired(self):
+        """Was valid for one day, a long time ago."""
+        return self._issue("expired", ("DNS:localhost", "IP:127.0.0.1"), ("20200101000000Z", "20200102000000Z"))
+
+    def not_yet(self):
+        return self._issue("notyet", ("DNS:localhost", "IP:127.0.0.1"), ("20980101000000Z", "20990101000000Z"))
+
+    def self_signed(self):
+        """Right host, but signed by itself."""
+        cert, key = self.directory / "self.pem", self.directory / "self.key"
+        _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-keyout", key, "-out", cert)
+        return cert, key
+
+    def _issue(self, stem, names, window=None):
+        cert, key = self.directory / f"{stem}.pem", self.directory / f"{stem}.key"
+        request, conf = self.directory / f"{stem}.csr", self.directory / f"{stem}.cnf"
+        _run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-subj", f"/CN={stem}", "-keyout", key, "-out", request)
+        # `openssl ca` is the only one of OpenSSL 3.0 that sets both ends of the validity
+        database = self.directory / f"{stem}.db"
+        database.write_text("")
+        conf.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\nnew_certs_dir={self.directory}\n"
+                        f"rand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nx509_extensions=e\n"
+                        f"[p]\ncommonName=supplied\n[e]\nsubjectAltName={','.join(names)}\n")
+        dates = ["-startdate", window[0], "-enddate", window[1]] if window else ["-days", "2"]
+        _run("openssl", "ca", "-batch", "-notext", "-config", conf, "-cert", self.ca, "-keyfile", self.ca_key,
+             "-in", request, "-out", cert, *dates)
+        return cert, key

@@ -1,0 +1,27 @@
+"""Where the programs under test are: the build tree $HOOKPACE_BUILD, or <repository>/build."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def build_dir() -> Path:
+    """The build tree under test."""
+    return Path(os.environ.get("HOOKPACE_BUILD", REPOSITORY / "build")).resolve()
+
+
+def program(part: str) -> Path:
+    """The binary of PART ("receiver" or "dispatcher"). A missing one fails the test: nothing is skipped."""
+    path = build_dir() / part / f"hookpace-{part}"
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(f"{path} is not there: build it, or set HOOKPACE_BUILD to the build tree")
+    return path
+
+
+def tool(name: str) -> Path:
+    """A C tool of tests/tools, from the build tree."""
+    path = build_dir() / "tests" / name
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(f"{path} is not there: configure with -DHOOKPACE_TESTS=ON and build")
+    return path

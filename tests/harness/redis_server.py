@@ -1,0 +1,203 @@
+"""A private redis-server in a directory of its own, and the contract's key names on it."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+
+
+def free_port() -> int:
+    """A TCP port of loopback that was free a moment ago."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class RedisServer:
+    """A redis-server on a TCP port and a unix socket, started by start() and ended by stop().
+
+    DIRECTORY keeps its append-only file, so that kill9() + start() is what a crash and restart is.
+    FSYNC is always or everysec. BINARY may name a valkey-server.
+    """
+
+    def __init__(self, directory, fsync="everysec", maxmemory=None, binary=None, extra=()):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.fsync = fsync
+        self.maxmemory = maxmemory
+        self.binary = binary or os.environ.get("HOOKPACE_REDIS_SERVER", "redis-server")
+        self.extra = list(extra)
+        self.port = free_port()
+        self.unix_path = self.directory / "redis.sock"
+        self.log_path = self.directory / "redis.log"
+        self.process = None
+
+    @property
+    def url(self) -> str:
+        """Its URL for a configuration, by TCP."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def unix_url(self) -> str:
+        return f"unix://{self.unix_path}?db=0"
+
+    def start(self, wait=True):
+        """Starts it (again, on the same port and files) and waits until it answers."""
+        assert self.process is None, "already running"
+        command = [self.binary, "--bind", "127.0.0.1", "--port", str(self.port), "--unixsocket", str(self.unix_path),
+                   "--dir", str(self.directory), "--logfile", str(self.log_path), "--daemonize", "no",
+                   "--save", "", "--appendonly", "yes", "--appendfsync", self.fsync,
+                   "--maxmemory-policy", "noeviction"]
+        if self.maxmemory:
+            command += ["--maxmemory", str(self.maxmemory)]
+        self.process = subprocess.Popen(command + self.extra, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, timeout=20.0):
+        """Waits until PING is answered, which is also the end of LOADING."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with self.client(socket_timeout=1) as c:
+                    c.ping()
+                    return
+            except redis.RedisError:
+                if self.process is None or self.process.poll() is not None:
+                    raise AssertionError(f"redis-server ended: {self.log()}") from None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def client(self, **options) -> redis.Redis:
+        """A python3-redis client over the unix socket; answers are text (bytes that are not UTF-8 survive)."""
+        options.setdefault("decode_responses", True)
+        return redis.Redis(unix_socket_path=str(self.unix_path), encoding_errors="surrogateescape", **options)
+
+    def keys(self, prefix="hookpace", partitions=1) -> "Keys":
+        return Keys(self.client(), prefix, partitions)
+
+    def kill9(self):
+        """SIGKILL: what was not written to the append-only file is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self):
+        """SIGTERM and wait. Fine when it does not run."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+        self._end(signal.SIGTERM)
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def pause(self):
+        """SIGSTOP: accepts connections (the kernel does), answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def _end(self, number):
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.process = None
+
+
+def crc16(data: bytes) -> int:
+    """CRC16/XMODEM, as Redis Cluster uses for its slots."""
+    crc = 0
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = ((crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+    return crc
+
+
+class Keys:
+    """Reads the queue by the names that the contract fixes (section 6). CLIENT is a python3-redis client."""
+
+    def __init__(self, client, prefix="hookpace", partitions=1):
+        self.client = client
+        self.prefix = prefix
+        self.partitions = partitions
+
+    def partition(self, lane: str) -> int:
+        return crc16(lane.encode()) % self.partitions
+
+    def base(self, partition=0) -> str:
+        return f"{self.prefix}:{{{partition}}}:"
+
+    def _all(self):
+        return [self.base(n) for n in range(self.partitions)]
+
+    def queue(self, lane: str) -> list:
+        """Delivery ids ready to send on LANE, the next first."""
+        return self.client.lrange(self.base(self.partition(lane)) + "queue:" + lane, 0, -1)
+
+    def queue_length(self, lane: str) -> int:
+        return self.client.llen(self.base(self.partition(lane)) + "queue:" + lane)
+
+    def queues(self) -> dict:
+        """Lane -> delivery ids, over everything that has a list."""
+        found = {}
+        for base in self._all():
+            for key in self.client.scan_iter(match=_glob(base) + "queue:*", count=1000):
+                found[key[len(base) + 6:]] = self.client.lrange(key, 0, -1)
+        return found
+
+    def lane(self, lane: str) -> dict:
+        return self.client.hgetall(self.base(self.partition(lane)) + "lane:" + lane)
+
+    def lanes(self) -> dict:
+        return {k: v for b in self._all() for k, v in self.client.zrange(b + "lanes", 0, -1, withscores=True)}
+
+    def inflight(self) -> dict:
+        """Delivery id -> lease expiry in ms."""
+        return {k: v for b in self._all() for k, v in self.client.zrange(b + "inflight", 0, -1, withscores=True)}
+
+    def retry(self) -> dict:
+        """Delivery id -> time of its next attempt in ms."""
+        return {k: v for b in self._all() for k, v in self.client.zrange(b + "retry", 0, -1, withscores=True)}
+
+    def dead(self, destination: str) -> list:
+        """Dead letters of DESTINATION, newest first."""
+        return [i for b in self._all() for i in self.client.lrange(b + "dead:" + destination, 0, -1)]
+
+    def all_dead(self) -> list:
+        found = []
+        for base in self._all():
+            for key in self.client.scan_iter(match=_glob(base) + "dead:*", count=1000):
+                found += self.client.lrange(key, 0, -1)
+        return found
+
+    def delivery(self, delivery_id: str) -> dict:
+        """The delivery's hash, {} if there is none; it is looked for in every partition."""
+        for base in self._all():
+            found = self.client.hgetall(base + "delivery:" + delivery_id)
+            if found:
+                return found
+        return {}
+
+    def has_event(self, event_id: str) -> bool:
+        return any(self.client.exists(b + "event:" + event_id) for b in self._all())
+
+
+def _glob(text: str) -> str:
+    return text.replace("[", "\\[").replace("*", "\\*").replace("?", "\\?")

@@ -1,0 +1,28 @@
+"""Waiting for a condition with a deadline; tests never sleep a fixed time instead."""
+
+import time
+
+
+def wait_for(condition, timeout=10.0, message="the condition", every=0.01):
+    """Calls CONDITION until it answers something true and returns that; fails after TIMEOUT seconds.
+
+    MESSAGE (text, or a function that makes it) says what was waited for. An exception of CONDITION is not
+    swallowed: wrap what may fail.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            text = message() if callable(message) else message
+            raise AssertionError(f"waited {timeout} s in vain for {text} (last: {value!r})")
+        time.sleep(every)
+
+
+def stays(condition, seconds, message="the condition to stay true", every=0.02):
+    """Fails as soon as CONDITION is false within SECONDS: for "nothing happens" assertions."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert condition(), f"{message} ended early"
+        time.sleep(every)
