@@ -15,6 +15,7 @@ if(LLHTTP_LIBRARY)
 elseif(EXISTS /usr/share/llhttp/llhttp.c)
   target_sources(hookpace_llhttp PRIVATE
     /usr/share/llhttp/api.c /usr/share/llhttp/http.c /usr/share/llhttp/llhttp.c)
+  target_compile_definitions(hookpace_llhttp PRIVATE LLHTTP_STRICT_MODE=1) # 9.x is always strict
 else()
   message(FATAL_ERROR "llhttp not found: install libllhttp-dev (Debian 13) or node-llhttp (Debian 12)")
 endif()

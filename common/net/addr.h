@@ -10,9 +10,9 @@
 
 struct sockaddr;
 
-struct addr {            /* plain value; IPv4-mapped IPv6 is kept as IPv4 */
+struct addr { /* plain value; IPv4-mapped IPv6 is kept as IPv4 */
     unsigned char ip[16];
-    uint8_t family;      /* 4, 6, or 0 for none (a unix socket) */
+    uint8_t family; /* 4, 6, or 0 for none (a unix socket) */
     uint16_t port;
 };
 
@@ -25,14 +25,15 @@ struct cidr {
     struct addr base;
     unsigned bits;
 };
-/* "10.0.0.0/8", "2001:db8::/32", or a bare address (all its bits). Bits outside the mask must be 0. */
+/* "10.0.0.0/8", "2001:db8::/32", or a bare address (all its bits). Bits outside the mask must be 0.
+ */
 enum err cidr_parse(struct slice text, struct cidr *out, struct error *e) MUST_CHECK;
 bool cidr_has(const struct cidr *c, const struct addr *a);
 bool cidr_any(const struct cidr *list, size_t n, const struct addr *a);
 
-/* Private, loopback, link-local, multicast, documentation, translation and other ranges that are not
- * the public internet (IANA special-purpose registries; 6to4, NAT64 and the like judged by what they
- * embed, or refused). */
+/* Private, loopback, link-local, multicast, documentation, translation and other ranges that are
+ * not the public internet (IANA special-purpose registries; 6to4, NAT64 and the like judged by what
+ * they embed, or refused). */
 bool addr_is_special(const struct addr *a);
 
 #endif

@@ -1,8 +1,8 @@
 /* http_server - a strict HTTP/1.1 server on one loop.   [edge: libevent bufferevents, llhttp]
  *
  * Serves ingest, the admin listener and the dispatcher's listener. It refuses whatever two parsers
- * could read differently (docs/http.md has the list), before a handler sees the request, and answers
- * with `{"status":"error","code":..,"message":..}` and `Connection: close`.
+ * could read differently (docs/http.md has the list), before a handler sees the request, and
+ * answers with `{"status":"error","code":..,"message":..}` and `Connection: close`.
  *
  * Life of a request, all on the loop's thread:
  *   on_request   headers are complete and legal. The handler may answer at once (http_answer), or
@@ -34,10 +34,10 @@ struct http_server;
 struct http_request;
 
 struct http_limits {
-    size_t uri_max;       /* bytes of the request target; 414 */
-    size_t headers_max;   /* bytes of the header block; 431 */
+    size_t uri_max;            /* bytes of the request target; 414 */
+    size_t headers_max;        /* bytes of the header block; 431 */
     unsigned header_count_max; /* 431 */
-    size_t body_max;      /* default ceiling of a body as sent; 413. A handler may lower it */
+    size_t body_max;           /* default ceiling of a body as sent; 413. A handler may lower it */
     int64_t header_timeout_us; /* from the first byte (or connection) to the end of headers; 408 */
     int64_t body_timeout_us;   /* from the end of headers to the end of the body; 408 */
     int64_t idle_timeout_us;   /* keep-alive between requests; closed silently */
@@ -86,20 +86,24 @@ struct slice http_query(const struct http_request *r);  /* raw, after '?', may b
  * it stands in the request. Empty and 0 if it is missing; the first if there are several. */
 struct slice http_header(const struct http_request *r, const char *name, unsigned *count);
 size_t http_header_count(const struct http_request *r);
-void http_header_at(const struct http_request *r, size_t i, struct slice *name, struct slice *value);
+void http_header_at(const struct http_request *r, size_t i, struct slice *name,
+                    struct slice *value);
 const struct addr *http_peer(const struct http_request *r);
-mono_us http_started(const struct http_request *r); /* when the first byte of the request was read */
+/* When the first byte of the request was read. */
+mono_us http_started(const struct http_request *r);
 /* Content-Length, or -1 with chunked encoding. 0 without a body. */
 int64_t http_content_length(const struct http_request *r);
 /* True if the request has neither Content-Length nor Transfer-Encoding. */
 bool http_has_no_length(const struct http_request *r);
 
-/* The handler wants the body (on_body, on_complete). MAX lowers the ceiling; 0 keeps the server's. */
+/* The handler wants the body (on_body, on_complete). MAX lowers the ceiling; 0 keeps the server's.
+ */
 void http_read_body(struct http_request *r, size_t max);
 /* The handler holds N more (or, negative, fewer) bytes for this request. False if the budget is
  * spent: answer 503 overloaded. What is still charged is given back when the request ends. */
 bool http_charge(struct http_request *r, int64_t n);
-/* While paused no more of the connection is read. */
+/* While paused no more of the connection is read, and the body's deadline stands still. What was
+ * already read (at most 64 KiB) may still come through on_body. */
 void http_pause(struct http_request *r, bool paused);
 
 void http_set_ctx(struct http_request *r, void *ctx); /* the handler's own state */
@@ -107,11 +111,12 @@ void *http_ctx(const struct http_request *r);
 
 /* Answers and ends R for the handler. HEADERS is a run of "Name: value\r\n" lines or empty (Date,
  * Content-Length and Connection are the server's). With CLOSE, or when the body was not read to its
- * end, the connection is closed after the answer (lingering until the client has it). BODY is copied. */
-void http_answer(struct http_request *r, int status, struct slice content_type, struct slice headers,
-                 struct slice body, bool close);
-/* http_answer with `{"status":"error","code":CODE,"message":MESSAGE}`. Closes for 400, 408, 413, 414,
- * 431 and where the body was not read. */
+ * end, the connection is closed after the answer (lingering until the client has it). BODY is
+ * copied. */
+void http_answer(struct http_request *r, int status, struct slice content_type,
+                 struct slice headers, struct slice body, bool close);
+/* http_answer with `{"status":"error","code":CODE,"message":MESSAGE}`. Closes for 400, 408, 413,
+ * 414, 431 and where the body was not read. */
 void http_answer_error(struct http_request *r, int status, struct slice headers, const char *code,
                        const char *message);
 

@@ -18,5 +18,7 @@ enum err tls_server_reload(struct tls_server *t, const char *cert_file, const ch
                            struct error *e) MUST_CHECK;
 /* A server-side bufferevent over FD (which it closes when freed); NULL on failure. */
 struct bufferevent *tls_bufferevent(struct tls_server *t, struct event_base *base, int fd);
+/* Tells the peer that no more follows (close_notify), once all output was written. */
+void tls_bufferevent_bye(struct bufferevent *bev);
 
 #endif

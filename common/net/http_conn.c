@@ -1,0 +1,453 @@
+#include "common/net/http_conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/net/tls.h"
+
+enum {
+    INPUT_MAX = 64 * 1024, /* bytes read ahead of what a handler takes */
+    LINGER_BYTES = 256 * 1024,
+    LINGER_US = 1000 * 1000,
+    WRITE_US = 30 * 1000 * 1000,   /* for a client to take an answer, */
+    WRITE_BYTES_PER_S = 32 * 1024, /* and longer for a long one */
+};
+
+static void on_read(struct bufferevent *bev, void *ctx);
+static void on_write(struct bufferevent *bev, void *ctx);
+static void on_event(struct bufferevent *bev, short what, void *ctx);
+
+static size_t input_len(const struct conn *c)
+{
+    return evbuffer_get_length(bufferevent_get_input(c->bev));
+}
+
+static size_t output_len(const struct conn *c)
+{
+    return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+/* --- from accept to free --- */
+
+struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer)
+{
+    struct bufferevent *bev = s->tls ? tls_bufferevent(s->tls, s->base, fd)
+                                     : bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!bev) {
+        close(fd);
+        return NULL;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct conn *c = NEW(struct conn);
+    c->server = s;
+    c->bev = bev;
+    c->fd = fd;
+    c->peer = *peer;
+    c->secure = s->tls != NULL;
+    c->next = &s->ring;
+    c->prev = s->ring.prev;
+    c->prev->next = c->next->prev = c;
+    bufferevent_setcb(bev, on_read, on_write, on_event, c);
+    conn_set_watermark(c);
+    bufferevent_enable(bev, EV_READ);
+    conn_set_deadline(c, DEADLINE_HEAD, s->limits.header_timeout_us);
+    return c;
+}
+
+void conn_set_watermark(struct conn *c)
+{
+    const struct http_limits *l = &c->server->limits;
+    size_t head = l->uri_max + l->headers_max + 1024;
+    bufferevent_setwatermark(c->bev, EV_READ, 0, head > INPUT_MAX ? head : INPUT_MAX);
+}
+
+static void release_spent(struct conn *c)
+{
+    if (c->spent)
+        request_release(c->server, c->spent);
+    c->spent = NULL;
+}
+
+static void conn_free(struct conn *c)
+{
+    struct http_server *s = c->server;
+    struct http_request *r = c->request;
+    c->busy = true; /* whatever on_gone calls must not come back here */
+    c->request = NULL;
+    if (r) {
+        s->handler.on_gone(r, s->handler.ctx);
+        request_release(s, r);
+    }
+    release_spent(c);
+    deadline_drop(&c->deadline);
+    c->prev->next = c->next;
+    c->next->prev = c->prev;
+    bufferevent_free(c->bev);
+    server_released(s, c);
+    free(c);
+}
+
+void conn_kill(struct conn *c)
+{
+    if (c->busy)
+        c->dead = true;
+    else
+        conn_free(c);
+}
+
+void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us)
+{
+    mono_us at = clock_mono_us() + us;
+    deadline_set(&c->server->deadlines, &c->deadline, kind, at);
+    server_watch(c->server, at);
+}
+
+bool conn_is_idle(const struct conn *c)
+{
+    char byte;
+    return c->state == CONN_IDLE && input_len(c) == 0 &&
+           recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+void conn_pause(struct conn *c, bool paused)
+{
+    if (paused) {
+        bufferevent_disable(c->bev, EV_READ);
+        return;
+    }
+    if (!c->eof)
+        bufferevent_enable(c->bev, EV_READ);
+    if (input_len(c))
+        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+/* --- the end of a request --- */
+
+static void start_linger(struct conn *c)
+{
+    c->state = CONN_LINGER;
+    if (c->secure)
+        tls_bufferevent_bye(c->bev);
+    shutdown(c->fd, SHUT_WR);
+    bufferevent_enable(c->bev, EV_READ);
+    conn_set_deadline(c, DEADLINE_LINGER, LINGER_US);
+}
+
+/* The answer has left. */
+static void finish_write(struct conn *c)
+{
+    bool unread = c->cut_off || input_len(c) > 0;
+    if (c->close_after && unread && !c->eof) {
+        start_linger(c); /* closing now would reset the connection, and the answer be lost */
+        return;
+    }
+    if (c->close_after || (c->eof && !unread)) {
+        if (c->secure)
+            tls_bufferevent_bye(c->bev);
+        conn_kill(c);
+        return;
+    }
+    c->state = CONN_IDLE;
+    conn_set_deadline(c, DEADLINE_IDLE, c->server->limits.idle_timeout_us);
+}
+
+void conn_answered(struct conn *c, bool keep)
+{
+    struct http_request *r = c->request;
+    bool nested = c->busy;
+    c->busy = true;
+    c->request = NULL;
+    c->close_after = c->close_after || !keep;
+    if (r && r->paused)
+        conn_pause(c, false);
+    if (r)
+        c->spent = r;
+    c->state = CONN_WRITE;
+    if (output_len(c))
+        conn_set_deadline(c, DEADLINE_WRITE,
+                          WRITE_US + (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000);
+    else
+        finish_write(c);
+    c->busy = nested;
+    if (nested)
+        return;
+    release_spent(c);
+    if (c->dead)
+        conn_free(c);
+    else if (c->state == CONN_IDLE && input_len(c)) /* not from within http_answer */
+        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+static void refuse(struct conn *c, enum http_fault f, bool head_only)
+{
+    struct http_server *s = c->server;
+    const struct http_fault_answer *a = http_fault_answer(f);
+    struct http_request *r = c->request;
+    char peer[ADDR_TEXT];
+    bool nested = c->busy;
+    c->busy = true;
+    if (r)
+        s->handler.on_gone(r, s->handler.ctx);
+    if (s->handler.on_refused)
+        s->handler.on_refused(a->code, s->handler.ctx);
+    addr_text(&c->peer, peer);
+    LOG_RARELY(LL_INFO, "request.refused", LI("status", a->status), LS("why", a->message),
+               LS("peer", peer));
+    c->cut_off = true;
+    if (!answer_write_fault(c, f, head_only))
+        c->dead = true;
+    c->busy = nested;
+    conn_answered(c, false);
+}
+
+void conn_refuse(struct conn *c, enum http_fault f)
+{
+    refuse(c, f, c->request && slice_eq(c->request->head.method, SLICE_LIT("HEAD")));
+}
+
+void conn_expired(struct conn *c)
+{
+    bool told = !c->secure || c->ready;
+    if (c->state == CONN_HEAD && told)
+        conn_refuse(c, FAULT_HEAD_LATE);
+    else if (c->state == CONN_BODY)
+        conn_refuse(c, FAULT_BODY_LATE);
+    else
+        conn_kill(c);
+}
+
+/* --- reading --- */
+
+/* The input from its start, in one piece as far as it is; all of it if ALL. */
+static struct slice input_piece(struct conn *c, bool all)
+{
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer_iovec v = {NULL, 0};
+    if (all)
+        return slice_make(evbuffer_pullup(in, -1), evbuffer_get_length(in));
+    if (evbuffer_peek(in, -1, NULL, &v, 1) < 1)
+        return slice_make(NULL, 0);
+    return slice_make(v.iov_base, v.iov_len);
+}
+
+static void input_drop(struct conn *c, size_t n)
+{
+    evbuffer_drain(bufferevent_get_input(c->bev), n);
+}
+
+static bool body_ended(struct conn *c, struct http_request *r)
+{
+    const struct http_handler *h = &c->server->handler;
+    r->complete = true;
+    c->state = CONN_WAIT;
+    deadline_drop(&c->deadline);
+    h->on_complete(r, h->ctx);
+    return true;
+}
+
+static bool begin_body(struct conn *c, struct http_request *r)
+{
+    const struct http_handler *h = &c->server->handler;
+    if (r->framing.length > (int64_t)r->body_max) {
+        conn_refuse(c, FAULT_BODY_TOO_LARGE);
+        return true;
+    }
+    if (r->framing.expect_continue && input_len(c) == 0) {
+        if (!r->wants_body) { /* unread, so that the answer closes */
+            c->state = CONN_WAIT;
+            h->on_complete(r, h->ctx);
+            return true;
+        }
+        if (!answer_write_continue(c)) {
+            conn_kill(c);
+            return true;
+        }
+    }
+    c->state = CONN_BODY;
+    if (!r->paused)
+        conn_set_deadline(c, DEADLINE_BODY, c->server->limits.body_timeout_us);
+    else
+        r->paused_left = c->server->limits.body_timeout_us;
+    return true;
+}
+
+/* Takes the complete head off the input and shows it to the handler. */
+static bool begin_request(struct conn *c, struct slice bytes)
+{
+    struct http_server *s = c->server;
+    struct http_request *r = request_take(s);
+    struct http_scan scan = c->scan;
+    r->conn = c;
+    r->started = c->began;
+    r->body_max = s->limits.body_max;
+    struct slice head = request_keep_head(r, slice_make(bytes.ptr, scan.pos));
+    input_drop(c, head.len);
+    c->scan = (struct http_scan){0};
+    c->served = true;
+    enum http_fault f = http_parser_head(r->parser, head, &scan, &r->head, &r->complete);
+    if (f == FAULT_NONE)
+        f = http_rules_head(&r->head, &r->framing);
+    if (f != FAULT_NONE) {
+        c->spent = r;
+        refuse(c, f, slice_eq(r->head.method, SLICE_LIT("HEAD")));
+        return true;
+    }
+    r->query = r->head.target;
+    r->path = slice_cut(&r->query, '?');
+    c->request = r;
+    c->state = CONN_WAIT;
+    deadline_drop(&c->deadline);
+    s->handler.on_request(r, s->handler.ctx);
+    if (c->request != r || c->dead)
+        return true; /* answered */
+    return r->complete ? body_ended(c, r) : begin_body(c, r);
+}
+
+static bool read_head(struct conn *c)
+{
+    const struct http_limits *l = &c->server->limits;
+    const struct http_scan_limits max = {l->uri_max, l->headers_max, l->header_count_max};
+    enum http_fault f;
+    if (input_len(c) == 0) {
+        if (c->eof)
+            conn_kill(c);
+        return false;
+    }
+    if (c->state == CONN_IDLE) {
+        c->state = CONN_HEAD;
+        c->began = clock_mono_us();
+    }
+    struct slice bytes = input_piece(c, false);
+    enum http_scan_verdict v = http_scan(&c->scan, bytes, &max, &f);
+    if (v == SCAN_MORE && bytes.len < input_len(c)) {
+        bytes = input_piece(c, true);
+        v = http_scan(&c->scan, bytes, &max, &f);
+    }
+    if (v == SCAN_DONE)
+        return begin_request(c, bytes);
+    if (v == SCAN_FAULT)
+        conn_refuse(c, f);
+    else if (c->eof)
+        conn_kill(c);
+    else if (!deadline_is_set(&c->deadline) || c->deadline.kind != DEADLINE_HEAD)
+        conn_set_deadline(c, DEADLINE_HEAD, l->header_timeout_us);
+    return v == SCAN_FAULT;
+}
+
+static bool on_piece(void *ctx, struct slice piece)
+{
+    struct conn *c = ctx;
+    const struct http_handler *h = &c->server->handler;
+    if (c->request->wants_body)
+        h->on_body(c->request, piece, h->ctx);
+    return c->request && !c->dead;
+}
+
+static bool read_body(struct conn *c)
+{
+    struct http_request *r = c->request;
+    struct slice piece = input_piece(c, false);
+    enum http_fault f = FAULT_NONE;
+    bool complete = false;
+    size_t used = piece.len;
+    if (piece.len == 0 || r->paused)
+        return false;
+    if (r->framing.chunked)
+        f = http_chunks_judge(&r->chunks, piece, r->body_max, &piece.len);
+    if (f == FAULT_NONE)
+        f = http_parser_body(r->parser, piece, on_piece, c, &used, &complete);
+    if (c->request != r || c->dead)
+        return true; /* answered */
+    /* llhttp and our own judgement must see the same end of a chunked body. */
+    if (f == FAULT_NONE && r->framing.chunked && (used != piece.len || complete != r->chunks.done))
+        f = FAULT_CHUNK;
+    if (f != FAULT_NONE) {
+        conn_refuse(c, f);
+        return true;
+    }
+    input_drop(c, used);
+    return complete ? body_ended(c, r) : true;
+}
+
+static bool drop_input(struct conn *c)
+{
+    c->dropped += input_len(c);
+    input_drop(c, input_len(c));
+    if (c->dropped > LINGER_BYTES) /* no more of it; the client still may read for a while */
+        bufferevent_disable(c->bev, EV_READ);
+    return false;
+}
+
+/* One step; true if another may follow at once. */
+static bool step(struct conn *c)
+{
+    switch (c->state) {
+    case CONN_IDLE:
+    case CONN_HEAD:
+        return read_head(c);
+    case CONN_BODY:
+        return read_body(c);
+    case CONN_WRITE:
+        if (output_len(c))
+            return false;
+        finish_write(c);
+        return true;
+    case CONN_LINGER:
+        return drop_input(c);
+    case CONN_WAIT:
+        break;
+    }
+    return false;
+}
+
+static void process(struct conn *c)
+{
+    assert(!c->busy);
+    c->busy = true;
+    while (step(c) && !c->dead)
+        release_spent(c);
+    release_spent(c);
+    c->busy = false;
+    if (c->dead)
+        conn_free(c);
+}
+
+static void on_read(struct bufferevent *bev, void *ctx)
+{
+    (void)bev;
+    process(ctx);
+}
+
+static void on_write(struct bufferevent *bev, void *ctx)
+{
+    struct conn *c = ctx;
+    (void)bev;
+    if (c->state == CONN_WRITE)
+        process(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *ctx)
+{
+    struct conn *c = ctx;
+    (void)bev;
+    if (what & BEV_EVENT_CONNECTED) {
+        c->ready = true;
+        return;
+    }
+    c->eof = true;
+    /* A client may half-close behind its request and still read the answer. */
+    bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE;
+    if (!owed || !(what & BEV_EVENT_EOF))
+        conn_kill(c);
+}

@@ -1,0 +1,167 @@
+/* What a handler asks of a request, and the pool that requests are reused from. */
+#include "common/net/http_server.h"
+
+#include <stdlib.h>
+
+#include "common/base/alloc.h"
+#include "common/net/http_conn.h"
+
+enum {
+    POOL_MAX = 256,       /* requests kept for reuse */
+    HEAD_KEEP_MAX = 8192, /* larger head buffers are not kept */
+    HEAD_FIRST = 1024,
+};
+
+struct http_request *request_take(struct http_server *s)
+{
+    struct http_request *r = s->pool;
+    if (r) {
+        s->pool = r->next_free;
+        s->pooled--;
+        r->next_free = NULL;
+        return r;
+    }
+    r = NEW(struct http_request);
+    r->parser = http_parser_new();
+    return r;
+}
+
+void request_free(struct http_request *r)
+{
+    http_parser_free(r->parser);
+    free(r->bytes);
+    free(r);
+}
+
+void request_release(struct http_server *s, struct http_request *r)
+{
+    if (r->charged && s->budget)
+        atomic_fetch_sub_explicit(&s->budget->used, r->charged, memory_order_relaxed);
+    if (s->pooled >= POOL_MAX || r->cap > HEAD_KEEP_MAX) {
+        request_free(r);
+        return;
+    }
+    struct http_request kept = {.parser = r->parser, .bytes = r->bytes, .cap = r->cap};
+    *r = kept;
+    r->next_free = s->pool;
+    s->pool = r;
+    s->pooled++;
+}
+
+struct slice request_keep_head(struct http_request *r, struct slice head)
+{
+    if (r->cap < head.len) {
+        r->cap = head.len > HEAD_FIRST ? head.len : HEAD_FIRST;
+        r->bytes = xrealloc(r->bytes, r->cap, 1);
+    }
+    memcpy(r->bytes, head.ptr, head.len);
+    return slice_make(r->bytes, head.len);
+}
+
+struct slice http_method(const struct http_request *r)
+{
+    return r->head.method;
+}
+
+struct slice http_path(const struct http_request *r)
+{
+    return r->path;
+}
+
+struct slice http_query(const struct http_request *r)
+{
+    return r->query;
+}
+
+struct slice http_header(const struct http_request *r, const char *name, unsigned *count)
+{
+    struct slice want = slice_str(name), first = {NULL, 0};
+    unsigned n = 0;
+    for (size_t i = 0; i < r->head.count; i++) {
+        const struct http_field *f = &r->head.fields[i];
+        if (!slice_eq_nocase(f->name, want))
+            continue;
+        if (n++ == 0)
+            first = slice_trim(f->value);
+        if (!count)
+            break;
+    }
+    if (count)
+        *count = n;
+    return first;
+}
+
+size_t http_header_count(const struct http_request *r)
+{
+    return r->head.count;
+}
+
+void http_header_at(const struct http_request *r, size_t i, struct slice *name, struct slice *value)
+{
+    *name = r->head.fields[i].name;
+    *value = slice_trim(r->head.fields[i].value);
+}
+
+const struct addr *http_peer(const struct http_request *r)
+{
+    return &r->conn->peer;
+}
+
+mono_us http_started(const struct http_request *r)
+{
+    return r->started;
+}
+
+int64_t http_content_length(const struct http_request *r)
+{
+    return r->framing.length;
+}
+
+bool http_has_no_length(const struct http_request *r)
+{
+    return !r->framing.has_length && !r->framing.chunked;
+}
+
+void http_read_body(struct http_request *r, size_t max)
+{
+    r->wants_body = true;
+    if (max && max < r->body_max)
+        r->body_max = max;
+}
+
+bool http_charge(struct http_request *r, int64_t n)
+{
+    struct http_budget *b = r->conn->server->budget;
+    r->charged += n;
+    if (!b)
+        return true;
+    int64_t before = atomic_fetch_add_explicit(&b->used, n, memory_order_relaxed);
+    return n <= 0 || before + n <= b->max;
+}
+
+void http_set_ctx(struct http_request *r, void *ctx)
+{
+    r->ctx = ctx;
+}
+
+void *http_ctx(const struct http_request *r)
+{
+    return r->ctx;
+}
+
+/* The body's deadline stands still meanwhile: it is for the client, who is not the one to wait for.
+ */
+void http_pause(struct http_request *r, bool paused)
+{
+    struct conn *c = r->conn;
+    if (r->paused == paused)
+        return;
+    r->paused = paused;
+    if (c->state == CONN_BODY && paused) {
+        r->paused_left = c->deadline.at - clock_mono_us();
+        deadline_drop(&c->deadline);
+    } else if (c->state == CONN_BODY) {
+        conn_set_deadline(c, DEADLINE_BODY, r->paused_left);
+    }
+    conn_pause(c, paused);
+}

@@ -1,0 +1,282 @@
+#include "common/net/http_server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/net/http_conn.h"
+#include "common/net/loop.h"
+#include "common/net/tls.h"
+
+enum {
+    BACKLOG = 4096,
+    REFUSING_MAX = 64,        /* connections over connections_max that are told so at a time */
+    ACCEPT_RETRY_US = 100000, /* after running out of descriptors */
+    TIMER_GRAIN_US = 10000,
+    DRAIN_FRESH_US = 1000000, /* for the first request of a connection made just before a drain */
+    ANSWER_HEAD_MAX = 64 * 1024,
+};
+
+#define CONN_OF(d) ((struct conn *)((char *)(d)-offsetof(struct conn, deadline)))
+
+/* --- deadlines --- */
+
+void server_watch(struct http_server *s, mono_us at)
+{
+    if (s->timer_at && s->timer_at <= at)
+        return;
+    s->timer_at = at;
+    int64_t us = at - clock_mono_us();
+    loop_timer_arm(s->timer, us > TIMER_GRAIN_US ? us : TIMER_GRAIN_US);
+}
+
+static void on_timer(void *ctx)
+{
+    struct http_server *s = ctx;
+    mono_us now = clock_mono_us();
+    struct deadline *d;
+    s->timer_at = 0;
+    while ((d = deadlines_first(&s->deadlines)) && d->at <= now) {
+        deadline_drop(d);
+        conn_expired(CONN_OF(d));
+    }
+    if (d)
+        server_watch(s, d->at);
+}
+
+/* --- accepting --- */
+
+static void take_connection(struct http_server *s, int fd, const struct sockaddr *sa)
+{
+    struct addr peer;
+    addr_from_sockaddr(sa, &peer);
+    bool over = s->connections >= s->limits.connections_max;
+    if (over && (s->tls || s->refusing >= REFUSING_MAX)) {
+        close(fd);
+        LOG_RARELY(LL_WARN, "connection.dropped", LI("connections", s->connections));
+        if (s->handler.on_refused)
+            s->handler.on_refused("overloaded", s->handler.ctx);
+        return;
+    }
+    struct conn *c = conn_new(s, fd, &peer);
+    if (!c)
+        return;
+    c->refused = over;
+    if (!over) {
+        s->connections++;
+        return;
+    }
+    s->refusing++;
+    conn_refuse(c, FAULT_OVERLOADED);
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
+                      void *ctx)
+{
+    (void)l, (void)len;
+    take_connection(ctx, (int)fd, sa);
+}
+
+/* Out of descriptors or memory. The listener stays readable, so trying again at once would spin. */
+static void on_accept_error(struct evconnlistener *l, void *ctx)
+{
+    struct http_server *s = ctx;
+    int err = EVUTIL_SOCKET_ERROR();
+    LOG_RARELY(LL_ERROR, "accept.failed", LS("error", strerror(err)),
+               LI("connections", s->connections));
+    evconnlistener_disable(l);
+    loop_timer_arm(s->retry, ACCEPT_RETRY_US);
+}
+
+static void on_retry(void *ctx)
+{
+    struct http_server *s = ctx;
+    if (s->listener)
+        evconnlistener_enable(s->listener);
+}
+
+/* --- opening --- */
+
+static enum err resolve(const char *text, struct addrinfo **out, struct error *e)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon)
+        return fail(e, ERR_INVALID, "listen address %s has no port", text);
+    struct slice host = slice_make(text, (size_t)(colon - text));
+    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = slice_make(host.ptr + 1, host.len - 2);
+    char *name = xslicedup(host);
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    int rc = getaddrinfo(host.len ? name : NULL, colon + 1, &hints, out);
+    free(name);
+    return rc == 0 ? OK : fail(e, ERR_INVALID, "listen address %s: %s", text, gai_strerror(rc));
+}
+
+static void note_address(struct http_server *s)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+    struct addr a = {0};
+    if (getsockname(evconnlistener_get_fd(s->listener), (struct sockaddr *)&sa, &len) == 0)
+        addr_from_sockaddr((struct sockaddr *)&sa, &a);
+    char ip[ADDR_TEXT];
+    addr_text(&a, ip);
+    snprintf(s->address, sizeof s->address, a.family == 6 ? "[%s]:%u" : "%s:%u", ip,
+             (unsigned)a.port);
+}
+
+static enum err listen_on(struct http_server *s, const char *text, struct error *e)
+{
+    struct addrinfo *ai = NULL;
+    enum err rc = resolve(text, &ai, e);
+    if (rc != OK)
+        return rc;
+    unsigned flags =
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT;
+    s->listener = evconnlistener_new_bind(s->base, on_accept, s, flags, BACKLOG, ai->ai_addr,
+                                          (int)ai->ai_addrlen);
+    int err = errno;
+    freeaddrinfo(ai);
+    if (!s->listener)
+        return fail(e, ERR_IO, "cannot listen on %s: %s", text, strerror(err));
+    evconnlistener_set_error_cb(s->listener, on_accept_error);
+    note_address(s);
+    return OK;
+}
+
+static void on_drained_timer(void *ctx)
+{
+    struct http_server *s = ctx;
+    if (s->on_drained)
+        s->on_drained(s->drained_ctx);
+}
+
+enum err http_server_open(struct loop *l, const char *addr, const struct http_limits *limits,
+                          struct http_budget *budget, struct tls_server *tls,
+                          const struct http_handler *handler, struct http_server **out,
+                          struct error *e)
+{
+    assert(handler->on_request && handler->on_body && handler->on_complete && handler->on_gone);
+    struct http_server *s = NEW(struct http_server);
+    s->loop = l;
+    s->base = loop_base(l);
+    s->limits = *limits;
+    s->budget = budget;
+    s->tls = tls;
+    s->handler = *handler;
+    s->ring.prev = s->ring.next = &s->ring;
+    deadlines_init(&s->deadlines);
+    buf_init(&s->out, ANSWER_HEAD_MAX);
+    s->timer = loop_timer_new(l, on_timer, s);
+    s->retry = loop_timer_new(l, on_retry, s);
+    s->drained = loop_timer_new(l, on_drained_timer, s);
+    enum err rc = listen_on(s, addr, e);
+    if (rc != OK) {
+        http_server_close(s);
+        return rc;
+    }
+    *out = s;
+    return OK;
+}
+
+const char *http_server_addr(const struct http_server *s)
+{
+    return s->address;
+}
+
+unsigned http_server_connections(const struct http_server *s)
+{
+    return s->connections;
+}
+
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits)
+{
+    s->limits = *limits;
+    for (struct conn *c = s->ring.next; c != &s->ring; c = c->next)
+        conn_set_watermark(c);
+}
+
+/* --- closing --- */
+
+static void check_drained(struct http_server *s)
+{
+    if (s->draining && s->ring.next == &s->ring)
+        loop_timer_arm(s->drained, 0);
+}
+
+void server_released(struct http_server *s, const struct conn *c)
+{
+    if (c->refused)
+        s->refusing--;
+    else
+        s->connections--;
+    check_drained(s);
+}
+
+/* Connections that the kernel made for us already would be reset by closing the listener. */
+static void accept_backlog(struct http_server *s)
+{
+    for (;;) {
+        struct sockaddr_storage sa;
+        socklen_t len = sizeof sa;
+        int fd = accept4(evconnlistener_get_fd(s->listener), (struct sockaddr *)&sa, &len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        take_connection(s, fd, (struct sockaddr *)&sa);
+    }
+}
+
+void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), void *ctx)
+{
+    if (s->listener) {
+        accept_backlog(s);
+        evconnlistener_free(s->listener);
+        s->listener = NULL;
+    }
+    s->draining = true;
+    s->on_drained = on_drained;
+    s->drained_ctx = ctx;
+    struct conn *next;
+    for (struct conn *c = s->ring.next; c != &s->ring; c = next) {
+        next = c->next;
+        if (c->served && conn_is_idle(c))
+            conn_kill(c);
+        else if (c->state == CONN_IDLE)
+            conn_set_deadline(c, DEADLINE_HEAD, DRAIN_FRESH_US);
+    }
+    check_drained(s);
+}
+
+void http_server_close(struct http_server *s)
+{
+    if (!s)
+        return;
+    if (s->listener)
+        evconnlistener_free(s->listener);
+    s->on_drained = NULL;
+    while (s->ring.next != &s->ring) {
+        assert(!s->ring.next->busy); /* not from a handler */
+        conn_kill(s->ring.next);
+    }
+    while (s->pool) {
+        struct http_request *r = s->pool;
+        s->pool = r->next_free;
+        request_free(r);
+    }
+    loop_timer_free(s->timer);
+    loop_timer_free(s->retry);
+    loop_timer_free(s->drained);
+    buf_clear(&s->out);
+    free(s);
+}
