@@ -1,4 +1,13 @@
-file(READ ${IN} hex HEX)
+# Writes OUT, a C source that holds the bytes of IN. A line `--@include FILE` (beside IN) is replaced by
+# that file, so that Lua scripts can share functions.
+file(READ ${IN} text)
+get_filename_component(dir ${IN} DIRECTORY)
+while("${text}" MATCHES "--@include ([a-z_]+\\.lua)")
+  set(name ${CMAKE_MATCH_1})
+  file(READ ${dir}/${name} part)
+  string(REPLACE "--@include ${name}" "${part}" text "${text}")
+endwhile()
+string(HEX "${text}" hex)
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
 string(REGEX REPLACE "((0x[0-9a-f][0-9a-f],)(0x[0-9a-f][0-9a-f],)?(0x[0-9a-f][0-9a-f],)?(0x[0-9a-f][0-9a-f],)?(0x[0-9a-f][0-9a-f],)?(0x[0-9a-f][0-9a-f],)?(0x[0-9a-f][0-9a-f],)?(0x[0-9a-f][0-9a-f],)?)" "\\1\n" bytes "${bytes}")
 string(LENGTH "${hex}" digits)

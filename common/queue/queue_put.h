@@ -20,7 +20,8 @@ struct redis;
 enum put_result {
     PUT_QUEUED,
     PUT_DUPLICATE,   /* accepted before, inside dedup_s; nothing was queued */
-    PUT_UNAVAILABLE, /* any doubt: refused, no answer in time, or one of several partitions failed */
+    PUT_UNAVAILABLE, /* any doubt: refused, no answer in time, or one of several partitions failed
+                      */
 };
 
 struct put_request { /* all borrowed for the call */
@@ -30,16 +31,20 @@ struct put_request { /* all borrowed for the call */
     size_t to_count; /* 0: the event is only kept */
 };
 
-/* Exactly once per submitted request, never before queue_put_submit returns. RECEIVED_AT is the first
- * acceptance's time for a duplicate. */
+/* Exactly once per submitted request, never before queue_put_submit returns. RECEIVED_AT is the
+ * first acceptance's time for a duplicate. */
 typedef void (*put_fn)(void *ctx, enum put_result result, wall_ms received_at);
 
-/* REDIS is borrowed; CONF referenced. */
+/* REDIS is borrowed and must be freed before the queue_put (which ends what is pending); CONF is
+ * referenced. */
 struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf);
 void queue_put_free(struct queue_put *q);
 /* Retention, prefix and partitions for what is submitted from now on. */
 void queue_put_set_config(struct queue_put *q, struct config *conf);
-/* ERR_UNAVAIL (no callback) if Redis is not ready or too much is pending. */
+/* Bodies of PUT_LARGE bytes and more are not copied here: they go into the connection's output at
+ * once, so that memory stays below twice the size. ERR_UNAVAIL (no callback) if Redis is not ready
+ * or too much is pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX. */
+#define PUT_LARGE (64 * 1024)
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn,
                           void *ctx) MUST_CHECK;
 

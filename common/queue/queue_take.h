@@ -1,9 +1,10 @@
 /* queue_take - claiming deliveries and reporting what became of them: the dispatcher's side.
  *
- * Claims as long as there is capacity and work may be due: woken by the `wake` channel, by the moment
- * Redis named at the last claim, and at least once a second. Claims, send reports and results of one loop
- * turn share a write. Results that could not be recorded are kept and repeated after a reconnect; the
- * fence of each claim makes that safe. One per dispatcher; serves all partitions.
+ * Claims as long as there is capacity and work may be due: woken by the `wake` channel, by the
+ * moment Redis named at the last claim, and at least once a second. Claims, send reports and
+ * results of one loop turn share a write. Results that could not be recorded are kept and repeated
+ * after a reconnect; the fence of each claim makes that safe. One per dispatcher; serves all
+ * partitions.
  */
 #ifndef COMMON_QUEUE_QUEUE_TAKE_H
 #define COMMON_QUEUE_QUEUE_TAKE_H
@@ -21,13 +22,13 @@ struct queue_take;
 struct redis;
 
 struct delivery { /* one claim; owned by whoever got it, until queue_take_settle takes it back */
-    char *id;              /* "<event id>:<destination>" */
-    struct slice event_id; /* key of the event; into id */
+    char *id;     /* "<event id>:<destination>" */
+    struct slice event_id;    /* key of the event; into id */
     struct slice destination; /* into id */
     char *lane;
     unsigned partition;
-    int64_t delay_ms;    /* captured at acceptance */
-    unsigned attempt;    /* this one's number, from 1 */
+    int64_t delay_ms; /* captured at acceptance */
+    unsigned attempt; /* this one's number, from 1 */
     unsigned requeues;
     char secret_id[16];  /* captured at acceptance; empty without one */
     wall_ms accepted_at; /* when the event was accepted, receiver's clock */
@@ -46,17 +47,18 @@ enum settle_verdict {
     SETTLE_RETRY,   /* failed; again after wait_ms */
     SETTLE_DEAD,    /* attempts spent, 410 or refused by policy */
     SETTLE_RELEASE, /* not attempted: back to the head of its list, the attempt is given back */
+    SETTLE_DEFER,   /* not attempted: again after wait_ms, the attempt is given back */
 };
 
 struct settlement { /* slices borrowed for the call */
     enum settle_verdict verdict;
-    int64_t wait_ms;     /* SETTLE_RETRY: until the next attempt; SETTLE_RELEASE: how long the lane holds */
-    int status;          /* HTTP status, 0 if none was seen */
-    struct slice error;  /* short word: "timeout", "connect", "http_500", "blocked_address", ... */
+    int64_t wait_ms;    /* RETRY, DEFER: until the next attempt; RELEASE: how long the lane holds */
+    int status;         /* HTTP status, 0 if none was seen */
+    struct slice error; /* short word: "timeout", "connect", "http_500", "blocked_address", ... */
     struct slice response; /* up to 1 KiB of the response's body */
-    int64_t duration_ms; /* of the attempt */
-    bool was_sent;       /* the request left (PREREQ passed) */
-    bool unreachable;    /* the host could not be reached: counts towards the lane's circuit */
+    int64_t duration_ms;   /* of the attempt */
+    bool was_sent;         /* the request left (PREREQ passed) */
+    bool unreachable;      /* the host could not be reached: counts towards the lane's circuit */
 };
 
 struct take_handler {
@@ -65,8 +67,8 @@ struct take_handler {
     void *ctx;
 };
 
-/* REDIS borrowed. NAME identifies this dispatcher (host:pid). */
-struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct config *conf, const char *name,
+/* REDIS is borrowed and must be freed before the queue_take; CONF is referenced. */
+struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct config *conf,
                                   struct metrics *metrics, const struct take_handler *handler);
 void queue_take_free(struct queue_take *q);
 void queue_take_set_config(struct queue_take *q, struct config *conf);

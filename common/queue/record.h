@@ -1,17 +1,13 @@
 /* record - how an event is kept in Redis: one string, a readable head and the body.   [pure]
  *
- *     hp1 1763691349123 9f86d081884c7d65 serphouse 1024 p\n     version, received_at ms, digest, source,
- *     i 0197f0aa-...\n                                          body length, flags
- *     t my-tag\n
- *     c application/json\n                                      one line a property, only what is there
- *     e gzip\n
- *     h X-GitHub-Event: push\n
- *     \n
- *     <body>                                                    raw, or packed (flag p)
+ *     hp1 1763691349123 9f86d081884c7d65 serphouse 1024 p\n     version, received_at ms, digest,
+ * source, i 0197f0aa-...\n                                          body length, flags t my-tag\n
+ *     c application/json\n                                      one line a property, only what is
+ * there e gzip\n h X-GitHub-Event: push\n \n <body> raw, or packed (flag p)
  *
- * Flags: `p` body is packed (raw deflate), `n` there is no body (a pingback), `-` none. The task id (`i`)
- * stands only where it differs from the key, that is for a second event of the same id. A reader that
- * meets another version than hp1 must leave the event alone.
+ * Flags: `p` body is packed (raw deflate), `n` there is no body (a pingback), `-` none. The task id
+ * (`i`) stands only where it differs from the key, that is for a second event of the same id. A
+ * reader that meets another version than hp1 must leave the event alone.
  */
 #ifndef COMMON_QUEUE_RECORD_H
 #define COMMON_QUEUE_RECORD_H
@@ -22,10 +18,11 @@
 #include "common/base/slice.h"
 #include "common/gzip/gzip.h"
 
-#define RECORD_DIGEST_LEN 16 /* hex digits: the first 64 bits of SHA-256 over the body as received */
+#define RECORD_DIGEST_LEN                                                                          \
+    16 /* hex digits: the first 64 bits of SHA-256 over the body as received */
 #define RECORD_HEAD_MAX (16 * 1024)
 
-struct event { /* all slices borrowed */
+struct event {       /* all slices borrowed */
     struct slice id; /* the task's id: what $id, the answer's echo and relayed bodies carry */
     struct slice tag, source, content_type, content_encoding;
     struct slice headers; /* companion headers, "Name: value\r\n" lines */
@@ -35,11 +32,14 @@ struct event { /* all slices borrowed */
     struct slice body; /* as received on the wire */
 };
 
-/* Appends the record of E. PACKER may be NULL (never packs). */
+/* Appends the record's head for a body that follows as it is (or for none). */
+enum err record_write_head(const struct event *e, struct buf *out) MUST_CHECK;
+/* Appends the whole record of E. PACKER may be NULL (never packs). */
 enum err record_write(const struct event *e, struct packer *packer, struct buf *out) MUST_CHECK;
-/* Reads RECORD, stored under the event id KEY. Slices point into RECORD and KEY, and the unpacked body
- * and header lines into SCRATCH (which is reset). ERR_INVALID for damage or another version. */
-enum err record_read(struct slice key, struct slice record, struct packer *packer, struct buf *scratch,
-                     struct event *e) MUST_CHECK;
+/* Reads RECORD, stored under the event id KEY. Slices point into RECORD and KEY, and the unpacked
+ * body and header lines into SCRATCH (which is reset). ERR_INVALID for damage or another version.
+ */
+enum err record_read(struct slice key, struct slice record, struct packer *packer,
+                     struct buf *scratch, struct event *e) MUST_CHECK;
 
 #endif

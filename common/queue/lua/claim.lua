@@ -1,0 +1,273 @@
+#!lua flags=allow-oom
+-- claim: puts expired leases and due retries back, then claims deliveries of lanes that are due.
+-- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms.
+-- Replies {wait_us until there may be more (-1: nothing is waiting), {lane, requeues, ...}, claim...},
+-- a claim being {id, lane, delay_ms, attempt, requeues, secret, accepted_at, fence, window_ms, report,
+-- record}; report is 1 where the dispatcher must tell (sent) when the request leaves.
+--@include lib_lane.lua
+--@include lib_delivery.lua
+local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
+local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
+local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX = 100, 100, 64, 100
+local claims, leases, moved = {}, {}, {}
+
+local function expire_leases()
+  for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
+    local d = delivery_load(id)
+    if not d or d.state ~= 'inflight' then
+      call('ZREM', base .. 'inflight', id)
+    else
+      local lane = unclaim(d, true)
+      local l = limits_of(d.destination)
+      call('HSET', d.key, 'last_status', 0, 'last_error', 'lease_expired')
+      if l and d.attempts >= l.attempts then
+        finish(d, 'dead', dead_ms, dedup_ms)
+      else
+        requeue(d, lane)
+      end
+    end
+  end
+end
+
+local function queue_due_retries()
+  for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'retry', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
+    call('ZREM', base .. 'retry', id)
+    local d = delivery_load(id)
+    if d and d.state == 'retry' then
+      local lane = lane_load(d.lane)
+      if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
+      requeue(d, lane)
+    end
+  end
+end
+
+-- Dead letters whose retention is over leave their list; oldest first, bounded.
+local function trim_dead()
+  local due = call('ZRANGEBYSCORE', base .. 'deads', '-inf', now_ms, 'LIMIT', 0, 1)[1]
+  if not due then return end
+  local list = base .. 'dead:' .. due
+  for _ = 1, LOOK_MAX do
+    local id = call('LINDEX', list, -1)
+    if not id then
+      call('ZREM', base .. 'deads', due)
+      return
+    end
+    local left = call('PTTL', delivery_key(id))
+    if left >= 0 and call('HGET', delivery_key(id), 'state') == 'dead' then
+      call('ZADD', base .. 'deads', now_ms + left, due)
+      return
+    end
+    call('RPOP', list)
+  end
+end
+
+local next_fence, last_fence = 1, 0
+local function take_fence()
+  if next_fence > last_fence then
+    last_fence = call('INCRBY', base .. 'fences', want)
+    next_fence = last_fence - want + 1
+  end
+  next_fence = next_fence + 1
+  return next_fence - 1
+end
+
+local LOOK = {'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret', 'accepted_at', 'bytes'}
+local function look_at(id)
+  local values = call('HMGET', delivery_key(id), unpack(LOOK))
+  return {id = id, state = values[1], delay_ms = tonumber(values[2] or 0), destination = values[3],
+    attempts = tonumber(values[4] or 0), requeues = tonumber(values[5] or 0), secret = values[6] or '',
+    accepted_at = values[7] or '0', bytes = tonumber(values[8] or 0)}
+end
+
+local busy = {} -- destination -> claimed now, read once and written once
+local function busy_of(destination)
+  if not busy[destination] then
+    local n = tonumber(call('HGET', base .. 'busy', destination) or 0)
+    busy[destination] = {n = n, was = n}
+  end
+  return busy[destination]
+end
+
+-- Why D cannot be claimed although its delay allows it: nil if it can. Parks the lane.
+local function blocked(lane, d)
+  local l = limits_of(d.destination)
+  if not l then -- no running dispatcher knows this destination
+    lane.parked = now + 5000000
+    return true
+  end
+  if busy_of(d.destination).n >= l.concurrency then
+    lane.parked = now + 1000000 -- brought forward when one of them ends
+    return true
+  end
+  if bytes_left <= 0 then return true end
+end
+
+local function claim(lane, d, report)
+  local l = limits_of(d.destination)
+  local fence = take_fence()
+  local event = string.sub(d.id, 1, -2 - #d.destination)
+  call('HSET', delivery_key(d.id), 'state', 'inflight', 'attempts', d.attempts + 1, 'fence', fence)
+  leases[#leases + 1] = now_ms + l.lease
+  leases[#leases + 1] = d.id
+  local b = busy_of(d.destination)
+  b.n = b.n + 1
+  lane.open = lane.open + 1
+  if now + l.window * 1000 > lane['until'] or lane.open == 1 then
+    lane['until'] = now + l.window * 1000
+  end
+  if d.delay_ms > 0 then lane.holder = fence end
+  if lane.order == 'fifo' then
+    lane.hold, lane.hold_until = d.id, now + l.lease * 1000
+  end
+  if lane.fails >= 5 then
+    lane.probe = fence
+    lane.pause = now + l.lease * 1000
+  end
+  local record = call('GET', base .. 'event:' .. event) or ''
+  bytes_left = bytes_left - #record
+  want = want - 1
+  claims[#claims + 1] = {d.id, lane.name, d.delay_ms, d.attempts + 1, d.requeues, d.secret,
+    d.accepted_at, fence, l.window, (report or d.delay_ms > 0) and 1 or 0, record}
+end
+
+-- Takes D, which stands at the head, off the list.
+local function pop(lane, d)
+  call('LPOP', lane.queue)
+  lane_count(lane, d.delay_ms, -1)
+end
+
+-- The head that is really queued: what was ended while it waited is dropped on the way.
+local function head_of(lane)
+  for _ = 1, LOOK_MAX do
+    local id = call('LINDEX', lane.queue, 0)
+    if not id then return nil end
+    local d = look_at(id)
+    if d.state == 'queued' then return d end
+    pop(lane, d)
+  end
+end
+
+-- The rule of the queue: what comes up next and must wait for its delay goes to the tail, once per
+-- send. It has been passed over once more; after PASSED_MAX times it keeps its place.
+local function transfer_next(lane)
+  local d = head_of(lane)
+  if not d or d.delay_ms == 0 then return end -- without a delay nothing is waited for
+  if lane.order == 'fifo' or d.requeues >= PASSED_MAX then
+    lane.held = d.delay_ms
+    return
+  end
+  call('LMOVE', lane.queue, lane.queue, 'LEFT', 'RIGHT')
+  call('HINCRBY', delivery_key(d.id), 'requeues', 1)
+  moved[lane.name] = (moved[lane.name] or 0) + 1
+end
+
+-- The head must wait but something with a shorter delay may go: looks for it near both ends.
+local function pick(lane)
+  for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
+    for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
+      local d = look_at(id)
+      if d.state == 'queued' and lane_when(lane, d.delay_ms) <= now then return d, range[3] end
+    end
+  end
+end
+
+-- A lane without delays: as many as may go at once. SHARE: most of this call.
+local function claim_many(lane, share)
+  local head = head_of(lane)
+  if not head or blocked(lane, head) then return end
+  local free = limits_of(head.destination).concurrency - busy_of(head.destination).n
+  if lane.order == 'fifo' or lane.fails >= 5 then free = 1 end
+  local ids = call('LPOP', lane.queue, math.min(share, want, free)) or {}
+  for i, id in ipairs(ids) do
+    local d = look_at(id)
+    if d.state == 'queued' and blocked(lane, d) then
+      for j = #ids, i, -1 do call('LPUSH', lane.queue, ids[j]) end
+      return
+    end
+    lane_count(lane, d.delay_ms, -1)
+    if d.state == 'queued' then claim(lane, d, false) end
+  end
+end
+
+-- A lane on which some have a delay: one after the other. True if it may be looked at again now.
+local function claim_one(lane)
+  local head = head_of(lane)
+  if not head then return end
+  local when = lane_when(lane, head.delay_ms)
+  if when <= now then
+    lane.held = 0
+    if blocked(lane, head) then return end
+    pop(lane, head)
+    claim(lane, head, true)
+  elseif lane.order == 'fifo' or head.requeues >= PASSED_MAX then
+    lane.held = head.delay_ms
+    return
+  else
+    local d, from = pick(lane)
+    if not d then
+      lane_save(lane)
+      -- One that may go now is out of sight: the head goes first.
+      if lane_when(lane, lane_shortest(lane)) <= now then lane.parked = when end
+      return
+    end
+    if blocked(lane, d) then return end
+    call('LREM', lane.queue, from, d.id)
+    lane_count(lane, d.delay_ms, -1)
+    claim(lane, d, true)
+  end
+  transfer_next(lane)
+  return lane.holder == 0 and lane.hold == '' and lane.probe == 0
+end
+
+local function claim_lane(name, share)
+  local lane = lane_load(name)
+  lane_lapse(lane)
+  if lane.probe ~= 0 and now >= lane.pause then lane.probe = 0 end
+  if lane.pause > now then return end
+  if lane.hold ~= '' then -- its order is kept: nothing passes the one that is on its way
+    local state = call('HGET', delivery_key(lane.hold), 'state')
+    if state == 'retry' or state == 'inflight' then
+      if lane.hold_until <= now then lane.hold_until = now + 100000 end
+      return
+    end
+  end
+  lane.hold, lane.hold_until, lane.parked = '', 0, 0
+  local delays = call('HGETALL', lane.delays)
+  if #delays == 2 and delays[1] == '0' and (lane.holder == 0) then
+    claim_many(lane, share)
+    return
+  end
+  for _ = 1, share do
+    if want <= 0 or not claim_one(lane) then return end
+  end
+end
+
+local function claim_due()
+  local due = call('ZRANGEBYSCORE', base .. 'lanes', '-inf', now / 1000, 'LIMIT', 0, LANES_MAX)
+  local share = math.max(1, math.floor(want / math.max(1, #due)))
+  for _, name in ipairs(due) do
+    if want <= 0 or bytes_left <= 0 then break end
+    claim_lane(name, share)
+  end
+end
+
+local function write_claims()
+  if #leases > 0 then call('ZADD', base .. 'inflight', unpack(leases)) end
+  for destination, b in pairs(busy) do
+    if b.n ~= b.was then call('HINCRBY', base .. 'busy', destination, b.n - b.was) end
+  end
+end
+
+expire_leases()
+queue_due_retries()
+trim_dead()
+for _, lane in pairs(loaded) do lane_schedule(lane) end
+if want > 0 then claim_due() end
+write_claims()
+schedule_all()
+local requeues = {}
+for name, n in pairs(moved) do
+  requeues[#requeues + 1] = name
+  requeues[#requeues + 1] = n
+end
+return {until_due(), requeues, unpack(claims)}

@@ -1,0 +1,95 @@
+-- lib_delivery: how a claimed delivery leaves `inflight`. Shared by claim (expired leases) and settle.
+local DELIVERY = {'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan'}
+
+local function delivery_key(id) return base .. 'delivery:' .. id end
+
+-- The delivery as a table, or nil if there is none.
+local function delivery_load(id)
+  local values = call('HMGET', delivery_key(id), unpack(DELIVERY))
+  if not values[1] then return nil end
+  local d = {id = id, key = delivery_key(id)}
+  for i, field in ipairs(DELIVERY) do d[field] = values[i] end
+  for _, field in ipairs({'fence', 'sent', 'attempts', 'delay_ms', 'fan'}) do
+    d[field] = tonumber(d[field] or 0)
+  end
+  return d
+end
+
+-- Ends the claim: the lease, the place it took of its destination's concurrency, and its part in the
+-- lane's clock. LEFT: the request left (or may have, when nobody will tell any more).
+local function unclaim(d, left)
+  call('ZREM', base .. 'inflight', d.id)
+  if call('HINCRBY', base .. 'busy', d.destination, -1) <= 0 then
+    call('HDEL', base .. 'busy', d.destination)
+  end
+  local lane = lane_load(d.lane)
+  if d.sent ~= d.fence and d.fence > lane.stale then
+    if lane.open > 0 then lane.open = lane.open - 1 end
+    if left then lane.sent = now end
+  end
+  if lane.holder == d.fence then lane.holder = 0 end
+  if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
+  if lane.probe == d.fence then lane.probe = 0 end
+  lane.parked = 0
+  return lane
+end
+
+-- Back onto its lane: the tail, but the head of a lane that keeps its order.
+local function requeue(d, lane, side)
+  call('HSET', d.key, 'state', 'queued')
+  lane_push(lane, d.id, d.delay_ms, side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
+end
+
+-- The event stays as long as its longest kept delivery. DEDUP_MS: repeats are known that long.
+local function release_event(event, fan, keep_ms, dedup_ms)
+  local key = base .. 'event:' .. event
+  if fan > 1 then
+    local pending = base .. 'pending:' .. event
+    local kept = tonumber(call('HGET', pending, 'keep') or 0)
+    if kept > keep_ms then keep_ms = kept end
+    if call('HINCRBY', pending, 'n', -1) > 0 then
+      call('HSET', pending, 'keep', keep_ms)
+      return
+    end
+    call('DEL', pending)
+  end
+  call('PEXPIRE', key, keep_ms)
+  if keep_ms < dedup_ms then
+    local head = call('GETRANGE', key, 0, 255)
+    local received, digest, source = string.match(head, '^hp%d+ (%d+) (%x+) (%S+)')
+    local left = received and tonumber(received) + dedup_ms - now_ms or 0
+    if left > 0 then
+      local id = string.match(event, '^[^~]*')
+      call('SET', base .. 'dedup:' .. source .. ':' .. id .. ':' .. digest, received, 'PX', left)
+    end
+  end
+end
+
+-- The delivery is over: 'done' or 'dead'. Both expire with their retention.
+local function finish(d, state, keep_ms, dedup_ms)
+  call('HSET', d.key, 'state', state, 'ended_at', now_ms)
+  call('PEXPIRE', d.key, keep_ms)
+  call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms)
+  if state == 'dead' then
+    call('LPUSH', base .. 'dead:' .. d.destination, d.id)
+    call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)
+  end
+  release_event(string.sub(d.id, 1, -2 - #d.destination), d.fan, keep_ms, dedup_ms)
+end
+
+-- "<concurrency> <lease ms> <window ms> <attempts>" of a destination, as dispatchers wrote it.
+local limits = {}
+local function limits_of(destination)
+  local l = limits[destination]
+  if l == nil then
+    local text = call('HGET', base .. 'limits', destination)
+    l = false
+    if text then
+      local c, lease, window, attempts = string.match(text, '^(%d+) (%d+) (%d+) (%d+)$')
+      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window),
+        attempts = tonumber(attempts)}
+    end
+    limits[destination] = l
+  end
+  return l
+end

@@ -1,0 +1,121 @@
+#!lua
+-- put: accepts events with all their deliveries of this partition (docs/queue.md).
+-- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
+--   id, dedup name ('' if ids and digests decide), record head, rest of the record, number of
+--   deliveries, and per delivery: destination, lane, delay ms, order, secret id.
+-- Replies per event: {0, ''} queued, {1, received_at} duplicate, {2, ''} no free revision.
+--@include lib_lane.lua
+local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
+local at = 5
+local function arg()
+  local value = ARGV[at]
+  at = at + 1
+  return value
+end
+
+local function dedup_key(name) return base .. 'dedup:' .. name end
+
+-- received_at, and the name by which the same event is known again: source, id and digest.
+local function identity(id, record)
+  local received, digest, source = string.match(record, '^hp%d+ (%d+) (%x+) (%S+)')
+  return tonumber(received), (source or '') .. ':' .. id .. ':' .. (digest or '')
+end
+
+-- Another event has this id: the record goes under "<id>~<n>" and names its id itself.
+local function store_revision(id, record, options)
+  local counter = base .. 'revisions:' .. id
+  local head, rest = string.match(record, '^([^\n]*\n)(.*)$')
+  record = head .. 'i ' .. id .. '\n' .. rest
+  for _ = 1, 100 do
+    local name = id .. '~' .. (call('INCR', counter) + 1)
+    call('PEXPIRE', counter, math.max(done_ms, dedup_ms))
+    if call('SET', base .. 'event:' .. name, record, 'NX', unpack(options)) then return name end
+  end
+end
+
+-- Returns the key id under which the event now is; or nil and, for a repeat, when it first came.
+local function accept(id, name, record, options, kept)
+  local received, same = identity(id, record)
+  if name ~= '' or done_ms < dedup_ms then
+    local before = call('GET', dedup_key(name ~= '' and name or same))
+    if before then return nil, before end
+  end
+  local key = id
+  local old = call('SET', base .. 'event:' .. id, record, 'NX', 'GET', unpack(options))
+  if old then
+    local first, known = identity(id, old)
+    if name == '' then
+      if known == same and received - first < dedup_ms then return nil, first end
+      local before = call('GET', dedup_key(same))
+      if before then return nil, before end
+    end
+    key = store_revision(id, record, options)
+  end
+  -- The record itself tells a repeat, except where another name, a revision or a shorter life hides it.
+  if key and (name ~= '' or key ~= id or (kept and done_ms < dedup_ms)) then
+    call('SET', dedup_key(name ~= '' and name or same), received, 'PX', dedup_ms)
+  end
+  return key, nil, received
+end
+
+local batch = {} -- lane -> ids: one RPUSH a lane
+
+local function push_batch(name)
+  call('RPUSH', loaded[name].queue, unpack(batch[name]))
+  batch[name] = nil
+end
+
+local function add_delivery(key, received, bytes, fan)
+  local destination, name, delay, order, secret = arg(), arg(), tonumber(arg()), arg(), arg()
+  local id = key .. ':' .. destination
+  local fields = {'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay,
+    'attempts', 0, 'requeues', 0, 'accepted_at', received, 'bytes', bytes}
+  if secret ~= '' then
+    fields[#fields + 1] = 'secret'
+    fields[#fields + 1] = secret
+  end
+  if fan > 1 then
+    fields[#fields + 1] = 'fan'
+    fields[#fields + 1] = fan
+  end
+  call('HSET', base .. 'delivery:' .. id, unpack(fields))
+  local lane = lane_load(name)
+  lane.order = order
+  lane_count(lane, delay, 1)
+  local ids = batch[name] or {}
+  ids[#ids + 1] = id
+  batch[name] = ids
+  if #ids == 500 then push_batch(name) end
+end
+
+local results = {}
+for i = 1, tonumber(ARGV[4]) do
+  local id, name, head, rest, fan = arg(), arg(), arg(), arg(), tonumber(arg())
+  local record = rest == '' and head or head .. rest
+  local key, before, received = accept(id, name, record, fan == 0 and {'PX', done_ms} or {},
+    fan == 0)
+  if key then
+    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', fan) end
+    for _ = 1, fan do add_delivery(key, received, #record, fan) end
+    results[i] = {0, ''}
+  else
+    at = at + 5 * fan
+    results[i] = before and {1, string.format("%.0f", tonumber(before))} or {2, ''}
+  end
+end
+
+for name in pairs(loaded) do
+  if batch[name] then push_batch(name) end
+end
+-- A lane that waits is at most brought forward: what holds it still holds it.
+for name, lane in pairs(loaded) do
+  lane_save(lane)
+  local look = lane_look(lane) / 1000
+  local score = tonumber(call('ZSCORE', base .. 'lanes', name))
+  if not score or (look < score and score > now / 1000) then
+    call('ZADD', base .. 'lanes', look, name)
+    woken = name
+  end
+end
+wake()
+return results

@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- sent: requests have left. From here the lane's next send is counted.
+-- KEYS: lanes. ARGV: base, then (delivery id, lane, fence)... Replies as claim's wait_us.
+--@include lib_lane.lua
+for i = 2, #ARGV, 3 do
+  local key, fence = base .. 'delivery:' .. ARGV[i], tonumber(ARGV[i + 2])
+  local lane = lane_load(ARGV[i + 1])
+  local claim = call('HMGET', key, 'fence', 'sent')
+  if tonumber(claim[1] or 0) == fence and tonumber(claim[2] or 0) ~= fence then
+    call('HSET', key, 'sent', fence)
+    if fence > lane.stale then
+      lane.sent = now
+      if lane.open > 0 then lane.open = lane.open - 1 end
+      if lane.holder == fence then lane.holder = 0 end
+    end
+  end
+end
+schedule_all()
+return until_due()

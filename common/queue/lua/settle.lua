@@ -1,0 +1,108 @@
+#!lua flags=allow-oom
+-- settle: what became of claimed deliveries.
+-- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
+--   id, fence, verdict (done, retry, dead, release, defer), wait ms, status, error, attempt record
+--   (JSON or ''), 1 if the request left, 1 if the host could not be reached.
+-- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
+-- success that ended a delivery which only waited.
+--@include lib_lane.lua
+--@include lib_delivery.lua
+local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local ATTEMPTS_MAX, FIND_MAX, CIRCUIT_FAILS = 60, 10000, 5
+
+-- A late success: whoever waits for a further attempt need not wait. True if it did end it.
+local function end_waiting(d)
+  if d.state == 'retry' then
+    call('ZREM', base .. 'retry', d.id)
+    local lane = lane_load(d.lane)
+    if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
+  elseif d.state == 'queued' and call('LLEN', base .. 'queue:' .. d.lane) <= FIND_MAX then
+    local lane = lane_load(d.lane)
+    if call('LREM', lane.queue, -1, d.id) == 0 then return false end
+    lane_count(lane, d.delay_ms, -1)
+  else
+    return false
+  end
+  return true
+end
+
+-- The host of a lane could not be reached CIRCUIT_FAILS times in a row: the lane pauses, 1 s doubling to
+-- 60 s, and then lets one delivery through to see. Any answer closes the circuit.
+local function judge_circuit(lane, probed, unreachable, reached)
+  if unreachable then
+    lane.fails = lane.fails + 1
+    if lane.fails == CIRCUIT_FAILS or (lane.fails > CIRCUIT_FAILS and probed) then
+      lane.pause = now + math.min(1000000 * 2 ^ lane.pauses, 60000000)
+      lane.pauses = math.min(lane.pauses + 1, 6)
+    end
+  elseif reached and lane.fails > 0 then
+    lane.fails, lane.pauses, lane.pause, lane.probe = 0, 0, 0, 0
+  elseif probed then
+    lane.pause = 0
+  end
+end
+
+local function remember(d, status, failure, attempt)
+  call('HSET', d.key, 'last_status', status, 'last_error', failure)
+  if attempt ~= '' then
+    local key = base .. 'attempts:' .. d.id
+    call('LPUSH', key, attempt)
+    if d.attempts > 1 then call('LTRIM', key, 0, ATTEMPTS_MAX - 1) end
+  end
+end
+
+local VERDICT = {}
+
+function VERDICT.done(d)
+  finish(d, 'done', done_ms, dedup_ms)
+end
+
+function VERDICT.dead(d)
+  finish(d, 'dead', dead_ms, dedup_ms)
+end
+
+function VERDICT.retry(d, lane, wait_ms)
+  call('HSET', d.key, 'state', 'retry', 'due_at', now_ms + wait_ms)
+  call('ZADD', base .. 'retry', now_ms + wait_ms, d.id)
+  if lane.order == 'fifo' then
+    lane.hold, lane.hold_until = d.id, now + wait_ms * 1000
+  end
+end
+
+-- Not attempted: the head of its list again, or (defer) later; the attempt is given back.
+function VERDICT.release(d, lane, wait_ms)
+  call('HINCRBY', d.key, 'attempts', -1)
+  if wait_ms > 0 then lane.pause = math.max(lane.pause, now + wait_ms * 1000) end
+  requeue(d, lane, 'LPUSH')
+  woken = lane.name
+end
+
+function VERDICT.defer(d, lane, wait_ms)
+  call('HINCRBY', d.key, 'attempts', -1)
+  VERDICT.retry(d, lane, wait_ms)
+end
+
+local results = {}
+for i = 5, #ARGV, 9 do
+  local id, fence, verdict, wait_ms = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3])
+  local status, left, unreachable = tonumber(ARGV[i + 4]), ARGV[i + 7] == '1', ARGV[i + 8] == '1'
+  local d = delivery_load(id)
+  local result = 0
+  if d and d.state == 'inflight' and d.fence == fence then
+    local probed = lane_load(d.lane).probe == fence
+    local lane = unclaim(d, left)
+    judge_circuit(lane, probed, unreachable, status > 0 or left)
+    if verdict ~= 'release' and verdict ~= 'defer' then
+      remember(d, status, ARGV[i + 5], ARGV[i + 6])
+    end
+    VERDICT[verdict](d, lane, wait_ms)
+    result = 1
+  elseif d and verdict == 'done' and end_waiting(d) then
+    remember(d, status, ARGV[i + 5], ARGV[i + 6])
+    finish(d, 'done', done_ms, dedup_ms)
+    result = 2
+  end
+  results[#results + 1] = result
+end
+schedule_all()
+return {until_due(), unpack(results)}

@@ -1,0 +1,321 @@
+#include "common/queue/queue_put.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "common/net/loop.h"
+#include "common/queue/args.h"
+#include "common/queue/keys.h"
+#include "common/queue/record.h"
+#include "common/queue/scripts.h"
+#include "common/redis/redis.h"
+
+#include <stdlib.h>
+
+#define BATCH_EVENTS 64
+#define BATCH_BYTES (512 * 1024)
+#define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
+#define HEAD_ARGS 4                /* base, dedup_ms, done_ms, count */
+
+struct put { /* one submitted request; owned by the batches it waits for */
+    put_fn fn;
+    void *ctx;
+    unsigned waiting; /* partitions that have not answered */
+    bool failed, queued;
+    wall_ms received_at, first_at;
+    struct put *next_free;
+};
+
+struct batch { /* one script call; owned by its queue_put, or by the call while it runs */
+    struct queue_put *q;
+    struct args args;
+    struct put *puts[BATCH_EVENTS];
+    size_t count;
+    struct batch *next_free;
+};
+
+struct queue_put {
+    struct loop *loop;
+    struct redis *redis;
+    struct config *conf;
+    struct redis_script script;
+    struct packer *packer;
+    struct batch **open; /* per partition, NULL if empty */
+    unsigned partitions;
+    struct batch *free_batches;
+    struct put *free_puts;
+    bool flush_due;
+};
+
+struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf)
+{
+    struct queue_put *q = NEW(struct queue_put);
+    q->loop = l;
+    q->redis = redis;
+    q->conf = config_ref(conf);
+    q->packer = packer_new();
+    q->partitions = conf->redis.partitions;
+    q->open = xcalloc(q->partitions, sizeof *q->open);
+    redis_script_init(&q->script, "put", lua_put, lua_put_len);
+    return q;
+}
+
+static void batch_free(struct batch *b)
+{
+    args_clear(&b->args);
+    free(b);
+}
+
+void queue_put_free(struct queue_put *q)
+{
+    if (!q)
+        return;
+    for (unsigned i = 0; i < q->partitions; i++)
+        if (q->open[i])
+            batch_free(q->open[i]);
+    while (q->free_batches) {
+        struct batch *b = q->free_batches;
+        q->free_batches = b->next_free;
+        batch_free(b);
+    }
+    while (q->free_puts) {
+        struct put *p = q->free_puts;
+        q->free_puts = p->next_free;
+        free(p);
+    }
+    packer_free(q->packer);
+    config_unref(q->conf);
+    free(q->open);
+    free(q);
+}
+
+/* The partitions are fixed for the life of a process; the rest of CONF is taken over. */
+void queue_put_set_config(struct queue_put *q, struct config *conf)
+{
+    config_ref(conf);
+    config_unref(q->conf);
+    q->conf = conf;
+}
+
+/* --- answers --- */
+
+static void put_answer(struct queue_put *q, struct put *p)
+{
+    if (--p->waiting > 0)
+        return;
+    enum put_result result = p->failed ? PUT_UNAVAILABLE : p->queued ? PUT_QUEUED : PUT_DUPLICATE;
+    p->fn(p->ctx, result, result == PUT_DUPLICATE ? p->first_at : p->received_at);
+    p->next_free = q->free_puts;
+    q->free_puts = p;
+}
+
+/* Script reply of one event: {0, ''} queued, {1, first received_at} repeat, anything else refused.
+ */
+static void read_result(struct put *p, const struct redis_reply *r)
+{
+    int64_t code = redis_count(r) == 2 ? redis_int(redis_at(r, 0)) : -1;
+    if (code == 0) {
+        p->queued = true;
+    } else if (code == 1) {
+        wall_ms first = redis_int(redis_at(r, 1));
+        if (p->first_at == 0 || first < p->first_at)
+            p->first_at = first;
+    } else {
+        p->failed = true;
+    }
+}
+
+static void batch_recycle(struct batch *b)
+{
+    args_reset(&b->args);
+    if (b->args.text.cap > 2 * BATCH_BYTES)
+        args_clear(&b->args);
+    b->count = 0;
+    b->next_free = b->q->free_batches;
+    b->q->free_batches = b;
+}
+
+static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct batch *b = ctx;
+    bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == b->count;
+    if (!answered)
+        LOG_RARELY(LL_WARN, "put.failed", LS("reason", err_word(rc)), LSL("reply", redis_text(r)),
+                   LI("events", b->count));
+    for (size_t i = 0; i < b->count; i++) {
+        if (answered)
+            read_result(b->puts[i], redis_at(r, i));
+        else
+            b->puts[i]->failed = true;
+        put_answer(b->q, b->puts[i]);
+    }
+    batch_recycle(b);
+}
+
+static void on_not_sent(void *ctx)
+{
+    on_reply(ctx, ERR_UNAVAIL, NULL);
+}
+
+/* --- requests --- */
+
+static struct batch *batch_open(struct queue_put *q, unsigned partition)
+{
+    struct batch *b = q->open[partition];
+    if (b)
+        return b;
+    b = q->free_batches;
+    if (b) {
+        q->free_batches = b->next_free;
+    } else {
+        b = NEW(struct batch);
+        b->q = q;
+        args_init(&b->args, ARGS_MAX);
+    }
+    size_t mark = args_mark(&b->args);
+    keys_base(&b->args.text, q->conf->redis.prefix, partition);
+    args_add_since(&b->args, mark);
+    args_add_int(&b->args, q->conf->retention.dedup_s * 1000);
+    args_add_int(&b->args, q->conf->retention.done_s * 1000);
+    args_add_int(&b->args, 0); /* the count, known when it is sent */
+    q->open[partition] = b;
+    return b;
+}
+
+/* Sends what is collected for PARTITION; a failure is answered in the next turn. */
+static void flush(struct queue_put *q, unsigned partition)
+{
+    struct batch *b = q->open[partition];
+    if (!b)
+        return;
+    q->open[partition] = NULL;
+    if (b->count == 0) {
+        batch_recycle(b);
+        return;
+    }
+    struct buf key;
+    buf_init(&key, 1024);
+    keys_base(&key, q->conf->redis.prefix, partition);
+    buf_add_str(&key, "lanes");
+    char count[8];
+    struct buf digits = {.ptr = count, .cap = sizeof count, .max = sizeof count - 1};
+    buf_add_u64(&digits, b->count);
+    b->args.list[HEAD_ARGS - 1] = (struct arg){count, 0, digits.len};
+    struct slice keys[1] = {buf_slice(&key)};
+    if (redis_eval(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count, on_reply,
+                   b) != OK)
+        loop_defer(q->loop, on_not_sent, b);
+    buf_clear(&key);
+}
+
+static void flush_all(void *ctx)
+{
+    struct queue_put *q = ctx;
+    q->flush_due = false;
+    for (unsigned i = 0; i < q->partitions; i++)
+        flush(q, i);
+}
+
+static void add_delivery(struct args *a, const struct destination *d)
+{
+    char secret[SCHEME_SECRET_ID_LEN + 1] = "";
+    if (d->sign)
+        scheme_secret_id(d->sign, 0, secret);
+    args_add(a, slice_str(d->name));
+    args_add(a, slice_str(d->lane));
+    args_add_int(a, d->delay_ms);
+    args_add(a, slice_str(d->order == ORDER_FIFO ? "fifo" : ""));
+    args_add(a, slice_str(secret));
+}
+
+static void add_dedup(struct args *a, const struct put_request *req)
+{
+    size_t mark = args_mark(a);
+    if (req->dedup.len) {
+        buf_add_slice(&a->text, req->event->source);
+        buf_add_char(&a->text, ':');
+        buf_add_slice(&a->text, req->dedup);
+    }
+    args_add_since(a, mark);
+}
+
+static enum err add_event(struct queue_put *q, unsigned partition, const struct put_request *req,
+                          struct put *p)
+{
+    struct batch *b = batch_open(q, partition);
+    struct args *a = &b->args;
+    bool large = req->event->body.len >= PUT_LARGE;
+    size_t count = a->count, text = a->text.len;
+    args_add(a, req->event->id);
+    add_dedup(a, req);
+    size_t mark = args_mark(a);
+    enum err rc = large ? record_write_head(req->event, &a->text)
+                        : record_write(req->event, q->packer, &a->text);
+    if (rc != OK) { /* leaves the batch as it was */
+        a->count = count;
+        a->text.len = text;
+        a->text.failed = false;
+        return rc;
+    }
+    args_add_since(a, mark);
+    args_borrow(a, large ? req->event->body : slice_make("", 0));
+    size_t here = 0, fan = a->count;
+    args_add_int(a, 0);
+    for (size_t i = 0; i < req->to_count; i++) {
+        if (req->to[i]->partition != partition)
+            continue;
+        add_delivery(a, req->to[i]);
+        here++;
+    }
+    mark = args_mark(a);
+    buf_add_u64(&a->text, here);
+    a->list[fan] = (struct arg){NULL, mark, a->text.len - mark};
+    b->puts[b->count++] = p;
+    p->waiting++;
+    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES)
+        flush(q, partition);
+    return OK;
+}
+
+/* The first destination of its partition stands for it. */
+static bool is_first_of_partition(const struct put_request *req, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (req->to[j]->partition == req->to[i]->partition)
+            return false;
+    return true;
+}
+
+static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
+{
+    struct put *p = q->free_puts;
+    if (p)
+        q->free_puts = p->next_free;
+    else
+        p = NEW(struct put);
+    *p = (struct put){.fn = fn, .ctx = ctx, .received_at = req->event->received_at};
+    return p;
+}
+
+enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
+{
+    if (!redis_is_ready(q->redis))
+        return ERR_UNAVAIL;
+    struct put *p = put_new(q, req, fn, ctx);
+    enum err rc = OK;
+    if (req->to_count == 0)
+        rc = add_event(q, keys_partition(req->event->id, q->partitions), req, p);
+    for (size_t i = 0; rc == OK && i < req->to_count; i++)
+        if (is_first_of_partition(req, i))
+            rc = add_event(q, req->to[i]->partition, req, p);
+    if (rc != OK) { /* the head is the same in every partition: only the first can fail */
+        p->next_free = q->free_puts;
+        q->free_puts = p;
+        return rc;
+    }
+    if (!q->flush_due) {
+        q->flush_due = true;
+        loop_defer(q->loop, flush_all, q);
+    }
+    return OK;
+}

@@ -1,0 +1,149 @@
+#include "common/queue/record.h"
+
+#include "common/base/text.h"
+
+#define VERSION "hp1"
+
+static void add_line(struct buf *out, char kind, struct slice value)
+{
+    if (value.len == 0)
+        return;
+    buf_add_char(out, kind);
+    buf_add_char(out, ' ');
+    buf_add_slice(out, value);
+    buf_add_char(out, '\n');
+}
+
+/* One `h` line for each of the CRLF-ended lines of HEADERS. */
+static void add_headers(struct buf *out, struct slice headers)
+{
+    while (headers.len) {
+        struct slice line = slice_cut(&headers, '\n');
+        if (line.len && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        add_line(out, 'h', line);
+    }
+}
+
+/* Returns where in OUT the flag stands. */
+static size_t add_head(const struct event *e, struct buf *out)
+{
+    buf_add_str(out, VERSION " ");
+    buf_add_i64(out, e->received_at);
+    buf_add_char(out, ' ');
+    buf_add_slice(out, e->digest);
+    buf_add_char(out, ' ');
+    buf_add_slice(out, e->source);
+    buf_add_char(out, ' ');
+    buf_add_u64(out, e->body.len);
+    buf_add_char(out, ' ');
+    size_t flag = out->len;
+    buf_add_str(out, e->has_body ? "-\n" : "n\n");
+    add_line(out, 't', e->tag);
+    add_line(out, 'c', e->content_type);
+    add_line(out, 'e', e->content_encoding);
+    add_headers(out, e->headers);
+    buf_add_char(out, '\n');
+    return flag;
+}
+
+static enum err check_head(const struct buf *out, size_t start)
+{
+    return out->failed || out->len - start > RECORD_HEAD_MAX ? ERR_TOO_BIG : OK;
+}
+
+enum err record_write_head(const struct event *e, struct buf *out)
+{
+    size_t start = out->len;
+    (void)add_head(e, out);
+    return check_head(out, start);
+}
+
+enum err record_write(const struct event *e, struct packer *packer, struct buf *out)
+{
+    size_t start = out->len;
+    size_t flag = add_head(e, out);
+    if (check_head(out, start) != OK)
+        return ERR_TOO_BIG;
+    if (e->has_body && packer && packer_pack(packer, e->body, out))
+        out->ptr[flag] = 'p';
+    else
+        buf_add_slice(out, e->body);
+    return out->failed ? ERR_TOO_BIG : OK;
+}
+
+static enum err read_first_line(struct slice line, struct event *e, uint64_t *plain_len, char *flag)
+{
+    uint64_t received = 0;
+    struct slice version = slice_cut(&line, ' ');
+    struct slice at = slice_cut(&line, ' ');
+    e->digest = slice_cut(&line, ' ');
+    e->source = slice_cut(&line, ' ');
+    struct slice len = slice_cut(&line, ' ');
+    if (!slice_eq(version, SLICE_LIT(VERSION)) || text_u64(at, INT64_MAX, &received) != OK ||
+        text_u64(len, SIZE_MAX / 2, plain_len) != OK || line.len != 1)
+        return ERR_INVALID;
+    e->received_at = (wall_ms)received;
+    *flag = line.ptr[0];
+    return *flag == '-' || *flag == 'p' || *flag == 'n' ? OK : ERR_INVALID;
+}
+
+static enum err read_property(struct slice line, struct buf *headers, struct event *e)
+{
+    if (line.len < 2 || line.ptr[1] != ' ')
+        return ERR_INVALID;
+    struct slice value = slice_skip(line, 2);
+    switch (line.ptr[0]) {
+    case 'i':
+        e->id = value;
+        return OK;
+    case 't':
+        e->tag = value;
+        return OK;
+    case 'c':
+        e->content_type = value;
+        return OK;
+    case 'e':
+        e->content_encoding = value;
+        return OK;
+    case 'h':
+        buf_add_slice(headers, value);
+        buf_add_str(headers, "\r\n");
+        return OK;
+    }
+    return ERR_INVALID;
+}
+
+enum err record_read(struct slice key, struct slice record, struct packer *packer,
+                     struct buf *scratch, struct event *e)
+{
+    uint64_t plain_len = 0;
+    char flag = 0;
+    *e = (struct event){.id = key};
+    buf_reset(scratch);
+    struct slice rest = record;
+    enum err rc = read_first_line(slice_cut(&rest, '\n'), e, &plain_len, &flag);
+    while (rc == OK) {
+        if (rest.ptr == NULL)
+            return ERR_INVALID; /* the empty line never came */
+        struct slice line = slice_cut(&rest, '\n');
+        if (line.len == 0)
+            break;
+        rc = read_property(line, scratch, e);
+    }
+    if (rc != OK)
+        return rc;
+    size_t head = scratch->len;
+    e->has_body = flag != 'n';
+    e->body = rest;
+    if (flag == 'p')
+        rc = packer ? packer_unpack(packer, rest, plain_len, scratch) : ERR_INVALID;
+    else if (rest.len != plain_len)
+        rc = ERR_INVALID;
+    if (rc != OK || scratch->failed)
+        return rc != OK ? rc : ERR_TOO_BIG;
+    e->headers = slice_make(scratch->ptr, head);
+    if (flag == 'p')
+        e->body = slice_make(scratch->ptr + head, scratch->len - head);
+    return OK;
+}

@@ -1,0 +1,111 @@
+#include "common/queue/settle_args.h"
+
+#include "common/base/alloc.h"
+#include "common/queue/keys.h"
+#include "common/redis/redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ATTEMPT_MAX (16 * 1024)
+#define RESPONSE_KEPT 1024
+
+/* What claim.lua answers per claim, in order. */
+enum claim_field {
+    CLAIM_ID,
+    CLAIM_LANE,
+    CLAIM_DELAY_MS,
+    CLAIM_ATTEMPT,
+    CLAIM_REQUEUES,
+    CLAIM_SECRET,
+    CLAIM_ACCEPTED_AT,
+    CLAIM_FENCE,
+    CLAIM_WINDOW_MS,
+    CLAIM_REPORT,
+    CLAIM_RECORD,
+    CLAIM_FIELDS
+};
+
+bool claim_read(const struct redis_reply *claim, struct packer *packer, struct delivery *d)
+{
+    struct slice id = redis_text(redis_at(claim, CLAIM_ID));
+    if (redis_count(claim) != CLAIM_FIELDS || id.len == 0)
+        return false;
+    d->id = xslicedup(id);
+    if (!keys_split_delivery(slice_make(d->id, id.len), &d->event_id, &d->destination))
+        return false;
+    d->lane = xslicedup(redis_text(redis_at(claim, CLAIM_LANE)));
+    d->delay_ms = redis_int(redis_at(claim, CLAIM_DELAY_MS));
+    d->attempt = (unsigned)redis_int(redis_at(claim, CLAIM_ATTEMPT));
+    d->requeues = (unsigned)redis_int(redis_at(claim, CLAIM_REQUEUES));
+    struct slice secret = redis_text(redis_at(claim, CLAIM_SECRET));
+    snprintf(d->secret_id, sizeof d->secret_id, "%.*s", SLICE_FMT(secret));
+    d->accepted_at = redis_int(redis_at(claim, CLAIM_ACCEPTED_AT));
+    d->fence = (uint64_t)redis_int(redis_at(claim, CLAIM_FENCE));
+    d->send_until = d->claimed_at + redis_int(redis_at(claim, CLAIM_WINDOW_MS)) * 1000;
+    d->report_sent = redis_int(redis_at(claim, CLAIM_REPORT)) != 0;
+    buf_add_slice(&d->record, redis_text(redis_at(claim, CLAIM_RECORD)));
+    d->readable =
+        record_read(d->event_id, buf_slice(&d->record), packer, &d->scratch, &d->event) == OK;
+    return true;
+}
+
+static void attempt_json(struct buf *out, const struct delivery *d, const struct settlement *s,
+                         wall_ms at)
+{
+    struct slice response = s->response;
+    if (response.len > RESPONSE_KEPT)
+        response.len = RESPONSE_KEPT;
+    buf_addf(out, "{\"attempt\":%u,\"at\":%lld,\"duration_ms\":%lld,\"status\":%d,\"error\":\"",
+             d->attempt, (long long)at, (long long)s->duration_ms, s->status);
+    buf_add_json(out, s->error);
+    buf_add_str(out, "\",\"response\":\"");
+    buf_add_json(out, response);
+    buf_add_str(out, "\"}");
+}
+
+void result_make(struct result *r, const struct delivery *d, const struct settlement *s, wall_ms at)
+{
+    struct buf attempt = r->attempt;
+    *r = (struct result){.verdict = s->verdict,
+                         .wait_ms = s->wait_ms > 0 ? s->wait_ms : 0,
+                         .status = s->status,
+                         .was_sent = s->was_sent,
+                         .unreachable = s->unreachable,
+                         .attempt = attempt};
+    if (r->attempt.max == 0)
+        buf_init(&r->attempt, ATTEMPT_MAX);
+    buf_reset(&r->attempt);
+    snprintf(r->error, sizeof r->error, "%.*s", SLICE_FMT(s->error));
+    attempt_json(&r->attempt, d, s, at);
+}
+
+static const char *verdict_word(enum settle_verdict v)
+{
+    switch (v) {
+    case SETTLE_DONE:
+        return "done";
+    case SETTLE_RETRY:
+        return "retry";
+    case SETTLE_DEAD:
+        return "dead";
+    case SETTLE_RELEASE:
+        return "release";
+    case SETTLE_DEFER:
+        return "defer";
+    }
+    return "retry";
+}
+
+void result_add_args(const struct result *r, const struct delivery *d, struct args *a)
+{
+    args_add(a, slice_str(d->id));
+    args_add_int(a, (int64_t)d->fence);
+    args_add(a, slice_str(verdict_word(r->verdict)));
+    args_add_int(a, r->wait_ms);
+    args_add_int(a, r->status);
+    args_add(a, slice_str(r->error));
+    args_add(a, r->attempt.failed ? slice_make("", 0) : buf_slice(&r->attempt));
+    args_add_int(a, r->was_sent);
+    args_add_int(a, r->unreachable);
+}

@@ -1,0 +1,31 @@
+/* settle_args - the words of a claim's reply and of a result, to and from C.   [pure]
+ */
+#ifndef COMMON_QUEUE_SETTLE_ARGS_H
+#define COMMON_QUEUE_SETTLE_ARGS_H
+
+#include "common/queue/args.h"
+#include "common/queue/queue_take.h"
+
+struct redis_reply;
+
+/* Fills D from one claim of claim.lua's reply. RECORD and event are read too (d->readable). False
+ * if the reply is not of that shape. */
+bool claim_read(const struct redis_reply *claim, struct packer *packer, struct delivery *d);
+
+/* A result that waits to be recorded; plain value. */
+struct result {
+    enum settle_verdict verdict;
+    int64_t wait_ms;
+    int status;
+    bool was_sent, unreachable;
+    char error[48];
+    struct buf attempt; /* the attempt as JSON, kept in attempts:<delivery id> */
+};
+
+/* Makes R (whose buffer is reused) from S; AT is the wall clock now. */
+void result_make(struct result *r, const struct delivery *d, const struct settlement *s,
+                 wall_ms at);
+/* Appends settle.lua's arguments for one delivery. */
+void result_add_args(const struct result *r, const struct delivery *d, struct args *a);
+
+#endif

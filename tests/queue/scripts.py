@@ -1,0 +1,148 @@
+"""The queue's scripts, called as the programs call them, on a private Redis."""
+
+import re
+import time
+from collections import namedtuple
+from pathlib import Path
+
+LUA = Path(__file__).resolve().parents[2] / "common/queue/lua"
+
+Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret accepted_at fence window_ms report record")
+VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
+
+
+def script_text(name):
+    """The script as the build embeds it: `--@include` lines replaced."""
+    text = (LUA / f"{name}.lua").read_text()
+    while True:
+        found = re.search(r"--@include ([a-z_]+\.lua)", text)
+        if not found:
+            return text
+        text = text.replace(found.group(0), (LUA / found.group(1)).read_text())
+
+
+class Queue:
+    """One partition of a queue. Times of retention in ms."""
+
+    def __init__(self, client, prefix="hookpace", partition=0, done_ms=86400000, dead_ms=604800000,
+                 dedup_ms=86400000):
+        self.r = client
+        self.base = f"{prefix}:{{{partition}}}:"
+        self.done_ms, self.dead_ms, self.dedup_ms = done_ms, dead_ms, dedup_ms
+        self.scripts = {n: client.register_script(script_text(n)) for n in ("put", "claim", "sent", "settle", "stats")}
+        self.wait_us = None
+        self.now = int(time.time() * 1000)
+
+    def key(self, name):
+        return self.base + name
+
+    def run(self, name, *args):
+        return self.scripts[name](keys=[self.key("lanes")], args=[self.base, *args])
+
+    def limits(self, **destinations):
+        """name = (concurrency, lease_ms, window_ms, attempts)"""
+        for name, values in destinations.items():
+            self.r.hset(self.key("limits"), name, " ".join(map(str, values)))
+
+    def record(self, body="{}", source="src", digest=None, received=None):
+        digest = digest or f"{hash(body) & (2**64 - 1):016x}"
+        return f"hp1 {received or self.now} {digest} {source} {len(body)} -\n\n{body}"
+
+    def event(self, id, *deliveries, dedup="", **record):
+        """deliveries: (destination, lane, delay_ms[, order[, secret]]). Arguments of put for one event."""
+        args = [id, dedup, self.record(**record), "", len(deliveries)]
+        for d in deliveries:
+            args += list(d) + [""] * (5 - len(d))
+        return args
+
+    def put(self, *events):
+        args = [a for e in events for a in e]
+        return self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
+
+    def put_simple(self, *ids, destination="d", lane="d", delay=0, order=""):
+        results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])
+        assert all(x[0] == 0 for x in results), results
+
+    def claim(self, want=10, most_bytes=1 << 22):
+        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms)
+        self.wait_us, self.requeued = int(reply[0]), reply[1]
+        return [Claim(*c) for c in reply[2:]]
+
+    def sent(self, *claims):
+        self.wait_us = self.run("sent", *[a for c in claims for a in (c.id, c.lane, c.fence)])
+
+    def settle(self, claim, verdict, wait_ms=0, status=200, error="", attempt="{}", left=1, unreachable=0):
+        reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, claim.id, claim.fence, verdict,
+                         wait_ms, status, error, attempt, left, unreachable)
+        self.wait_us = int(reply[0])
+        return reply[1]
+
+    def claim_until(self, timeout=5.0, want=10):
+        """Claims when the last reply said it may, until something comes."""
+        deadline = time.monotonic() + timeout
+        while True:
+            claims = self.claim(want)
+            if claims:
+                return claims
+            assert time.monotonic() < deadline, "nothing to claim in time"
+            if self.wait_us > 0:
+                time.sleep(min(self.wait_us, 1000000) / 1e6)
+
+    # --- where things are ---
+    def delivery(self, id):
+        return self.r.hgetall(self.key("delivery:" + id))
+
+    def queued(self, lane="d"):
+        return self.r.lrange(self.key("queue:" + lane), 0, -1)
+
+    def places(self):
+        """delivery id -> list of the places it is in, over everything there is."""
+        prefix = self.key("delivery:")
+        ids = [key[len(prefix):] for key in self.r.keys(prefix + "*")]
+        found = {id: ["done"] if state == "done" else [] for id, state in zip(ids, self.fields(ids, "state"))}
+        def see(place, ids):
+            for id in ids:
+                found.setdefault(id, []).append(place)
+        for place in ("queue", "dead"):
+            for key in self.r.keys(self.key(place + ":*")):
+                see({"queue": "queued"}.get(place, place), self.r.lrange(key, 0, -1))
+        see("inflight", self.r.zrange(self.key("inflight"), 0, -1))
+        see("retry", self.r.zrange(self.key("retry"), 0, -1))
+        return found
+
+    def fields(self, ids, field):
+        """That field of each delivery, in one round trip."""
+        pipe = self.r.pipeline(transaction=False)
+        for id in ids:
+            pipe.hget(self.key("delivery:" + id), field)
+        return pipe.execute()
+
+    def check(self):
+        """The invariants that hold after every single script."""
+        places = self.places()
+        for (id, where), state in zip(places.items(), self.fields(places, "state")):
+            assert where == [state], (id, state, where)
+        self.check_lanes()
+        busy = {}
+        for id in self.r.zrange(self.key("inflight"), 0, -1):
+            destination = id.rsplit(":", 1)[1]
+            busy[destination] = busy.get(destination, 0) + 1
+        counted = {k: int(v) for k, v in self.r.hgetall(self.key("busy")).items()}
+        assert counted == busy, (counted, busy)
+        events = {key[len(self.key("event:")):] for key in self.r.keys(self.key("event:*"))}
+        for id, where in places.items():
+            assert where == ["done"] or id.rsplit(":", 1)[0] in events, f"no event for {id}"
+        return places
+
+    def check_lanes(self):
+        lanes = set(self.r.zrange(self.key("lanes"), 0, -1))
+        working = set()
+        for key in self.r.keys(self.key("queue:*")):
+            lane = key[len(self.key("queue:")):]
+            working.add(lane)
+            delays = {}
+            for delay in self.fields(self.r.lrange(key, 0, -1), "delay_ms"):
+                delays[delay] = delays.get(delay, 0) + 1
+            counted = {k: int(v) for k, v in self.r.hgetall(self.key("delays:" + lane)).items()}
+            assert counted == delays, (lane, counted, delays)
+        assert lanes == working, "a lane has work but is in no one's sight, or is there without work"

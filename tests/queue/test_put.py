@@ -1,0 +1,129 @@
+"""put.lua: what is accepted, what is a repeat, what it leaves in Redis."""
+
+import time
+
+
+def test_an_event_is_stored_with_its_delivery(queue):
+    assert queue.put(queue.event("e1", ("d", "d", 100, "", "0a1b2c3d"), body='{"a":1}')) == [[0, ""]]
+    d = queue.delivery("e1:d")
+    assert d["state"] == "queued" and d["destination"] == "d" and d["lane"] == "d"
+    assert (d["delay_ms"], d["attempts"], d["requeues"], d["secret"]) == ("100", "0", "0", "0a1b2c3d")
+    assert d["accepted_at"] == str(queue.now)
+    assert queue.queued() == ["e1:d"]
+    assert queue.r.get(queue.key("event:e1")).endswith('\n\n{"a":1}')
+    assert queue.r.ttl(queue.key("event:e1")) == -1, "what is queued never expires"
+    queue.check()
+
+
+def test_order_of_arrival_is_kept_in_a_batch_and_between_batches(queue):
+    queue.put_simple("a", "b")
+    queue.put_simple("c")
+    assert queue.queued() == ["a:d", "b:d", "c:d"]
+
+
+def test_same_id_and_body_is_a_repeat(queue):
+    first = queue.put(queue.event("e1", ("d", "d", 0), body="x"))
+    queue.now += 5000
+    again = queue.put(queue.event("e1", ("d", "d", 0), body="x"))
+    assert first == [[0, ""]] and again == [[1, str(queue.now - 5000)]]
+    assert queue.queued() == ["e1:d"]
+
+
+def test_repeat_inside_one_batch(queue):
+    e = queue.event("e1", ("d", "d", 0), body="x")
+    assert queue.put(e, e) == [[0, ""], [1, str(queue.now)]]
+    assert queue.queued() == ["e1:d"]
+
+
+def test_same_id_with_another_body_is_another_event(queue):
+    for body in ("x", "y", "z"):
+        assert queue.put(queue.event("e1", ("d", "d", 0), body=body)) == [[0, ""]]
+    assert queue.queued() == ["e1:d", "e1~2:d", "e1~3:d"]
+    assert "\ni e1\n" in queue.r.get(queue.key("event:e1~2"))
+    for body in ("x", "y", "z"):
+        assert queue.put(queue.event("e1", ("d", "d", 0), body=body))[0][0] == 1, f"repeat of {body}"
+    assert len(queue.queued()) == 3
+    queue.check()
+
+
+def test_same_id_from_another_source_is_another_event(queue):
+    queue.put(queue.event("e1", ("d", "d", 0), body="x", source="one"))
+    assert queue.put(queue.event("e1", ("d", "d", 0), body="x", source="two")) == [[0, ""]]
+    assert len(queue.queued()) == 2
+
+
+def test_the_signed_message_id_decides_where_there_is_one(queue):
+    put = lambda id, dedup, body: queue.put(queue.event(id, ("d", "d", 0), dedup=dedup, body=body))[0][0]
+    assert put("e1", "src:m1", "x") == 0
+    assert put("e1", "src:m1", "changed") == 1
+    assert put("other", "src:m1", "x") == 1
+    assert put("e1", "src:m2", "x") == 0, "another message, though id and body are the same"
+    assert len(queue.queued()) == 2
+
+
+def test_after_dedup_time_the_same_is_new(queue):
+    queue.dedup_ms = 1000
+    queue.put(queue.event("e1", ("d", "d", 0), body="x"))
+    queue.now += 1001
+    assert queue.put(queue.event("e1", ("d", "d", 0), body="x")) == [[0, ""]]
+    assert queue.queued() == ["e1:d", "e1~2:d"]
+
+
+def test_a_repeat_is_known_after_the_event_expired(queue):
+    """done_s shorter than dedup_s: the event goes, what tells a repeat stays."""
+    queue.done_ms = 50
+    queue.put(queue.event("e1", ("d", "d", 0), body="x"))
+    (claim,) = queue.claim()
+    queue.settle(claim, "done")
+    deadline = time.monotonic() + 5
+    while queue.r.exists(queue.key("event:e1")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert queue.put(queue.event("e1", ("d", "d", 0), body="x"))[0][0] == 1
+    assert queue.queued() == []
+
+
+def test_fan_out_in_one_go(queue):
+    queue.limits(a=(10, 10000, 2000, 8))
+    queue.put(queue.event("e1", ("d", "d", 0), ("a", "shared", 50)))
+    assert queue.queued("d") == ["e1:d"] and queue.queued("shared") == ["e1:a"]
+    queue.check()
+
+
+def test_an_event_that_is_only_kept_expires_and_is_known_again(queue):
+    assert queue.put(queue.event("e1")) == [[0, ""]]
+    assert 0 < queue.r.pttl(queue.key("event:e1")) <= queue.done_ms
+    assert queue.put(queue.event("e1"))[0][0] == 1
+    assert queue.r.zcard(queue.key("lanes")) == 0
+
+
+def test_wake_is_published_when_a_lane_gets_its_first_work(queue):
+    sub = queue.r.pubsub(ignore_subscribe_messages=True)
+    sub.subscribe(queue.key("wake"))
+    sub.get_message(timeout=1)
+    heard = lambda: (sub.get_message(timeout=0.3) or {}).get("data")
+    queue.put_simple("a")
+    assert heard() == "d"
+    queue.put_simple("b")
+    assert heard() is None, "the lane was not empty"
+    sub.close()
+
+
+def test_refused_when_memory_is_full_and_drains_all_the_same(queue):
+    import redis
+    queue.put_simple("a", "b")
+    queue.r.config_set("maxmemory", 1)
+    try:
+        try:
+            queue.put_simple("c")
+            raise AssertionError("put must be refused")
+        except redis.ResponseError as e:
+            assert "OOM" in str(e) or "maxmemory" in str(e)
+        claims = queue.claim()
+        assert [c.id for c in claims] == ["a:d", "b:d"]
+        assert queue.settle(claims[0], "done") == 1
+        assert queue.settle(claims[1], "dead", status=410) == 1
+    finally:
+        queue.r.config_set("maxmemory", 0)
+    places = queue.check()
+    assert places == {"a:d": ["done"], "b:d": ["dead"]}
