@@ -53,6 +53,11 @@ size_t digest_len(enum digest d)
     return d == DIGEST_SHA1 ? 20 : d == DIGEST_SHA512 ? 64 : 32;
 }
 
+void digest_once(enum digest d, struct slice data, unsigned char out[DIGEST_MAX])
+{
+    must(EVP_Digest(data.ptr, data.len, out, NULL, algorithm(d), NULL));
+}
+
 /* A state that has digested KEY, padded to one block and masked with MASK; NULL if refused. */
 static EVP_MD_CTX *keyed_state(const EVP_MD *md, const unsigned char key[BLOCK_MAX],
                                unsigned char mask)

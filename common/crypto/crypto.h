@@ -16,6 +16,8 @@ enum digest { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 
 /* Bytes of a digest: 20, 32, 64. */
 size_t digest_len(enum digest d);
+/* The digest of DATA in one go: digest_len() bytes to OUT. For what is computed once. */
+void digest_once(enum digest d, struct slice data, unsigned char out[DIGEST_MAX]);
 
 struct hmac_key; /* immutable after making, so any number of threads may start from it */
 struct hmac;     /* one running computation */

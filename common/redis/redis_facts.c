@@ -1,0 +1,96 @@
+#include "common/redis/redis_facts.h"
+
+#include "common/base/text.h"
+
+#include <string.h>
+
+#define VERSION_MIN 7 /* scripts with "#!lua flags=" */
+
+void redis_facts_set(char fact[FACT_MAX], struct slice value)
+{
+    size_t n = value.len < FACT_MAX - 1 ? value.len : FACT_MAX - 1;
+    memset(fact, 0, FACT_MAX);
+    if (n)
+        memcpy(fact, value.ptr, n);
+}
+
+static void read_line(struct redis_facts *f, struct slice line)
+{
+    const struct {
+        struct slice key;
+        char *fact;
+    } rows[] = {
+        {SLICE_LIT("redis_version"), f->version},
+        {SLICE_LIT("role"), f->role},
+        {SLICE_LIT("loading"), f->loading},
+        {SLICE_LIT("aof_enabled"), f->aof_enabled},
+        {SLICE_LIT("aof_last_write_status"), f->aof_write},
+        {SLICE_LIT("maxmemory_policy"), f->policy},
+    };
+    struct slice value = line;
+    struct slice key = slice_cut(&value, ':');
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (slice_eq(key, rows[i].key))
+            redis_facts_set(rows[i].fact, value);
+}
+
+void redis_facts_read(struct redis_facts *f, struct slice info)
+{
+    while (info.len) {
+        struct slice line = slice_cut(&info, '\n');
+        if (line.len && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        read_line(f, line);
+    }
+}
+
+static bool is(const char *fact, const char *value)
+{
+    return strcmp(fact, value) == 0;
+}
+
+static bool is_too_old(const struct redis_facts *f)
+{
+    struct slice rest = slice_str(f->version);
+    uint64_t major = 0;
+    if (text_u64(slice_cut(&rest, '.'), 1000000, &major) != OK)
+        return false; /* it does not say: let it show */
+    return major < VERSION_MIN;
+}
+
+const char *redis_facts_refuse(const struct redis_facts *f)
+{
+    if (is(f->loading, "1"))
+        return "the server is loading its data";
+    if (is(f->role, "slave"))
+        return "the server is a replica";
+    if (is_too_old(f))
+        return "the server is older than Redis 7.0";
+    return NULL;
+}
+
+const char *redis_facts_risk(const struct redis_facts *f, unsigned i)
+{
+    const char *risks[6];
+    unsigned n = 0;
+    bool aof = is(f->aof_enabled, "1");
+    if (is(f->aof_enabled, "0"))
+        risks[n++] =
+            "appendonly is no: all events since the last snapshot are lost when Redis stops";
+    if (is(f->aof_enabled, ""))
+        risks[n++] = "appendonly is unknown: see that the server keeps an append-only file";
+    if (aof && is(f->appendfsync, "everysec"))
+        risks[n++] =
+            "appendfsync is everysec: about two seconds of acknowledged events can be lost "
+            "in a crash; only always loses none";
+    if (aof && is(f->appendfsync, "no"))
+        risks[n++] =
+            "appendfsync is no: the events of half a minute or more can be lost in a crash";
+    if (aof && is(f->appendfsync, ""))
+        risks[n++] = "appendfsync is unknown: anything but always can lose acknowledged events";
+    if (!is(f->policy, "noeviction"))
+        risks[n++] = is(f->policy, "")
+                         ? "maxmemory-policy is unknown: anything but noeviction can drop events"
+                         : "maxmemory-policy is not noeviction: a full Redis drops events";
+    return i < n ? risks[i] : NULL;
+}

@@ -1,0 +1,178 @@
+#include "common/redis/redis_out.h"
+
+#include "common/base/alloc.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define CHUNK_BYTES (64 * 1024 - 64)
+#define HEAD_MAX 23 /* "*", 20 digits, CR, LF */
+
+struct out_chunk {
+    struct out_chunk *next;
+    uint64_t at; /* position of data[0] */
+    size_t len, cap;
+    char data[];
+};
+
+void redis_out_init(struct out *o)
+{
+    *o = (struct out){0};
+}
+
+static void free_chunks(struct out *o)
+{
+    while (o->head) {
+        struct out_chunk *c = o->head;
+        o->head = c->next;
+        free(c);
+    }
+    free(o->spare);
+}
+
+void redis_out_clear(struct out *o)
+{
+    free_chunks(o);
+    *o = (struct out){0};
+}
+
+void redis_out_reset(struct out *o)
+{
+    redis_out_clear(o);
+}
+
+static size_t digits(size_t v)
+{
+    size_t n = 1;
+    while (v >= 10) {
+        v /= 10;
+        n++;
+    }
+    return n;
+}
+
+size_t redis_out_size(struct slice arg)
+{
+    return 1 + digits(arg.len) + 2 + arg.len + 2;
+}
+
+static struct out_chunk *chunk_new(struct out *o, size_t need)
+{
+    struct out_chunk *c = o->spare;
+    if (need <= CHUNK_BYTES && c) {
+        o->spare = NULL;
+    } else {
+        size_t cap = need > CHUNK_BYTES ? need : CHUNK_BYTES;
+        c = xrealloc(NULL, 1, sizeof *c + cap); /* not zeroed: it is about to be filled */
+        c->cap = cap;
+    }
+    c->next = NULL;
+    c->len = 0;
+    c->at = o->end;
+    return c;
+}
+
+/* Makes the tail chunk one with room for NEED more bytes. */
+static void make_room(struct out *o, size_t need)
+{
+    if (o->tail && need <= o->tail->cap - o->tail->len)
+        return;
+    struct out_chunk *c = chunk_new(o, need);
+    if (o->tail)
+        o->tail->next = c;
+    else
+        o->head = c;
+    o->tail = c;
+}
+
+static void put(struct out *o, const void *ptr, size_t len)
+{
+    struct out_chunk *c = o->tail;
+    assert(len <= c->cap - c->len);
+    if (len)
+        memcpy(c->data + c->len, ptr, len);
+    c->len += len;
+    o->end += len;
+}
+
+static void put_count(struct out *o, char kind, size_t v)
+{
+    char text[HEAD_MAX];
+    size_t n = digits(v), at = n;
+    text[0] = kind;
+    for (; at; at--, v /= 10)
+        text[at] = (char)('0' + v % 10);
+    text[n + 1] = '\r';
+    text[n + 2] = '\n';
+    put(o, text, n + 3);
+}
+
+void redis_out_open(struct out *o, size_t argc, size_t size)
+{
+    make_room(o, 1 + digits(argc) + 2 + size);
+    put_count(o, '*', argc);
+}
+
+void redis_out_arg(struct out *o, struct slice arg)
+{
+    put_count(o, '$', arg.len);
+    put(o, arg.ptr, arg.len);
+    put(o, "\r\n", 2);
+}
+
+int redis_out_pieces(struct out *o, struct iovec *iov, int max)
+{
+    if (!o->writing)
+        o->writing = o->head;
+    int n = 0;
+    for (struct out_chunk *c = o->writing; c && n < max; c = c->next) {
+        size_t skip = o->written > c->at ? (size_t)(o->written - c->at) : 0;
+        if (skip < c->len)
+            iov[n++] = (struct iovec){c->data + skip, c->len - skip};
+    }
+    return n;
+}
+
+void redis_out_wrote(struct out *o, size_t n)
+{
+    o->written += n;
+    assert(o->written <= o->end);
+    while (o->writing && o->writing->next && o->writing->at + o->writing->len <= o->written)
+        o->writing = o->writing->next;
+}
+
+static void release(struct out *o, struct out_chunk *c)
+{
+    if (c->cap == CHUNK_BYTES && !o->spare)
+        o->spare = c;
+    else
+        free(c);
+}
+
+void redis_out_answered(struct out *o, uint64_t upto)
+{
+    assert(upto >= o->answered && upto <= o->written);
+    o->answered = upto;
+    while (o->head && o->head->at + o->head->len <= upto) {
+        struct out_chunk *c = o->head;
+        o->head = c->next;
+        if (o->tail == c)
+            o->tail = NULL;
+        if (o->writing == c)
+            o->writing = NULL;
+        release(o, c);
+    }
+}
+
+void redis_out_repeat(struct out *o, uint64_t start, uint64_t end)
+{
+    assert(start >= o->answered && end <= o->end && start < end);
+    struct out_chunk *c = o->head;
+    while (start >= c->at + c->len)
+        c = c->next;
+    size_t len = (size_t)(end - start);
+    assert(end <= c->at + c->len); /* a command never spans chunks */
+    const char *from = c->data + (start - c->at);
+    make_room(o, len);
+    put(o, from, len);
+}

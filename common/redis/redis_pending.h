@@ -1,0 +1,29 @@
+/* redis_pending - the commands that wait for their answers, in order: a ring.   [pure]
+ */
+#ifndef COMMON_REDIS_REDIS_PENDING_H
+#define COMMON_REDIS_REDIS_PENDING_H
+
+#include "common/base/clock.h"
+#include "common/redis/redis.h"
+
+struct pending {
+    redis_fn fn; /* NULL: the answer does not matter */
+    void *ctx;
+    const struct redis_script *script; /* not NULL: EVALSHA of it, repeated on NOSCRIPT */
+    mono_us deadline;
+    uint64_t end; /* position of its end in `struct out`; it starts where the one before ends */
+    unsigned tries;
+};
+
+struct pendings { /* redis_pending_clear frees */
+    struct pending *at;
+    size_t first, count, cap; /* cap is 0 or a power of two */
+};
+
+void redis_pending_clear(struct pendings *p);
+void redis_pending_push(struct pendings *p, const struct pending *item);
+/* The oldest, or NULL. Valid until the next push. */
+struct pending *redis_pending_head(struct pendings *p);
+struct pending redis_pending_pop(struct pendings *p);
+
+#endif
