@@ -124,7 +124,7 @@ enum err record_read(struct slice key, struct slice record, struct packer *packe
     struct slice rest = record;
     enum err rc = read_first_line(slice_cut(&rest, '\n'), e, &plain_len, &flag);
     while (rc == OK) {
-        if (rest.ptr == NULL)
+        if (rest.len == 0)
             return ERR_INVALID; /* the empty line never came */
         struct slice line = slice_cut(&rest, '\n');
         if (line.len == 0)

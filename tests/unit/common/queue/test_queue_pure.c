@@ -1,0 +1,164 @@
+/* keys, record, args: the pure parts of the queue. */
+#include "common/queue/args.h"
+#include "common/queue/keys.h"
+#include "common/queue/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static void test_crc16_is_redis_cluster_s(void **state)
+{
+    (void)state;
+    assert_int_equal(crc16(SLICE_LIT("123456789")), 0x31c3); /* from the cluster specification */
+    assert_int_equal(crc16(SLICE_LIT("")), 0);
+    assert_int_equal(keys_partition(SLICE_LIT("orders"), 1), 0);
+    for (unsigned n = 1; n < 40; n++)
+        assert_true(keys_partition(SLICE_LIT("orders"), n) < n);
+}
+
+static void test_delivery_ids_split_at_the_last_colon(void **state)
+{
+    (void)state;
+    struct slice event, destination;
+    assert_true(keys_split_delivery(SLICE_LIT("a:b:orders"), &event, &destination));
+    assert_true(slice_eq(event, SLICE_LIT("a:b")));
+    assert_true(slice_eq(destination, SLICE_LIT("orders")));
+    assert_false(keys_split_delivery(SLICE_LIT("orders"), &event, &destination));
+    assert_false(keys_split_delivery(SLICE_LIT(""), &event, &destination));
+}
+
+static struct event sample(struct slice body)
+{
+    return (struct event){.id = SLICE_LIT("e1"),
+                          .tag = SLICE_LIT("t\xc3\xa4g 1"),
+                          .source = SLICE_LIT("serphouse"),
+                          .content_type = SLICE_LIT("application/json"),
+                          .content_encoding = SLICE_LIT("gzip"),
+                          .headers = SLICE_LIT("X-A: 1\r\nCe-Id: \xff two\r\n"),
+                          .received_at = 1763691349123,
+                          .digest = SLICE_LIT("9f86d081884c7d65"),
+                          .has_body = true,
+                          .body = body};
+}
+
+static void check_round_trip(struct event in, struct packer *packer)
+{
+    struct buf record, scratch;
+    struct event out;
+    buf_init(&record, 1 << 20);
+    buf_init(&scratch, 1 << 20);
+    assert_int_equal(record_write(&in, packer, &record), OK);
+    assert_int_equal(record_read(SLICE_LIT("e1"), buf_slice(&record), packer, &scratch, &out), OK);
+    assert_true(slice_eq(out.id, in.id));
+    assert_true(slice_eq(out.tag, in.tag));
+    assert_true(slice_eq(out.source, in.source));
+    assert_true(slice_eq(out.content_type, in.content_type));
+    assert_true(slice_eq(out.content_encoding, in.content_encoding));
+    assert_true(slice_eq(out.headers, in.headers));
+    assert_true(slice_eq(out.digest, in.digest));
+    assert_int_equal(out.received_at, in.received_at);
+    assert_int_equal(out.has_body, in.has_body);
+    assert_true(slice_eq(out.body, in.body));
+    buf_clear(&record);
+    buf_clear(&scratch);
+}
+
+static void test_records_come_back_as_they_were(void **state)
+{
+    (void)state;
+    struct packer *packer = packer_new();
+    static char large[4096];
+    memset(large, 'x', sizeof large);
+    struct slice bodies[] = {SLICE_LIT("{}"), SLICE_LIT("a\n\nb\0c\r\n"),
+                             slice_make(large, sizeof large), SLICE_LIT("")};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        check_round_trip(sample(bodies[i]), packer);
+        check_round_trip(sample(bodies[i]), NULL);
+    }
+    struct event bare = {
+        .id = SLICE_LIT("e1"), .source = SLICE_LIT("s"), .digest = SLICE_LIT("00")};
+    check_round_trip(bare, packer);
+    packer_free(packer);
+}
+
+static void test_large_repetitive_bodies_are_packed(void **state)
+{
+    (void)state;
+    struct packer *packer = packer_new();
+    static char large[4096];
+    memset(large, 'x', sizeof large);
+    struct event e = sample(slice_make(large, sizeof large));
+    struct buf record;
+    buf_init(&record, 1 << 20);
+    assert_int_equal(record_write(&e, packer, &record), OK);
+    assert_true(record.len < 400);
+    buf_clear(&record);
+    packer_free(packer);
+}
+
+static void test_damaged_records_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "\n",
+        "hp2 1 9f s 0 -\n\n",      /* a later version */
+        "hp1 x 9f s 0 -\n\n",      /* no time */
+        "hp1 1 9f s 2 -\n\nx",     /* body too short */
+        "hp1 1 9f s 0 -\n\nx",     /* body too long */
+        "hp1 1 9f s 0 z\n\n",      /* unknown flag */
+        "hp1 1 9f s 0 -\n",        /* no empty line */
+        "hp1 1 9f s 0 -\nq 1\n\n", /* unknown property */
+        "hp1 1 9f s 9 p\n\nnot deflate",
+    };
+    struct packer *packer = packer_new();
+    struct buf scratch;
+    struct event e;
+    buf_init(&scratch, 1 << 20);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_not_equal(record_read(SLICE_LIT("k"), slice_str(bad[i]), packer, &scratch, &e),
+                             OK);
+    assert_int_equal(
+        record_read(SLICE_LIT("k~2"), SLICE_LIT("hp1 1 9f s 0 n\ni k\n\n"), packer, &scratch, &e),
+        OK);
+    assert_true(slice_eq(e.id, SLICE_LIT("k")));
+    assert_false(e.has_body);
+    buf_clear(&scratch);
+    packer_free(packer);
+}
+
+static void test_args_survive_the_growth_of_their_buffer(void **state)
+{
+    (void)state;
+    struct args a;
+    args_init(&a, 1 << 20);
+    char text[16];
+    for (int i = 0; i < 1000; i++)
+        args_add_int(&a, i);
+    args_borrow(&a, SLICE_LIT("end"));
+    const struct slice *s = args_slices(&a);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        assert_true(slice_eq(s[i], slice_str(text)));
+    }
+    assert_true(slice_eq(s[1000], SLICE_LIT("end")));
+    args_clear(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crc16_is_redis_cluster_s),
+        cmocka_unit_test(test_delivery_ids_split_at_the_last_colon),
+        cmocka_unit_test(test_records_come_back_as_they_were),
+        cmocka_unit_test(test_large_repetitive_bodies_are_packed),
+        cmocka_unit_test(test_damaged_records_are_refused),
+        cmocka_unit_test(test_args_survive_the_growth_of_their_buffer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
