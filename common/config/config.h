@@ -1,8 +1,8 @@
 /* config - the configuration as a checked, immutable value.
  *
- * config_load reads the file, puts `env:` and `file:` values and the HOOKPACE_* overrides in, checks
- * everything and reports every problem with its JSON path; what it returns satisfies all rules, so
- * nobody checks again. A reload makes a new value; holders keep theirs by reference.
+ * config_load reads the file, puts `env:` and `file:` values and the HOOKPACE_* overrides in,
+ * checks everything and reports every problem with its JSON path; what it returns satisfies all
+ * rules, so nobody checks again. A reload makes a new value; holders keep theirs by reference.
  */
 #ifndef COMMON_CONFIG_CONFIG_H
 #define COMMON_CONFIG_CONFIG_H
@@ -23,7 +23,7 @@ struct json_picks;
 struct config_redis {
     char *host; /* NULL with a unix socket */
     unsigned port;
-    char *unix_path; /* NULL with TCP */
+    char *unix_path;       /* NULL with TCP */
     char *user, *password; /* may be NULL */
     unsigned db;
     char *shown; /* the URL without credentials, for logs */
@@ -57,7 +57,7 @@ struct config_retention {
 struct config_account {
     char *name, *password;
     bool is_admin;
-    int64_t delay_ms; /* -1: the top-level one */
+    int64_t delay_ms;    /* -1: the top-level one */
     struct scheme *sign; /* or NULL */
 };
 
@@ -66,23 +66,23 @@ enum gzip_mode { GZIP_KEEP, GZIP_ALWAYS, GZIP_NEVER };
 
 struct destination { /* owned by its config */
     char *name;
-    bool is_pingback;            /* pingback_url was given, not postback_url */
+    bool is_pingback; /* pingback_url was given, not postback_url */
     struct url_template *url;
-    char *lane;                  /* its own name unless it names one */
-    unsigned partition;          /* of the lane */
-    int64_t delay_ms;            /* in force: its own, else the top-level one */
-    enum delivery_order order;   /* destinations that share a lane agree on it */
-    unsigned concurrency;        /* attempts in flight over all dispatchers */
+    char *lane;                /* its own name unless it names one */
+    unsigned partition;        /* of the lane */
+    int64_t delay_ms;          /* in force: its own, else the top-level one */
+    enum delivery_order order; /* destinations that share a lane agree on it */
+    unsigned concurrency;      /* attempts in flight over all dispatchers */
     int64_t timeout_ms, connect_timeout_ms;
-    int64_t lease_ms;            /* connect_timeout + timeout + 3 s */
+    int64_t lease_ms; /* connect_timeout + timeout + 3 s */
     bool verify_tls;
-    char *ca_file;               /* or NULL */
+    char *ca_file; /* or NULL */
     enum gzip_mode gzip;
-    char *headers;               /* "Name: value\r\n" lines, may be empty */
-    struct scheme *sign;         /* or NULL */
-    int64_t *schedule_ms;        /* waits before attempt 2, 3, ... */
-    size_t schedule_count;       /* attempts = schedule_count + 1 */
-    double jitter;               /* 0..1 share of each wait */
+    char *headers;         /* "Name: value\r\n" lines, may be empty */
+    struct scheme *sign;   /* or NULL */
+    int64_t *schedule_ms;  /* waits before attempt 2, 3, ... */
+    size_t schedule_count; /* attempts = schedule_count + 1 */
+    double jitter;         /* 0..1 share of each wait */
 };
 
 struct source { /* owned by its config */
@@ -116,7 +116,8 @@ struct config {
 
 #define CONFIG_PROBLEMS_MAX 100
 
-/* Every problem found, one a line: "destinations.orders.delay_ms: 75 is not ...". Owned by caller. */
+/* Every problem found, one a line: "destinations.orders.delay_ms: 75 is not ...". Owned by caller.
+ */
 struct config_problems {
     struct buf text;
     size_t count;
@@ -128,7 +129,8 @@ void config_problems_clear(struct config_problems *p);
  * /etc/hookpace/hookpace.json. Borrowed or static. */
 const char *config_path(const char *arg);
 /* Loads PATH. On OK *OUT has one reference; otherwise PROBLEMS says everything that is wrong. */
-enum err config_load(const char *path, struct config **out, struct config_problems *problems) MUST_CHECK;
+enum err config_load(const char *path, struct config **out,
+                     struct config_problems *problems) MUST_CHECK;
 /* The same from text, for tests and fuzzing; NAME stands for the file in messages. */
 enum err config_parse(struct slice text, const char *name, struct config **out,
                       struct config_problems *problems) MUST_CHECK;

@@ -16,8 +16,8 @@
 
 /* Parses ARGV. Returns -1 to go on, with *CONFIG (one reference) and *PATH set; else the exit code.
  * Also sets up logging and ignores SIGPIPE. NAME is the program's, ABOUT one line for --help. */
-int program_start(int argc, char **argv, const char *name, const char *about, struct config **config,
-                  const char **path);
+int program_start(int argc, char **argv, const char *name, const char *about,
+                  struct config **config, const char **path);
 
 /* Reads PATH again. The new configuration, or NULL (with an error in the log, every problem a line)
  * if it does not check. */

@@ -19,14 +19,17 @@ local function expire_leases()
     else
       local lane = unclaim(d, true)
       local l = limits_of(d.destination)
-      call('HSET', d.key, 'last_status', 0, 'last_error', 'lease_expired')
+      delivery_set(d, 'last_status', 0)
+      delivery_set(d, 'last_error', 'lease_expired')
       if l and d.attempts >= l.attempts then
         finish(d, 'dead', dead_ms, dedup_ms)
       else
         requeue(d, lane)
       end
+      delivery_save(d)
     end
   end
+  write_ended()
 end
 
 local function queue_due_retries()
@@ -37,6 +40,7 @@ local function queue_due_retries()
       local lane = lane_load(d.lane)
       if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
       requeue(d, lane)
+      delivery_save(d)
     end
   end
 end

@@ -7,7 +7,7 @@ local function delivery_key(id) return base .. 'delivery:' .. id end
 local function delivery_load(id)
   local values = call('HMGET', delivery_key(id), unpack(DELIVERY))
   if not values[1] then return nil end
-  local d = {id = id, key = delivery_key(id)}
+  local d = {id = id, key = delivery_key(id), change = {}}
   for i, field in ipairs(DELIVERY) do d[field] = values[i] end
   for _, field in ipairs({'fence', 'sent', 'attempts', 'delay_ms', 'fan'}) do
     d[field] = tonumber(d[field] or 0)
@@ -15,13 +15,33 @@ local function delivery_load(id)
   return d
 end
 
--- Ends the claim: the lease, the place it took of its destination's concurrency, and its part in the
+-- Fields to write; delivery_save writes them all at once.
+local function delivery_set(d, field, value)
+  d.change[#d.change + 1] = field
+  d.change[#d.change + 1] = value
+end
+
+local function delivery_save(d)
+  call('HSET', d.key, unpack(d.change))
+end
+
+local ended, freed = {}, {} -- claims that ended in this call: ids, and how many per destination
+
+local function write_ended()
+  if #ended > 0 then call('ZREM', base .. 'inflight', unpack(ended)) end
+  for destination, n in pairs(freed) do
+    if call('HINCRBY', base .. 'busy', destination, -n) <= 0 then
+      call('HDEL', base .. 'busy', destination)
+    end
+  end
+  ended, freed = {}, {}
+end
+
+-- Ends the claim (write_ended completes it): the lease, the place it took of its destination's concurrency, and its part in the
 -- lane's clock. LEFT: the request left (or may have, when nobody will tell any more).
 local function unclaim(d, left)
-  call('ZREM', base .. 'inflight', d.id)
-  if call('HINCRBY', base .. 'busy', d.destination, -1) <= 0 then
-    call('HDEL', base .. 'busy', d.destination)
-  end
+  ended[#ended + 1] = d.id
+  freed[d.destination] = (freed[d.destination] or 0) + 1
   local lane = lane_load(d.lane)
   if d.sent ~= d.fence and d.fence > lane.stale then
     if lane.open > 0 then lane.open = lane.open - 1 end
@@ -36,7 +56,7 @@ end
 
 -- Back onto its lane: the tail, but the head of a lane that keeps its order.
 local function requeue(d, lane, side)
-  call('HSET', d.key, 'state', 'queued')
+  delivery_set(d, 'state', 'queued')
   lane_push(lane, d.id, d.delay_ms, side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
 end
 
@@ -67,7 +87,8 @@ end
 
 -- The delivery is over: 'done' or 'dead'. Both expire with their retention.
 local function finish(d, state, keep_ms, dedup_ms)
-  call('HSET', d.key, 'state', state, 'ended_at', now_ms)
+  delivery_set(d, 'state', state)
+  delivery_set(d, 'ended_at', now_ms)
   call('PEXPIRE', d.key, keep_ms)
   call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms)
   if state == 'dead' then

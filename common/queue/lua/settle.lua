@@ -43,7 +43,8 @@ local function judge_circuit(lane, probed, unreachable, reached)
 end
 
 local function remember(d, status, failure, attempt)
-  call('HSET', d.key, 'last_status', status, 'last_error', failure)
+  delivery_set(d, 'last_status', status)
+  delivery_set(d, 'last_error', failure)
   if attempt ~= '' then
     local key = base .. 'attempts:' .. d.id
     call('LPUSH', key, attempt)
@@ -62,7 +63,8 @@ function VERDICT.dead(d)
 end
 
 function VERDICT.retry(d, lane, wait_ms)
-  call('HSET', d.key, 'state', 'retry', 'due_at', now_ms + wait_ms)
+  delivery_set(d, 'state', 'retry')
+  delivery_set(d, 'due_at', now_ms + wait_ms)
   call('ZADD', base .. 'retry', now_ms + wait_ms, d.id)
   if lane.order == 'fifo' then
     lane.hold, lane.hold_until = d.id, now + wait_ms * 1000
@@ -71,14 +73,14 @@ end
 
 -- Not attempted: the head of its list again, or (defer) later; the attempt is given back.
 function VERDICT.release(d, lane, wait_ms)
-  call('HINCRBY', d.key, 'attempts', -1)
+  delivery_set(d, 'attempts', d.attempts - 1)
   if wait_ms > 0 then lane.pause = math.max(lane.pause, now + wait_ms * 1000) end
   requeue(d, lane, 'LPUSH')
   woken = lane.name
 end
 
 function VERDICT.defer(d, lane, wait_ms)
-  call('HINCRBY', d.key, 'attempts', -1)
+  delivery_set(d, 'attempts', d.attempts - 1)
   VERDICT.retry(d, lane, wait_ms)
 end
 
@@ -96,13 +98,16 @@ for i = 5, #ARGV, 9 do
       remember(d, status, ARGV[i + 5], ARGV[i + 6])
     end
     VERDICT[verdict](d, lane, wait_ms)
+    delivery_save(d)
     result = 1
   elseif d and verdict == 'done' and end_waiting(d) then
     remember(d, status, ARGV[i + 5], ARGV[i + 6])
     finish(d, 'done', done_ms, dedup_ms)
+    delivery_save(d)
     result = 2
   end
   results[#results + 1] = result
 end
+write_ended()
 schedule_all()
 return {until_due(), unpack(results)}

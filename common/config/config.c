@@ -1,0 +1,174 @@
+#include "common/config/config.h"
+
+#include "common/base/alloc.h"
+#include "common/config/config_build.h"
+#include "common/config/config_problems.h"
+#include "common/config/config_read.h"
+#include "common/config/config_values.h"
+#include "common/crypto/crypto.h"
+#include "common/json/json.h"
+#include "common/json/json_scan.h"
+
+#include <assert.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define FILE_MAX_BYTES ((size_t)16 << 20)
+#define FILE_HERE "./hookpace.json"
+#define FILE_SYSTEM "/etc/hookpace/hookpace.json"
+
+const char *config_path(const char *arg)
+{
+    if (arg)
+        return arg;
+    const char *named = config_env("HOOKPACE_CONFIG");
+    if (named)
+        return named;
+    return access(FILE_HERE, F_OK) == 0 ? FILE_HERE : FILE_SYSTEM;
+}
+
+static void free_secret(char *z)
+{
+    if (z)
+        crypto_wipe(z, strlen(z));
+    free(z);
+}
+
+static void free_account(struct config_account *a)
+{
+    free(a->name);
+    free_secret(a->password);
+    scheme_free(a->sign);
+    free(a);
+}
+
+static void free_source(struct source *s)
+{
+    free(s->name);
+    scheme_free(s->verify);
+    free(s->allow);
+    json_picks_free(s->picks);
+    for (size_t i = 0; i < s->keep_count; i++)
+        free(s->keep_headers[i]);
+    free(s->keep_headers);
+    free(s->to);
+    free(s);
+}
+
+static void free_destination(struct destination *d)
+{
+    free(d->name);
+    url_template_free(d->url);
+    free(d->lane);
+    free(d->ca_file);
+    free_secret(d->headers); /* an Authorization may stand there */
+    scheme_free(d->sign);
+    free(d->schedule_ms);
+    free(d);
+}
+
+static void free_config(struct config *c)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&c->accounts, &at, &key, &value))
+        free_account(value);
+    for (at = 0; map_next(&c->sources, &at, &key, &value);)
+        free_source(value);
+    for (at = 0; map_next(&c->destinations, &at, &key, &value);)
+        free_destination(value);
+    map_clear(&c->accounts);
+    map_clear(&c->sources);
+    map_clear(&c->destinations);
+    free(c->redis.host);
+    free(c->redis.unix_path);
+    free(c->redis.user);
+    free_secret(c->redis.password);
+    free(c->redis.shown);
+    free(c->redis.prefix);
+    free(c->receiver.listen);
+    free(c->receiver.tls_cert);
+    free(c->receiver.tls_key);
+    free(c->admin_listen);
+    free(c->dispatcher.listen);
+    free(c->dispatcher.allow);
+    free(c->dispatcher.deny);
+    free_secret(c->dispatcher.proxy);
+    free(c->file);
+    free(c);
+}
+
+struct config *config_ref(struct config *c)
+{
+    unsigned before = atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+    return c;
+}
+
+void config_unref(struct config *c)
+{
+    if (c && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1)
+        free_config(c);
+}
+
+/* ROOT is a whole document; *OUT is set if nothing is wrong with it. */
+static void load_document(const struct json *root, const char *name, struct config **out,
+                          struct config_problems *problems)
+{
+    struct draft draft = {0};
+    char *copy = xstrdup(name); /* dirname writes into it */
+    config_read(root, dirname(copy), &draft, problems);
+    if (json_kind(root) == JSON_OBJECT) {
+        struct config *c = config_build(&draft, problems);
+        c->file = xstrdup(name);
+        if (problems->count == 0)
+            *out = c;
+        else
+            config_unref(c);
+    }
+    draft_clear(&draft);
+    free(copy);
+}
+
+enum err config_parse(struct slice text, const char *name, struct config **out,
+                      struct config_problems *problems)
+{
+    struct json *root = NULL;
+    struct error e;
+    *out = NULL;
+    if (json_parse(text, &root, &e) != OK) {
+        config_problems_add(problems, slice_str(name), "not valid JSON: %s", e.text);
+        return ERR_INVALID;
+    }
+    load_document(root, name, out, problems);
+    json_free(root);
+    return *out ? OK : ERR_INVALID;
+}
+
+enum err config_load(const char *path, struct config **out, struct config_problems *problems)
+{
+    struct buf text;
+    struct error e;
+    *out = NULL;
+    buf_init(&text, FILE_MAX_BYTES);
+    enum err rc = config_read_file(path, &text, &e);
+    if (rc != OK)
+        config_problems_add(problems, SLICE_LIT("configuration"), "%s", e.text);
+    else
+        rc = config_parse(buf_slice(&text), path, out, problems);
+    buf_clear(&text);
+    return rc;
+}
+
+struct source *config_source(const struct config *c, struct slice name)
+{
+    return map_get(&c->sources, name);
+}
+
+struct destination *config_destination(const struct config *c, struct slice name)
+{
+    return map_get(&c->destinations, name);
+}

@@ -1,0 +1,118 @@
+#include "common/config/config_check.h"
+
+#include "common/base/text.h"
+#include "common/config/config_problems.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+bool delay_is_allowed(int64_t delay_ms, int64_t step_ms)
+{
+    return delay_ms == 0 || delay_ms == 50 ||
+           (delay_ms > 0 && delay_ms <= 1000 && delay_ms % step_ms == 0);
+}
+
+/* A brace would move keys to another hash slot, a space breaks every shell loop over redis-cli. */
+const char *config_prefix_fault(struct slice redis_prefix)
+{
+    for (size_t i = 0; i < redis_prefix.len; i++) {
+        unsigned char c = (unsigned char)redis_prefix.ptr[i];
+        if (c >= 0x80 || !(isalnum(c) || memchr("_.:-", c, 4)))
+            return "may hold only letters, digits, '_', '.', ':' and '-'";
+    }
+    return NULL;
+}
+
+/* RFC 6901 3 */
+const char *config_pointer_fault(struct slice json_pointer)
+{
+    if (json_pointer.len == 0 || json_pointer.ptr[0] != '/')
+        return "is no JSON pointer: it must start with '/'";
+    for (size_t i = 0; i < json_pointer.len; i++) {
+        char next = i + 1 < json_pointer.len ? json_pointer.ptr[i + 1] : 0;
+        if (json_pointer.ptr[i] == '~' && next != '0' && next != '1')
+            return "is no JSON pointer: after '~' must stand 0 or 1";
+    }
+    return NULL;
+}
+
+/* RFC 9110 5.6.2 */
+static bool is_token_char(char c)
+{
+    unsigned char u = (unsigned char)c;
+    return u < 0x80 && (isalnum(u) || (u && strchr("!#$%&'*+-.^_`|~", c)));
+}
+
+static bool is_token(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_token_char(s.ptr[i]))
+            return false;
+    return s.len > 0;
+}
+
+const char *config_pattern_fault(struct slice header_pattern)
+{
+    if (!is_token(header_pattern) || header_pattern.len > 64)
+        return "is no header name or pattern like x-* (at most 64 characters)";
+    return NULL;
+}
+
+/* Those that frame the message, belong to one connection, or are set by the dispatcher itself. */
+static bool is_own_header(struct slice name)
+{
+    static const char *const names[] = {
+        "host",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "expect",
+        "te",
+        "trailer",
+        "upgrade",
+        "user-agent",
+        "proxy-connection",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_eq_nocase(name, slice_str(names[i])))
+            return true;
+    return slice_starts_nocase(name, SLICE_LIT("hookpace-"));
+}
+
+const char *config_header_fault(struct slice name, struct slice value)
+{
+    if (!is_token(name) || name.len > 128)
+        return "is no header name";
+    if (is_own_header(name))
+        return "is set by the dispatcher itself";
+    if (text_has_control(value))
+        return "the value holds a control character";
+    return NULL;
+}
+
+void config_check_lanes(const struct config *c, struct config_problems *problems)
+{
+    static const char *const words[] = {[ORDER_REQUEUE] = "requeue", [ORDER_FIFO] = "fifo"};
+    struct map firsts; /* lane -> its first destination */
+    map_init(&firsts);
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    while (map_next(&c->destinations, &at, &name, &value)) {
+        struct destination *d = value;
+        struct destination *first = map_get(&firsts, slice_str(d->lane));
+        if (!first) {
+            map_set(&firsts, slice_str(d->lane), d);
+        } else if (first->order != d->order) {
+            char path[160];
+            snprintf(path, sizeof path, "destinations.%s.order", d->name);
+            config_problems_add(problems, slice_str(path),
+                                "is %s, but destinations.%s, on the same lane, has %s",
+                                words[d->order], first->name, words[first->order]);
+        }
+    }
+    map_clear(&firsts);
+}

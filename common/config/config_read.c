@@ -1,0 +1,257 @@
+#include "common/config/config_read.h"
+
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/config/config_problems.h"
+#include "common/config/config_set.h"
+#include "common/config/config_table.h"
+#include "common/json/json.h"
+#include "common/webhook/ids.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void read_keys(struct config_reader *r, const char *prefix, const struct json *object,
+                      void *base);
+
+/* json_get cannot tell a null from nothing. */
+static bool find_member(const struct json *object, const char *name, const struct json **value)
+{
+    size_t at = 0;
+    struct slice key;
+    while (json_next(object, &at, &key, value))
+        if (slice_eq(key, slice_str(name)))
+            return true;
+    *value = NULL;
+    return false;
+}
+
+static void report_unknown(struct config_reader *r, const char *prefix, struct slice key)
+{
+    char guessed[CONFIG_GUESS_TEXT];
+    struct config_guess guess;
+    config_guess_start(&guess, key);
+    for (size_t i = 0; i < config_key_count; i++) {
+        const char *leaf = config_key_leaf(&config_keys[i], prefix);
+        if (leaf)
+            config_guess_try(&guess, slice_str(leaf));
+    }
+    size_t mark = config_path_push(r, key);
+    config_wrong(r, "unknown key%s", config_guess_text(&guess, guessed));
+    config_path_pop(r, mark);
+}
+
+static bool read_object(struct config_reader *r, const struct config_key *key,
+                        const struct json *value, void *base)
+{
+    bool is_object = json_kind(value) == JSON_OBJECT;
+    if (!is_object)
+        config_wrong(r, "must be an object, not %s", config_kind_word(value));
+    /* Even then: the keys in it get their defaults. */
+    read_keys(r, key->children, is_object ? value : NULL, base);
+    return true;
+}
+
+static bool read_optional(struct config_reader *r, const struct config_key *key,
+                          const struct json *value, void *field)
+{
+    enum draft_state *state = field;
+    if (json_kind(value) == JSON_NULL && key->fallback) {
+        *state = DRAFT_ABSENT;
+        return true;
+    }
+    *state = DRAFT_BROKEN;
+    if (json_kind(value) != JSON_OBJECT) {
+        config_wrong(r, "must be an object, not %s", config_kind_word(value));
+        return true;
+    }
+    size_t before = r->problems->count;
+    read_keys(r, key->children, value, field);
+    *state = r->problems->count == before ? DRAFT_GIVEN : DRAFT_BROKEN;
+    return true;
+}
+
+static bool read_map(struct config_reader *r, const struct config_key *key,
+                     const struct json *value, void *field)
+{
+    struct draft_list *list = field;
+    if (json_kind(value) != JSON_OBJECT) {
+        config_wrong(r, "must be an object, not %s", config_kind_word(value));
+        return false;
+    }
+    size_t at = 0;
+    struct slice name;
+    const struct json *item;
+    list->items = xcalloc(json_length(value), key->item_size);
+    while (json_next(value, &at, &name, &item)) {
+        char *base = (char *)list->items + list->count++ * key->item_size;
+        size_t mark = config_path_push(r, name);
+        *(char **)(void *)base = xslicedup(name);
+        if (!name_is_valid(name))
+            config_wrong(r, "a name is 1 to %d letters, digits, '_' and '-'", NAME_MAX_LEN);
+        if (json_kind(item) != JSON_OBJECT)
+            config_wrong(r, "must be an object, not %s", config_kind_word(item));
+        else
+            read_keys(r, key->children, item, base);
+        config_path_pop(r, mark);
+    }
+    return true;
+}
+
+static bool set(struct config_reader *r, const struct config_key *key, const struct json *value,
+                void *base)
+{
+    void *field = (char *)base + key->offset;
+    switch (key->type) {
+    case KEY_OBJECT:
+        return read_object(r, key, value, base);
+    case KEY_OPTIONAL:
+        return read_optional(r, key, value, field);
+    case KEY_MAP:
+        return read_map(r, key, value, field);
+    default:
+        return config_set(r, key, value, field);
+    }
+}
+
+static void set_default(struct config_reader *r, const struct config_key *key, void *base)
+{
+    struct json *value = NULL;
+    enum err rc = json_parse(slice_str(key->fallback), &value, NULL);
+    assert(rc == OK);
+    bool fits = rc == OK && set(r, key, value, base);
+    assert(fits); /* the tests load {} and so every default */
+    (void)fits;
+    json_free(value);
+}
+
+static void read_key(struct config_reader *r, const struct config_key *key, const char *leaf,
+                     const struct json *object, void *base)
+{
+    size_t mark = config_path_push(r, slice_str(leaf));
+    const struct json *value = NULL;
+    const char *override = key->override ? config_env(key->override) : NULL;
+    bool is_set = false;
+    if (override)
+        is_set = config_set_override(r, key, override, (char *)base + key->offset);
+    else if (find_member(object, leaf, &value))
+        is_set = set(r, key, value, base);
+    else if (!key->fallback)
+        config_wrong(r, "missing, and it has no default");
+    if (!is_set && key->fallback)
+        set_default(r, key, base);
+    config_path_pop(r, mark);
+}
+
+/* The keys of one object, known and unknown. OBJECT may be NULL: all defaults. */
+static void read_keys(struct config_reader *r, const char *prefix, const struct json *object,
+                      void *base)
+{
+    size_t at = 0;
+    struct slice key;
+    const struct json *value;
+    while (json_next(object, &at, &key, &value))
+        if (!config_key_find(prefix, key))
+            report_unknown(r, prefix, key);
+    for (size_t i = 0; i < config_key_count; i++) {
+        const char *leaf = config_key_leaf(&config_keys[i], prefix);
+        if (leaf)
+            read_key(r, &config_keys[i], leaf, object, base);
+    }
+}
+
+void config_read(const struct json *root, const char *dir, struct draft *d,
+                 struct config_problems *problems)
+{
+    struct config_reader r = {.problems = problems, .dir = dir};
+    buf_init(&r.path, CONFIG_PATH_MAX);
+    if (json_kind(root) != JSON_OBJECT)
+        config_problems_add(problems, SLICE_LIT("(document)"), "must be an object, not %s",
+                            config_kind_word(root));
+    else
+        read_keys(&r, "", root, d);
+    buf_clear(&r.path);
+}
+
+static void free_texts(struct draft_texts *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        free(texts->items[i]);
+    free(texts->items);
+    *texts = (struct draft_texts){0};
+}
+
+static void free_keys(const char *prefix, void *base);
+
+static void free_key(const struct config_key *key, void *base)
+{
+    void *field = (char *)base + key->offset;
+    struct draft_list *list = field;
+    switch (key->type) {
+    case KEY_OBJECT:
+        free_keys(key->children, base);
+        break;
+    case KEY_OPTIONAL:
+        free_keys(key->children, field);
+        break;
+    case KEY_MAP:
+        for (size_t i = 0; i < list->count; i++) {
+            char *item = (char *)list->items + i * key->item_size;
+            free(*(char **)(void *)item);
+            free_keys(key->children, item);
+        }
+        free(list->items);
+        *list = (struct draft_list){0};
+        break;
+    case KEY_TEXT:
+    case KEY_SECRET:
+    case KEY_PATH:
+        free(*(char **)field);
+        *(char **)field = NULL;
+        break;
+    case KEY_TEXTS:
+    case KEY_SECRETS:
+        free_texts(field);
+        break;
+    case KEY_HEADERS:
+        free_texts(&((struct draft_headers *)field)->names);
+        free_texts(&((struct draft_headers *)field)->values);
+        break;
+    case KEY_WAITS:
+        free(((struct draft_waits *)field)->ms);
+        *(struct draft_waits *)field = (struct draft_waits){0};
+        break;
+    default:
+        break;
+    }
+}
+
+static void free_keys(const char *prefix, void *base)
+{
+    for (size_t i = 0; i < config_key_count; i++)
+        if (config_key_leaf(&config_keys[i], prefix))
+            free_key(&config_keys[i], base);
+}
+
+void draft_clear(struct draft *d)
+{
+    free_keys("", d);
+}
+
+struct draft_account *draft_account_at(const struct draft *d, size_t i)
+{
+    assert(i < d->accounts.count);
+    return (struct draft_account *)d->accounts.items + i;
+}
+
+struct draft_source *draft_source_at(const struct draft *d, size_t i)
+{
+    assert(i < d->sources.count);
+    return (struct draft_source *)d->sources.items + i;
+}
+
+struct draft_destination *draft_destination_at(const struct draft *d, size_t i)
+{
+    assert(i < d->destinations.count);
+    return (struct draft_destination *)d->destinations.items + i;
+}

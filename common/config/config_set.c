@@ -1,0 +1,346 @@
+#include "common/config/config_set.h"
+
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/config/config_problems.h"
+#include "common/json/json.h"
+#include "common/webhook/ids.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WAITS_MAX 50
+
+size_t config_path_push(struct config_reader *r, struct slice key)
+{
+    size_t mark = r->path.len;
+    bool plain = key.len > 0 && key.len <= NAME_MAX_LEN && name_is_valid(key);
+    if (mark)
+        buf_add_char(&r->path, '.');
+    if (key.len > 2 * NAME_MAX_LEN)
+        key.len = 2 * NAME_MAX_LEN;
+    buf_add_str(&r->path, plain ? "" : "\"");
+    if (plain)
+        buf_add_slice(&r->path, key);
+    else
+        buf_add_json(&r->path, key);
+    buf_add_str(&r->path, plain ? "" : "\"");
+    return mark;
+}
+
+static size_t push_index(struct config_reader *r, size_t i)
+{
+    size_t mark = r->path.len;
+    buf_addf(&r->path, "[%zu]", i);
+    return mark;
+}
+
+void config_path_pop(struct config_reader *r, size_t mark)
+{
+    r->path.failed = false;
+    if (mark < r->path.len)
+        r->path.ptr[r->path.len = mark] = 0;
+}
+
+void config_wrong(struct config_reader *r, const char *fmt, ...)
+{
+    char what[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    config_problems_add(r->problems, buf_slice(&r->path), "%s", what);
+}
+
+const char *config_kind_word(const struct json *value)
+{
+    static const char *const words[] = {
+        [JSON_NULL] = "null",        [JSON_BOOL] = "true or false", [JSON_INT] = "a number",
+        [JSON_DOUBLE] = "a number",  [JSON_STRING] = "a string",    [JSON_ARRAY] = "an array",
+        [JSON_OBJECT] = "an object",
+    };
+    return words[json_kind(value)];
+}
+
+/* A null where null is the default. */
+static bool is_no_value(const struct config_key *key, const struct json *value)
+{
+    return json_kind(value) == JSON_NULL && key->fallback && strcmp(key->fallback, "null") == 0;
+}
+
+static bool set_number(struct config_reader *r, const struct config_key *key,
+                       const struct json *value, void *field)
+{
+    int64_t v = json_int(value);
+    if (is_no_value(key, value)) {
+        v = -1;
+    } else if (json_kind(value) != JSON_INT || v < key->min || v > key->max) {
+        bool is_number = json_kind(value) == JSON_INT || json_kind(value) == JSON_DOUBLE;
+        config_wrong(r, "must be a whole number from %" PRId64 " to %" PRId64 "%s%s", key->min,
+                     key->max, is_number ? "" : ", not ", is_number ? "" : config_kind_word(value));
+        return false;
+    }
+    if (key->type == KEY_UINT)
+        *(unsigned *)field = (unsigned)v;
+    else if (key->type == KEY_SIZE)
+        *(size_t *)field = (size_t)v;
+    else
+        *(int64_t *)field = v;
+    return true;
+}
+
+/* Only its type: the rule depends on delay_step_ms, see config_build. */
+static bool set_delay(struct config_reader *r, const struct config_key *key,
+                      const struct json *value, int64_t *field)
+{
+    if (json_kind(value) != JSON_INT && !is_no_value(key, value)) {
+        config_wrong(r, "must be a whole number of milliseconds, not %s",
+                     json_kind(value) == JSON_DOUBLE ? "a fraction" : config_kind_word(value));
+        return false;
+    }
+    *field = json_kind(value) == JSON_INT ? json_int(value) : DRAFT_NO_DELAY;
+    return true;
+}
+
+static bool set_bool(struct config_reader *r, const struct json *value, bool *field)
+{
+    if (json_kind(value) != JSON_BOOL) {
+        config_wrong(r, "must be true or false, not %s", config_kind_word(value));
+        return false;
+    }
+    *field = json_bool(value);
+    return true;
+}
+
+static bool set_share(struct config_reader *r, const struct config_key *key,
+                      const struct json *value, double *field)
+{
+    double v = json_double(value);
+    bool is_number = json_kind(value) == JSON_INT || json_kind(value) == JSON_DOUBLE;
+    if (!is_number || !(v >= (double)key->min && v <= (double)key->max)) {
+        config_wrong(r, "must be a number from %" PRId64 " to %" PRId64, key->min, key->max);
+        return false;
+    }
+    *field = v;
+    return true;
+}
+
+/* What RAW stands for, as a C string of MIN to MAX bytes; NULL after telling what is wrong. */
+static char *resolve(struct config_reader *r, struct slice raw, int64_t min, int64_t max)
+{
+    struct buf b;
+    struct error e;
+    buf_init(&b, CONFIG_VALUE_MAX);
+    enum err rc = config_value(raw, r->dir, &b, &e);
+    if (rc != OK)
+        config_wrong(r, "%s", e.text);
+    else if ((int64_t)b.len < min && b.len == 0)
+        config_wrong(r, "must not be empty");
+    else if ((int64_t)b.len < min)
+        config_wrong(r, "must have at least %" PRId64 " bytes", min);
+    else if ((int64_t)b.len > max)
+        config_wrong(r, "must have at most %" PRId64 " bytes", max);
+    else if (!text_is_utf8(buf_slice(&b)) || text_has_control(buf_slice(&b)))
+        config_wrong(r, "must be text (UTF-8) without control characters");
+    else
+        return buf_take(&b, NULL);
+    buf_clear(&b);
+    return NULL;
+}
+
+/* A string of the document, resolved. */
+static char *read_text(struct config_reader *r, const struct json *value, int64_t min, int64_t max)
+{
+    if (json_kind(value) != JSON_STRING) {
+        config_wrong(r, "must be a string, not %s", config_kind_word(value));
+        return NULL;
+    }
+    return resolve(r, json_string(value), min, max);
+}
+
+static bool set_text(struct config_reader *r, const struct config_key *key,
+                     const struct json *value, char **field)
+{
+    if (is_no_value(key, value)) {
+        *field = NULL;
+        return true;
+    }
+    char *text = read_text(r, value, key->min, key->max);
+    if (!text)
+        return false;
+    *field = text;
+    if (key->type == KEY_PATH) {
+        *field = config_file_path(slice_str(text), r->dir);
+        free(text);
+    }
+    return true;
+}
+
+static bool set_choice(struct config_reader *r, const struct config_key *key,
+                       const struct json *value, int *field)
+{
+    char *text = read_text(r, value, 0, CONFIG_VALUE_MAX);
+    if (!text)
+        return false;
+    struct config_guess guess;
+    char guessed[CONFIG_GUESS_TEXT];
+    config_guess_start(&guess, slice_str(text));
+    struct slice rest = slice_str(key->choices);
+    int found = -1;
+    for (int i = 0; rest.len && found < 0; i++) {
+        struct slice choice = slice_cut(&rest, '|');
+        config_guess_try(&guess, choice);
+        if (slice_eq(choice, slice_str(text)))
+            found = i;
+    }
+    if (found < 0)
+        config_wrong(r, "must be one of %s%s", key->choices, config_guess_text(&guess, guessed));
+    else
+        *field = found;
+    free(text);
+    return found >= 0;
+}
+
+static void add_text(struct draft_texts *texts, char *text)
+{
+    texts->items = xrealloc(texts->items, texts->count + 1, sizeof *texts->items);
+    texts->items[texts->count++] = text;
+}
+
+/* Bad items are told and left out. */
+static bool set_texts(struct config_reader *r, const struct config_key *key,
+                      const struct json *value, struct draft_texts *texts)
+{
+    if (is_no_value(key, value))
+        return true;
+    if (json_kind(value) != JSON_ARRAY) {
+        config_wrong(r, "must be an array of strings, not %s", config_kind_word(value));
+        return false;
+    }
+    if (json_length(value) > (size_t)key->max) {
+        config_wrong(r, "may have at most %" PRId64 " entries", key->max);
+        return false;
+    }
+    int64_t min = key->type == KEY_SECRETS ? SECRET_MIN : 0;
+    texts->given = true;
+    for (size_t i = 0; i < json_length(value); i++) {
+        size_t mark = push_index(r, i);
+        char *text = read_text(r, json_at(value, i), min, CONFIG_VALUE_MAX);
+        if (text)
+            add_text(texts, text);
+        else
+            texts->broken = true;
+        config_path_pop(r, mark);
+    }
+    return true;
+}
+
+static bool read_wait(struct config_reader *r, const struct config_key *key,
+                      const struct json *value, int64_t *ms)
+{
+    double v = json_double(value);
+    bool is_number = json_kind(value) == JSON_INT || json_kind(value) == JSON_DOUBLE;
+    if (!is_number || !(v >= 0.001 && v <= (double)key->max)) {
+        config_wrong(r, "must be a number of seconds above 0, at most %" PRId64, key->max);
+        return false;
+    }
+    *ms = llround(v * 1000);
+    return true;
+}
+
+static bool set_waits(struct config_reader *r, const struct config_key *key,
+                      const struct json *value, struct draft_waits *waits)
+{
+    if (json_kind(value) != JSON_ARRAY) {
+        config_wrong(r, "must be an array of seconds, not %s", config_kind_word(value));
+        return false;
+    }
+    size_t n = json_length(value), good = 0;
+    if (n > WAITS_MAX) {
+        config_wrong(r, "may have at most %d entries", WAITS_MAX);
+        return false;
+    }
+    int64_t *ms = xcalloc(n, sizeof *ms);
+    for (size_t i = 0; i < n; i++) {
+        size_t mark = push_index(r, i);
+        good += read_wait(r, key, json_at(value, i), &ms[good]);
+        config_path_pop(r, mark);
+    }
+    *waits = (struct draft_waits){ms, good};
+    return true;
+}
+
+static bool set_headers(struct config_reader *r, const struct config_key *key,
+                        const struct json *value, struct draft_headers *headers)
+{
+    if (json_kind(value) != JSON_OBJECT) {
+        config_wrong(r, "must be an object of strings, not %s", config_kind_word(value));
+        return false;
+    }
+    if (json_length(value) > (size_t)key->max) {
+        config_wrong(r, "may have at most %" PRId64 " entries", key->max);
+        return false;
+    }
+    size_t at = 0;
+    struct slice name;
+    const struct json *item;
+    while (json_next(value, &at, &name, &item)) {
+        size_t mark = config_path_push(r, name);
+        char *text = read_text(r, item, 0, CONFIG_VALUE_MAX);
+        if (text) {
+            add_text(&headers->names, xslicedup(name));
+            add_text(&headers->values, text);
+        }
+        config_path_pop(r, mark);
+    }
+    return true;
+}
+
+bool config_set(struct config_reader *r, const struct config_key *key, const struct json *value,
+                void *field)
+{
+    switch (key->type) {
+    case KEY_INT:
+    case KEY_UINT:
+    case KEY_SIZE:
+        return set_number(r, key, value, field);
+    case KEY_DELAY:
+        return set_delay(r, key, value, field);
+    case KEY_BOOL:
+        return set_bool(r, value, field);
+    case KEY_SHARE:
+        return set_share(r, key, value, field);
+    case KEY_CHOICE:
+        return set_choice(r, key, value, field);
+    case KEY_TEXT:
+    case KEY_SECRET:
+    case KEY_PATH:
+        return set_text(r, key, value, field);
+    case KEY_TEXTS:
+    case KEY_SECRETS:
+        return set_texts(r, key, value, field);
+    case KEY_WAITS:
+        return set_waits(r, key, value, field);
+    case KEY_HEADERS:
+        return set_headers(r, key, value, field);
+    case KEY_OBJECT:
+    case KEY_OPTIONAL:
+    case KEY_MAP:
+        break;
+    }
+    return false;
+}
+
+bool config_set_override(struct config_reader *r, const struct config_key *key, const char *text,
+                         void *field)
+{
+    size_t mark = r->path.len;
+    buf_addf(&r->path, " (%s)", key->override);
+    char *value = resolve(r, slice_str(text), key->min, key->max);
+    config_path_pop(r, mark);
+    if (value)
+        *(char **)field = value;
+    return value != NULL;
+}

@@ -1,0 +1,36 @@
+/* config_set - reads one value of the configuration by its row: type, range, env: and file:.
+ * [pure, but for env: and file:] */
+#ifndef COMMON_CONFIG_CONFIG_SET_H
+#define COMMON_CONFIG_CONFIG_SET_H
+
+#include "common/config/config_draft.h"
+#include "common/config/config_table.h"
+#include "common/config/config_values.h"
+
+struct json;
+
+#define CONFIG_PATH_MAX 1024
+
+struct config_reader { /* one walk over a document */
+    struct config_problems *problems;
+    const char *dir; /* where relative files are */
+    struct buf path; /* of the value being read */
+};
+
+/* Goes one key deeper; the result is for config_path_pop. */
+size_t config_path_push(struct config_reader *r, struct slice key);
+void config_path_pop(struct config_reader *r, size_t mark);
+/* A problem with the value being read. */
+void config_wrong(struct config_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* "a string", "null", ... */
+const char *config_kind_word(const struct json *value);
+
+/* Sets *FIELD of KEY's type (not one of the object types). False: a problem was told and *FIELD is
+ * as it was. */
+bool config_set(struct config_reader *r, const struct config_key *key, const struct json *value,
+                void *field);
+/* The same for a text from KEY's override variable. */
+bool config_set_override(struct config_reader *r, const struct config_key *key, const char *text,
+                         void *field);
+
+#endif

@@ -1,0 +1,128 @@
+#include "common/config/config_table.h"
+
+#include "common/config/config_draft.h"
+
+/* clang-format off */
+#define ROOT(field) .offset = offsetof(struct draft, field)
+#define ACCOUNT(field) .offset = offsetof(struct draft_account, field)
+#define SOURCE(field) .offset = offsetof(struct draft_source, field)
+#define DESTINATION(field) .offset = offsetof(struct draft_destination, field)
+#define SCHEME(field) .offset = offsetof(struct draft_scheme, field)
+#define TLS(field) .offset = offsetof(struct draft_tls, field)
+#define RANGE(a, b) .min = (a), .max = (b)
+#define TEXT_MAX 4096
+#define MS_MAX 600000       /* ten minutes */
+#define SECONDS_MAX 315360000 /* ten years */
+
+/* `scheme.*` are the keys of the three places that speak a signature scheme. */
+const struct config_key config_keys[] = {
+    {"redis", KEY_OBJECT, ROOT(out), .children = "redis", .fallback = "{}"},
+    {"redis.url", KEY_TEXT, ROOT(redis_url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},
+    {"redis.prefix", KEY_TEXT, ROOT(out.redis.prefix), RANGE(1, 64), .fallback = "\"hookpace\"", .restart = true},
+    {"redis.partitions", KEY_UINT, ROOT(out.redis.partitions), RANGE(1, 1024), .fallback = "1", .restart = true},
+    {"redis.timeout_ms", KEY_INT, ROOT(out.redis.timeout_ms), RANGE(10, 60000), .fallback = "2000", .restart = true},
+
+    {"receiver", KEY_OBJECT, ROOT(out), .children = "receiver", .fallback = "{}"},
+    {"receiver.listen", KEY_TEXT, ROOT(out.receiver.listen), RANGE(1, 256), .fallback = "\"0.0.0.0:8080\"", .override = "HOOKPACE_LISTEN", .restart = true},
+    {"receiver.threads", KEY_UINT, ROOT(out.receiver.threads), RANGE(1, 64), .fallback = "1", .restart = true},
+    {"receiver.max_body_bytes", KEY_SIZE, ROOT(out.receiver.max_body_bytes), RANGE(1, 268435456), .fallback = "10485760"},
+    {"receiver.max_inflated_bytes", KEY_SIZE, ROOT(out.receiver.max_inflated_bytes), RANGE(1, 17179869184), .fallback = "104857600"},
+    {"receiver.max_inflight_bytes", KEY_SIZE, ROOT(out.receiver.max_inflight_bytes), RANGE(1, 1099511627776), .fallback = "268435456"},
+    {"receiver.header_timeout_ms", KEY_INT, ROOT(out.receiver.header_timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
+    {"receiver.body_timeout_ms", KEY_INT, ROOT(out.receiver.body_timeout_ms), RANGE(1, MS_MAX), .fallback = "30000"},
+    {"receiver.max_connections", KEY_UINT, ROOT(out.receiver.max_connections), RANGE(1, 1000000), .fallback = "10000"},
+    {"receiver.tls", KEY_OPTIONAL, ROOT(tls), .children = "receiver.tls", .fallback = "null", .restart = true},
+    {"receiver.tls.cert", KEY_PATH, TLS(cert), RANGE(1, TEXT_MAX)},
+    {"receiver.tls.key", KEY_PATH, TLS(key), RANGE(1, TEXT_MAX)},
+
+    {"admin", KEY_OBJECT, ROOT(out), .children = "admin", .fallback = "{}"},
+    {"admin.listen", KEY_TEXT, ROOT(out.admin_listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8081\"", .override = "HOOKPACE_ADMIN_LISTEN", .restart = true},
+
+    {"accounts", KEY_MAP, ROOT(accounts), .children = "accounts.*", .item_size = sizeof(struct draft_account), .fallback = "{}"},
+    {"accounts.*.password", KEY_SECRET, ACCOUNT(out.password), RANGE(SECRET_MIN, TEXT_MAX)},
+    {"accounts.*.role", KEY_CHOICE, ACCOUNT(role), .choices = "admin|user", .fallback = "\"user\""},
+    {"accounts.*.delay_ms", KEY_DELAY, ACCOUNT(out.delay_ms), .fallback = "null"},
+    {"accounts.*.sign", KEY_OPTIONAL, ACCOUNT(sign), .children = "scheme", .fallback = "null"},
+
+    {"dispatcher", KEY_OBJECT, ROOT(out), .children = "dispatcher", .fallback = "{}"},
+    {"dispatcher.listen", KEY_TEXT, ROOT(out.dispatcher.listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8082\"", .override = "HOOKPACE_DISPATCHER_LISTEN", .restart = true},
+    {"dispatcher.concurrency", KEY_UINT, ROOT(out.dispatcher.concurrency), RANGE(1, 65536), .fallback = "256"},
+    {"dispatcher.drain_ms", KEY_INT, ROOT(out.dispatcher.drain_ms), RANGE(0, MS_MAX), .fallback = "15000"},
+    {"dispatcher.egress", KEY_OBJECT, ROOT(out), .children = "dispatcher.egress", .fallback = "{}"},
+    {"dispatcher.egress.allow", KEY_TEXTS, ROOT(egress_allow), RANGE(0, 1000), .fallback = "[]"},
+    {"dispatcher.egress.deny", KEY_TEXTS, ROOT(egress_deny), RANGE(0, 1000), .fallback = "[]"},
+    {"dispatcher.egress.proxy", KEY_TEXT, ROOT(out.dispatcher.proxy), RANGE(1, TEXT_MAX), .fallback = "null"},
+
+    {"delay_ms", KEY_DELAY, ROOT(out.delay_ms), .fallback = "0"},
+    {"delay_step_ms", KEY_INT, ROOT(out.delay_step_ms), RANGE(1, 1000), .fallback = "100"},
+
+    {"retention", KEY_OBJECT, ROOT(out), .children = "retention", .fallback = "{}"},
+    {"retention.done_s", KEY_INT, ROOT(out.retention.done_s), RANGE(1, SECONDS_MAX), .fallback = "86400"},
+    {"retention.dead_s", KEY_INT, ROOT(out.retention.dead_s), RANGE(1, SECONDS_MAX), .fallback = "604800"},
+    {"retention.dedup_s", KEY_INT, ROOT(out.retention.dedup_s), RANGE(1, SECONDS_MAX), .fallback = "86400"},
+
+    {"sources", KEY_MAP, ROOT(sources), .children = "sources.*", .item_size = sizeof(struct draft_source)},
+    {"sources.*.verify", KEY_OPTIONAL, SOURCE(verify), .children = "scheme"},
+    {"sources.*.id", KEY_TEXTS, SOURCE(id), RANGE(0, 8), .fallback = "[]"},
+    {"sources.*.tag", KEY_TEXTS, SOURCE(tag), RANGE(0, 8), .fallback = "[]"},
+    {"sources.*.to", KEY_TEXTS, SOURCE(to), RANGE(0, 64)},
+    {"sources.*.payload", KEY_CHOICE, SOURCE(payload), .choices = "json|any", .fallback = "\"json\""},
+    {"sources.*.signed_over", KEY_CHOICE, SOURCE(signed_over), .choices = "plain|wire", .fallback = "\"plain\""},
+    {"sources.*.keep_headers", KEY_TEXTS, SOURCE(keep_headers), RANGE(0, 64), .fallback = "null"},
+
+    {"destinations", KEY_MAP, ROOT(destinations), .children = "destinations.*", .item_size = sizeof(struct draft_destination)},
+    {"destinations.*.postback_url", KEY_TEXT, DESTINATION(postback_url), RANGE(1, TEXT_MAX), .fallback = "null"},
+    {"destinations.*.pingback_url", KEY_TEXT, DESTINATION(pingback_url), RANGE(1, TEXT_MAX), .fallback = "null"},
+    {"destinations.*.lane", KEY_TEXT, DESTINATION(out.lane), RANGE(1, 64), .fallback = "null"},
+    {"destinations.*.delay_ms", KEY_DELAY, DESTINATION(out.delay_ms), .fallback = "null"},
+    {"destinations.*.order", KEY_CHOICE, DESTINATION(order), .choices = "requeue|fifo", .fallback = "\"requeue\""},
+    {"destinations.*.concurrency", KEY_UINT, DESTINATION(out.concurrency), RANGE(1, 65536), .fallback = "16"},
+    {"destinations.*.timeout_ms", KEY_INT, DESTINATION(out.timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
+    {"destinations.*.connect_timeout_ms", KEY_INT, DESTINATION(out.connect_timeout_ms), RANGE(1, MS_MAX), .fallback = "3000"},
+    {"destinations.*.verify_tls", KEY_BOOL, DESTINATION(out.verify_tls), .fallback = "true"},
+    {"destinations.*.ca_file", KEY_PATH, DESTINATION(out.ca_file), RANGE(1, TEXT_MAX), .fallback = "null"},
+    {"destinations.*.gzip", KEY_CHOICE, DESTINATION(gzip), .choices = "keep|always|never", .fallback = "\"keep\""},
+    {"destinations.*.headers", KEY_HEADERS, DESTINATION(headers), RANGE(0, 64), .fallback = "{}"},
+    {"destinations.*.sign", KEY_OPTIONAL, DESTINATION(sign), .children = "scheme", .fallback = "null"},
+    {"destinations.*.retry", KEY_OBJECT, DESTINATION(out), .children = "destinations.*.retry", .fallback = "{}"},
+    {"destinations.*.retry.schedule_s", KEY_WAITS, DESTINATION(waits), RANGE(0, 604800), .fallback = "[5, 300, 1800, 7200, 18000, 36000, 36000]"},
+    {"destinations.*.retry.jitter", KEY_SHARE, DESTINATION(out.jitter), RANGE(0, 1), .fallback = "0.2"},
+
+    {"scheme.scheme", KEY_TEXT, SCHEME(scheme), RANGE(1, 64)},
+    {"scheme.secrets", KEY_SECRETS, SCHEME(secrets), RANGE(0, SCHEME_SECRETS_MAX), .fallback = "[]"},
+    {"scheme.allow", KEY_TEXTS, SCHEME(allow), RANGE(0, 1000), .fallback = "[]"},
+    {"scheme.header", KEY_TEXT, SCHEME(header), RANGE(1, 128), .fallback = "null"},
+    {"scheme.prefix", KEY_TEXT, SCHEME(prefix), RANGE(0, 128), .fallback = "null"},
+    {"scheme.encoding", KEY_TEXT, SCHEME(encoding), RANGE(1, 16), .fallback = "null"},
+    {"scheme.digest", KEY_TEXT, SCHEME(digest), RANGE(1, 16), .fallback = "null"},
+    {"scheme.signed", KEY_TEXT, SCHEME(signed_text), RANGE(1, 1024), .fallback = "null"},
+    {"scheme.id_header", KEY_TEXT, SCHEME(id_header), RANGE(1, 128), .fallback = "null"},
+    {"scheme.timestamp_header", KEY_TEXT, SCHEME(timestamp_header), RANGE(1, 128), .fallback = "null"},
+    {"scheme.tolerance_s", KEY_INT, SCHEME(tolerance_s), RANGE(0, 86400), .fallback = "null"},
+};
+/* clang-format on */
+const size_t config_key_count = sizeof config_keys / sizeof *config_keys;
+
+const char *config_key_leaf(const struct config_key *row, const char *prefix)
+{
+    const char *leaf = row->path;
+    size_t n = strlen(prefix);
+    if (n) {
+        if (strncmp(row->path, prefix, n) != 0 || row->path[n] != '.')
+            return NULL;
+        leaf += n + 1;
+    } else if (slice_starts(slice_str(row->path), SLICE_LIT("scheme."))) {
+        return NULL;
+    }
+    return strchr(leaf, '.') ? NULL : leaf;
+}
+
+const struct config_key *config_key_find(const char *prefix, struct slice leaf)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const char *name = config_key_leaf(&config_keys[i], prefix);
+        if (name && slice_eq(slice_str(name), leaf))
+            return &config_keys[i];
+    }
+    return NULL;
+}

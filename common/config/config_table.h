@@ -1,0 +1,56 @@
+/* config_table - every key of the configuration, one row each.   [pure]
+ *
+ * The reader, the defaults, the ranges, the "did you mean", the freeing and the comparison with
+ * docs/configuration.md all go by these rows: a key is added here and in the docs, nowhere else.
+ */
+#ifndef COMMON_CONFIG_CONFIG_TABLE_H
+#define COMMON_CONFIG_CONFIG_TABLE_H
+
+#include "common/base/slice.h"
+
+#include <stdint.h>
+
+enum key_type {
+    KEY_OBJECT,   /* always there: missing is the same as {} */
+    KEY_OPTIONAL, /* an object that may be missing; enum draft_state at its offset */
+    KEY_MAP,      /* name -> object; struct draft_list */
+    KEY_INT,      /* int64_t; null, where that is the default, is -1 */
+    KEY_UINT,     /* unsigned */
+    KEY_SIZE,     /* size_t, bytes */
+    KEY_DELAY,    /* int64_t by the delay rule (config_build); null is DRAFT_NO_DELAY */
+    KEY_BOOL,     /* bool */
+    KEY_SHARE,    /* double */
+    KEY_CHOICE,   /* int: place in `choices` */
+    KEY_TEXT,     /* char *; min..max bytes */
+    KEY_SECRET,   /* char *; min..max bytes, never shown */
+    KEY_PATH,     /* char *; relative to the configuration's directory */
+    KEY_TEXTS,    /* struct draft_texts; at most max */
+    KEY_SECRETS,  /* struct draft_texts of secrets; at most max */
+    KEY_WAITS,    /* struct draft_waits: seconds, each up to max */
+    KEY_HEADERS,  /* struct draft_headers: name -> text */
+};
+
+#define SECRET_MIN 8
+
+struct config_key {
+    const char *path; /* "receiver.threads", "sources.*.id" */
+    enum key_type type;
+    size_t offset;        /* in the struct of the enclosing object */
+    const char *children; /* objects: what the paths of their keys start with */
+    size_t item_size;     /* KEY_MAP: bytes of an item */
+    int64_t min, max;     /* of the value, or of its length */
+    const char *choices;  /* KEY_CHOICE: "requeue|fifo" */
+    const char *fallback; /* the default as JSON; NULL: there is none, the key must be given */
+    const char *override; /* environment variable that wins over the file, or NULL */
+    bool restart;         /* a change needs a restart, not only SIGHUP */
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+
+/* The name of ROW's key if it stands directly in the object whose keys start with PREFIX, else
+ * NULL. */
+const char *config_key_leaf(const struct config_key *row, const char *prefix);
+const struct config_key *config_key_find(const char *prefix, struct slice leaf);
+
+#endif

@@ -1,0 +1,154 @@
+#include "common/config/program.h"
+
+#include "common/base/log.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+
+struct program {
+    const char *name, *about;
+};
+
+struct options {
+    const char *config;
+    bool check, version, help;
+};
+
+static void print_help(FILE *to, const struct program *p)
+{
+    fprintf(
+        to,
+        "%s - %s\n\n"
+        "usage: %s [--config FILE] [--check-config]\n\n"
+        "  --config FILE   the configuration; else $HOOKPACE_CONFIG, ./hookpace.json,\n"
+        "                  /etc/hookpace/hookpace.json\n"
+        "  --check-config  print \"config ok\" or every problem found, and exit (0 or 1)\n"
+        "  --version       print the version and exit\n"
+        "  --help          print this and exit\n\n"
+        "SIGHUP reads the configuration again, SIGTERM and SIGINT finish what is under way and\n"
+        "exit (a second one exits at once). HOOKPACE_REDIS_URL, HOOKPACE_LISTEN,\n"
+        "HOOKPACE_ADMIN_LISTEN and HOOKPACE_DISPATCHER_LISTEN win over the file;\n"
+        "HOOKPACE_LOG is debug, info, warn or error, HOOKPACE_LOG_FORMAT json or text.\n",
+        p->name, p->about, p->name);
+}
+
+static int bad_usage(const struct program *p, const char *what, const char *which)
+{
+    fprintf(stderr, "%s: %s%s\n\n", p->name, what, which);
+    print_help(stderr, p);
+    return EXIT_USAGE;
+}
+
+static int unknown_option(const struct program *p, char **argv)
+{
+    const char letter[] = {'-', (char)optopt, 0}; /* getopt may still be inside its argument */
+    return bad_usage(p, "unknown option ", optopt ? letter : argv[optind - 1]);
+}
+
+/* -1, or the exit code of bad usage. */
+static int parse_options(int argc, char **argv, const struct program *p, struct options *o)
+{
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    opterr = 0;
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
+        if (c == 'c')
+            o->config = optarg;
+        else if (c == 'k')
+            o->check = true;
+        else if (c == 'v')
+            o->version = true;
+        else if (c == 'h')
+            o->help = true;
+        else if (c == ':')
+            return bad_usage(p, "a value is missing after ", argv[optind - 1]);
+        else
+            return unknown_option(p, argv);
+    }
+    if (optind < argc)
+        return bad_usage(p, "unexpected argument ", argv[optind]);
+    return -1;
+}
+
+/* What was printed must have arrived: a full disk is a failure. */
+static int printed(void)
+{
+    return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_STOPPED : EXIT_RUNTIME;
+}
+
+static int check_config(const char *path)
+{
+    struct config *c = NULL;
+    struct config_problems problems;
+    config_problems_init(&problems);
+    enum err rc = config_load(path, &c, &problems);
+    fputs(rc == OK ? "config ok\n" : problems.text.ptr, stdout);
+    config_unref(c);
+    config_problems_clear(&problems);
+    return rc == OK ? printed() : EXIT_RUNTIME;
+}
+
+static int load(const struct program *p, const char *path, struct config **config)
+{
+    struct config_problems problems;
+    config_problems_init(&problems);
+    enum err rc = config_load(path, config, &problems);
+    if (rc != OK)
+        fprintf(stderr, "%s: the configuration %s has problems:\n%s", p->name, path,
+                problems.text.ptr);
+    config_problems_clear(&problems);
+    return rc == OK ? -1 : EXIT_USAGE;
+}
+
+int program_start(int argc, char **argv, const char *name, const char *about,
+                  struct config **config, const char **path)
+{
+    const struct program p = {name, about};
+    struct options o = {0};
+    int rc = parse_options(argc, argv, &p, &o);
+    if (rc >= 0)
+        return rc;
+    if (o.help) {
+        print_help(stdout, &p);
+        return printed();
+    }
+    if (o.version) {
+        printf("%s %s\n", name, HOOKPACE_VERSION);
+        return printed();
+    }
+    *path = config_path(o.config);
+    if (o.check)
+        return check_config(*path);
+    if (!log_init(name)) {
+        fprintf(stderr,
+                "%s: HOOKPACE_LOG must be debug, info, warn or error, and HOOKPACE_LOG_FORMAT "
+                "json or text\n",
+                name);
+        return EXIT_USAGE;
+    }
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    return load(&p, *path, config);
+}
+
+struct config *program_reload(const char *path)
+{
+    struct config *c = NULL;
+    struct config_problems problems;
+    config_problems_init(&problems);
+    if (config_load(path, &c, &problems) != OK) {
+        struct slice rest = buf_slice(&problems.text);
+        while (rest.len)
+            LOG(LL_ERROR, "config.problem", LSL("problem", slice_cut(&rest, '\n')));
+        LOG(LL_ERROR, "config.refused", LS("file", path), LI("problems", problems.count),
+            LS("in_force", "the configuration before it"));
+    }
+    config_problems_clear(&problems);
+    return c;
+}
