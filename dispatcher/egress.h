@@ -1,0 +1,25 @@
+/* egress - which addresses may be connected to?   [pure]
+ *
+ * Judged on the address a socket is about to be connected to (or, for a pooled connection, is
+ * connected to), never on the text of a URL, so that spellings of an address and names that resolve
+ * to something else tomorrow make no difference.
+ */
+#ifndef DISPATCHER_EGRESS_H
+#define DISPATCHER_EGRESS_H
+
+#include "common/net/addr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct egress { /* lists borrowed from the configuration */
+    const struct cidr *allow, *deny;
+    size_t allow_count, deny_count;
+};
+
+/* An address on `allow` or `deny` follows the narrower of the two ranges that hold it; with the
+ * same width `allow` wins. On neither list, a URL from the configuration may go anywhere, one that
+ * came through the API (FROM_API) only where addr_is_special says no. */
+bool egress_allows(const struct egress *e, const struct addr *a, bool from_api);
+
+#endif

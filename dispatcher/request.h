@@ -1,0 +1,56 @@
+/* request - what one attempt sends: URL, header lines and body.   [pure]
+ *
+ * The body is sent as it was received (providers' signatures and clients' parsers depend on every
+ * byte), but for the destination's `gzip` rule. The signature is over the bytes that are sent.
+ */
+#ifndef DISPATCHER_REQUEST_H
+#define DISPATCHER_REQUEST_H
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/config/config.h"
+#include "common/queue/record.h"
+
+struct request_rules { /* of one destination; everything borrowed */
+    const struct url_template *url;
+    bool is_pingback;
+    enum gzip_mode gzip;
+    struct slice headers;      /* "Name: value\r\n" lines */
+    const struct scheme *sign; /* or NULL */
+    size_t inflated_max;       /* ceiling for GZIP_NEVER, bytes */
+};
+
+struct request_input { /* of one attempt; everything borrowed */
+    const struct event *event;
+    struct slice delivery_id;
+    struct slice message_id; /* the same on all attempts */
+    struct slice secret_id;  /* of the signing secret captured at acceptance */
+    unsigned attempt;
+    wall_ms now;
+};
+
+struct request {        /* Owned by whoever holds it; reused from attempt to attempt. */
+    struct buf url;     /* ends in a NUL */
+    struct buf headers; /* "Name: value\r\n" lines */
+    struct buf made;    /* the body, where it is not the event's own bytes */
+    struct slice body;  /* into `made` or the event; empty for a pingback */
+};
+
+enum request_verdict {
+    REQUEST_OK,
+    REQUEST_BAD_URL,  /* a value would change the URL's path, or it is too long */
+    REQUEST_BAD_BODY, /* what should be inflated is damaged or too big, or the headers pass their
+                         ceiling */
+    REQUEST_LOCAL,    /* signing failed in the library */
+};
+
+void request_init(struct request *r);
+void request_clear(struct request *r);
+/* Empties R, and gives back memory that an unusually large body took. */
+void request_reset(struct request *r);
+
+/* Makes the request. BODY may point into the event, which must then outlive the sending. */
+enum request_verdict request_build(const struct request_rules *rules,
+                                   const struct request_input *in, struct request *r);
+
+#endif
