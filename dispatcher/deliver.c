@@ -1,0 +1,451 @@
+#include "dispatcher/deliver.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/crypto/crypto.h"
+#include "common/net/loop.h"
+#include "dispatcher/outcome.h"
+#include "dispatcher/pace_guard.h"
+#include "dispatcher/targets.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define FLIGHTS_KEPT_MAX 512
+/* Claims bring their bodies along: with so many bytes in flight no more are taken. */
+#define BYTES_IN_FLIGHT_MAX ((size_t)256 * 1024 * 1024)
+
+struct flight { /* Owned by its engine: in `flights`, or in `spare` for reuse. */
+    struct flight *next, *prev;
+    struct deliver *engine;
+    struct delivery *delivery; /* owned until it is settled */
+    struct target *target;     /* NULL before the start */
+    struct http_call *call;    /* NULL unless under way */
+    struct loop_timer *hold;   /* made when first needed */
+    struct request request;
+    bool was_sent;
+    int64_t wait_ms; /* of a release that may_send asked for */
+};
+
+struct deliver { /* Owned by the dispatcher. */
+    struct loop *loop;
+    struct metrics *metrics;
+    struct queue_take *queue;
+    struct target_set *targets;
+    struct target_set *retired; /* replaced by a reload, attempts still under way */
+    struct loop_timer *sweeper; /* frees retired sets outside of their callbacks */
+    struct pace_guard pace;
+    struct metric_series *overshoot;
+    struct flight *flights, *spare;
+    size_t in_flight, spare_count, bytes_in_flight;
+    bool draining;
+    void (*on_idle)(void *ctx);
+    void *on_idle_ctx;
+};
+
+static bool may_connect(void *ctx, const struct addr *a);
+static enum attempt_end may_send(void *ctx);
+static void on_done(void *ctx, const struct http_result *r);
+
+static const struct http_hooks hooks = {may_connect, may_send, on_done};
+
+/* ---- flights ---- */
+
+static struct flight *flight_new(struct deliver *e, struct delivery *d)
+{
+    struct flight *f = e->spare;
+    if (f) {
+        e->spare = f->next;
+        e->spare_count--;
+    } else {
+        f = NEW(struct flight);
+        f->engine = e;
+        request_init(&f->request);
+    }
+    f->delivery = d;
+    f->target = NULL;
+    f->call = NULL;
+    f->was_sent = false;
+    f->wait_ms = 0;
+    f->prev = NULL;
+    f->next = e->flights;
+    if (f->next)
+        f->next->prev = f;
+    e->flights = f;
+    e->in_flight++;
+    e->bytes_in_flight += d->record.len + d->scratch.len;
+    d->ctx = f;
+    return f;
+}
+
+static void flight_destroy(struct flight *f)
+{
+    loop_timer_free(f->hold);
+    request_clear(&f->request);
+    free(f);
+}
+
+static void flight_free(struct flight *f)
+{
+    struct deliver *e = f->engine;
+    if (f->prev)
+        f->prev->next = f->next;
+    else
+        e->flights = f->next;
+    if (f->next)
+        f->next->prev = f->prev;
+    e->in_flight--;
+    if (e->spare_count >= FLIGHTS_KEPT_MAX) {
+        flight_destroy(f);
+        return;
+    }
+    request_reset(&f->request);
+    f->next = e->spare;
+    e->spare = f;
+    e->spare_count++;
+}
+
+static void ask_for_more(struct deliver *e)
+{
+    size_t most = e->targets->conf->dispatcher.concurrency;
+    bool full = e->draining || e->in_flight >= most || e->bytes_in_flight >= BYTES_IN_FLIGHT_MAX;
+    queue_take_set_capacity(e->queue, full ? 0 : most - e->in_flight);
+}
+
+static void call_idle(void *ctx)
+{
+    struct deliver *e = ctx;
+    if (e->in_flight == 0)
+        e->on_idle(e->on_idle_ctx);
+}
+
+static void target_release(struct target *t, struct deliver *e)
+{
+    struct target_set *s = t->set;
+    if (--s->in_use == 0 && s != e->targets)
+        loop_timer_arm(e->sweeper, 0);
+}
+
+/* ---- settling: the only way out ---- */
+
+static double random_share(void)
+{
+    uint32_t r;
+    crypto_random(&r, sizeof r);
+    return (double)r / (double)UINT32_MAX;
+}
+
+static void tell(const struct delivery *d, const struct outcome *o, enum attempt_end end,
+                 int status)
+{
+    if (o->verdict == SETTLE_DEAD)
+        LOG_RARELY(LL_WARN, "delivery.dead", LS("delivery", d->id),
+                   LSL("destination", d->destination), LI("attempt", d->attempt),
+                   LI("status", status), LS("error", o->error));
+    else if (o->verdict == SETTLE_RETRY)
+        LOG_RARELY(LL_INFO, "attempt.failed", LS("delivery", d->id),
+                   LSL("destination", d->destination), LI("attempt", d->attempt),
+                   LI("status", status), LS("error", o->error));
+    else if (end == END_UNREADABLE)
+        LOG_RARELY(LL_ERROR, "delivery.unreadable", LS("delivery", d->id),
+                   LS("reason", "its event is gone or in a format of another version"));
+    else if (end == END_UNCONFIGURED)
+        LOG_RARELY(LL_WARN, "delivery.unconfigured", LS("delivery", d->id),
+                   LSL("destination", d->destination));
+    else if (end == END_LOCAL)
+        LOG_RARELY(LL_ERROR, "attempt.local_error", LS("delivery", d->id),
+                   LS("reason", "out of descriptors or memory"));
+}
+
+static void count(const struct flight *f, const struct outcome *o)
+{
+    if (!f->target)
+        return;
+    metric_add(f->target->results[o->verdict], 1);
+    if (o->verdict != SETTLE_DONE)
+        return;
+    wall_ms took = clock_wall_ms() - f->delivery->accepted_at;
+    metric_observe(f->target->latency, took > 0 ? (double)took / 1000 : 0);
+}
+
+static int64_t wait_after(const struct flight *f, const struct outcome *o,
+                          const struct http_result *r)
+{
+    if (o->verdict == SETTLE_RETRY) {
+        int64_t after = r ? retry_after_ms(r->retry_after, clock_wall_ms()) : -1;
+        return retry_wait_ms(&f->target->schedule, f->delivery->attempt, random_share(), after);
+    }
+    return f->wait_ms > o->wait_ms ? f->wait_ms : o->wait_ms;
+}
+
+/* Ends F with END; R is what the HTTP client reported, NULL if it was not asked or gave no answer.
+ */
+static void settle(struct flight *f, enum attempt_end end, const struct http_result *r)
+{
+    struct deliver *e = f->engine;
+    struct delivery *d = f->delivery;
+    int status = r ? r->status : 0;
+    bool left = f->target && retry_is_left(&f->target->schedule, d->attempt);
+    struct outcome o = outcome_judge(end, status, left);
+    tell(d, &o, end, status);
+    count(f, &o);
+    struct settlement s = {
+        .verdict = o.verdict,
+        .wait_ms = wait_after(f, &o, r),
+        .status = status,
+        .error = slice_str(o.error),
+        .response = r ? r->response : slice_make(NULL, 0),
+        .duration_ms = r ? r->duration_ms : 0,
+        .was_sent = f->was_sent,
+        .unreachable = o.unreachable,
+    };
+    if (f->target)
+        target_release(f->target, e);
+    e->bytes_in_flight -= d->record.len + d->scratch.len;
+    d->ctx = NULL;
+    flight_free(f);
+    queue_take_settle(e->queue, d, &s);
+    ask_for_more(e);
+    if (e->draining && e->in_flight == 0)
+        loop_defer(e->loop, call_idle, e);
+}
+
+/* ---- from claim to request ---- */
+
+static enum attempt_end end_of_building(enum request_verdict v)
+{
+    switch (v) {
+    case REQUEST_BAD_URL:
+        return END_BAD_URL;
+    case REQUEST_BAD_BODY:
+        return END_BAD_BODY;
+    default:
+        return END_LOCAL;
+    }
+}
+
+static void start(struct flight *f)
+{
+    struct delivery *d = f->delivery;
+    struct request *q = &f->request;
+    struct request_input in = {.event = &d->event,
+                               .delivery_id = slice_str(d->id),
+                               .message_id = d->event_id,
+                               .secret_id = slice_str(d->secret_id),
+                               .attempt = d->attempt,
+                               .now = clock_wall_ms()};
+    enum request_verdict v = request_build(&f->target->rules, &in, q);
+    if (v != REQUEST_OK) {
+        settle(f, end_of_building(v), NULL);
+        return;
+    }
+    struct http_request_parts parts = {.url = q->url.ptr,
+                                       .headers = q->headers.ptr,
+                                       .headers_len = q->headers.len,
+                                       .body = q->body};
+    f->call = http_send(f->target->profile, &parts, f);
+    if (!f->call)
+        settle(f, END_LOCAL, NULL);
+}
+
+static void on_hold_over(void *ctx)
+{
+    start(ctx);
+}
+
+/* The lane was sent on less than the delay ago by this process, although Redis granted the slot. */
+static void hold(struct flight *f, int64_t wait_us)
+{
+    if (clock_mono_us() + wait_us > f->delivery->send_until) {
+        f->wait_ms = wait_us / 1000 + 1;
+        settle(f, END_TOO_EARLY, NULL);
+        return;
+    }
+    if (!f->hold)
+        f->hold = loop_timer_new(f->engine->loop, on_hold_over, f);
+    loop_timer_arm(f->hold, wait_us);
+}
+
+void deliver_claimed(void *ctx, struct delivery *d)
+{
+    struct deliver *e = ctx;
+    struct flight *f = flight_new(e, d);
+    ask_for_more(e);
+    if (e->draining) {
+        settle(f, END_DRAINING, NULL);
+        return;
+    }
+    if (!d->readable) {
+        settle(f, END_UNREADABLE, NULL);
+        return;
+    }
+    f->target = target_set_find(e->targets, d->destination);
+    if (!f->target) {
+        settle(f, END_UNCONFIGURED, NULL);
+        return;
+    }
+    f->target->set->in_use++;
+    int64_t wait_us =
+        pace_guard_wait_us(&e->pace, slice_str(d->lane), d->delay_ms, clock_mono_us());
+    if (wait_us > 0)
+        hold(f, wait_us);
+    else
+        start(f);
+}
+
+/* ---- what the HTTP client asks and reports ---- */
+
+static bool may_connect(void *ctx, const struct addr *a)
+{
+    const struct target *t = ((struct flight *)ctx)->target;
+    return egress_allows(&t->set->egress, a, t->from_api);
+}
+
+/* Work was waiting when the lane's slot came up, so that the gap says how precise the pacing is. A
+ * first attempt waited if its event was accepted before that moment; of retries it is not known. */
+static void observe_gap(struct deliver *e, const struct delivery *d, mono_us before, mono_us now)
+{
+    if (d->delay_ms <= 0 || before < 0 || d->attempt != 1)
+        return;
+    int64_t late_us = now - before - d->delay_ms * 1000;
+    if (late_us >= 0 && (clock_wall_ms() - d->accepted_at) * 1000 >= late_us)
+        metric_observe(e->overshoot, (double)late_us / 1e6);
+}
+
+static enum attempt_end may_send(void *ctx)
+{
+    struct flight *f = ctx;
+    struct deliver *e = f->engine;
+    struct delivery *d = f->delivery;
+    struct slice lane = slice_str(d->lane);
+    mono_us now = clock_mono_us();
+    if (e->draining)
+        return END_DRAINING;
+    if (now > d->send_until)
+        return END_WINDOW_OVER;
+    int64_t wait_us = pace_guard_wait_us(&e->pace, lane, d->delay_ms, now);
+    if (wait_us > 0) {
+        f->wait_ms = wait_us / 1000 + 1;
+        return END_TOO_EARLY;
+    }
+    f->was_sent = true;
+    observe_gap(e, d, pace_guard_sent(&e->pace, lane, now), now);
+    if (d->report_sent)
+        queue_take_sent(e->queue, d);
+    return END_ANSWERED;
+}
+
+static void on_done(void *ctx, const struct http_result *r)
+{
+    struct flight *f = ctx;
+    f->call = NULL;
+    settle(f, r->end, r);
+}
+
+/* ---- reload, drain, end ---- */
+
+static void sweep(void *ctx)
+{
+    struct deliver *e = ctx;
+    for (struct target_set **at = &e->retired; *at;) {
+        struct target_set *s = *at;
+        if (s->in_use) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        target_set_free(s);
+    }
+}
+
+enum err deliver_set_config(struct deliver *e, struct config *conf)
+{
+    struct target_set *s = target_set_new(e->loop, conf, e->metrics, &hooks);
+    if (!s)
+        return ERR_UNAVAIL;
+    e->targets->next = e->retired;
+    e->retired = e->targets;
+    e->targets = s;
+    loop_timer_arm(e->sweeper, 0);
+    ask_for_more(e);
+    return OK;
+}
+
+static void hand_back(struct flight *f)
+{
+    if (f->call)
+        http_cancel(f->call);
+    if (f->hold)
+        loop_timer_cancel(f->hold);
+    f->call = NULL;
+    settle(f, END_DRAINING, NULL);
+}
+
+void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
+{
+    e->draining = true;
+    e->on_idle = on_idle;
+    e->on_idle_ctx = ctx;
+    ask_for_more(e);
+    for (struct flight *f = e->flights, *next; f; f = next) {
+        next = f->next;
+        if (!f->was_sent)
+            hand_back(f);
+    }
+    if (e->in_flight == 0)
+        loop_defer(e->loop, call_idle, e);
+}
+
+void deliver_release_all(struct deliver *e)
+{
+    while (e->flights)
+        hand_back(e->flights);
+}
+
+size_t deliver_in_flight(const struct deliver *e)
+{
+    return e->in_flight;
+}
+
+enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metrics,
+                     struct deliver **out)
+{
+    struct target_set *s = target_set_new(l, conf, metrics, &hooks);
+    if (!s)
+        return ERR_UNAVAIL;
+    struct deliver *e = NEW(struct deliver);
+    e->loop = l;
+    e->metrics = metrics;
+    e->targets = s;
+    e->sweeper = loop_timer_new(l, sweep, e);
+    e->overshoot =
+        metrics_series(metrics, METRIC_GAP_OVERSHOOT, slice_make(NULL, 0), slice_make(NULL, 0));
+    pace_guard_init(&e->pace);
+    *out = e;
+    return OK;
+}
+
+void deliver_set_queue(struct deliver *e, struct queue_take *queue)
+{
+    e->queue = queue;
+    ask_for_more(e);
+}
+
+void deliver_free(struct deliver *e)
+{
+    if (!e)
+        return;
+    deliver_release_all(e);
+    while (e->spare) {
+        struct flight *f = e->spare;
+        e->spare = f->next;
+        flight_destroy(f);
+    }
+    target_set_free(e->targets);
+    sweep(e);
+    assert(!e->retired);
+    loop_timer_free(e->sweeper);
+    pace_guard_clear(&e->pace);
+    free(e);
+}

@@ -1,0 +1,260 @@
+#include "dispatcher/dispatcher.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/config/program.h"
+#include "common/net/loop.h"
+#include "common/queue/keys.h"
+#include "common/queue/queue_take.h"
+#include "common/redis/redis.h"
+#include "dispatcher/deliver.h"
+#include "dispatcher/listener.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define NAME_BYTES 96
+#define CHANNEL_BYTES_MAX 512
+#define SETTLE_CHECK_US 5000
+
+struct dispatcher { /* Owns all of these; made and freed in this order and its reverse. */
+    struct config *conf;
+    const char *path;
+    char name[NAME_BYTES]; /* host:pid, seen in CLIENT LIST */
+    struct loop *loop;
+    struct metrics *metrics;
+    struct deliver *engine;
+    struct redis *redis;
+    struct queue_take *queue;
+    struct redis_sub *wakes;
+    struct listener *listener;
+    struct loop_timer *drain_end, *settle_check;
+    bool was_ready, stopping, released;
+    int exit_code;
+};
+
+/* ---- Redis ---- */
+
+static void on_ready(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    queue_take_on_ready(d->queue);
+    if (!d->was_ready)
+        LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
+    d->was_ready = true;
+}
+
+static void on_lost(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    queue_take_on_lost(d->queue);
+}
+
+static void on_wake(void *ctx, struct slice channel, struct slice payload)
+{
+    struct dispatcher *d = ctx;
+    (void)channel;
+    (void)payload;
+    queue_take_wake(d->queue);
+}
+
+/* Messages may have been missed while nobody listened. */
+static void on_wakes_ready(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    queue_take_wake(d->queue);
+}
+
+static void on_wakes_lost(void *ctx)
+{
+    (void)ctx; /* without it, claims are looked for at the moments Redis named, and once a second */
+}
+
+static void subscribe(struct dispatcher *d)
+{
+    unsigned n = d->conf->redis.partitions;
+    struct slice *channels = xcalloc(n, sizeof *channels);
+    struct buf *names = xcalloc(n, sizeof *names);
+    for (unsigned i = 0; i < n; i++) {
+        buf_init(&names[i], CHANNEL_BYTES_MAX);
+        keys_base(&names[i], d->conf->redis.prefix, i);
+        buf_add_str(&names[i], "wake");
+        channels[i] = buf_slice(&names[i]);
+    }
+    struct redis_events events = {.on_ready = on_wakes_ready, .on_lost = on_wakes_lost, .ctx = d};
+    d->wakes = redis_sub_new(d->loop, &d->conf->redis, d->name, channels, n, on_wake, &events);
+    for (unsigned i = 0; i < n; i++)
+        buf_clear(&names[i]);
+    free(names);
+    free(channels);
+}
+
+/* ---- stop ---- */
+
+/* Nothing in flight, every result recorded, and no claim on its way from Redis. */
+static void finish_if_settled(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    if (!d->stopping || deliver_in_flight(d->engine) || queue_take_unsettled(d->queue))
+        return;
+    if (redis_is_ready(d->redis) && redis_pending(d->redis)) {
+        loop_timer_arm(d->settle_check, SETTLE_CHECK_US);
+        return;
+    }
+    LOG(LL_INFO, "stopped", LI("exit", d->exit_code));
+    loop_stop(d->loop);
+}
+
+/* First the time for requests on their way is over, then the time to tell Redis what became of
+ * them. */
+static void on_drain_end(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    if (!d->released) {
+        d->released = true;
+        LOG(LL_WARN, "drain.over", LI("handed_back", deliver_in_flight(d->engine)));
+        loop_timer_arm(d->drain_end, (d->conf->redis.timeout_ms + 1000) * 1000);
+        deliver_release_all(d->engine);
+        return;
+    }
+    LOG(LL_ERROR, "drain.unrecorded", LI("results", queue_take_unsettled(d->queue)),
+        LS("reason", "Redis did not take them; their leases will end"));
+    d->exit_code = EXIT_RUNTIME;
+    loop_stop(d->loop);
+}
+
+static void on_stop_signal(void *ctx, int signo)
+{
+    struct dispatcher *d = ctx;
+    if (d->stopping) {
+        LOG(LL_WARN, "stopped.at_once", LI("signal", signo),
+            LI("in_flight", deliver_in_flight(d->engine)));
+        _exit(EXIT_STOPPED); /* leases end by themselves */
+    }
+    d->stopping = true;
+    LOG(LL_INFO, "stopping", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
+    listener_set_draining(d->listener);
+    queue_take_on_settled(d->queue, finish_if_settled, d);
+    loop_timer_arm(d->drain_end, d->conf->dispatcher.drain_ms * 1000);
+    deliver_drain(d->engine, finish_if_settled, d);
+}
+
+/* ---- reload ---- */
+
+static bool same(const char *a, const char *b)
+{
+    return slice_eq(slice_str(a), slice_str(b));
+}
+
+/* What a running dispatcher cannot change. */
+static void warn_of_restart(const struct config *old, const struct config *new)
+{
+    if (!same(old->dispatcher.listen, new->dispatcher.listen))
+        LOG(LL_WARN, "config.restart_needed", LS("key", "dispatcher.listen"));
+    if (!same(old->redis.shown, new->redis.shown) || !same(old->redis.prefix, new->redis.prefix) ||
+        !same(old->redis.password, new->redis.password) ||
+        old->redis.partitions != new->redis.partitions)
+        LOG(LL_WARN, "config.restart_needed", LS("key", "redis"));
+}
+
+static void on_reload_signal(void *ctx, int signo)
+{
+    struct dispatcher *d = ctx;
+    (void)signo;
+    struct config *conf = program_reload(d->path);
+    if (!conf)
+        return;
+    if (deliver_set_config(d->engine, conf) != OK) {
+        LOG(LL_ERROR, "config.not_applied", LS("reason", "the HTTP client does not start"));
+        config_unref(conf);
+        return;
+    }
+    warn_of_restart(d->conf, conf);
+    queue_take_set_config(d->queue, conf);
+    listener_set_config(d->listener, conf);
+    config_unref(d->conf);
+    d->conf = conf;
+    LOG(LL_INFO, "config.reloaded", LS("file", d->path));
+}
+
+/* ---- start ---- */
+
+static void make_name(struct dispatcher *d)
+{
+    char host[64] = "localhost";
+    if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    host[sizeof host - 1] = '\0';
+    struct buf name;
+    buf_init(&name, NAME_BYTES - 1);
+    buf_addf(&name, "%s:%d", host, (int)getpid());
+    memcpy(d->name, name.ptr, name.len + 1);
+    buf_clear(&name);
+}
+
+static enum err begin(struct dispatcher *d, struct error *e)
+{
+    make_name(d);
+    d->loop = loop_new();
+    d->metrics = metrics_new();
+    enum err rc = deliver_new(d->loop, d->conf, d->metrics, &d->engine);
+    if (rc != OK)
+        return fail(e, rc, "the HTTP client does not start");
+    struct redis_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
+    d->redis = redis_new(d->loop, &d->conf->redis, d->name, &events);
+    struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
+    d->queue = queue_take_new(d->loop, d->redis, d->conf, d->metrics, &handler);
+    deliver_set_queue(d->engine, d->queue);
+    subscribe(d);
+    d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
+    d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);
+    rc = listener_open(d->loop, d->conf, d->redis, d->metrics, &d->listener, e);
+    if (rc != OK)
+        return rc;
+    loop_on_signal(d->loop, SIGTERM, on_stop_signal, d);
+    loop_on_signal(d->loop, SIGINT, on_stop_signal, d);
+    loop_on_signal(d->loop, SIGHUP, on_reload_signal, d);
+    return OK;
+}
+
+/* What was deferred to the next turn of a loop that has ended. */
+static void run_deferred(struct dispatcher *d)
+{
+    loop_stop(d->loop);
+    loop_run(d->loop);
+}
+
+static void end(struct dispatcher *d)
+{
+    listener_close(d->listener);
+    if (d->wakes)
+        redis_sub_free(d->wakes);
+    deliver_free(d->engine);
+    if (d->queue)
+        queue_take_on_lost(d->queue); /* from here on it asks nothing of Redis */
+    if (d->redis)
+        redis_free(d->redis);
+    run_deferred(d);
+    queue_take_free(d->queue);
+    loop_timer_free(d->drain_end);
+    loop_timer_free(d->settle_check);
+    metrics_free(d->metrics);
+    loop_free(d->loop);
+    config_unref(d->conf);
+}
+
+int dispatcher_run(struct config *conf, const char *path)
+{
+    struct dispatcher d = {.conf = conf, .path = path, .exit_code = EXIT_STOPPED};
+    struct error e = {{0}};
+    if (begin(&d, &e) == OK) {
+        loop_run(d.loop);
+    } else {
+        LOG(LL_ERROR, "start.failed", LS("reason", e.text));
+        d.exit_code = EXIT_RUNTIME;
+    }
+    end(&d);
+    return d.exit_code;
+}

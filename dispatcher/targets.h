@@ -1,0 +1,52 @@
+/* targets - the destinations of one configuration, ready to be sent to.   [wiring]
+ *
+ * A set belongs to one configuration: its HTTP client (connection pool, egress rules) and, made
+ * when first needed, what each destination's attempts have in common. A reload makes a new set; the
+ * old one lives until the last attempt under it is over.
+ */
+#ifndef DISPATCHER_TARGETS_H
+#define DISPATCHER_TARGETS_H
+
+#include "common/config/config.h"
+#include "common/queue/queue_take.h"
+#include "dispatcher/egress.h"
+#include "dispatcher/http_client.h"
+#include "dispatcher/request.h"
+#include "dispatcher/retry.h"
+
+#define VERDICTS (SETTLE_DEFER + 1)
+
+struct metric_series;
+struct metrics;
+struct target_set;
+
+struct target { /* Owned by its set. */
+    struct target_set *set;
+    struct request_rules rules;
+    struct retry_schedule schedule;
+    struct http_profile *profile;
+    bool from_api; /* its URL came through the API */
+    struct slice name;
+    struct metric_series *results[VERDICTS]; /* attempts, by enum settle_verdict */
+    struct metric_series *latency;           /* accepted to delivered */
+};
+
+struct target_set {          /* Owned by the engine; target_set_free. */
+    struct target_set *next; /* the engine's list of retired sets */
+    struct config *conf;     /* referenced */
+    struct http_client *client;
+    struct egress egress;
+    struct metrics *metrics; /* borrowed */
+    struct map targets;      /* destination -> struct target */
+    size_t in_use;           /* attempts under way */
+};
+
+/* NULL if the HTTP library cannot start. */
+struct target_set *target_set_new(struct loop *l, struct config *conf, struct metrics *metrics,
+                                  const struct http_hooks *hooks);
+/* Nothing may be in use; not from a hook of its client. */
+void target_set_free(struct target_set *s);
+/* The target of a destination, or NULL if it is not configured. */
+struct target *target_set_find(struct target_set *s, struct slice destination);
+
+#endif

@@ -1,0 +1,259 @@
+"""What the dispatcher sends, and what becomes of a delivery after each kind of answer (contract, section 7)."""
+
+import gzip
+import json
+import re
+import time
+from email.utils import formatdate
+
+import pytest
+
+from harness import config, sign
+from harness.downstream import Answer
+from harness.wait import stays, wait_for
+
+SECRET = "a-secret-of-the-test-0123"
+FAST = {"schedule_s": [0.1, 0.1], "jitter": 0}
+
+
+def run(stack, dest=None, url=None, pingback=False, source=None, top=None):
+    """A sink, a receiver and a dispatcher: source `in` to destination `out`. Answers (sink, receiver, dispatcher)."""
+    sink = stack.downstream()
+    conf = config.base(stack.redis.url, **(top or {}))
+    conf["sources"]["in"] = {**config.source("out"), **(source or {})}
+    conf["destinations"]["out"] = config.destination(url or sink.url(), pingback=pingback, **(dest or {}))
+    return sink, stack.receiver(conf), stack.dispatcher(conf)
+
+
+def state(stack, ident="a", destination="out"):
+    return stack.keys.delivery(f"{ident}:{destination}").get("state")
+
+
+def wait_state(stack, wanted, ident="a", timeout=10.0):
+    wait_for(lambda: state(stack, ident) == wanted, timeout,
+             lambda: f"{ident} to be {wanted}: {stack.keys.delivery(f'{ident}:out')}")
+    return stack.keys.delivery(f"{ident}:out")
+
+
+# -- the request ---------------------------------------------------------------------------------------------
+
+
+def test_a_postback_carries_the_bytes_as_received(stack):
+    sink, receiver, _ = run(stack)
+    body = b'{ "id" : "a", "tag":"x y/z", "n": 1.0, "n2": 12345678901234567890, "e": [] }\r\n'
+    headers = {"Content-Type": "application/json; charset=utf-8", "X-GitHub-Event": "push", "ce-type": "t", "Accept": "no"}
+    assert receiver.post("/in/in", body, headers).status == 200
+    request = sink.wait_count(1)[0]
+    assert request.method == "POST"
+    assert request.target == "/hook?id=a&tag=x%20y%2Fz"
+    assert request.body == body
+    assert request.header("Content-Type") == "application/json; charset=utf-8"
+    assert request.header("X-GitHub-Event") == "push"
+    assert request.header("ce-type") == "t"
+    assert re.fullmatch(r"Hookpace/\d+\.\d+\.\d+", request.header("User-Agent"))
+    assert request.header("Hookpace-Delivery") == "a:out"
+    assert request.header("Hookpace-Attempt") == "1"
+    assert request.header("Content-Encoding") is None
+    assert request.header("Expect") is None
+    assert wait_state(stack, "done")["last_status"] == "200"
+
+
+def test_a_large_body_is_sent_at_once(stack):
+    sink, receiver, _ = run(stack)
+    body = json.dumps({"id": "a", "pad": "x" * 3_000_000}).encode()
+    receiver.post("/in/in", body)
+    request = sink.wait_count(1)[0]
+    assert request.body == body
+    assert request.header("Expect") is None
+
+
+def test_a_pingback_is_a_get(stack):
+    sink, receiver, _ = run(stack, pingback=True)
+    receiver.send("a", tag="t")
+    request = sink.wait_count(1)[0]
+    assert (request.method, request.target, request.body) == ("GET", "/hook?id=a&tag=t", b"")
+    assert request.header("Content-Type") is None
+    assert request.header("Content-Length") is None
+
+
+def test_a_pingback_received_is_announced_as_json(stack):
+    sink, receiver, _ = run(stack)
+    answer = receiver.get("/in/in?id=a&tag=t%22", listener="ingest")
+    assert answer.status == 200
+    request = sink.wait_count(1)[0]
+    assert request.method == "POST"
+    assert request.header("Content-Type") == "application/json"
+    assert json.loads(request.body) == {"id": "a", "tag": 't"', "source": "in",
+                                        "received_at": answer.json()["received_at"]}
+
+
+def test_the_destinations_headers_win(stack):
+    sink, receiver, _ = run(stack, {"headers": {"X-Team": "seo", "X-Other": "o"}})
+    receiver.post("/in/in", {"id": "a"}, {"x-team": "theirs", "X-Kept": "k"})
+    request = sink.wait_count(1)[0]
+    assert [v for n, v in request.headers if n.lower() == "x-team"] == ["seo"]
+    assert request.header("X-Other") == "o"
+    assert request.header("X-Kept") == "k"
+
+
+@pytest.mark.parametrize("mode", ["keep", "always", "never"])
+@pytest.mark.parametrize("given", ["plain", "gzip", "gzip without the header"])
+def test_gzip(stack, mode, given):
+    sink, receiver, _ = run(stack, {"gzip": mode, "sign": {"scheme": "semscraper", "secrets": [SECRET]}})
+    plain = json.dumps({"id": "a", "pad": "y" * 2000}).encode()
+    wire = plain if given == "plain" else gzip.compress(plain)
+    receiver.post("/in/in", wire, {"Content-Encoding": "gzip"} if given == "gzip" else {})
+    request = sink.wait_count(1)[0]
+    packed = mode == "always" or (mode == "keep" and given != "plain")
+    assert request.header("Content-Encoding") == ("gzip" if packed else None)
+    assert (gzip.decompress(request.body) if packed else request.body) == plain
+    if mode == "keep" or (mode == "always" and given != "plain"):
+        assert request.body == wire
+    assert request.header("X-Signature") == sign.hex_mac(SECRET, request.body)
+
+
+def test_a_dot_segment_is_refused(stack):
+    sink, receiver, _ = run(stack, url=stack.downstream().url("/hooks/$tag/end"))
+    receiver.send("a", tag="..")
+    dead = wait_state(stack, "dead")
+    assert dead["last_error"] == "bad_url"
+    assert stack.keys.dead("out") == ["a:out"]
+
+
+# -- signatures ----------------------------------------------------------------------------------------------
+
+
+def own(request, scheme, secret):
+    """The headers that REQUEST must carry under SCHEME, computed from its body, id and timestamp."""
+    stamp = {"standard-webhooks": "webhook-timestamp", "slack": "X-Slack-Request-Timestamp"}.get(scheme)
+    at = int(request.header(stamp)) if stamp else None
+    if scheme == "stripe":
+        at = int(re.match(r"t=(\d+),", request.header("Stripe-Signature"))[1])
+    if at is not None:
+        assert abs(at - time.time()) < 5
+    made = sign.headers(scheme, secret, request.body, message_id=request.event, at=at)
+    for name in ("X-GitHub-Event", "X-GitHub-Delivery", "X-Shopify-Webhook-Id"):
+        made.pop(name, None)
+    return made
+
+
+@pytest.mark.parametrize("pingback", [False, True])
+@pytest.mark.parametrize("scheme", [s for s in sign.SIGNED if s != "svix"])
+def test_signatures(stack, scheme, pingback):
+    secret = sign.standard_secret() if scheme == "standard-webhooks" else SECRET
+    sink, receiver, _ = run(stack, {"sign": {"scheme": scheme, "secrets": [secret]}}, pingback=pingback)
+    receiver.send("a", pad="ü")
+    request = sink.wait_count(1)[0]
+    for name, value in own(request, scheme, secret).items():
+        assert request.count(name) == 1
+        assert request.header(name) == value
+
+
+def test_a_relayed_signature_does_not_stand_beside_ours(stack):
+    sink, receiver, _ = run(stack, {"sign": {"scheme": "semscraper", "secrets": [SECRET]}})
+    receiver.post("/in/in", {"id": "a"}, {"X-Signature": "of the sender"})
+    request = sink.wait_count(1)[0]
+    assert request.count("X-Signature") == 1
+    assert request.header("X-Signature") == sign.hex_mac(SECRET, request.body)
+
+
+def test_a_signature_per_attempt_and_one_id(stack):
+    secret = sign.standard_secret()
+    sink, receiver, _ = run(stack, {"sign": {"scheme": "standard-webhooks", "secrets": [secret]},
+                                    "retry": {"schedule_s": [1.1], "jitter": 0}})
+    sink.on(None, 500, 200)
+    receiver.send("a")
+    first, second = sink.wait_count(2)
+    for request in (first, second):
+        for name, value in own(request, "standard-webhooks", secret).items():
+            assert request.header(name) == value
+    assert first.header("webhook-id") == second.header("webhook-id") == "a"
+    assert int(second.header("webhook-timestamp")) > int(first.header("webhook-timestamp"))
+
+
+# -- outcomes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_2xx_is_success(stack, status):
+    sink, receiver, _ = run(stack)
+    sink.on(None, status)
+    receiver.send("a")
+    assert wait_state(stack, "done")["last_status"] == str(status)
+
+
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 400, 401, 404, 408, 425, 429, 500, 503, 599])
+def test_anything_else_is_retried(stack, status):
+    sink, receiver, _ = run(stack, {"retry": FAST})
+    sink.on(None, Answer(status=status, headers={"Location": "/elsewhere"}), 200)
+    receiver.send("a")
+    first, second = sink.wait_count(2)
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert second.target == first.target
+    wait_state(stack, "done")
+    stays(lambda: len(sink.all()) == 2, 0.3)
+
+
+def test_attempts_end_with_the_schedule(stack):
+    sink, receiver, dispatcher = run(stack, {"retry": FAST})
+    sink.on(None, Answer(status=500, body=b"z" * 5000))
+    receiver.send("a")
+    dead = wait_state(stack, "dead")
+    assert (dead["attempts"], dead["last_status"], dead["last_error"]) == ("3", "500", "http_500")
+    assert [r.attempt for r in sink.all()] == [1, 2, 3]
+    assert stack.keys.dead("out") == ["a:out"]
+    line = dispatcher.wait_log("delivery.dead")
+    assert (line["delivery"], line["status"], line["attempt"]) == ("a:out", 500, 3)
+    assert dispatcher.metric("hookpace_attempts_total", destination="out", result="retry") == 2
+    assert dispatcher.metric("hookpace_attempts_total", destination="out", result="dead") == 1
+
+
+def test_gone_is_dead_at_once(stack):
+    sink, receiver, _ = run(stack, {"retry": FAST})
+    sink.on(None, 410)
+    receiver.send("a")
+    assert wait_state(stack, "dead")["attempts"] == "1"
+    stays(lambda: len(sink.all()) == 1, 0.3)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_honoured(stack, form):
+    sink, receiver, _ = run(stack, {"retry": FAST})
+    value = "2" if form == "seconds" else formatdate(time.time() + 3, usegmt=True)
+    sink.on(None, Answer(status=503, headers={"Retry-After": value}), 200)
+    receiver.send("a")
+    first, second = sink.wait_count(2, timeout=8)
+    gap = (second.at_ns - first.at_ns) / 1e9
+    assert 1.9 <= gap <= 3.5, gap
+
+
+def test_a_hostile_retry_after_waits_a_day_at_most(stack):
+    sink, receiver, _ = run(stack, {"retry": FAST})
+    sink.on(None, Answer(status=503, headers={"Retry-After": "99999999999999999999"}))
+    receiver.send("a")
+    due = wait_for(lambda: stack.keys.retry().get("a:out"), message="the retry")
+    assert 86_390 <= due / 1000 - time.time() <= 86_401
+
+
+def test_the_schedule_with_jitter(stack):
+    sink, receiver, _ = run(stack, {"retry": {"schedule_s": [100], "jitter": 0.5}})
+    sink.on(None, 500)
+    for n in range(20):
+        receiver.send(f"e{n}")
+    retry = wait_for(lambda: len(r := stack.keys.retry()) == 20 and r, message="20 retries")
+    waits = [due / 1000 - time.time() for due in retry.values()]
+    assert all(95 <= w <= 151 for w in waits), waits
+    assert max(waits) - min(waits) > 10
+
+
+def test_nothing_of_the_url_query_or_secret_is_logged(stack):
+    sink = stack.downstream()
+    sink.on(None, 500)
+    conf = config.simple(stack.redis.url, sink.url("/hook?token=T0PS3CRET&id=$id"),
+                         retry={"schedule_s": [], "jitter": 0},
+                         sign={"scheme": "serphouse", "secrets": [SECRET]})
+    dispatcher = stack.dispatcher(conf, env={"HOOKPACE_LOG": "debug"})
+    stack.receiver(conf).send("a")
+    dispatcher.wait_log("delivery.dead")
+    assert "T0PS3CRET" not in dispatcher.log()
+    assert SECRET not in dispatcher.log()
