@@ -5,6 +5,7 @@
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/json/json_scan.h"
+#include "common/net/tls.h"
 #include "common/queue/keys.h"
 #include "common/webhook/ids.h"
 
@@ -149,6 +150,25 @@ static struct scheme *build_sign(struct builder *b, struct path path,
     return scheme;
 }
 
+/* Loads the pair once, so that a start or a reload does not find out. */
+static void build_tls(struct builder *b)
+{
+    struct config_receiver *r = &b->c->receiver;
+    struct draft_tls *from = &b->d->tls;
+    struct path cert = path_of("receiver.tls.cert"), key = path_of("receiver.tls.key");
+    struct tls_server *tls = NULL;
+    struct error e;
+    check_readable(b, cert, from->cert);
+    check_readable(b, key, from->key);
+    if (from->state == DRAFT_GIVEN && !was_told(b, cert) && !was_told(b, key) &&
+        tls_server_new(from->cert, from->key, &tls, &e) != OK)
+        add_fault(b, path_of("receiver.tls"), e.text);
+    tls_server_free(tls);
+    r->tls_cert = from->cert;
+    r->tls_key = from->key;
+    from->cert = from->key = NULL;
+}
+
 static void build_top(struct builder *b)
 {
     struct draft *d = b->d;
@@ -173,11 +193,7 @@ static void build_top(struct builder *b)
                 &c->dispatcher.allow_count);
     build_cidrs(b, path_of("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
                 &c->dispatcher.deny_count);
-    check_readable(b, path_of("receiver.tls.cert"), d->tls.cert);
-    check_readable(b, path_of("receiver.tls.key"), d->tls.key);
-    c->receiver.tls_cert = d->tls.cert;
-    c->receiver.tls_key = d->tls.key;
-    d->tls.cert = d->tls.key = NULL;
+    build_tls(b);
 }
 
 static void build_account(struct builder *b, struct draft_account *from)

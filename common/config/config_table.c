@@ -27,7 +27,7 @@ const struct config_key config_keys[] = {
     {"receiver.threads", KEY_UINT, ROOT(out.receiver.threads), RANGE(1, 64), .fallback = "1", .restart = true},
     {"receiver.max_body_bytes", KEY_SIZE, ROOT(out.receiver.max_body_bytes), RANGE(1, 268435456), .fallback = "10485760"},
     {"receiver.max_inflated_bytes", KEY_SIZE, ROOT(out.receiver.max_inflated_bytes), RANGE(1, 17179869184), .fallback = "104857600"},
-    {"receiver.max_inflight_bytes", KEY_SIZE, ROOT(out.receiver.max_inflight_bytes), RANGE(1, 1099511627776), .fallback = "268435456"},
+    {"receiver.max_inflight_bytes", KEY_SIZE, ROOT(out.receiver.max_inflight_bytes), RANGE(1, 1099511627776), .fallback = "268435456", .restart = true},
     {"receiver.header_timeout_ms", KEY_INT, ROOT(out.receiver.header_timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
     {"receiver.body_timeout_ms", KEY_INT, ROOT(out.receiver.body_timeout_ms), RANGE(1, MS_MAX), .fallback = "30000"},
     {"receiver.max_connections", KEY_UINT, ROOT(out.receiver.max_connections), RANGE(1, 1000000), .fallback = "10000"},

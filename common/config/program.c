@@ -146,7 +146,7 @@ struct config *program_reload(const char *path)
         struct slice rest = buf_slice(&problems.text);
         while (rest.len)
             LOG(LL_ERROR, "config.problem", LSL("problem", slice_cut(&rest, '\n')));
-        LOG(LL_ERROR, "config.refused", LS("file", path), LI("problems", problems.count),
+        LOG(LL_ERROR, "config.rejected", LS("file", path), LI("problems", problems.count),
             LS("in_force", "the configuration before it"));
     }
     config_problems_clear(&problems);
