@@ -446,8 +446,9 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
         return;
     }
     c->eof = true;
-    /* A client may half-close behind its request and still read the answer. */
+    /* A client may half-close behind its request and still read the answer. Not over TLS: libevent
+     * stops writing too, and calls it the end of the stream where a write failed. */
     bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE;
-    if (!owed || !(what & BEV_EVENT_EOF))
+    if (!owed || c->secure || !(what & BEV_EVENT_EOF))
         conn_kill(c);
 }

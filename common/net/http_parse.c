@@ -113,6 +113,10 @@ static enum http_fault head_fault(const struct http_parser *p, llhttp_errno_t e)
     /* A method that llhttp does not know, or knows from other protocols only. */
     if (e == HPE_INVALID_METHOD || (e == HPE_INVALID_CONSTANT && p->count == 0))
         return FAULT_METHOD_UNKNOWN;
+    int64_t n;
+    if (e == HPE_INVALID_CONTENT_LENGTH && p->count &&
+        http_rules_length(&p->fields[p->count - 1], &n) == FAULT_BODY_TOO_LARGE)
+        return FAULT_BODY_TOO_LARGE; /* past 64 bits: malformed to llhttp */
     return FAULT_PARSER;
 }
 

@@ -241,17 +241,17 @@ enum http_scan_verdict http_scan(struct http_scan *s, struct slice bytes,
 static struct slice exact_value(const struct http_field *f)
 {
     const char *from = f->name.ptr + f->name.len + 1;
-    const char *to = f->value.ptr + f->value.len;
-    while (*to != '\r')
-        to++;
     if (*from == ' ')
         from++;
+    const char *to = from;
+    while (*to != '\r')
+        to++;
     return slice_make(from, (size_t)(to - from));
 }
 
-/* 1 to 10 digits. A longer run of digits is a number, but one that no limit here allows. */
-static enum http_fault read_length(struct slice v, int64_t *out)
+enum http_fault http_rules_length(const struct http_field *f, int64_t *out)
 {
+    struct slice v = exact_value(f);
     int64_t n = 0;
     for (size_t i = 0; i < v.len; i++) {
         if (!is_digit(v.ptr[i]))
@@ -302,7 +302,7 @@ static enum http_fault judge_field(const struct http_field *f, const struct http
             break;
         n->length++;
         out->has_length = true;
-        return read_length(exact_value(f), &out->length);
+        return http_rules_length(f, &out->length);
     case 17:
         if (!slice_eq_nocase(f->name, SLICE_LIT("transfer-encoding")))
             break;

@@ -100,5 +100,8 @@ struct http_framing {
 
 /* Request target, Host, Content-Length, Transfer-Encoding and Expect. FAULT_NONE fills *OUT. */
 enum http_fault http_rules_head(const struct http_head *h, struct http_framing *out);
+/* The value of a Content-Length in a judged head: 1 to 10 digits. A longer run of digits is a
+ * number too, but one that no limit here allows: FAULT_BODY_TOO_LARGE. */
+enum http_fault http_rules_length(const struct http_field *f, int64_t *out);
 
 #endif

@@ -6,7 +6,7 @@
  * GET /headers  200 with the request's headers, one a line
  * POST /charge  503 overloaded once the budget is spent; holds its bytes until the answer
  * POST /hold    never answers     anything else: 404, and 405 for methods but GET, HEAD and POST
- * SIGTERM drains; SIGHUP reads the certificate again.
+ * SIGTERM drains, a second one ends at once; SIGHUP reads the certificate again.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -27,6 +27,7 @@ struct probe {
     struct tls_server *tls;
     const char *cert, *key;
     unsigned gone;
+    bool draining;
 };
 
 struct work { /* one request that is not answered at once */
@@ -196,11 +197,15 @@ static void on_signal(void *ctx, int signo)
 {
     struct probe *p = ctx;
     struct error e;
-    if (signo == SIGTERM)
+    if (signo == SIGTERM && p->draining)
+        loop_stop(p->loop);
+    else if (signo == SIGTERM) {
+        p->draining = true;
         http_server_drain(p->server, on_drained, p);
-    else if (p->tls && tls_server_reload(p->tls, p->cert, p->key, &e) != OK)
+    }
+    if (signo == SIGHUP && p->tls && tls_server_reload(p->tls, p->cert, p->key, &e) != OK)
         LOG(LL_ERROR, "tls.failed", LS("error", e.text));
-    else
+    else if (signo == SIGHUP)
         LOG(LL_INFO, "tls.reloaded", LS("cert", p->cert));
 }
 
