@@ -1,7 +1,7 @@
 /* scheme - how webhooks are signed: one table of schemes, verified by the receiver and made by the
  * dispatcher.   [pure, on common/crypto]
  *
- * The signed schemes are presets of `hmac` (rows of a table in scheme.c): header, prefix, encoding,
+ * The signed schemes are presets of `hmac` (rows of scheme_table.c): header, prefix, encoding,
  * digest, what is signed, and how several signatures or versions stand in one header. Sources:
  * Standard Webhooks specification, GitHub, Stripe, Slack, Shopify, SERPHouse and Semscraper
  * documentation (docs/configuration.md has the details per scheme).
@@ -20,7 +20,8 @@
 /* What the configuration says. Strings are borrowed for the call to scheme_new. */
 struct scheme_spec {
     const char *name; /* "serphouse", "hmac", "token", "none", ... */
-    /* for "hmac" only; NULL takes the default that docs/configuration.md states */
+    /* for "hmac" only; NULL takes the default: X-Signature, "", hex, sha256, {body}, no id, no time
+     */
     const char *header, *prefix, *encoding, *digest, *signed_text, *id_header, *timestamp_header;
     int64_t tolerance_s; /* -1: the scheme's own (300 where it has a timestamp); 0: not checked */
     const char *secrets[SCHEME_SECRETS_MAX];
@@ -29,23 +30,31 @@ struct scheme_spec {
 
 struct scheme; /* immutable, shared by threads */
 
-/* Compiles SPEC. ERR_INVALID with what is wrong (unknown scheme, a secret that is not base64 where it
- * must be, a `signed` text without {body}, ...); never quotes a secret. */
-enum err scheme_new(const struct scheme_spec *spec, struct scheme **out, struct error *e) MUST_CHECK;
+/* Compiles SPEC. ERR_INVALID with what is wrong (unknown scheme, a secret that is not base64 where
+ * it must be, a `signed` text without {body}, ...); never quotes a secret. */
+enum err scheme_new(const struct scheme_spec *spec, struct scheme **out,
+                    struct error *e) MUST_CHECK;
 void scheme_free(struct scheme *s);
 const char *scheme_name(const struct scheme *s);
 bool scheme_is_known(struct slice name);
 /* Fills NAMES (borrowed, for "did you mean") with up to MAX scheme names; returns how many. */
 size_t scheme_names(const char **names, size_t max);
 
-bool scheme_can_sign(const struct scheme *s);   /* usable for a destination */
-bool scheme_signs_id(const struct scheme *s);   /* the message id is covered by the signature */
+bool scheme_can_sign(const struct scheme *s);    /* usable for a destination */
+bool scheme_signs_id(const struct scheme *s);    /* the message id is covered by the signature */
 bool scheme_covers_body(const struct scheme *s); /* false for token, basic, none */
-/* HEADER (any case) carries this scheme's signature, id, timestamp or credential: not relayed. */
+/* HEADER (any case) carries this scheme's signature, signed id, timestamp or credential: not
+ * relayed. An id that is not signed (X-GitHub-Delivery, X-Shopify-Webhook-Id) describes the event,
+ * and the providers' own receivers ask for it, so it travels on. */
 bool scheme_owns_header(const struct scheme *s, struct slice header);
+/* scheme_sign writes HEADER (any case, either spelling), so no other line of that name may be sent.
+ */
+bool scheme_sends_header(const struct scheme *s, struct slice header);
 
 /* How the verification reads the request, so that no HTTP type is needed here. */
 struct scheme_request {
+    /* The first header with that NAME (any case) without the white space around its value, empty if
+     * there is none; COUNT is how many there are. */
     struct slice (*header)(void *ctx, const char *name, unsigned *count);
     void *ctx;
     struct slice query; /* raw, for token */
@@ -54,16 +63,16 @@ struct scheme_request {
 
 enum scheme_verdict {
     SCHEME_OK,
-    SCHEME_MISSING,   /* 401 missing_signature */
-    SCHEME_INVALID,   /* 401 invalid_signature: also two signature, id or timestamp headers */
-    SCHEME_STALE,     /* 401 stale_timestamp */
+    SCHEME_MISSING, /* 401 missing_signature */
+    SCHEME_INVALID, /* 401 invalid_signature: also two signature, id or timestamp headers */
+    SCHEME_STALE,   /* 401 stale_timestamp */
 };
 
 struct verify; /* one verification under way */
 
 /* Judges what the headers alone can tell. With SCHEME_OK *OUT is the verification to feed the body
  * to (in the form that is signed); it must be ended with verify_end. Several secrets are all
- * computed, and compared in constant time. */
+ * computed, and compared in constant time. S must live until verify_end, REQ need not. */
 enum scheme_verdict verify_start(const struct scheme *s, const struct scheme_request *req,
                                  struct verify **out) MUST_CHECK;
 void verify_body(struct verify *v, struct slice piece);
@@ -73,12 +82,14 @@ enum scheme_verdict verify_end(struct verify *v, bool give_up) MUST_CHECK;
 struct slice scheme_message_id(const struct scheme *s, const struct scheme_request *req);
 
 /* Appends the header lines ("Name: value\r\n") that sign BODY with secret number SECRET at NOW.
- * MESSAGE_ID is the same on all attempts of a delivery. */
+ * MESSAGE_ID is the same on all attempts of a delivery; a character that the signed text uses as a
+ * separator next to it ("." in standard-webhooks) is sent as "_". ERR_INVALID if an id is needed
+ * and MESSAGE_ID is empty or not visible ASCII; ERR_TOO_BIG past the ceiling of HEADERS. */
 enum err scheme_sign(const struct scheme *s, size_t secret, struct slice message_id, wall_ms now,
                      struct slice body, struct buf *headers) MUST_CHECK;
 
-/* A short name of a secret by which a delivery remembers which one was in force when it was accepted:
- * the first 32 bits of a SHA-256 over it, in hex. Secret 0 is the current one. */
+/* A short name of a secret by which a delivery remembers which one was in force when it was
+ * accepted: the first 32 bits of a SHA-256 over it, in hex. Secret 0 is the current one. */
 void scheme_secret_id(const struct scheme *s, size_t secret, char out[SCHEME_SECRET_ID_LEN + 1]);
 /* The number of the secret with that id, or 0 if it is no longer configured. */
 size_t scheme_find_secret(const struct scheme *s, struct slice id);

@@ -1,0 +1,526 @@
+#include "common/webhook/scheme.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* cmocka needs some of the above */
+#include <cmocka.h>
+
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+
+#define HEADERS_MAX 12
+
+struct header {
+    char *name, *value;
+};
+
+/* One case of tests/vectors/schemes.txt. */
+struct vector {
+    char *name, *query, *sign, *expect;
+    char *scheme;
+    struct scheme_spec spec;
+    wall_ms now;
+    struct header headers[HEADERS_MAX];
+    size_t header_count;
+    struct buf body, lines;
+    char *strings[64]; /* everything that was copied */
+    size_t string_count;
+};
+
+static char *keep(struct vector *v, struct slice s)
+{
+    assert_true(v->string_count < 64);
+    return v->strings[v->string_count++] = xslicedup(s);
+}
+
+static struct slice find_header(void *ctx, const char *name, unsigned *count)
+{
+    const struct vector *v = ctx;
+    struct slice first = {0};
+    *count = 0;
+    for (size_t i = 0; i < v->header_count; i++)
+        if (strcasecmp(v->headers[i].name, name) == 0 && (*count)++ == 0)
+            first = slice_str(v->headers[i].value);
+    return first;
+}
+
+static void set_field(struct vector *v, struct slice rest)
+{
+    struct slice key = slice_cut(&rest, ' ');
+    const struct {
+        const char *name;
+        const char **to;
+    } fields[] = {{"header", &v->spec.header},
+                  {"prefix", &v->spec.prefix},
+                  {"encoding", &v->spec.encoding},
+                  {"digest", &v->spec.digest},
+                  {"signed", &v->spec.signed_text},
+                  {"id_header", &v->spec.id_header},
+                  {"timestamp_header", &v->spec.timestamp_header}};
+    if (slice_eq(key, SLICE_LIT("tolerance_s"))) {
+        assert_int_equal(text_i64(rest, &v->spec.tolerance_s), OK);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+        if (slice_eq(key, slice_str(fields[i].name))) {
+            *fields[i].to = keep(v, rest);
+            return;
+        }
+    }
+    fail_msg("unknown field %.*s", SLICE_FMT(key));
+}
+
+static void set_line(struct vector *v, struct slice rest)
+{
+    struct slice word = slice_cut(&rest, ' ');
+    if (slice_eq(word, SLICE_LIT("case"))) {
+        v->name = keep(v, rest);
+    } else if (slice_eq(word, SLICE_LIT("scheme"))) {
+        v->spec.name = v->scheme = keep(v, rest);
+    } else if (slice_eq(word, SLICE_LIT("field"))) {
+        set_field(v, rest);
+    } else if (slice_eq(word, SLICE_LIT("secret"))) {
+        v->spec.secrets[v->spec.secret_count++] = keep(v, rest);
+    } else if (slice_eq(word, SLICE_LIT("now"))) {
+        assert_int_equal(text_i64(rest, &v->now), OK);
+    } else if (slice_eq(word, SLICE_LIT("header"))) {
+        struct header *h = &v->headers[v->header_count++];
+        h->name = keep(v, slice_cut(&rest, ':'));
+        h->value = keep(v, slice_trim(rest));
+    } else if (slice_eq(word, SLICE_LIT("query"))) {
+        v->query = keep(v, rest);
+    } else if (slice_eq(word, SLICE_LIT("body"))) {
+        char *to = buf_reserve(&v->body, rest.len / 2 + 1);
+        assert_int_equal(text_unhex(rest, to, rest.len / 2), OK);
+        buf_wrote(&v->body, rest.len / 2);
+    } else if (slice_eq(word, SLICE_LIT("sign"))) {
+        v->sign = keep(v, rest);
+    } else if (slice_eq(word, SLICE_LIT("line"))) {
+        buf_add_slice(&v->lines, rest);
+        buf_add_str(&v->lines, "\r\n");
+    } else if (slice_eq(word, SLICE_LIT("expect"))) {
+        v->expect = keep(v, rest);
+    } else {
+        fail_msg("unknown word %.*s", SLICE_FMT(word));
+    }
+}
+
+static void vector_init(struct vector *v)
+{
+    *v = (struct vector){.spec.tolerance_s = -1};
+    buf_init(&v->body, 1 << 20);
+    buf_init(&v->lines, 1 << 20);
+}
+
+static void vector_clear(struct vector *v)
+{
+    for (size_t i = 0; i < v->string_count; i++)
+        free(v->strings[i]);
+    buf_clear(&v->body);
+    buf_clear(&v->lines);
+}
+
+static const char *verdict_word(enum scheme_verdict verdict)
+{
+    static const char *const words[] = {"ok", "missing", "invalid", "stale"};
+    return words[verdict];
+}
+
+/* The whole way of a request, its body in pieces of PIECE bytes. */
+static enum scheme_verdict judge(const struct scheme *s, struct vector *v, size_t piece)
+{
+    const struct scheme_request req = {find_header, v, slice_str(v->query), v->now};
+    struct verify *verify = NULL;
+    struct slice body = buf_slice(&v->body);
+    enum scheme_verdict verdict = verify_start(s, &req, &verify);
+    if (verdict != SCHEME_OK) {
+        assert_null(verify);
+        return verdict;
+    }
+    while (body.len) {
+        size_t n = body.len < piece ? body.len : piece;
+        verify_body(verify, slice_make(body.ptr, n));
+        body = slice_skip(body, n);
+    }
+    return verify_end(verify, false);
+}
+
+static void run_vector(struct vector *v)
+{
+    static const size_t pieces[] = {1, 7, 1 << 20};
+    struct scheme *s = NULL;
+    struct error e = {0};
+    if (scheme_new(&v->spec, &s, &e) != OK)
+        fail_msg("%s: %s", v->name, e.text);
+    for (size_t i = 0; i < 3 && v->expect; i++) {
+        const char *got = verdict_word(judge(s, v, pieces[i]));
+        if (strcmp(got, v->expect) != 0)
+            fail_msg("%s: %s instead of %s", v->name, got, v->expect);
+    }
+    if (v->sign) {
+        struct buf out;
+        buf_init(&out, 4096);
+        assert_int_equal(scheme_sign(s, 0, slice_str(v->sign), v->now, buf_slice(&v->body), &out),
+                         OK);
+        if (!slice_eq(buf_slice(&out), buf_slice(&v->lines)))
+            fail_msg("%s: %s", v->name, out.ptr);
+        buf_clear(&out);
+    }
+    scheme_free(s);
+}
+
+static void every_vector_gives_its_verdict(void **state)
+{
+    (void)state;
+    FILE *f = fopen("vectors/schemes.txt", "r");
+    assert_non_null(f);
+    struct vector v;
+    char *line = NULL;
+    size_t size = 0, cases = 0;
+    ssize_t n = 0;
+    vector_init(&v);
+    while ((n = getline(&line, &size, f)) >= 0) {
+        struct slice text = slice_make(line, (size_t)n);
+        if (text.len && text.ptr[text.len - 1] == '\n')
+            text.len--;
+        if (text.len && text.ptr[0] != '#') {
+            set_line(&v, text);
+        } else if (v.name) {
+            run_vector(&v);
+            cases++;
+            vector_clear(&v);
+            vector_init(&v);
+        }
+    }
+    vector_clear(&v);
+    free(line);
+    fclose(f);
+    assert_true(cases > 200);
+}
+
+static const struct scheme_spec plain = {.name = "serphouse",
+                                         .tolerance_s = -1,
+                                         .secrets = {"a-secret-of-some-length"},
+                                         .secret_count = 1};
+
+static struct scheme *make(struct scheme_spec spec)
+{
+    struct scheme *s = NULL;
+    struct error e = {0};
+    if (scheme_new(&spec, &s, &e) != OK)
+        fail_msg("%s", e.text);
+    return s;
+}
+
+static struct scheme *make_named(const char *name)
+{
+    struct scheme_spec spec = plain;
+    spec.name = name;
+    spec.secrets[0] = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8:";
+    if (strcmp(name, "standard-webhooks") == 0)
+        spec.secrets[0] = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    if (strcmp(name, "none") == 0)
+        spec.secret_count = 0;
+    return make(spec);
+}
+
+/* WANT must be in the message, and the secret must not. */
+static void refuse(struct scheme_spec spec, const char *want)
+{
+    struct scheme *s = NULL;
+    struct error e = {0};
+    assert_int_equal(scheme_new(&spec, &s, &e), ERR_INVALID);
+    assert_null(s);
+    if (!strstr(e.text, want))
+        fail_msg("\"%s\" does not say \"%s\"", e.text, want);
+    if (spec.secret_count && spec.secrets[0] && *spec.secrets[0])
+        assert_null(strstr(e.text, spec.secrets[0]));
+}
+
+#define SPEC(...) ((struct scheme_spec){.tolerance_s = -1, __VA_ARGS__})
+#define ONE .secrets = {"a-secret-of-some-length"}, .secret_count = 1
+#define CUSTOM(want, ...) refuse(SPEC(.name = "hmac", ONE, __VA_ARGS__), want)
+#define SECRET(scheme, text, want)                                                                 \
+    refuse(SPEC(.name = scheme, .secrets = {text}, .secret_count = 1), want)
+
+static void a_bad_configuration_is_refused_with_its_reason(void **state)
+{
+    (void)state;
+    refuse(SPEC(.name = "githb", ONE), "did you mean \"github\"");
+    refuse(SPEC(.name = "frobnicate", ONE), "unknown scheme \"frobnicate\"");
+    refuse(SPEC(.name = NULL, ONE), "unknown scheme");
+    refuse(SPEC(.name = "github"), "at least one");
+    SECRET("github", "", "secrets/0");
+    SECRET("github", "7 bytes", "secrets/0");
+    SECRET("token", "7 bytes", "secrets/0");
+    SECRET("basic", "no-colon-in-here", "user:password");
+    SECRET("none", "a-secret-of-some-length", "none");
+    SECRET("standard-webhooks", "whsec_", "secrets/0");
+    SECRET("standard-webhooks", "whsec_not-base-64-not-base-64", "not base64");
+    SECRET("standard-webhooks", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
+           "not base64");
+    SECRET("standard-webhooks", "whsec_AAECAwQFBg", "less than 8 bytes");
+    refuse(SPEC(.name = "github", ONE, .header = "X-Sig"), "hmac scheme only");
+    refuse(SPEC(.name = "github", ONE, .tolerance_s = 300), "tolerance_s");
+    refuse(SPEC(.name = "stripe", ONE, .tolerance_s = -2), "negative");
+    refuse((struct scheme_spec){.name = "github", .secret_count = SCHEME_SECRETS_MAX + 1},
+           "at most 8");
+}
+
+static void a_bad_custom_scheme_is_refused_with_its_reason(void **state)
+{
+    (void)state;
+    CUSTOM("header:", .header = "X Sig");
+    CUSTOM("header:", .header = "");
+    CUSTOM("header:", .header = "X-Sig\r\nX-Evil");
+    CUSTOM("header:", .header = "Content-Length");
+    CUSTOM("id_header:", .id_header = "x:y");
+    CUSTOM("timestamp_header:", .timestamp_header = "\xc3\xa9");
+    CUSTOM("must differ", .header = "X-A", .id_header = "x-a");
+    CUSTOM("prefix:", .prefix = "a\nb");
+    CUSTOM("prefix:", .prefix = " a");
+    CUSTOM("encoding:", .encoding = "HEX");
+    CUSTOM("encoding:", .encoding = "");
+    CUSTOM("digest:", .digest = "md5");
+    CUSTOM("{body} is missing", .signed_text = "");
+    CUSTOM("{body} is missing", .signed_text = "{id}", .id_header = "X-Id");
+    CUSTOM("twice", .signed_text = "{body}{body}");
+    CUSTOM("id_header", .signed_text = "{id}.{body}");
+    CUSTOM("timestamp_header", .signed_text = "{timestamp}.{body}");
+    CUSTOM("known", .signed_text = "{bdy}");
+    CUSTOM("control", .signed_text = "{body}\n");
+    CUSTOM("kept apart", .signed_text = "{id}{body}", .id_header = "X-Id");
+    CUSTOM("does not contain {timestamp}", .timestamp_header = "X-Time");
+    CUSTOM("tolerance_s", .tolerance_s = 5);
+}
+
+static void timestamp_and_body_may_touch(void **state)
+{
+    (void)state;
+    struct scheme_spec spec = plain;
+    spec.name = "hmac";
+    spec.signed_text = "{timestamp}{body}";
+    spec.timestamp_header = "X-Time";
+    scheme_free(make(spec));
+}
+
+static void names_cover_the_table(void **state)
+{
+    (void)state;
+    const char *names[16];
+    size_t n = scheme_names(names, 16);
+    assert_int_equal(n, 11);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(scheme_is_known(slice_str(names[i])));
+        struct scheme *s = make_named(names[i]);
+        assert_string_equal(scheme_name(s), names[i]);
+        bool is_signed = strcmp(names[i], "token") != 0 && strcmp(names[i], "basic") != 0 &&
+                         strcmp(names[i], "none") != 0;
+        assert_int_equal(scheme_can_sign(s), is_signed);
+        assert_int_equal(scheme_covers_body(s), is_signed);
+        assert_int_equal(scheme_signs_id(s), strcmp(names[i], "standard-webhooks") == 0);
+        scheme_free(s);
+    }
+    assert_int_equal(scheme_names(names, 2), 2);
+    assert_false(scheme_is_known(slice_str("GitHub")));
+}
+
+static void own_headers_are_known_in_any_case(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scheme, *header;
+        bool owned, sent;
+    } rows[] = {
+        {"serphouse", "X-SERPHOUSE-SIGNATURE", true, true},
+        {"serphouse", "x-other", false, false},
+        {"semscraper", "x-signature", true, true},
+        {"github", "x-hub-signature-256", true, true},
+        {"github", "x-hub-signature", true, false},
+        {"github", "x-github-delivery", false, false},
+        {"github", "x-github-event", false, false},
+        {"standard-webhooks", "SVIX-ID", true, true},
+        {"standard-webhooks", "webhook-timestamp", true, true},
+        {"stripe", "stripe-signature", true, true},
+        {"slack", "x-slack-request-timestamp", true, true},
+        {"shopify", "x-shopify-hmac-sha256", true, true},
+        {"shopify", "shopify-hmac-sha256", true, true},
+        {"shopify", "x-shopify-webhook-id", false, true},
+        {"shopify", "x-shopify-topic", false, false},
+        {"token", "Authorization", true, false},
+        {"basic", "authorization", true, false},
+        {"none", "x-anything", false, false},
+        {"none", "", false, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct scheme *s = make_named(rows[i].scheme);
+        assert_int_equal(scheme_owns_header(s, slice_str(rows[i].header)), rows[i].owned);
+        assert_int_equal(scheme_sends_header(s, slice_str(rows[i].header)), rows[i].sent);
+        scheme_free(s);
+    }
+}
+
+static void the_message_id_comes_from_the_winning_header(void **state)
+{
+    (void)state;
+    struct vector v;
+    vector_init(&v);
+    v.headers[0] = (struct header){(char[]){"webhook-id"}, (char[]){"w"}};
+    v.headers[1] = (struct header){(char[]){"x-github-delivery"}, (char[]){"g"}};
+    v.headers[2] = (struct header){(char[]){"svix-id"}, (char[]){"s"}};
+    v.header_count = 2;
+    const struct scheme_request req = {find_header, &v, {0}, 0};
+    struct scheme *sw = make_named("standard-webhooks"), *gh = make_named("github");
+    struct scheme *none = make_named("none"), *slack = make_named("slack");
+    assert_true(slice_eq(scheme_message_id(sw, &req), SLICE_LIT("w")));
+    v.header_count = 3;
+    assert_true(slice_eq(scheme_message_id(sw, &req), SLICE_LIT("s")));
+    assert_true(slice_eq(scheme_message_id(gh, &req), SLICE_LIT("g")));
+    assert_int_equal(scheme_message_id(none, &req).len, 0);
+    assert_int_equal(scheme_message_id(slack, &req).len, 0);
+    scheme_free(sw);
+    scheme_free(gh);
+    scheme_free(none);
+    scheme_free(slack);
+}
+
+static void a_verification_can_be_given_up(void **state)
+{
+    (void)state;
+    static char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    struct vector v;
+    struct verify *verify = NULL;
+    vector_init(&v);
+    v.headers[0] = (struct header){(char[]){"x-serphouse-signature"}, zeros};
+    v.header_count = 1;
+    struct scheme *s = make(plain), *none = make_named("none");
+    const struct scheme_request req = {find_header, &v, {0}, 0};
+    assert_int_equal(verify_start(s, &req, &verify), SCHEME_OK);
+    verify_body(verify, SLICE_LIT("half"));
+    assert_int_equal(verify_end(verify, true), SCHEME_INVALID);
+    assert_int_equal(verify_start(none, &req, &verify), SCHEME_OK);
+    verify_body(verify, SLICE_LIT("half"));
+    assert_int_equal(verify_end(verify, true), SCHEME_INVALID);
+    scheme_free(s);
+    scheme_free(none);
+}
+
+static void a_signature_outlives_the_request_it_came_with(void **state)
+{
+    (void)state;
+    /* {id} behind the body: its text is needed after the headers may be gone */
+    struct scheme_spec spec = plain;
+    spec.name = "hmac";
+    spec.signed_text = "{body}.{id}";
+    spec.id_header = "X-Id";
+    struct scheme *s = make(spec);
+    struct buf lines;
+    struct vector v;
+    struct verify *verify = NULL;
+    buf_init(&lines, 4096);
+    assert_int_equal(scheme_sign(s, 0, SLICE_LIT("m1"), 0, SLICE_LIT("b"), &lines), OK);
+    struct slice rest = buf_slice(&lines);
+    vector_init(&v);
+    while (rest.len) {
+        struct slice line = slice_cut(&rest, '\n');
+        struct header *h = &v.headers[v.header_count++];
+        h->name = keep(&v, slice_cut(&line, ':'));
+        line.len--; /* the CR */
+        h->value = keep(&v, slice_trim(line));
+    }
+    const struct scheme_request req = {find_header, &v, {0}, 0};
+    assert_int_equal(verify_start(s, &req, &verify), SCHEME_OK);
+    for (size_t i = 0; i < v.header_count; i++)
+        memset(v.headers[i].value, 'x', strlen(v.headers[i].value));
+    verify_body(verify, SLICE_LIT("b"));
+    assert_int_equal(verify_end(verify, false), SCHEME_OK);
+    vector_clear(&v);
+    buf_clear(&lines);
+    scheme_free(s);
+}
+
+static void signing_refuses_an_id_that_could_leave_its_line(void **state)
+{
+    (void)state;
+    struct scheme *s = make_named("standard-webhooks");
+    char longest[300];
+    struct buf out;
+    memset(longest, 'x', sizeof(longest));
+    buf_init(&out, 4096);
+    assert_int_equal(scheme_sign(s, 0, SLICE_LIT(""), 0, SLICE_LIT(""), &out), ERR_INVALID);
+    assert_int_equal(scheme_sign(s, 0, SLICE_LIT("a\r\nb"), 0, SLICE_LIT(""), &out), ERR_INVALID);
+    assert_int_equal(scheme_sign(s, 0, SLICE_LIT("a b"), 0, SLICE_LIT(""), &out), ERR_INVALID);
+    assert_int_equal(scheme_sign(s, 0, slice_make(longest, 300), 0, SLICE_LIT(""), &out),
+                     ERR_INVALID);
+    assert_int_equal(out.len, 0);
+    buf_clear(&out);
+    buf_init(&out, 40);
+    assert_int_equal(scheme_sign(s, 0, SLICE_LIT("a"), 0, SLICE_LIT(""), &out), ERR_TOO_BIG);
+    buf_clear(&out);
+    scheme_free(s);
+}
+
+static void secrets_are_remembered_by_a_short_digest(void **state)
+{
+    (void)state;
+    struct scheme_spec spec = plain;
+    spec.secrets[1] = "the-old-secret";
+    spec.secret_count = 2;
+    struct scheme *s = make(spec);
+    char id[SCHEME_SECRET_ID_LEN + 1];
+    /* printf 'hookpace-secret\0the-old-secret' | sha256sum */
+    scheme_secret_id(s, 1, id);
+    assert_string_equal(id, "43162c23");
+    assert_int_equal(scheme_find_secret(s, slice_str(id)), 1);
+    scheme_secret_id(s, 0, id);
+    assert_int_equal(scheme_find_secret(s, slice_str(id)), 0);
+    assert_int_equal(scheme_find_secret(s, SLICE_LIT("ffffffff")), 0);
+    scheme_secret_id(s, 2, id);
+    assert_string_equal(id, "");
+    scheme_free(s);
+}
+
+static void deliveries_are_signed_with_the_secret_they_remember(void **state)
+{
+    (void)state;
+    struct scheme_spec spec = plain, old = plain;
+    spec.secrets[1] = old.secrets[0] = "the-old-secret";
+    spec.secret_count = 2;
+    struct scheme *both = make(spec), *one = make(old);
+    struct buf a, b, c;
+    buf_init(&a, 4096);
+    buf_init(&b, 4096);
+    buf_init(&c, 4096);
+    assert_int_equal(scheme_sign(both, 1, slice_str(""), 0, SLICE_LIT("x"), &a), OK);
+    assert_int_equal(scheme_sign(one, 0, slice_str(""), 0, SLICE_LIT("x"), &b), OK);
+    assert_int_equal(scheme_sign(both, 0, slice_str(""), 0, SLICE_LIT("x"), &c), OK);
+    assert_true(slice_eq(buf_slice(&a), buf_slice(&b)));
+    assert_false(slice_eq(buf_slice(&a), buf_slice(&c)));
+    buf_clear(&a);
+    buf_clear(&b);
+    buf_clear(&c);
+    scheme_free(both);
+    scheme_free(one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_vector_gives_its_verdict),
+        cmocka_unit_test(a_bad_configuration_is_refused_with_its_reason),
+        cmocka_unit_test(a_bad_custom_scheme_is_refused_with_its_reason),
+        cmocka_unit_test(timestamp_and_body_may_touch),
+        cmocka_unit_test(names_cover_the_table),
+        cmocka_unit_test(own_headers_are_known_in_any_case),
+        cmocka_unit_test(the_message_id_comes_from_the_winning_header),
+        cmocka_unit_test(a_verification_can_be_given_up),
+        cmocka_unit_test(a_signature_outlives_the_request_it_came_with),
+        cmocka_unit_test(signing_refuses_an_id_that_could_leave_its_line),
+        cmocka_unit_test(secrets_are_remembered_by_a_short_digest),
+        cmocka_unit_test(deliveries_are_signed_with_the_secret_they_remember),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
