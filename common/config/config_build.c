@@ -46,18 +46,29 @@ static void add_fault(struct builder *b, struct path path, const char *fault)
         config_problems_add(b->problems, slice_str(path.text), "%s", fault);
 }
 
-/* A problem with PATH or something in it was told already, so that what follows from it is not. */
-static bool was_told(struct builder *b, struct path path)
+static bool told(struct builder *b, struct path path, struct slice ends)
 {
     size_t len = strlen(path.text);
     struct slice rest = buf_slice(&b->problems->text);
     while (rest.len) {
         struct slice line = slice_cut(&rest, '\n');
-        bool under = line.len > len && memchr(":.[ ", line.ptr[len], 4);
-        if (under && slice_starts(line, slice_str(path.text)))
+        if (line.len > len && memchr(ends.ptr, line.ptr[len], ends.len) &&
+            slice_starts(line, slice_str(path.text)))
             return true;
     }
     return false;
+}
+
+/* A problem with PATH or something in it was told already, so that what follows from it is not. */
+static bool was_told(struct builder *b, struct path path)
+{
+    return told(b, path, SLICE_LIT(":.[ "));
+}
+
+/* With PATH as such, not with something in it. */
+static bool was_told_itself(struct builder *b, struct path path)
+{
+    return told(b, path, SLICE_LIT(":"));
 }
 
 static int64_t build_delay(struct builder *b, struct path path, int64_t given, int64_t fallback)
@@ -215,7 +226,8 @@ static void build_url(struct builder *b, struct destination *d, struct draft_des
     const char *text = from->pingback_url ? from->pingback_url : from->postback_url;
     struct error e;
     d->is_pingback = from->pingback_url != NULL;
-    if (was_told(b, post) || was_told(b, ping))
+    /* A timeout is never 0: then it was no object, and nothing of it was read. */
+    if (d->timeout_ms == 0 || was_told(b, post) || was_told(b, ping))
         return;
     if (!text)
         add_fault(b, path_of("destinations.%s", d->name), "needs postback_url or pingback_url");
@@ -237,7 +249,7 @@ static void build_headers(struct builder *b, struct destination *d,
         struct slice value = slice_trim(slice_str(headers->values.items[i]));
         struct path path = path_of("destinations.%s.headers.%s", d->name, name.ptr);
         add_fault(b, path, config_header_fault(name, value));
-        if (d->sign && scheme_owns_header(d->sign, name))
+        if (d->sign && (scheme_owns_header(d->sign, name) || scheme_sends_header(d->sign, name)))
             add_fault(b, path, "is set by the signature (sign)");
         for (size_t j = 0; j < i; j++)
             if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
@@ -295,7 +307,7 @@ static void build_to(struct builder *b, struct source *s, const struct draft_tex
     for (size_t i = 0; i < to->count; i++) {
         struct path path = path_of("sources.%s.to[%zu]", s->name, i);
         struct destination *d = map_get(&b->c->destinations, slice_str(to->items[i]));
-        if (!d && !was_told(b, path_of("destinations")))
+        if (!d && !was_told_itself(b, path_of("destinations")))
             no_such_destination(b, path, slice_str(to->items[i]));
         for (size_t j = 0; j < s->to_count && d; j++)
             if (s->to[j] == d)

@@ -10,6 +10,9 @@ struct program {
     const char *name, *about;
 };
 
+/* Past the letters, so that getopt's `optopt` tells "-x" from "--version=1". */
+enum { OPT_CONFIG = 256, OPT_CHECK, OPT_VERSION, OPT_HELP };
+
 struct options {
     const char *config;
     bool check, version, help;
@@ -43,6 +46,8 @@ static int bad_usage(const struct program *p, const char *what, const char *whic
 static int unknown_option(const struct program *p, char **argv)
 {
     const char letter[] = {'-', (char)optopt, 0}; /* getopt may still be inside its argument */
+    if (optopt >= OPT_CONFIG)
+        return bad_usage(p, "no value may stand in ", argv[optind - 1]);
     return bad_usage(p, "unknown option ", optopt ? letter : argv[optind - 1]);
 }
 
@@ -50,22 +55,22 @@ static int unknown_option(const struct program *p, char **argv)
 static int parse_options(int argc, char **argv, const struct program *p, struct options *o)
 {
     static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check-config", no_argument, NULL, 'k'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
+        {"config", required_argument, NULL, OPT_CONFIG},
+        {"check-config", no_argument, NULL, OPT_CHECK},
+        {"version", no_argument, NULL, OPT_VERSION},
+        {"help", no_argument, NULL, OPT_HELP},
         {0},
     };
     opterr = 0;
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
-        if (c == 'c')
+        if (c == OPT_CONFIG)
             o->config = optarg;
-        else if (c == 'k')
+        else if (c == OPT_CHECK)
             o->check = true;
-        else if (c == 'v')
+        else if (c == OPT_VERSION)
             o->version = true;
-        else if (c == 'h')
+        else if (c == OPT_HELP)
             o->help = true;
         else if (c == ':')
             return bad_usage(p, "a value is missing after ", argv[optind - 1]);

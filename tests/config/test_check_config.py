@@ -1,0 +1,159 @@
+"""The options of both programs: --check-config, --version, --help, bad usage and bad configurations."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness import certs, paths
+
+PARTS = ("receiver", "dispatcher")
+
+SECRETS = {name: "0123456789abcdef" for name in (
+    "HOOKPACE_ADMIN_PASSWORD", "ACME_PASSWORD", "ACME_HMAC_KEY", "SERPHOUSE_SECRET", "SERPHOUSE_OLD_SECRET",
+    "DATAFORSEO_TOKEN", "ORDERS_SECRET")}
+SECRETS["ORDERS_SECRET"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
+
+# every key of the contract's example
+WHOLE = {
+    "redis": {"url": "redis://127.0.0.1:6379/0", "prefix": "hookpace", "partitions": 1, "timeout_ms": 2000},
+    "receiver": {"listen": "0.0.0.0:8080", "threads": 1, "max_body_bytes": 10485760, "max_inflated_bytes": 104857600,
+                 "max_inflight_bytes": 268435456, "header_timeout_ms": 10000, "body_timeout_ms": 30000,
+                 "max_connections": 10000, "tls": {"cert": "server.pem", "key": "server.key"}},
+    "admin": {"listen": "127.0.0.1:8081"},
+    "accounts": {"admin": {"password": "env:HOOKPACE_ADMIN_PASSWORD", "role": "admin"},
+                 "acme": {"password": "env:ACME_PASSWORD", "role": "user", "delay_ms": 100,
+                          "sign": {"scheme": "semscraper", "secrets": ["env:ACME_HMAC_KEY"]}}},
+    "dispatcher": {"listen": "127.0.0.1:8082", "concurrency": 256, "drain_ms": 15000,
+                   "egress": {"allow": ["10.1.0.0/16"], "deny": []}},
+    "delay_ms": 0, "delay_step_ms": 100,
+    "retention": {"done_s": 86400, "dead_s": 604800, "dedup_s": 86400},
+    "sources": {
+        "serphouse": {"verify": {"scheme": "serphouse", "secrets": ["env:SERPHOUSE_SECRET", "env:SERPHOUSE_OLD_SECRET"]},
+                      "id": ["/id"], "tag": ["/tag"], "to": ["orders"]},
+        "dataforseo": {"verify": {"scheme": "token", "secrets": ["env:DATAFORSEO_TOKEN"]},
+                       "id": ["/tasks/0/id"], "tag": ["/tasks/0/data/tag"], "to": ["orders", "audit"]},
+        "inbox": {"verify": {"scheme": "none", "allow": ["203.0.113.0/24"]}, "to": []}},
+    "destinations": {
+        "orders": {"postback_url": "https://app.example/hook?id=$id&tag=$tag", "lane": "orders", "delay_ms": 100,
+                   "order": "requeue", "concurrency": 16, "timeout_ms": 10000, "connect_timeout_ms": 3000,
+                   "verify_tls": True, "ca_file": None, "gzip": "keep", "headers": {"X-Team": "seo"},
+                   "sign": {"scheme": "serphouse", "secrets": ["env:ORDERS_SECRET"]},
+                   "retry": {"schedule_s": [5, 300, 1800, 7200, 18000, 36000, 36000], "jitter": 0.2}},
+        "audit": {"pingback_url": "https://audit.example/ping?id=$id&tag=$tag"}},
+}
+
+
+def run(part, *args, env=None, cwd=None):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("HOOKPACE_")}
+    return subprocess.run([paths.program(part), *map(str, args)], env={**clean, **(env or {})}, cwd=cwd,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+
+
+def written(directory, conf, name="hookpace.json"):
+    path = directory / name
+    path.write_text(conf if isinstance(conf, str) else json.dumps(conf, indent=2))
+    return path
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """WHOLE with its certificate, in a directory that is not the programs' working directory."""
+    cert, key = certs.Authority(tmp_path / "ca").good()
+    (tmp_path / "server.pem").write_bytes(cert.read_bytes())
+    (tmp_path / "server.key").write_bytes(key.read_bytes())
+    return written(tmp_path, WHOLE)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_contracts_example_is_in_order(part, whole):
+    done = run(part, "--config", whole, "--check-config", env=SECRETS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "config ok\n", "")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_file_to_start_from_is_in_order(part):
+    env = {**SECRETS, "ORDERS_URL": "http://127.0.0.1:9000/hook?id=$id&tag=$tag",
+           "AUDIT_URL": "http://127.0.0.1:9000/ping?id=$id&tag=$tag"}
+    done = run(part, "--check-config", "--config", paths.REPOSITORY / "hookpace.example.json", env=env)
+    assert (done.returncode, done.stdout) == (0, "config ok\n")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_problem_is_told(part, whole):
+    conf = json.loads(json.dumps(WHOLE))
+    conf["destinations"]["orders"]["delay_ms"] = 75
+    conf["sources"]["serphouse"]["to"] = ["ordres"]
+    conf["redis"]["prefx"] = "x"
+    conf["receiver"]["threads"] = 0
+    whole.write_text(json.dumps(conf))
+    checked = run(part, "--config", whole, "--check-config", env=SECRETS)
+    assert checked.returncode == 1
+    assert sorted(checked.stdout.splitlines()) == sorted([
+        'redis.prefx: unknown key; did you mean "prefix"?',
+        "receiver.threads: must be a whole number from 1 to 64",
+        "destinations.orders.delay_ms: 75 is not allowed: 0, 50, or a multiple of 100 up to 1000 (delay_step_ms)",
+        'sources.serphouse.to[0]: no such destination; did you mean "orders"?'])
+    started = run(part, "--config", whole, env=SECRETS)
+    assert started.returncode == 2 and started.stdout == ""
+    for line in checked.stdout.splitlines():
+        assert line in started.stderr
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_secrets_must_be_there_and_are_not_shown(part, whole):
+    env = {**SECRETS, "ORDERS_SECRET": "hunter2", "ACME_PASSWORD": ""}
+    del env["SERPHOUSE_OLD_SECRET"]
+    done = run(part, "--config", whole, "--check-config", env=env)
+    assert done.returncode == 1
+    assert sorted(line.split(":")[0] for line in done.stdout.splitlines()) == [
+        "accounts.acme.password", "destinations.orders.sign.secrets[0]", "sources.serphouse.verify.secrets[1]"]
+    assert "SERPHOUSE_OLD_SECRET is not set" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr and SECRETS["SERPHOUSE_SECRET"] not in done.stdout
+
+
+def test_a_key_that_does_not_belong_to_the_certificate(whole, tmp_path):
+    _, other = certs.Authority(tmp_path / "ca2").good()
+    (tmp_path / "server.key").write_bytes(other.read_bytes())
+    done = run("receiver", "--config", whole, "--check-config", env=SECRETS)
+    assert done.returncode == 1 and done.stdout.startswith("receiver.tls: ")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_where_the_file_is_looked_for(part, tmp_path):
+    good, here = tmp_path / "good", tmp_path / "here"
+    good.mkdir(), here.mkdir()
+    named = written(good, {"sources": {}, "destinations": {}})
+    written(here, "{")
+    assert run(part, "--check-config", cwd=here).stdout == (
+        "./hookpace.json: not valid JSON: line 1, column 2: the text ends too early\n")
+    assert run(part, "--check-config", cwd=here, env={"HOOKPACE_CONFIG": str(named)}).stdout == "config ok\n"
+    assert run(part, "--check-config", "--config", named, cwd=here).stdout == "config ok\n"
+    missing = run(part, "--check-config", "--config", tmp_path / "none.json")
+    assert missing.returncode == 1 and "No such file" in missing.stdout
+    assert run(part, "--config", tmp_path / "none.json").returncode == 2
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_version_and_help(part):
+    done = run(part, "--version")
+    assert (done.returncode, done.stdout) == (0, f"hookpace-{part} 0.1.0\n")
+    done = run(part, "--help")
+    assert done.returncode == 0 and "--check-config" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("args", [["--confg", "x"], ["-x"], ["--config"], ["file.json"], ["--version=1"]])
+def test_bad_usage(part, args):
+    done = run(part, *args)
+    assert done.returncode == 2 and done.stdout == ""
+    assert args[-1 if args == ["file.json"] else 0].split(" ")[0] in done.stderr and "usage:" in done.stderr
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("name, value", [("HOOKPACE_LOG", "loud"), ("HOOKPACE_LOG_FORMAT", "xml")])
+def test_a_log_setting_that_does_not_exist(part, name, value, tmp_path):
+    path = written(tmp_path, {"sources": {}, "destinations": {}})
+    done = run(part, "--config", path, env={name: value})
+    assert done.returncode == 2 and name in done.stderr
