@@ -1,0 +1,107 @@
+/* judge - what becomes of a webhook: every answer the receiver gives, and the rules that choose it.
+ * [pure]
+ */
+#ifndef RECEIVER_JUDGE_H
+#define RECEIVER_JUDGE_H
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/slice.h"
+#include "common/webhook/ids.h"
+#include "common/webhook/scheme.h"
+
+struct json_scan;
+
+#define HEADER_ALLOW "Allow: GET, POST\r\n"
+#define HEADER_ACCEPT "Accept-Encoding: gzip\r\n"
+#define HEADER_RETRY "Retry-After: 1\r\n"
+
+/* id, HTTP status, code (also the metric's `result`), header lines, message. A 401 says the same
+ * whatever was wrong, and nothing here is 410 or 3xx: senders disable a URL that answers so. */
+#define ANSWERS(X)                                                                                 \
+    X(OK, 200, "ok", "", "")                                                                       \
+    X(DUPLICATE, 200, "duplicate", "", "")                                                         \
+    X(CHALLENGE, 200, "challenge", "", "")                                                         \
+    X(BAD_REQUEST, 400, "bad_request", "", "a GET takes no body")                                  \
+    X(INVALID_JSON, 400, "invalid_json", "", "the body is not valid JSON")                         \
+    X(INVALID_GZIP, 400, "invalid_gzip", "", "the body is not valid gzip")                         \
+    X(MISSING_SIGNATURE, 401, "missing_signature", "", "the signature or credential is missing")   \
+    X(INVALID_SIGNATURE, 401, "invalid_signature", "", "the signature or credential is not valid") \
+    X(STALE_TIMESTAMP, 401, "stale_timestamp", "", "the timestamp is too far from the present")    \
+    X(ADDRESS_NOT_ALLOWED, 403, "address_not_allowed", "", "this address may not send here")       \
+    X(UNKNOWN_SOURCE, 404, "unknown_source", "", "there is no such source")                        \
+    X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", HEADER_ALLOW, "use POST or GET")              \
+    X(LENGTH_REQUIRED, 411, "length_required", "",                                                 \
+      "send Content-Length, or Transfer-Encoding: chunked")                                        \
+    X(BODY_TOO_LARGE, 413, "body_too_large", "", "the body is too large")                          \
+    X(INFLATED_TOO_LARGE, 413, "inflated_too_large", "", "the inflated body is too large")         \
+    X(UNSUPPORTED_ENCODING, 415, "unsupported_encoding", HEADER_ACCEPT,                            \
+      "the only Content-Encoding taken is gzip")                                                   \
+    X(INVALID_ID, 422, "invalid_id", "", "the id is not valid")                                    \
+    X(QUEUE_UNAVAILABLE, 503, "queue_unavailable", HEADER_RETRY,                                   \
+      "the queue cannot take the event; send it again")                                            \
+    X(OVERLOADED, 503, "overloaded", HEADER_RETRY, "too much is under way; send it again")
+
+enum answer {
+#define ANSWER_ENUM(id, status, code, headers, message) ANSWER_##id,
+    ANSWERS(ANSWER_ENUM)
+#undef ANSWER_ENUM
+        ANSWER_COUNT
+};
+
+struct answer_row {
+    int status;
+    const char *code, *headers, *message;
+};
+const struct answer_row *answer_row(enum answer a);
+
+/* --- headers --- */
+
+enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_UNSUPPORTED };
+
+/* From the Content-Encoding header and how often it stands in the request. */
+enum body_encoding judge_encoding(struct slice value, unsigned count);
+/* ANSWER_OK for SCHEME_OK, else the 401. */
+enum answer judge_signature(enum scheme_verdict v);
+/* Header lines of a 401 (RFC 9110 11.6.1), for the schemes that HTTP has a name for. */
+const char *judge_authenticate(const char *scheme);
+
+/* --- the body --- */
+
+struct findings { /* what reading the whole body brought to light */
+    enum scheme_verdict signature;
+    bool is_unsigned_text; /* the bytes that are signed could not be had: the gzip is broken */
+    enum answer defect;    /* ANSWER_OK, ANSWER_INVALID_GZIP or ANSWER_INVALID_JSON */
+};
+
+/* The signature is judged first, so that nobody without the secret learns what is wrong with a
+ * body. Only where the signed bytes cannot be had is the defect the answer, to everybody the same.
+ */
+enum answer judge_body(const struct findings *f);
+
+/* A Slack url_verification: appends `{"challenge":"..."}` to OUT and returns true. PLAIN is a body
+ * whose signature was right. */
+bool judge_challenge(struct slice plain, struct buf *out);
+
+/* --- id and tag --- */
+
+struct identity_sources {
+    const struct json_scan *scan; /* NULL: the body is not looked at */
+    size_t id_picks, tag_picks;   /* pointers of the scan: first the ids', then the tags' */
+    struct slice query;           /* raw */
+    struct slice message_id;      /* the scheme's header, or empty */
+    bool may_generate;            /* false for a pingback: one without an id announces nothing */
+    wall_ms now;
+};
+
+struct identity {
+    char id[ID_MAX + 1], tag[TAG_MAX + 1]; /* each ends in a NUL */
+    size_t id_len, tag_len;
+};
+
+/* ANSWER_OK with OUT filled, or ANSWER_INVALID_ID with *WHY (static). What is found first counts: a
+ * bad id is refused, not passed over. */
+enum answer judge_identity(const struct identity_sources *from, struct identity *out,
+                           const char **why);
+
+#endif

@@ -1,0 +1,229 @@
+#include "receiver/receiver.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/config/config.h"
+#include "common/config/program.h"
+#include "common/net/http_server.h"
+#include "common/net/loop.h"
+#include "common/net/tls.h"
+#include "receiver/admin.h"
+#include "receiver/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct receiver { /* Owns all; started in this order, stopped in the reverse. */
+    const char *path;
+    struct config *conf;
+    struct loop *loop; /* of the main thread: signals and the admin listener */
+    struct metrics *metrics;
+    struct http_budget budget;
+    struct tls_server *tls;
+    struct admin *admin;
+    struct worker **workers;
+    unsigned worker_count;
+    unsigned drained;
+    bool is_stopping, was_ready;
+};
+
+/* --- on the main thread --- */
+
+static bool workers_are_ready(void *ctx)
+{
+    struct receiver *r = ctx;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        if (!worker_is_ready(r->workers[i]))
+            return false;
+    return true;
+}
+
+static void check_ready(void *ctx)
+{
+    struct receiver *r = ctx;
+    if (r->was_ready || !admin_is_ready(r->admin) || !workers_are_ready(r))
+        return;
+    r->was_ready = true;
+    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION), LI("threads", r->worker_count),
+        LS("redis", r->conf->redis.shown));
+}
+
+static void count_drained(void *ctx)
+{
+    struct receiver *r = ctx;
+    if (++r->drained == r->worker_count)
+        loop_stop(r->loop);
+}
+
+/* --- posted by the workers --- */
+
+static void on_worker_ready(void *ctx)
+{
+    struct receiver *r = ctx;
+    loop_post(r->loop, check_ready, r);
+}
+
+static void on_worker_drained(void *ctx)
+{
+    struct receiver *r = ctx;
+    loop_post(r->loop, count_drained, r);
+}
+
+/* --- signals --- */
+
+static void on_stop(void *ctx, int signo)
+{
+    struct receiver *r = ctx;
+    if (r->is_stopping) {
+        LOG(LL_WARN, "stop.forced", LI("signal", signo));
+        _exit(EXIT_STOPPED);
+    }
+    r->is_stopping = true;
+    LOG(LL_INFO, "stop.begun", LI("signal", signo));
+    for (unsigned i = 0; i < r->worker_count; i++)
+        worker_drain(r->workers[i]);
+}
+
+static bool differ(const char *a, const char *b)
+{
+    return (a == NULL) != (b == NULL) || (a && strcmp(a, b) != 0);
+}
+
+static void warn_restart(bool changed, const char *key)
+{
+    if (changed)
+        LOG(LL_WARN, "config.needs_restart", LS("key", key));
+}
+
+/* What a running process cannot change. */
+static void warn_about_restart(const struct config *was, const struct config *is)
+{
+    const struct config_receiver *a = &was->receiver, *b = &is->receiver;
+    warn_restart(differ(a->listen, b->listen), "receiver.listen");
+    warn_restart(a->threads != b->threads, "receiver.threads");
+    warn_restart(a->max_inflight_bytes != b->max_inflight_bytes, "receiver.max_inflight_bytes");
+    warn_restart(!a->tls_cert != !b->tls_cert, "receiver.tls");
+    warn_restart(differ(was->admin_listen, is->admin_listen), "admin.listen");
+    const struct config_redis *c = &was->redis, *d = &is->redis;
+    warn_restart(differ(c->shown, d->shown) || differ(c->user, d->user) ||
+                     differ(c->password, d->password),
+                 "redis.url");
+    warn_restart(differ(c->prefix, d->prefix), "redis.prefix");
+    warn_restart(c->partitions != d->partitions, "redis.partitions");
+    warn_restart(c->timeout_ms != d->timeout_ms, "redis.timeout_ms");
+}
+
+static void reload_tls(struct receiver *r, const struct config *conf)
+{
+    struct error e;
+    if (r->tls && conf->receiver.tls_cert &&
+        tls_server_reload(r->tls, conf->receiver.tls_cert, conf->receiver.tls_key, &e) != OK)
+        LOG(LL_ERROR, "tls.reload_failed", LS("error", e.text));
+}
+
+static void on_reload(void *ctx, int signo)
+{
+    struct receiver *r = ctx;
+    (void)signo;
+    struct config *conf = program_reload(r->path);
+    if (!conf)
+        return; /* logged; the old one stays in force */
+    warn_about_restart(r->conf, conf);
+    reload_tls(r, conf);
+    for (unsigned i = 0; i < r->worker_count; i++)
+        worker_set_config(r->workers[i], conf);
+    admin_set_config(r->admin, conf);
+    config_unref(r->conf);
+    r->conf = conf;
+    LOG(LL_INFO, "config.reloaded", LS("file", r->path));
+}
+
+/* --- start and stop --- */
+
+static void log_listening(const char *addr, const char *purpose)
+{
+    LOG(LL_INFO, "listening", LS("address", addr), LS("for", purpose));
+}
+
+static enum err open_workers(struct receiver *r, struct error *e)
+{
+    unsigned n = r->conf->receiver.threads;
+    r->workers = xcalloc(n, sizeof *r->workers);
+    struct worker_setup setup = {
+        .listen = r->conf->receiver.listen,
+        .conf = r->conf,
+        .metrics = r->metrics,
+        .budget = &r->budget,
+        .tls = r->tls,
+        .on_ready = on_worker_ready,
+        .on_drained = on_worker_drained,
+        .ctx = r,
+    };
+    for (; r->worker_count < n; r->worker_count++) {
+        setup.number = r->worker_count;
+        enum err rc = worker_new(&setup, &r->workers[r->worker_count], e);
+        if (rc != OK)
+            return rc;
+        setup.listen = worker_addr(r->workers[0]); /* port 0 is one port for all */
+    }
+    return OK;
+}
+
+static enum err open_all(struct receiver *r, struct error *e)
+{
+    struct config *conf = r->conf;
+    if (conf->receiver.tls_cert) {
+        enum err rc = tls_server_new(conf->receiver.tls_cert, conf->receiver.tls_key, &r->tls, e);
+        if (rc != OK)
+            return rc;
+    }
+    struct admin_setup setup = {.conf = conf,
+                                .metrics = r->metrics,
+                                .workers_are_ready = workers_are_ready,
+                                .on_ready = check_ready,
+                                .ctx = r};
+    enum err rc = admin_open(r->loop, &setup, &r->admin, e);
+    if (rc == OK)
+        rc = open_workers(r, e);
+    for (unsigned i = 0; rc == OK && i < r->worker_count; i++)
+        rc = worker_start(r->workers[i], e);
+    return rc;
+}
+
+static void close_all(struct receiver *r)
+{
+    while (r->worker_count)
+        worker_free(r->workers[--r->worker_count]);
+    free(r->workers);
+    admin_close(r->admin);
+    tls_server_free(r->tls);
+    loop_free(r->loop);
+    metrics_free(r->metrics);
+    config_unref(r->conf);
+}
+
+int receiver_run(struct config *conf, const char *path)
+{
+    struct receiver r = {.path = path, .conf = conf};
+    struct error e;
+    r.budget.max = (int64_t)conf->receiver.max_inflight_bytes;
+    r.metrics = metrics_new();
+    r.loop = loop_new();
+    loop_on_signal(r.loop, SIGTERM, on_stop, &r);
+    loop_on_signal(r.loop, SIGINT, on_stop, &r);
+    loop_on_signal(r.loop, SIGHUP, on_reload, &r);
+    int code = EXIT_STOPPED;
+    if (open_all(&r, &e) == OK) {
+        log_listening(worker_addr(r.workers[0]), "ingest");
+        log_listening(admin_addr(r.admin), "admin");
+        loop_run(r.loop);
+        LOG(LL_INFO, "stopped", LI("threads", r.worker_count));
+    } else {
+        LOG(LL_ERROR, "start.failed", LS("error", e.text));
+        code = EXIT_RUNTIME;
+    }
+    close_all(&r);
+    return code;
+}

@@ -1,0 +1,23 @@
+/* respond - the receiver's JSON answers.   [on common/net/http_server] */
+#ifndef RECEIVER_RESPOND_H
+#define RECEIVER_RESPOND_H
+
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/base/slice.h"
+#include "receiver/judge.h"
+
+struct http_request;
+
+#define CONTENT_JSON SLICE_LIT("application/json")
+
+/* Each answers and ends R. */
+void respond_json(struct http_request *r, int status, struct slice body);
+/* An error of the table with header lines HEADERS. DETAIL, if there is one, says more than the
+ * table's message. */
+void respond_error(struct http_request *r, enum answer a, const char *headers, const char *detail);
+/* The 200 for an event. SCRATCH is used to write it in. */
+void respond_accepted(struct http_request *r, wall_ms received_at, struct slice id, bool duplicate,
+                      struct buf *scratch);
+
+#endif

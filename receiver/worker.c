@@ -1,0 +1,169 @@
+#include "receiver/worker.h"
+
+#include "common/base/alloc.h"
+#include "common/config/config.h"
+#include "common/net/loop.h"
+#include "common/queue/queue_put.h"
+#include "common/redis/redis.h"
+#include "receiver/ingest.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define URI_MAX 8192
+#define HEADERS_MAX (16 * 1024)
+#define HEADER_COUNT_MAX 100
+#define IDLE_US                                                                                    \
+    (75 * INT64_C(1000000)) /* longer than clients keep theirs, so that they close first */
+
+struct worker {
+    struct worker_setup setup;
+    struct loop *loop;
+    struct redis *redis;
+    struct queue_put *put;
+    struct ingest *ingest;
+    struct http_server *http;
+    _Atomic bool is_ready;
+    pthread_t thread;
+    bool is_started;
+};
+
+struct http_limits worker_limits(const struct config *conf)
+{
+    const struct config_receiver *r = &conf->receiver;
+    return (struct http_limits){
+        .uri_max = URI_MAX,
+        .headers_max = HEADERS_MAX,
+        .header_count_max = HEADER_COUNT_MAX,
+        .body_max = r->max_body_bytes,
+        .header_timeout_us = r->header_timeout_ms * 1000,
+        .body_timeout_us = r->body_timeout_ms * 1000,
+        .idle_timeout_us = IDLE_US,
+        .connections_max = (r->max_connections + r->threads - 1) / r->threads,
+    };
+}
+
+static void on_redis_ready(void *ctx)
+{
+    struct worker *w = ctx;
+    atomic_store(&w->is_ready, true);
+    w->setup.on_ready(w->setup.ctx);
+}
+
+static void on_redis_lost(void *ctx)
+{
+    struct worker *w = ctx;
+    atomic_store(&w->is_ready, false);
+}
+
+enum err worker_new(const struct worker_setup *setup, struct worker **out, struct error *e)
+{
+    struct worker *w = NEW(struct worker);
+    struct config *conf = setup->conf;
+    w->setup = *setup;
+    w->loop = loop_new();
+    struct redis_events events = {.on_ready = on_redis_ready, .on_lost = on_redis_lost, .ctx = w};
+    w->redis = redis_new(w->loop, &conf->redis, "hookpace-receiver", &events);
+    w->put = queue_put_new(w->loop, w->redis, conf);
+    w->ingest = ingest_new(w->redis, w->put, setup->metrics, conf);
+    struct http_limits limits = worker_limits(conf);
+    struct http_handler handler = ingest_handler(w->ingest);
+    enum err rc = http_server_open(w->loop, setup->listen, &limits, setup->budget, setup->tls,
+                                   &handler, &w->http, e);
+    if (rc != OK) {
+        worker_free(w);
+        return rc;
+    }
+    *out = w;
+    return OK;
+}
+
+const char *worker_addr(const struct worker *w)
+{
+    return http_server_addr(w->http);
+}
+
+static void *run(void *ctx)
+{
+    struct worker *w = ctx;
+    loop_run(w->loop);
+    return NULL;
+}
+
+enum err worker_start(struct worker *w, struct error *e)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&w->thread, NULL, run, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return fail(e, ERR_IO, "cannot start a thread: %s", strerror(rc));
+    w->is_started = true;
+    return OK;
+}
+
+bool worker_is_ready(const struct worker *w)
+{
+    return atomic_load(&w->is_ready);
+}
+
+struct new_config {
+    struct worker *worker;
+    struct config *conf;
+};
+
+static void take_config(void *ctx)
+{
+    struct new_config *n = ctx;
+    struct http_limits limits = worker_limits(n->conf);
+    http_server_set_limits(n->worker->http, &limits);
+    queue_put_set_config(n->worker->put, n->conf);
+    ingest_set_config(n->worker->ingest, n->conf);
+    config_unref(n->conf);
+    free(n);
+}
+
+void worker_set_config(struct worker *w, struct config *conf)
+{
+    struct new_config *n = NEW(struct new_config);
+    n->worker = w;
+    n->conf = config_ref(conf);
+    loop_post(w->loop, take_config, n);
+}
+
+static void drained(void *ctx)
+{
+    struct worker *w = ctx;
+    w->setup.on_drained(w->setup.ctx);
+}
+
+static void drain(void *ctx)
+{
+    struct worker *w = ctx;
+    http_server_drain(w->http, drained, w);
+}
+
+void worker_drain(struct worker *w)
+{
+    loop_post(w->loop, drain, w);
+}
+
+void worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    if (w->is_started) {
+        loop_stop(w->loop);
+        pthread_join(w->thread, NULL);
+    }
+    if (w->http)
+        http_server_close(w->http);
+    redis_free(w->redis); /* what still waits for an answer is told so now */
+    queue_put_free(w->put);
+    ingest_free(w->ingest);
+    loop_free(w->loop);
+    free(w);
+}
