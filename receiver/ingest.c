@@ -2,8 +2,6 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/base/map.h"
-#include "common/base/metrics.h"
 #include "common/config/config.h"
 #include "common/net/http_server.h"
 #include "common/queue/queue_put.h"
@@ -14,6 +12,7 @@
 #include "receiver/intake.h"
 #include "receiver/judge.h"
 #include "receiver/respond.h"
+#include "receiver/tally.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -23,11 +22,6 @@
 #define MESSAGE_ID_MAX 256
 #define PATH_PREFIX SLICE_LIT("/in/")
 
-/* The counters of one source, looked up once each. */
-struct counters {
-    struct metric_series *by_answer[ANSWER_COUNT];
-};
-
 struct request { /* Owned by its ingest; from on_request until it is answered or gone, and not
                     queued */
     struct ingest *in;
@@ -36,7 +30,7 @@ struct request { /* Owned by its ingest; from on_request until it is answered or
     struct http_request *http; /* NULL: the client is gone */
     struct config *conf;
     struct source *source;
-    struct counters *counters;
+    struct tally_row *tally;
     struct intake intake;
     mono_us submitted;
     bool is_waiting; /* in the line: queue_put will call back */
@@ -47,16 +41,13 @@ struct request { /* Owned by its ingest; from on_request until it is answered or
 struct ingest {
     struct redis *redis;
     struct queue_put *put;
-    struct metrics *metrics;
     struct config *conf;
     struct intake_pool *intakes;
     struct request *pool;
     size_t pooled;
     struct request *first, *last; /* wait for Redis, oldest first */
     size_t waiting;
-    struct map counters; /* source name -> struct counters; what was configured once stays */
-    struct counters unknown;
-    struct metric_series *seconds;
+    struct tally *tally;
     struct buf scratch, headers;
 };
 
@@ -66,11 +57,9 @@ struct ingest *ingest_new(struct redis *redis, struct queue_put *put, struct met
     struct ingest *in = NEW(struct ingest);
     in->redis = redis;
     in->put = put;
-    in->metrics = metrics;
     in->conf = config_ref(conf);
     in->intakes = intake_pool_new();
-    map_init(&in->counters);
-    in->seconds = metrics_series(metrics, METRIC_INGEST_SECONDS, SLICE_LIT(""), SLICE_LIT(""));
+    in->tally = tally_new(metrics);
     buf_init(&in->scratch, 64 * 1024);
     buf_init(&in->headers, COMPANION_BYTES_MAX);
     return in;
@@ -87,12 +76,7 @@ void ingest_free(struct ingest *in)
         buf_clear(&r->intake.wire);
         free(r);
     }
-    size_t at = 0;
-    struct slice name;
-    void *counters;
-    while (map_next(&in->counters, &at, &name, &counters))
-        free(counters);
-    map_clear(&in->counters);
+    tally_free(in->tally);
     intake_pool_free(in->intakes);
     buf_clear(&in->scratch);
     buf_clear(&in->headers);
@@ -104,28 +88,6 @@ void ingest_set_config(struct ingest *in, struct config *conf)
 {
     config_unref(in->conf);
     in->conf = config_ref(conf);
-}
-
-/* --- counting --- */
-
-static struct counters *counters_of(struct ingest *in, const struct source *s)
-{
-    struct slice name = slice_str(s->name);
-    struct counters *c = map_get(&in->counters, name);
-    if (!c) {
-        c = NEW(struct counters);
-        map_set(&in->counters, name, c);
-    }
-    return c;
-}
-
-static void count(struct ingest *in, struct counters *c, const struct source *s, enum answer a)
-{
-    if (!c->by_answer[a])
-        c->by_answer[a] = metrics_series(in->metrics, METRIC_EVENTS,
-                                         s ? slice_str(s->name) : SLICE_LIT("unknown"),
-                                         slice_str(answer_row(a)->code));
-    metric_add(c->by_answer[a], 1);
 }
 
 /* --- the life of a request --- */
@@ -144,7 +106,7 @@ static struct request *request_new(struct ingest *in, struct http_request *http,
     r->http = http;
     r->conf = config_ref(in->conf);
     r->source = s;
-    r->counters = counters_of(in, s);
+    r->tally = tally_row(in->tally, slice_str(s->name));
     r->is_waiting = false;
     return r;
 }
@@ -169,8 +131,7 @@ static void finish(struct request *r, enum answer a, const char *detail)
 {
     struct ingest *in = r->in;
     struct http_request *http = r->http;
-    count(in, r->counters, r->source, a);
-    metric_observe(in->seconds, (double)(clock_mono_us() - http_started(http)) / 1e6);
+    tally_count(in->tally, r->tally, a, http_started(http));
     r->http = NULL;
     http_set_ctx(http, NULL);
     const char *headers = answer_row(a)->headers;
@@ -213,9 +174,9 @@ static void on_put(void *ctx, enum put_result result, wall_ms received_at)
         finish(r, a, NULL);
         return;
     }
-    count(in, r->counters, r->source, a); /* also if the client did not wait for the answer */
+    /* Also if the client did not wait for the answer. */
+    tally_count(in->tally, r->tally, a, r->http ? http_started(r->http) : r->submitted);
     if (r->http) {
-        metric_observe(in->seconds, (double)(clock_mono_us() - http_started(r->http)) / 1e6);
         http_set_ctx(r->http, NULL);
         respond_accepted(r->http, received_at, slice_make(r->identity.id, r->identity.id_len),
                          a == ANSWER_DUPLICATE, &in->scratch);
@@ -294,7 +255,7 @@ static bool answer_challenge(struct request *r)
     if (strcmp(scheme_name(r->source->verify), "slack") != 0 ||
         !judge_challenge(buf_slice(&r->intake.wire), &in->scratch))
         return false;
-    count(in, r->counters, r->source, ANSWER_CHALLENGE);
+    tally_count(in->tally, r->tally, ANSWER_CHALLENGE, http_started(r->http));
     http_set_ctx(r->http, NULL);
     respond_json(r->http, 200, buf_slice(&in->scratch));
     request_free(r);
@@ -396,7 +357,7 @@ static enum answer begin(struct request *r)
 
 static void answer_unknown(struct ingest *in, struct http_request *http, enum answer a)
 {
-    count(in, &in->unknown, NULL, a);
+    tally_count(in->tally, tally_row(in->tally, SLICE_LIT("unknown")), a, http_started(http));
     respond_error(http, a, answer_row(a)->headers, NULL);
 }
 
@@ -433,9 +394,7 @@ static void on_request(struct http_request *http, void *ctx)
         a = begin(r);
     if (a != ANSWER_OK)
         finish(r, a, NULL);
-    else if (r->is_pingback)
-        complete(r);
-    else
+    else if (!r->is_pingback)
         http_read_body(http, 0);
 }
 
@@ -470,8 +429,7 @@ static void on_gone(struct http_request *http, void *ctx)
 static void on_refused(const char *code, void *ctx)
 {
     struct ingest *in = ctx;
-    metric_add(metrics_series(in->metrics, METRIC_EVENTS, SLICE_LIT("unknown"), slice_str(code)),
-               1);
+    tally_count_code(in->tally, code);
 }
 
 struct http_handler ingest_handler(struct ingest *in)
