@@ -65,25 +65,6 @@ struct ingest *ingest_new(struct redis *redis, struct queue_put *put, struct met
     return in;
 }
 
-void ingest_free(struct ingest *in)
-{
-    if (!in)
-        return;
-    assert(in->waiting == 0);
-    while (in->pool) {
-        struct request *r = in->pool;
-        in->pool = r->next;
-        buf_clear(&r->intake.wire);
-        free(r);
-    }
-    tally_free(in->tally);
-    intake_pool_free(in->intakes);
-    buf_clear(&in->scratch);
-    buf_clear(&in->headers);
-    config_unref(in->conf);
-    free(in);
-}
-
 void ingest_set_config(struct ingest *in, struct config *conf)
 {
     config_unref(in->conf);
@@ -160,6 +141,29 @@ static void leave_line(struct request *r)
     *(r->next ? &r->next->prev : &in->last) = r->prev;
     r->is_waiting = false;
     in->waiting--;
+}
+
+void ingest_free(struct ingest *in)
+{
+    if (!in)
+        return;
+    while (in->first) { /* the queue is gone: nobody will call back for them */
+        struct request *r = in->first;
+        leave_line(r);
+        request_free(r);
+    }
+    while (in->pool) {
+        struct request *r = in->pool;
+        in->pool = r->next;
+        buf_clear(&r->intake.wire);
+        free(r);
+    }
+    tally_free(in->tally);
+    intake_pool_free(in->intakes);
+    buf_clear(&in->scratch);
+    buf_clear(&in->headers);
+    config_unref(in->conf);
+    free(in);
 }
 
 static void on_put(void *ctx, enum put_result result, wall_ms received_at)
@@ -239,8 +243,9 @@ static void submit(struct request *r, struct slice digest, struct slice signed_i
     };
     struct put_request put = {
         .event = &event, .dedup = signed_id, .to = r->source->to, .to_count = r->source->to_count};
-    if (queue_put_submit(r->in->put, &put, on_put, r) != OK) {
-        finish(r, ANSWER_QUEUE_UNAVAILABLE, NULL);
+    enum err rc = queue_put_submit(r->in->put, &put, on_put, r);
+    if (rc != OK) {
+        finish(r, rc == ERR_TOO_BIG ? ANSWER_HEADERS_TOO_LARGE : ANSWER_QUEUE_UNAVAILABLE, NULL);
         return;
     }
     wait_in_line(r);

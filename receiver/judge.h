@@ -38,6 +38,7 @@ struct json_scan;
     X(UNSUPPORTED_ENCODING, 415, "unsupported_encoding", HEADER_ACCEPT,                            \
       "the only Content-Encoding taken is gzip")                                                   \
     X(INVALID_ID, 422, "invalid_id", "", "the id is not valid")                                    \
+    X(HEADERS_TOO_LARGE, 431, "headers_too_large", "", "the headers that are kept are too large")  \
     X(QUEUE_UNAVAILABLE, 503, "queue_unavailable", HEADER_RETRY,                                   \
       "the queue cannot take the event; send it again")                                            \
     X(OVERLOADED, 503, "overloaded", HEADER_RETRY, "too much is under way; send it again")
