@@ -23,7 +23,7 @@ static enum err unknown_scheme(struct slice name, struct error *e)
         }
     }
     if (best)
-        return fail(e, ERR_INVALID, "unknown scheme \"%.*s\", did you mean \"%s\"?",
+        return fail(e, ERR_INVALID, "unknown scheme \"%.*s\"; did you mean \"%s\"?",
                     SLICE_FMT(name), best);
     return fail(e, ERR_INVALID, "unknown scheme \"%.64s\"", name.len ? name.ptr : "");
 }

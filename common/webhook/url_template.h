@@ -11,21 +11,27 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
+#define URL_TEMPLATE_MAX 4096 /* bytes of a template */
+
 struct url_template; /* immutable */
 
 struct url_vars {
     struct slice id, tag, source;
 };
 
-/* Checks TEXT: absolute http or https URL, a host, no userinfo, no fragment, no control characters or
- * spaces, port 1-65535; variables only where they may stand; an unknown $name is an error with a
- * "did you mean"; "$$" is a dollar sign... only where it would otherwise be read as a variable. */
+/* Checks TEXT: absolute http or https URL, a host (name, IPv4 or [IPv6]), no user name or password,
+ * no fragment, only characters of RFC 3986 (so no spaces, controls, backslashes, non-ASCII), port
+ * 1-65535, no "." or ".." segment; variables only where they may stand. A variable's name is the
+ * letters after a `$`; an unknown one is an error with a "did you mean". A `$` before anything else
+ * is itself; where it would be read as a variable, write %24. */
 enum err url_template_new(struct slice text, struct url_template **out, struct error *e) MUST_CHECK;
 void url_template_free(struct url_template *t);
-struct slice url_template_text(const struct url_template *t);   /* as configured */
-struct slice url_template_origin(const struct url_template *t); /* "https://app.example:8443" */
+struct slice url_template_text(const struct url_template *t); /* as configured */
+/* "https://app.example:8443": lower case, the port only if TEXT names one. */
+struct slice url_template_origin(const struct url_template *t);
 bool url_template_is_tls(const struct url_template *t);
-/* Appends the URL. ERR_INVALID if a value would make a dot segment; ERR_TOO_BIG past OUT's ceiling. */
+/* Appends the URL, which starts with the origin and a '/'. Without OK nothing was appended:
+ * ERR_INVALID if a value would make a dot segment; ERR_TOO_BIG past OUT's ceiling. */
 enum err url_template_expand(const struct url_template *t, const struct url_vars *vars,
                              struct buf *out) MUST_CHECK;
 
