@@ -17,9 +17,9 @@ struct egress { /* lists borrowed from the configuration */
     size_t allow_count, deny_count;
 };
 
-/* An address on `allow` or `deny` follows the narrower of the two ranges that hold it; with the
- * same width `allow` wins. On neither list, a URL from the configuration may go anywhere, one that
- * came through the API (FROM_API) only where addr_is_special says no. */
+/* What `allow` holds is open, and of the rest what `deny` holds is closed. On neither list, a URL
+ * of the configuration may go anywhere, one that came through the API (FROM_API) only where
+ * addr_is_special says no. */
 bool egress_allows(const struct egress *e, const struct addr *a, bool from_api);
 
 #endif

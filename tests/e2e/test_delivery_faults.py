@@ -1,6 +1,7 @@
 """Downstreams that are slow, broken, hostile or not there (contract, section 7)."""
 
 import json
+import os
 import socket
 import time
 
@@ -167,6 +168,25 @@ def test_odd_answers(stack, name):
     assert dispatcher.running
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_endless_answer_is_not_read_to_its_end(stack, status):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        receiver, _ = run(stack, f"http://127.0.0.1:{server.getsockname()[1]}/x")
+        receiver.send("a")
+        client, _ = server.accept()
+        client.settimeout(5)
+        client.recv(4096)
+        client.sendall(f"HTTP/1.1 {status} S\r\n\r\n".encode())
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 100 << 20:
+                sent += client.send(b"x" * 65536)
+        client.close()
+        assert sent < 16 << 20
+        assert outcome(stack)[:2] == ("done" if status == 200 else "dead", str(status))
+
+
 def test_an_early_refusal_of_a_large_body(stack):
     """The server answers and closes before it has read the body."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -273,7 +293,8 @@ def test_a_dead_name_server_blocks_nobody_else(stack):
         conf["sources"][f"bad{n}"] = config.source(f"bad{n}")
         conf["destinations"][f"bad{n}"] = config.destination(f"http://hang{n}.example/x", retry=ONCE)
     receiver = stack.receiver(conf)
-    stack.dispatcher(conf, env={"LD_PRELOAD": str(paths.tool("hang_names.so"))})
+    dispatcher = stack.dispatcher(conf, env={"LD_PRELOAD": str(paths.tool("hang_names.so")),
+                                             "ASAN_OPTIONS": "verify_asan_link_order=0"})  # sanitizer builds
     started = time.monotonic()
     for n in range(10):
         for m in range(5):
@@ -285,9 +306,26 @@ def test_a_dead_name_server_blocks_nobody_else(stack):
         sink.wait_count(n + 1)
         worst = max(worst, time.monotonic() - sent)
     assert worst < 0.1, worst
+    assert len(os.listdir(f"/proc/{dispatcher.pid}/task")) < 20, "one lookup a destination, not one a delivery"
     for n in range(10):
         assert outcome(stack, ident=f"b{n}-0", destination=f"bad{n}") == ("dead", "0", "dns")
     assert time.monotonic() - started < 2.5
+
+
+def test_a_lane_whose_host_is_away_pauses_and_spends_no_attempts(stack):
+    """After five failures in a row the circuit opens; then one delivery at a time looks whether it is back."""
+    port = free_port()
+    receiver, _ = run(stack, f"http://127.0.0.1:{port}/hook?id=$id", {"retry": {"schedule_s": [0.05] * 20, "jitter": 0},
+                                                                      "concurrency": 1})
+    for n in range(30):
+        receiver.send(f"e{n}")
+
+    def spent():
+        return sum(int(stack.keys.delivery(f"e{n}:out")["attempts"]) for n in range(30))
+    wait_for(lambda: spent() >= 5, 5, "the first failures")
+    stays(lambda: spent() <= 7, 1.5, "the lane to pause")
+    sink = stack.downstream(port=port)
+    sink.wait_events([f"e{n}" for n in range(30)], timeout=15)
 
 
 # -- lanes -----------------------------------------------------------------------------------------------------

@@ -180,9 +180,12 @@ def test_attempts_under_way_survive_a_reload(stack):
 
 def test_many_reloads_under_load_lose_nothing_and_leak_nothing(stack):
     sink = stack.downstream()
-    conf, receiver, dispatcher = started(stack, sink)
+    conf = config.simple(stack.redis.url, sink.url())
+    receiver = stack.receiver(conf)
+    dispatcher = stack.dispatcher(conf, env={"ASAN_OPTIONS": "quarantine_size_mb=0"})  # for a sanitizer build
     for n in range(20):
         receiver.send(f"w{n}")
+        dispatcher.reload(conf)
     sink.wait_count(20)
     before = dispatcher.rss_kb()
     for n in range(100):
