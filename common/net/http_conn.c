@@ -17,6 +17,7 @@
 
 enum {
     INPUT_MAX = 64 * 1024, /* bytes read ahead of what a handler takes */
+    HEAD_EXTRA = 1024,     /* of a request line besides its target */
     LINGER_BYTES = 256 * 1024,
     LINGER_US = 1000 * 1000,
     WRITE_US = 30 * 1000 * 1000,   /* for a client to take an answer, */
@@ -59,17 +60,26 @@ struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer)
     c->prev = s->ring.prev;
     c->prev->next = c->next->prev = c;
     bufferevent_setcb(bev, on_read, on_write, on_event, c);
-    conn_set_watermark(c);
+    c->reading = true;
     bufferevent_enable(bev, EV_READ);
     conn_set_deadline(c, DEADLINE_HEAD, s->limits.header_timeout_us);
     return c;
 }
 
-void conn_set_watermark(struct conn *c)
+/* Reads on while there is room for the largest head, or some of a body. Not libevent's watermark:
+ * its bufferevent_readcb (2.1.12) leaks a reference where the input is at the mark already. */
+static void adjust_reading(struct conn *c)
 {
     const struct http_limits *l = &c->server->limits;
-    size_t head = l->uri_max + l->headers_max + 1024;
-    bufferevent_setwatermark(c->bev, EV_READ, 0, head > INPUT_MAX ? head : INPUT_MAX);
+    size_t room = l->uri_max + l->headers_max + HEAD_EXTRA;
+    bool want = !c->held && !c->eof && input_len(c) < (room > INPUT_MAX ? room : INPUT_MAX);
+    if (want == c->reading)
+        return;
+    c->reading = want;
+    if (want)
+        bufferevent_enable(c->bev, EV_READ);
+    else
+        bufferevent_disable(c->bev, EV_READ);
 }
 
 static void release_spent(struct conn *c)
@@ -120,16 +130,19 @@ bool conn_is_idle(const struct conn *c)
            recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-void conn_pause(struct conn *c, bool paused)
+/* What waits in the input is looked at in a turn of its own, not from within a handler's call. */
+static void look_again(struct conn *c)
 {
-    if (paused) {
-        bufferevent_disable(c->bev, EV_READ);
-        return;
-    }
-    if (!c->eof)
-        bufferevent_enable(c->bev, EV_READ);
     if (input_len(c))
         bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void conn_pause(struct conn *c, bool paused)
+{
+    c->held = paused;
+    adjust_reading(c);
+    if (!paused)
+        look_again(c);
 }
 
 /* --- the end of a request --- */
@@ -140,7 +153,6 @@ static void start_linger(struct conn *c)
     if (c->secure)
         tls_bufferevent_bye(c->bev);
     shutdown(c->fd, SHUT_WR);
-    bufferevent_enable(c->bev, EV_READ);
     conn_set_deadline(c, DEADLINE_LINGER, LINGER_US);
 }
 
@@ -185,8 +197,8 @@ void conn_answered(struct conn *c, bool keep)
     release_spent(c);
     if (c->dead)
         conn_free(c);
-    else if (c->state == CONN_IDLE && input_len(c)) /* not from within http_answer */
-        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+    else if (c->state != CONN_WRITE)
+        look_again(c);
 }
 
 static void refuse(struct conn *c, enum http_fault f, bool head_only)
@@ -384,8 +396,7 @@ static bool drop_input(struct conn *c)
 {
     c->dropped += input_len(c);
     input_drop(c, input_len(c));
-    if (c->dropped > LINGER_BYTES) /* no more of it; the client still may read for a while */
-        bufferevent_disable(c->bev, EV_READ);
+    c->held = c->dropped > LINGER_BYTES; /* no more of it; the client may still read for a while */
     return false;
 }
 
@@ -421,6 +432,8 @@ static void process(struct conn *c)
     c->busy = false;
     if (c->dead)
         conn_free(c);
+    else
+        adjust_reading(c);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)
@@ -446,6 +459,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
         return;
     }
     c->eof = true;
+    c->reading = false; /* libevent stopped */
     /* A client may half-close behind its request and still read the answer. Not over TLS: libevent
      * stops writing too, and calls it the end of the stream where a write failed. */
     bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE;

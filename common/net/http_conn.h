@@ -49,6 +49,8 @@ struct conn { /* Owned by its server. */
     bool close_after; /* no further request on this connection */
     bool cut_off;     /* close_after while the client may still be sending: linger */
     bool eof;         /* the client sends no more */
+    bool reading;     /* EV_READ is enabled */
+    bool held;        /* no more is to be read: paused, or enough was dropped */
     bool busy;        /* conn_process runs: nothing is freed under it */
     bool dead;        /* to be freed when it ends */
     bool refused;     /* over connections_max: only there to be told */
@@ -117,8 +119,6 @@ void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us);
 void conn_pause(struct conn *c, bool paused);
 /* True if there is not a byte of a request, in our buffers or the kernel's. */
 bool conn_is_idle(const struct conn *c);
-/* Room for the largest head, and then some of the body. */
-void conn_set_watermark(struct conn *c);
 
 /* --- http_server.c --- */
 /* A deadline was set to AT. */

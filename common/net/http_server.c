@@ -202,8 +202,6 @@ unsigned http_server_connections(const struct http_server *s)
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits)
 {
     s->limits = *limits;
-    for (struct conn *c = s->ring.next; c != &s->ring; c = c->next)
-        conn_set_watermark(c);
 }
 
 /* --- closing --- */
