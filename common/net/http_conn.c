@@ -20,8 +20,7 @@ enum {
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
     LINGER_BYTES = 256 * 1024,
     LINGER_US = 1000 * 1000,
-    WRITE_US = 30 * 1000 * 1000,   /* for a client to take an answer, */
-    WRITE_BYTES_PER_S = 32 * 1024, /* and longer for a long one */
+    WRITE_BYTES_PER_S = 64 * 1024, /* at least, for a client to take a long answer */
 };
 
 static void on_read(struct bufferevent *bev, void *ctx);
@@ -174,6 +173,13 @@ static void finish_write(struct conn *c)
     conn_set_deadline(c, DEADLINE_IDLE, c->server->limits.idle_timeout_us);
 }
 
+/* A short answer gets the time of a body, a long one a second more for each 64 KiB. */
+static int64_t write_us(const struct conn *c)
+{
+    return c->server->limits.body_timeout_us +
+           (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000;
+}
+
 void conn_answered(struct conn *c, bool keep)
 {
     struct http_request *r = c->request;
@@ -187,8 +193,7 @@ void conn_answered(struct conn *c, bool keep)
         c->spent = r;
     c->state = CONN_WRITE;
     if (output_len(c))
-        conn_set_deadline(c, DEADLINE_WRITE,
-                          WRITE_US + (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000);
+        conn_set_deadline(c, DEADLINE_WRITE, write_us(c));
     else
         finish_write(c);
     c->busy = nested;

@@ -39,7 +39,8 @@ struct http_limits {
     unsigned header_count_max; /* 431 */
     size_t body_max;           /* default ceiling of a body as sent; 413. A handler may lower it */
     int64_t header_timeout_us; /* from the first byte (or connection) to the end of headers; 408 */
-    int64_t body_timeout_us;   /* from the end of headers to the end of the body; 408 */
+    int64_t body_timeout_us;   /* from the end of headers to the end of the body; 408. Also what a
+                                * client has to take an answer (and 1 s more for each 64 KiB) */
     int64_t idle_timeout_us;   /* keep-alive between requests; closed silently */
     unsigned connections_max;  /* of this server; further ones are answered 503 overloaded */
 };

@@ -227,7 +227,42 @@ def test_reading_stops_while_the_answer_is_owed(start):
     until(lambda: probe.said("tls.reloaded"))  # the first signal was taken
     probe.signal(signal.SIGTERM)
     assert probe.process.wait(5) == 0
-    assert len(probe.said("request.gone")) == 1
+    assert len(until(lambda: probe.said("request.gone"))) == 1
+
+
+def absorbed():
+    """How much a connection takes while its receiver, with the least buffer, reads nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server, deaf(server.getsockname()[1]):
+        sender = server.accept()[0]
+        sender.setblocking(False)
+        total = 0
+        with sender:
+            for _ in range(20):
+                try:
+                    total += sender.send(b"x" * 20000000)
+                except BlockingIOError:
+                    time.sleep(0.01)
+        return total
+
+
+def deaf(port):
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", port))
+    return sock
+
+
+def test_clients_that_do_not_take_their_answer(start):
+    probe = start(body_ms=300)  # the time for an answer too, and a second for each 64 KiB that waits
+    size = absorbed()
+    socks = [deaf(probe.port) for _ in range(6)]
+    for i, sock in enumerate(socks):
+        sock.sendall(b"GET /big?%d HTTP/1.1\r\nHost: x\r\n\r\n" % (size + 10000 * i))
+    until(lambda: probe.connections() == 6)
+    until(lambda: probe.connections() <= 3, what="the end of those connections")
+    for sock in socks:
+        sock.close()
+    assert probe.alive()
 
 
 def test_reading_stops_while_answers_are_not_taken(start):
