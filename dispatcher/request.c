@@ -69,7 +69,7 @@ static void add_line(struct buf *b, const char *name, struct slice value)
 
 static bool is_signed_by(const struct scheme *sign, struct slice name)
 {
-    return sign && scheme_owns_header(sign, name);
+    return sign && (scheme_owns_header(sign, name) || scheme_sends_header(sign, name));
 }
 
 /* Adds LINES but those that the signature sets, and those that BETTER (which may be empty) has too.

@@ -129,14 +129,26 @@ enum err text_unbase64(struct slice s, bool padding_optional, void *out, size_t 
     return OK;
 }
 
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
 void text_add_percent(struct buf *out, struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if ((c < 0x80 && isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~')
-            buf_add_char(out, (char)c);
-        else
-            buf_addf(out, "%%%02X", c);
+    static const char digits[] = "0123456789ABCDEF";
+    while (s.len) {
+        size_t run = 0;
+        while (run < s.len && is_unreserved(s.ptr[run]))
+            run++;
+        buf_add(out, s.ptr, run);
+        s = slice_skip(s, run);
+        if (s.len) {
+            unsigned char c = (unsigned char)s.ptr[0];
+            buf_add(out, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+            s = slice_skip(s, 1);
+        }
     }
 }
 
