@@ -1,0 +1,287 @@
+/* What a configuration that is in order holds: defaults, values, overrides, ownership. */
+#include "common/config/config.h"
+
+#include "common/config/program.h"
+#include "common/queue/keys.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct config *parse(const char *text, const char *name)
+{
+    struct config *c = NULL;
+    struct config_problems problems;
+    config_problems_init(&problems);
+    if (config_parse(slice_str(text), name, &c, &problems) != OK)
+        fail_msg("%s", problems.text.ptr);
+    config_problems_clear(&problems);
+    return c;
+}
+
+static void has_the_contracts_defaults(void **state)
+{
+    (void)state;
+    struct config *c = parse("{\"sources\":{},\"destinations\":{}}", "x.json");
+    assert_string_equal(c->redis.shown, "redis://127.0.0.1:6379/0");
+    assert_string_equal(c->redis.prefix, "hookpace");
+    assert_int_equal(c->redis.partitions, 1);
+    assert_int_equal(c->redis.timeout_ms, 2000);
+    assert_string_equal(c->receiver.listen, "0.0.0.0:8080");
+    assert_int_equal(c->receiver.threads, 1);
+    assert_int_equal(c->receiver.max_body_bytes, 10485760);
+    assert_int_equal(c->receiver.max_inflated_bytes, 104857600);
+    assert_int_equal(c->receiver.max_inflight_bytes, 268435456);
+    assert_int_equal(c->receiver.header_timeout_ms, 10000);
+    assert_int_equal(c->receiver.body_timeout_ms, 30000);
+    assert_int_equal(c->receiver.max_connections, 10000);
+    assert_null(c->receiver.tls_cert);
+    assert_null(c->receiver.tls_key);
+    assert_string_equal(c->admin_listen, "127.0.0.1:8081");
+    assert_string_equal(c->dispatcher.listen, "127.0.0.1:8082");
+    assert_int_equal(c->dispatcher.concurrency, 256);
+    assert_int_equal(c->dispatcher.drain_ms, 15000);
+    assert_int_equal(c->dispatcher.allow_count, 0);
+    assert_int_equal(c->dispatcher.deny_count, 0);
+    assert_null(c->dispatcher.proxy);
+    assert_int_equal(c->delay_ms, 0);
+    assert_int_equal(c->delay_step_ms, 100);
+    assert_int_equal(c->retention.done_s, 86400);
+    assert_int_equal(c->retention.dead_s, 604800);
+    assert_int_equal(c->retention.dedup_s, 86400);
+    assert_int_equal(map_count(&c->accounts), 0);
+    assert_string_equal(c->file, "x.json");
+    config_unref(c);
+}
+
+static void defaults_of_sources_and_destinations(void **state)
+{
+    (void)state;
+    struct config *c = parse("{\"delay_ms\":50,\"redis\":{\"partitions\":16},\"sources\":{\"in\":{"
+                             "\"verify\":{\"scheme\":\"none\"},\"to\":[\"out\"]}},"
+                             "\"destinations\":{\"out\":{\"postback_url\":\"http://h/x\"}}}",
+                             "x.json");
+    static const int64_t schedule[] = {5, 300, 1800, 7200, 18000, 36000, 36000};
+    struct destination *d = config_destination(c, SLICE_LIT("out"));
+    assert_string_equal(d->name, "out");
+    assert_string_equal(d->lane, "out");
+    assert_int_equal(d->partition, keys_partition(SLICE_LIT("out"), 16));
+    assert_false(d->is_pingback);
+    assert_int_equal(d->delay_ms, 50);
+    assert_int_equal(d->order, ORDER_REQUEUE);
+    assert_int_equal(d->gzip, GZIP_KEEP);
+    assert_int_equal(d->concurrency, 16);
+    assert_int_equal(d->timeout_ms, 10000);
+    assert_int_equal(d->connect_timeout_ms, 3000);
+    assert_int_equal(d->lease_ms, 16000);
+    assert_true(d->verify_tls);
+    assert_null(d->ca_file);
+    assert_string_equal(d->headers, "");
+    assert_null(d->sign);
+    assert_int_equal(d->schedule_count, 7);
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(d->schedule_ms[i], schedule[i] * 1000);
+    assert_true(d->jitter > 0.19 && d->jitter < 0.21);
+    struct source *s = config_source(c, SLICE_LIT("in"));
+    assert_string_equal(s->name, "in");
+    assert_int_equal(s->to_count, 1);
+    assert_ptr_equal(s->to[0], d);
+    assert_true(s->payload_is_json);
+    assert_false(s->signed_over_wire);
+    assert_null(s->keep_headers);
+    assert_int_equal(s->id_picks + s->tag_picks + s->allow_count, 0);
+    assert_null(config_source(c, SLICE_LIT("out")));
+    assert_null(config_destination(c, SLICE_LIT("in")));
+    config_unref(c);
+}
+
+static const char full[] =
+    "{\"accounts\":{\"root\":{\"password\":\"password\",\"role\":\"admin\"},"
+    "\"acme\":{\"password\":\"12345678\",\"delay_ms\":100,\"sign\":{\"scheme\":\"semscraper\","
+    "\"secrets\":[\"12345678\"]}}},"
+    "\"dispatcher\":{\"egress\":{\"allow\":[\"10.1.0.0/16\",\"::1\"],\"deny\":[\"10.0.0.0/8\"],"
+    "\"proxy\":\"http://p:1\"}},"
+    "\"sources\":{\"in\":{\"verify\":{\"scheme\":\"hmac\",\"header\":\"X-Sig\",\"secrets\":"
+    "[\"12345678\",\"abcdefgh\"],\"allow\":[\"203.0.113.0/24\"]},\"id\":[\"/id\",\"/a/0\"],"
+    "\"tag\":[\"/tag\"],\"to\":[\"b\",\"a\"],\"payload\":\"any\",\"signed_over\":\"wire\","
+    "\"keep_headers\":[\"x-*\",\"link\"]},"
+    "\"bare\":{\"verify\":{\"scheme\":\"none\"},\"to\":[],\"keep_headers\":[]}},"
+    "\"destinations\":{\"a\":{\"pingback_url\":\"https://h/$id\",\"lane\":\"both\",\"delay_ms\":0,"
+    "\"order\":\"fifo\",\"gzip\":\"never\",\"verify_tls\":false,\"connect_timeout_ms\":100,"
+    "\"timeout_ms\":200,\"headers\":{\"X-Team\":\" seo \",\"Authorization\":\"Bearer x\"},"
+    "\"retry\":{\"schedule_s\":[0.25,2],\"jitter\":0}},"
+    "\"b\":{\"postback_url\":\"http://h\",\"lane\":\"both\",\"order\":\"fifo\","
+    "\"retry\":{\"schedule_s\":[]}}}}";
+
+static void reads_every_value(void **state)
+{
+    (void)state;
+    struct config *c = parse(full, "x.json");
+    const struct config_account *root = map_get(&c->accounts, SLICE_LIT("root"));
+    const struct config_account *acme = map_get(&c->accounts, SLICE_LIT("acme"));
+    assert_true(root->is_admin && !acme->is_admin);
+    assert_string_equal(root->password, "password");
+    assert_int_equal(root->delay_ms, -1);
+    assert_int_equal(acme->delay_ms, 100);
+    assert_true(root->sign == NULL && acme->sign != NULL);
+    assert_int_equal(c->dispatcher.allow_count, 2);
+    assert_int_equal(c->dispatcher.allow[1].bits, 128);
+    assert_int_equal(c->dispatcher.deny_count, 1);
+    assert_string_equal(c->dispatcher.proxy, "http://p:1");
+    const struct source *in = config_source(c, SLICE_LIT("in"));
+    const struct destination *a = config_destination(c, SLICE_LIT("a"));
+    const struct destination *b = config_destination(c, SLICE_LIT("b"));
+    assert_string_equal(scheme_name(in->verify), "hmac");
+    assert_int_equal(in->allow_count, 1);
+    assert_int_equal(in->id_picks, 2);
+    assert_int_equal(in->tag_picks, 1);
+    assert_int_equal(in->to_count, 2);
+    assert_true(in->to[0] == b && in->to[1] == a);
+    assert_true(!in->payload_is_json && in->signed_over_wire);
+    assert_int_equal(in->keep_count, 2);
+    assert_string_equal(in->keep_headers[1], "link");
+    const struct source *bare = config_source(c, SLICE_LIT("bare"));
+    assert_non_null(bare->keep_headers); /* an empty list, not the default */
+    assert_int_equal(bare->keep_count, 0);
+    assert_true(a->is_pingback && !b->is_pingback);
+    assert_string_equal(a->lane, "both");
+    assert_int_equal(a->order, ORDER_FIFO);
+    assert_int_equal(a->gzip, GZIP_NEVER);
+    assert_false(a->verify_tls);
+    assert_int_equal(a->lease_ms, 3300);
+    assert_string_equal(a->headers, "X-Team: seo\r\nAuthorization: Bearer x\r\n");
+    assert_int_equal(a->schedule_count, 2);
+    assert_int_equal(a->schedule_ms[0], 250);
+    assert_int_equal(b->schedule_count, 0);
+    config_unref(c);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    assert_int_equal(fclose(f), 0);
+}
+
+static void values_come_from_variables_and_files(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/hookpace-config-XXXXXX", path[128], file[128];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/hookpace.json", dir);
+    snprintf(file, sizeof file, "%s/password", dir);
+    write_file(file, "file password \r\n");
+    setenv("HOOKPACE_TEST_LANE", "from-env\n", 1);
+    write_file(path,
+               "{\"accounts\":{\"a\":{\"password\":\"file:password\"}},\"sources\":{},"
+               "\"destinations\":{\"out\":{\"postback_url\":\"http://h\",\"ca_file\":\"password\","
+               "\"lane\":\"env:HOOKPACE_TEST_LANE\"}}}");
+    struct config *c = NULL;
+    struct config_problems problems;
+    config_problems_init(&problems);
+    assert_int_equal(config_load(path, &c, &problems), OK);
+    const struct config_account *a = map_get(&c->accounts, SLICE_LIT("a"));
+    assert_string_equal(a->password, "file password ");
+    assert_string_equal(config_destination(c, SLICE_LIT("out"))->lane, "from-env");
+    assert_string_equal(config_destination(c, SLICE_LIT("out"))->ca_file, file);
+    config_unref(c);
+    write_file(file, "hunter2\n"); /* 7 bytes: the newline does not count */
+    assert_int_equal(config_load(path, &c, &problems), ERR_INVALID);
+    assert_string_equal(problems.text.ptr, "accounts.a.password: must have at least 8 bytes\n");
+    config_problems_clear(&problems);
+    unlink(file);
+    unlink(path);
+    assert_int_equal(config_load(path, &c, &problems), ERR_IO);
+    assert_non_null(strstr(problems.text.ptr, "No such file or directory"));
+    config_problems_clear(&problems);
+    assert_int_equal(config_load(dir, &c, &problems), ERR_IO);
+    assert_non_null(strstr(problems.text.ptr, "not a regular file"));
+    config_problems_clear(&problems);
+    rmdir(dir);
+}
+
+static void the_environment_wins_over_the_file(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"redis\":{\"url\":\"env:HOOKPACE_TEST_NONE\"},\"receiver\":{\"listen\":\"h:1\"},"
+        "\"sources\":{},\"destinations\":{}}";
+    setenv("HOOKPACE_REDIS_URL", "redis://:hunter2@r:1/2", 1);
+    setenv("HOOKPACE_LISTEN", "127.0.0.1:1", 1);
+    setenv("HOOKPACE_ADMIN_LISTEN", "", 1); /* as a compose file hands on what is not set */
+    setenv("HOOKPACE_DISPATCHER_LISTEN", "[::1]:3", 1);
+    struct config *c = parse(text, "x.json");
+    assert_string_equal(c->redis.shown, "redis://r:1/2");
+    assert_string_equal(c->redis.password, "hunter2");
+    assert_string_equal(c->receiver.listen, "127.0.0.1:1");
+    assert_string_equal(c->admin_listen, "127.0.0.1:8081");
+    assert_string_equal(c->dispatcher.listen, "[::1]:3");
+    config_unref(c);
+    setenv("HOOKPACE_REDIS_URL", "env:HOOKPACE_TEST_NONE", 1);
+    struct config_problems problems;
+    config_problems_init(&problems);
+    assert_int_equal(config_parse(slice_str(text), "x.json", &c, &problems), ERR_INVALID);
+    assert_string_equal(
+        problems.text.ptr,
+        "redis.url (HOOKPACE_REDIS_URL): the environment variable HOOKPACE_TEST_NONE is not set\n");
+    config_problems_clear(&problems);
+    unsetenv("HOOKPACE_REDIS_URL");
+    unsetenv("HOOKPACE_LISTEN");
+    unsetenv("HOOKPACE_ADMIN_LISTEN");
+    unsetenv("HOOKPACE_DISPATCHER_LISTEN");
+}
+
+static void finds_the_file(void **state)
+{
+    (void)state;
+    assert_string_equal(config_path("given.json"), "given.json");
+    setenv("HOOKPACE_CONFIG", "named.json", 1);
+    assert_string_equal(config_path(NULL), "named.json");
+    assert_string_equal(config_path("given.json"), "given.json");
+    unsetenv("HOOKPACE_CONFIG");
+    assert_string_equal(config_path(NULL), "/etc/hookpace/hookpace.json");
+}
+
+static void *use(void *arg)
+{
+    struct config *c = arg;
+    for (unsigned i = 0; i < 10000; i++)
+        config_unref(config_ref(c));
+    config_unref(c);
+    return NULL;
+}
+
+static void references_are_counted_across_threads(void **state)
+{
+    (void)state;
+    struct config *c = parse(full, "x.json");
+    pthread_t threads[4];
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use, config_ref(c)), 0);
+    for (unsigned i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(atomic_load(&c->refs), 1);
+    config_unref(c);
+    config_unref(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(has_the_contracts_defaults),
+        cmocka_unit_test(defaults_of_sources_and_destinations),
+        cmocka_unit_test(reads_every_value),
+        cmocka_unit_test(values_come_from_variables_and_files),
+        cmocka_unit_test(the_environment_wins_over_the_file),
+        cmocka_unit_test(finds_the_file),
+        cmocka_unit_test(references_are_counted_across_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
