@@ -10,15 +10,6 @@
 #define GZIP_WINDOW (15 + 16) /* gzip wrapper only; 32 more would also take zlib's */
 #define GZIP_LEVEL 6
 
-/* Packing: bodies that are smaller do not shrink enough, larger ones cost too much time on the hot
- * path. A 4 KiB window at memory level 4 and level 1 took 5.6 us per KB. */
-#define PACK_MIN 256
-#define PACK_MAX (64 * 1024)
-#define PACK_LEVEL 1
-#define PACK_WINDOW (-12)
-#define PACK_MEMORY 4
-#define UNPACK_WINDOW (-15) /* reads whatever window a record was packed with */
-
 bool gzip_is(struct slice s)
 {
     return s.len >= 2 && (unsigned char)s.ptr[0] == 0x1f && (unsigned char)s.ptr[1] == 0x8b;
@@ -155,68 +146,4 @@ enum err gzip_deflate_all(struct slice plain, struct buf *out)
         buf_wrote(out, bound - z.avail_out);
     deflateEnd(&z);
     return rc == Z_STREAM_END ? OK : ERR_TOO_BIG;
-}
-
-struct packer {
-    z_stream deflate, inflate;
-};
-
-struct packer *packer_new(void)
-{
-    struct packer *p = NEW(struct packer);
-    int rc = deflateInit2(&p->deflate, PACK_LEVEL, Z_DEFLATED, PACK_WINDOW, PACK_MEMORY,
-                          Z_DEFAULT_STRATEGY);
-    assert(rc == Z_OK);
-    rc = inflateInit2(&p->inflate, UNPACK_WINDOW);
-    assert(rc == Z_OK);
-    return p;
-}
-
-void packer_free(struct packer *p)
-{
-    if (!p)
-        return;
-    deflateEnd(&p->deflate);
-    inflateEnd(&p->inflate);
-    free(p);
-}
-
-bool packer_pack(struct packer *p, struct slice plain, struct buf *out)
-{
-    if (plain.len < PACK_MIN || plain.len > PACK_MAX || gzip_is(plain))
-        return false;
-    size_t room = plain.len - plain.len / 8; /* at least an eighth is to be saved */
-    if (out->failed || room > out->max - out->len)
-        return false;
-    char *to = buf_reserve(out, room);
-    int rc = deflateReset(&p->deflate);
-    assert(rc == Z_OK);
-    p->deflate.next_in = input(plain);
-    p->deflate.avail_in = (uInt)plain.len;
-    p->deflate.next_out = (Bytef *)to;
-    p->deflate.avail_out = (uInt)room;
-    if (deflate(&p->deflate, Z_FINISH) != Z_STREAM_END)
-        return false;
-    buf_wrote(out, room - p->deflate.avail_out);
-    return true;
-}
-
-enum err packer_unpack(struct packer *p, struct slice packed, size_t plain_len, struct buf *out)
-{
-    if (packed.len > PACK_MAX || plain_len > PACK_MAX)
-        return ERR_INVALID;
-    char *to = buf_reserve(out, plain_len);
-    if (!to)
-        return ERR_TOO_BIG;
-    int rc = inflateReset(&p->inflate);
-    assert(rc == Z_OK);
-    p->inflate.next_in = input(packed);
-    p->inflate.avail_in = (uInt)packed.len;
-    p->inflate.next_out = (Bytef *)to;
-    p->inflate.avail_out = (uInt)plain_len;
-    if (inflate(&p->inflate, Z_FINISH) != Z_STREAM_END || p->inflate.avail_in > 0 ||
-        p->inflate.avail_out > 0)
-        return ERR_INVALID;
-    buf_wrote(out, plain_len);
-    return OK;
 }

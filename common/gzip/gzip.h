@@ -34,14 +34,4 @@ enum err gzip_inflate_end(struct gzip_inflate *g, struct error *e) MUST_CHECK;
 enum err gzip_inflate_all(struct slice wire, struct buf *out, struct error *e) MUST_CHECK;
 enum err gzip_deflate_all(struct slice plain, struct buf *out) MUST_CHECK;
 
-/* The queue's packing of small bodies (raw deflate, fast level). One packer per thread: it keeps
- * zlib's working memory. pack appends to OUT and answers false (OUT unchanged) where nothing would
- * be saved; unpack needs the plain length. */
-struct packer;
-struct packer *packer_new(void);
-void packer_free(struct packer *p);
-bool packer_pack(struct packer *p, struct slice plain, struct buf *out);
-enum err packer_unpack(struct packer *p, struct slice packed, size_t plain_len,
-                       struct buf *out) MUST_CHECK;
-
 #endif

@@ -67,7 +67,6 @@ struct queue_take {
     struct metrics *metrics;
     struct take_handler handler;
     struct redis_script claim, sent, settle;
-    struct packer *packer;
     struct loop_timer *timer;
     struct part *parts;
     unsigned partitions;
@@ -176,7 +175,6 @@ struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct co
     q->conf = config_ref(conf);
     q->metrics = metrics;
     q->handler = *handler;
-    q->packer = packer_new();
     q->timer = loop_timer_new(l, turn, q);
     q->partitions = conf->redis.partitions;
     q->parts = xcalloc(q->partitions, sizeof *q->parts);
@@ -209,7 +207,6 @@ void queue_take_free(struct queue_take *q)
     }
     loop_timer_free(q->timer);
     args_clear(&q->args);
-    packer_free(q->packer);
     config_unref(q->conf);
     free(q->parts);
     free(q);
@@ -404,7 +401,7 @@ static void hand_over(struct part *p, const struct redis_reply *claim)
     struct claim *c = claim_new(q);
     c->d.partition = p->number;
     c->d.claimed_at = p->claim_at;
-    if (!claim_read(claim, q->packer, &c->d)) {
+    if (!claim_read(claim, &c->d)) {
         LOG(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
         claim_recycle(q, c); /* its lease will run out */
         return;

@@ -114,8 +114,7 @@ static enum err read_property(struct slice line, struct buf *headers, struct eve
     return ERR_INVALID;
 }
 
-enum err record_read(struct slice key, struct slice record, struct packer *packer,
-                     struct buf *scratch, struct event *e)
+enum err record_read(struct slice key, struct slice record, struct buf *scratch, struct event *e)
 {
     uint64_t plain_len = 0;
     char flag = 0;
@@ -137,7 +136,7 @@ enum err record_read(struct slice key, struct slice record, struct packer *packe
     e->has_body = flag != 'n';
     e->body = rest;
     if (flag == 'p')
-        rc = packer ? packer_unpack(packer, rest, plain_len, scratch) : ERR_INVALID;
+        rc = packer_unpack(rest, plain_len, scratch);
     else if (rest.len != plain_len)
         rc = ERR_INVALID;
     if (rc != OK || scratch->failed)

@@ -1,11 +1,15 @@
 /* record - how an event is kept in Redis: one string, a readable head and the body.   [pure]
  *
- *     hp1 1763691349123 9f86d081884c7d65 serphouse 1024 p\n     version, received_at ms, digest,
- * source, i 0197f0aa-...\n                                          body length, flags t my-tag\n
- *     c application/json\n                                      one line a property, only what is
- * there e gzip\n h X-GitHub-Event: push\n \n <body> raw, or packed (flag p)
+ *     hp1 1763691349123 9f86d081884c7d65 serphouse 1024 p\n      version, received_at ms, digest,
+ *     i 0197f0aa-...\n                                           source, body length, flags
+ *     t my-tag\n
+ *     c application/json\n                                       one line a property, only what
+ *     e gzip\n                                                   is there
+ *     h X-GitHub-Event: push\n
+ *     \n
+ *     <body>                                                     raw, or packed (flag p)
  *
- * Flags: `p` body is packed (raw deflate), `n` there is no body (a pingback), `-` none. The task id
+ * Flags: `p` body is packed (common/pack), `n` there is no body (a pingback), `-` none. The task id
  * (`i`) stands only where it differs from the key, that is for a second event of the same id. A
  * reader that meets another version than hp1 must leave the event alone.
  */
@@ -16,7 +20,7 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
-#include "common/gzip/gzip.h"
+#include "common/pack/pack.h"
 
 #define RECORD_DIGEST_LEN                                                                          \
     16 /* hex digits: the first 64 bits of SHA-256 over the body as received */
@@ -39,7 +43,7 @@ enum err record_write(const struct event *e, struct packer *packer, struct buf *
 /* Reads RECORD, stored under the event id KEY. Slices point into RECORD and KEY, and the unpacked
  * body and header lines into SCRATCH (which is reset). ERR_INVALID for damage or another version.
  */
-enum err record_read(struct slice key, struct slice record, struct packer *packer,
-                     struct buf *scratch, struct event *e) MUST_CHECK;
+enum err record_read(struct slice key, struct slice record, struct buf *scratch,
+                     struct event *e) MUST_CHECK;
 
 #endif

@@ -26,7 +26,7 @@ enum claim_field {
     CLAIM_FIELDS
 };
 
-bool claim_read(const struct redis_reply *claim, struct packer *packer, struct delivery *d)
+bool claim_read(const struct redis_reply *claim, struct delivery *d)
 {
     struct slice id = redis_text(redis_at(claim, CLAIM_ID));
     if (redis_count(claim) != CLAIM_FIELDS || id.len == 0)
@@ -45,8 +45,7 @@ bool claim_read(const struct redis_reply *claim, struct packer *packer, struct d
     d->send_until = d->claimed_at + redis_int(redis_at(claim, CLAIM_WINDOW_MS)) * 1000;
     d->report_sent = redis_int(redis_at(claim, CLAIM_REPORT)) != 0;
     buf_add_slice(&d->record, redis_text(redis_at(claim, CLAIM_RECORD)));
-    d->readable =
-        record_read(d->event_id, buf_slice(&d->record), packer, &d->scratch, &d->event) == OK;
+    d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
     return true;
 }
 

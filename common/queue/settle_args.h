@@ -10,7 +10,7 @@ struct redis_reply;
 
 /* Fills D from one claim of claim.lua's reply. RECORD and event are read too (d->readable). False
  * if the reply is not of that shape. */
-bool claim_read(const struct redis_reply *claim, struct packer *packer, struct delivery *d);
+bool claim_read(const struct redis_reply *claim, struct delivery *d);
 
 /* A result that waits to be recorded; plain value. */
 struct result {

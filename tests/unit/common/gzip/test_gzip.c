@@ -168,58 +168,6 @@ static void deflate_respects_the_ceiling(void **state)
     buf_clear(&wire);
 }
 
-static void packing_comes_back(void **state)
-{
-    (void)state;
-    struct packer *p = packer_new();
-    struct buf plain, packed, back;
-    buf_init(&plain, MIB);
-    buf_init(&packed, MIB);
-    buf_init(&back, MIB);
-    for (int i = 0; i < 40; i++)
-        buf_addf(&plain, "{\"position\":%d,\"title\":\"result\"},", i);
-    for (int round = 0; round < 3; round++) {
-        buf_reset(&packed);
-        buf_reset(&back);
-        assert_true(packer_pack(p, buf_slice(&plain), &packed));
-        assert_true(packed.len <= plain.len - plain.len / 8);
-        assert_int_equal(packer_unpack(p, buf_slice(&packed), plain.len, &back), OK);
-        assert_true(slice_eq(buf_slice(&back), buf_slice(&plain)));
-        assert_int_equal(packer_unpack(p, buf_slice(&packed), plain.len - 1, &back), ERR_INVALID);
-        assert_int_equal(packer_unpack(p, buf_slice(&packed), plain.len + 1, &back), ERR_INVALID);
-        assert_int_equal(packer_unpack(p, slice_make(packed.ptr, packed.len - 1), plain.len, &back),
-                         ERR_INVALID);
-    }
-    buf_clear(&plain);
-    buf_clear(&packed);
-    buf_clear(&back);
-    packer_free(p);
-}
-
-static void what_does_not_shrink_is_left(void **state)
-{
-    (void)state;
-    struct packer *p = packer_new();
-    struct buf out;
-    buf_init(&out, MIB);
-    unsigned char noise[1000];
-    uint32_t x = 1;
-    for (size_t i = 0; i < sizeof noise; i++) {
-        x = x * 1664525u + 1013904223u;
-        noise[i] = (unsigned char)(x >> 24);
-    }
-    buf_add_str(&out, "head");
-    assert_false(packer_pack(p, slice_make(noise, sizeof noise), &out));
-    assert_false(packer_pack(p, text("short"), &out));
-    char *large = calloc(1, 65537);
-    assert_false(packer_pack(p, slice_make(large, 65537), &out));
-    assert_int_equal(out.len, 4);
-    assert_true(packer_pack(p, slice_make(large, 65536), &out));
-    free(large);
-    buf_clear(&out);
-    packer_free(p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,8 +178,6 @@ int main(void)
         cmocka_unit_test(a_bomb_stops_at_the_ceiling),
         cmocka_unit_test(the_sink_can_stop_it),
         cmocka_unit_test(deflate_respects_the_ceiling),
-        cmocka_unit_test(packing_comes_back),
-        cmocka_unit_test(what_does_not_shrink_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
