@@ -1,5 +1,7 @@
 #include "dispatcher/request.h"
 
+#include "common/gzip/gzip.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
