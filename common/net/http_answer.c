@@ -1,6 +1,7 @@
 /* Writing answers. The head is made in a buffer of the server's and goes out with the body in one
  * system call; only what the socket does not take is copied into the bufferevent, which would
  * otherwise cost a turn of the loop and two epoll_ctl calls an answer. */
+#include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -114,6 +115,7 @@ static void write_head(struct http_server *s, const struct answer *a)
     ADD(b, "\r\n");
     buf_add_slice(b, a->headers);
     ADD(b, "\r\n");
+    assert(!b->failed); /* a handler's headers are its own few lines */
 }
 
 /* Writes V now if nothing waits before it. The bytes that went out, or -1 on a broken connection.

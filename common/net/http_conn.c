@@ -1,7 +1,6 @@
 #include "common/net/http_conn.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -27,9 +26,14 @@ static void on_read(struct bufferevent *bev, void *ctx);
 static void on_write(struct bufferevent *bev, void *ctx);
 static void on_event(struct bufferevent *bev, short what, void *ctx);
 
-static size_t input_len(const struct conn *c)
+size_t conn_input_len(const struct conn *c)
 {
     return evbuffer_get_length(bufferevent_get_input(c->bev));
+}
+
+void conn_input_drop(struct conn *c, size_t n)
+{
+    evbuffer_drain(bufferevent_get_input(c->bev), n);
 }
 
 static size_t output_len(const struct conn *c)
@@ -71,7 +75,7 @@ static void adjust_reading(struct conn *c)
 {
     const struct http_limits *l = &c->server->limits;
     size_t room = l->uri_max + l->headers_max + HEAD_EXTRA;
-    bool want = !c->held && !c->eof && input_len(c) < (room > INPUT_MAX ? room : INPUT_MAX);
+    bool want = !c->held && !c->eof && conn_input_len(c) < (room > INPUT_MAX ? room : INPUT_MAX);
     if (want == c->reading)
         return;
     c->reading = want;
@@ -125,14 +129,14 @@ void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us)
 bool conn_is_idle(const struct conn *c)
 {
     char byte;
-    return c->state == CONN_IDLE && input_len(c) == 0 &&
+    return c->state == CONN_IDLE && conn_input_len(c) == 0 &&
            recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
 /* What waits in the input is looked at in a turn of its own, not from within a handler's call. */
 static void look_again(struct conn *c)
 {
-    if (input_len(c))
+    if (conn_input_len(c))
         bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
@@ -158,7 +162,7 @@ static void start_linger(struct conn *c)
 /* The answer has left. */
 static void finish_write(struct conn *c)
 {
-    bool unread = c->cut_off || input_len(c) > 0;
+    bool unread = c->cut_off || conn_input_len(c) > 0;
     if (c->close_after && unread && !c->eof) {
         start_linger(c); /* closing now would reset the connection, and the answer be lost */
         return;
@@ -206,11 +210,13 @@ void conn_answered(struct conn *c, bool keep)
         look_again(c);
 }
 
-static void refuse(struct conn *c, enum http_fault f, bool head_only)
+void conn_refuse(struct conn *c, enum http_fault f)
 {
     struct http_server *s = c->server;
     const struct http_fault_answer *a = http_fault_answer(f);
     struct http_request *r = c->request;
+    const struct http_request *judged = r ? r : c->spent; /* spent: no handler ever saw it */
+    bool head_only = judged && slice_eq(judged->head.method, SLICE_LIT("HEAD"));
     char peer[ADDR_TEXT];
     bool nested = c->busy;
     c->busy = true;
@@ -228,11 +234,6 @@ static void refuse(struct conn *c, enum http_fault f, bool head_only)
     conn_answered(c, false);
 }
 
-void conn_refuse(struct conn *c, enum http_fault f)
-{
-    refuse(c, f, c->request && slice_eq(c->request->head.method, SLICE_LIT("HEAD")));
-}
-
 void conn_expired(struct conn *c)
 {
     bool told = !c->secure || c->ready;
@@ -244,165 +245,13 @@ void conn_expired(struct conn *c)
         conn_kill(c);
 }
 
-/* --- reading --- */
+/* --- events --- */
 
-/* The input from its start, in one piece as far as it is; all of it if ALL. */
-static struct slice input_piece(struct conn *c, bool all)
+static void drop_input(struct conn *c)
 {
-    struct evbuffer *in = bufferevent_get_input(c->bev);
-    struct evbuffer_iovec v = {NULL, 0};
-    if (all)
-        return slice_make(evbuffer_pullup(in, -1), evbuffer_get_length(in));
-    if (evbuffer_peek(in, -1, NULL, &v, 1) < 1)
-        return slice_make(NULL, 0);
-    return slice_make(v.iov_base, v.iov_len);
-}
-
-static void input_drop(struct conn *c, size_t n)
-{
-    evbuffer_drain(bufferevent_get_input(c->bev), n);
-}
-
-static bool body_ended(struct conn *c, struct http_request *r)
-{
-    const struct http_handler *h = &c->server->handler;
-    r->complete = true;
-    c->state = CONN_WAIT;
-    deadline_drop(&c->deadline);
-    h->on_complete(r, h->ctx);
-    return true;
-}
-
-static bool begin_body(struct conn *c, struct http_request *r)
-{
-    const struct http_handler *h = &c->server->handler;
-    if (r->framing.length > (int64_t)r->body_max) {
-        conn_refuse(c, FAULT_BODY_TOO_LARGE);
-        return true;
-    }
-    if (r->framing.expect_continue && input_len(c) == 0) {
-        if (!r->wants_body) { /* unread, so that the answer closes */
-            c->state = CONN_WAIT;
-            h->on_complete(r, h->ctx);
-            return true;
-        }
-        if (!answer_write_continue(c)) {
-            conn_kill(c);
-            return true;
-        }
-    }
-    c->state = CONN_BODY;
-    if (!r->paused)
-        conn_set_deadline(c, DEADLINE_BODY, c->server->limits.body_timeout_us);
-    else
-        r->paused_left = c->server->limits.body_timeout_us;
-    return true;
-}
-
-/* Takes the complete head off the input and shows it to the handler. */
-static bool begin_request(struct conn *c, struct slice bytes)
-{
-    struct http_server *s = c->server;
-    struct http_request *r = request_take(s);
-    struct http_scan scan = c->scan;
-    r->conn = c;
-    r->started = c->began;
-    r->body_max = s->limits.body_max;
-    struct slice head = request_keep_head(r, slice_make(bytes.ptr, scan.pos));
-    input_drop(c, head.len);
-    c->scan = (struct http_scan){0};
-    c->served = true;
-    enum http_fault f = http_parser_head(r->parser, head, &scan, &r->head, &r->complete);
-    if (f == FAULT_NONE)
-        f = http_rules_head(&r->head, &r->framing);
-    if (f != FAULT_NONE) {
-        c->spent = r;
-        refuse(c, f, slice_eq(r->head.method, SLICE_LIT("HEAD")));
-        return true;
-    }
-    r->query = r->head.target;
-    r->path = slice_cut(&r->query, '?');
-    c->request = r;
-    c->state = CONN_WAIT;
-    deadline_drop(&c->deadline);
-    s->handler.on_request(r, s->handler.ctx);
-    if (c->request != r || c->dead)
-        return true; /* answered */
-    return r->complete ? body_ended(c, r) : begin_body(c, r);
-}
-
-static bool read_head(struct conn *c)
-{
-    const struct http_limits *l = &c->server->limits;
-    const struct http_scan_limits max = {l->uri_max, l->headers_max, l->header_count_max};
-    enum http_fault f;
-    if (input_len(c) == 0) {
-        if (c->eof)
-            conn_kill(c);
-        return false;
-    }
-    if (c->state == CONN_IDLE) {
-        c->state = CONN_HEAD;
-        c->began = clock_mono_us();
-    }
-    struct slice bytes = input_piece(c, false);
-    enum http_scan_verdict v = http_scan(&c->scan, bytes, &max, &f);
-    if (v == SCAN_MORE && bytes.len < input_len(c)) {
-        bytes = input_piece(c, true);
-        v = http_scan(&c->scan, bytes, &max, &f);
-    }
-    if (v == SCAN_DONE)
-        return begin_request(c, bytes);
-    if (v == SCAN_FAULT)
-        conn_refuse(c, f);
-    else if (c->eof)
-        conn_kill(c);
-    else if (!deadline_is_set(&c->deadline) || c->deadline.kind != DEADLINE_HEAD)
-        conn_set_deadline(c, DEADLINE_HEAD, l->header_timeout_us);
-    return v == SCAN_FAULT;
-}
-
-static bool on_piece(void *ctx, struct slice piece)
-{
-    struct conn *c = ctx;
-    const struct http_handler *h = &c->server->handler;
-    if (c->request->wants_body)
-        h->on_body(c->request, piece, h->ctx);
-    return c->request && !c->dead;
-}
-
-static bool read_body(struct conn *c)
-{
-    struct http_request *r = c->request;
-    struct slice piece = input_piece(c, false);
-    enum http_fault f = FAULT_NONE;
-    bool complete = false;
-    size_t used = piece.len;
-    if (piece.len == 0 || r->paused)
-        return false;
-    if (r->framing.chunked)
-        f = http_chunks_judge(&r->chunks, piece, r->body_max, &piece.len);
-    if (f == FAULT_NONE)
-        f = http_parser_body(r->parser, piece, on_piece, c, &used, &complete);
-    if (c->request != r || c->dead)
-        return true; /* answered */
-    /* llhttp and our own judgement must see the same end of a chunked body. */
-    if (f == FAULT_NONE && r->framing.chunked && (used != piece.len || complete != r->chunks.done))
-        f = FAULT_CHUNK;
-    if (f != FAULT_NONE) {
-        conn_refuse(c, f);
-        return true;
-    }
-    input_drop(c, used);
-    return complete ? body_ended(c, r) : true;
-}
-
-static bool drop_input(struct conn *c)
-{
-    c->dropped += input_len(c);
-    input_drop(c, input_len(c));
+    c->dropped += conn_input_len(c);
+    conn_input_drop(c, conn_input_len(c));
     c->held = c->dropped > LINGER_BYTES; /* no more of it; the client may still read for a while */
-    return false;
 }
 
 /* One step; true if another may follow at once. */
@@ -411,18 +260,19 @@ static bool step(struct conn *c)
     switch (c->state) {
     case CONN_IDLE:
     case CONN_HEAD:
-        return read_head(c);
+        return conn_read_head(c);
     case CONN_BODY:
-        return read_body(c);
+        return conn_read_body(c);
     case CONN_WRITE:
         if (output_len(c))
             return false;
         finish_write(c);
         return true;
     case CONN_LINGER:
-        return drop_input(c);
+        drop_input(c);
+        return false;
     case CONN_WAIT:
-        break;
+        return false;
     }
     return false;
 }

@@ -120,6 +120,15 @@ void conn_pause(struct conn *c, bool paused);
 /* True if there is not a byte of a request, in our buffers or the kernel's. */
 bool conn_is_idle(const struct conn *c);
 
+/* Bytes read and not yet taken. */
+size_t conn_input_len(const struct conn *c);
+void conn_input_drop(struct conn *c, size_t n);
+
+/* --- http_read.c --- */
+/* One step in CONN_IDLE or CONN_HEAD, and in CONN_BODY; true if another may follow at once. */
+bool conn_read_head(struct conn *c);
+bool conn_read_body(struct conn *c);
+
 /* --- http_server.c --- */
 /* A deadline was set to AT. */
 void server_watch(struct http_server *s, mono_us at);
