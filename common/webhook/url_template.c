@@ -251,8 +251,6 @@ enum err url_template_new(struct slice text, struct url_template **out, struct e
 {
     if (text.len > URL_TEMPLATE_MAX)
         return fail(e, ERR_INVALID, "longer than %d bytes", URL_TEMPLATE_MAX);
-    if (text.len && memchr(text.ptr, '\0', text.len))
-        return fail(e, ERR_INVALID, "holds a NUL");
     struct url_template *t = NEW(struct url_template);
     t->text = xslicedup(text);
     enum err rc = parse(t, slice_make(t->text, text.len), e);

@@ -175,6 +175,10 @@ def standard_webhooks():
     case("two paddings", "invalid", signature=good + "=")
     # the same digest, spelled with set bits that the padding leaves over
     case("unused bits", "invalid", signature=good[:-2] + chr(ord(good[-2]) + 1) + "=")
+    digest = base64.b64decode(good[3:])
+    case("a byte more", "invalid", signature="v1," + base64.b64encode(digest + b"x").decode())
+    case("a byte less", "invalid", signature="v1," + base64.b64encode(digest[:-1]).decode())
+    case("unreadable and stale", "invalid", at=str(NOW - 301), signature="v1,?")
     tricky = next(i for i in range(1000) if {"+", "/"} <= set(sw_signature(SW_KEY, f"m{i}", NOW)))
     case("plus and slash", "ok", id=f"m{tricky}")
     case("base64url", "invalid", id=f"m{tricky}", signature=sw_signature(
@@ -298,6 +302,9 @@ def custom():
     back = [("signed", "{body}.{timestamp}.{id}"), ("id_header", "X-Id"), ("timestamp_header", "X-Time")]
     emit("hmac: everything behind the body", "hmac", fields=back, expect="ok", headers=[
         ("X-Id", "i"), ("X-Time", NOW), ("X-Signature", hexmac(SECRET, BODY + f".{NOW}.i".encode()))])
+    emit("hmac: everything behind the body, the id's neighbour in the id", "hmac", fields=back,
+         expect="invalid", headers=[("X-Id", "i.j"), ("X-Time", NOW), (
+             "X-Signature", hexmac(SECRET, BODY + f".{NOW}.i.j".encode()))])
     emit("hmac: an id that is only carried", "hmac", fields=[("id_header", "X-Id")], expect="ok",
          headers=[("X-Signature", hexmac(SECRET, BODY))])
     emit("hmac: long secret", "hmac", secrets=["k" * 200], expect="ok",
@@ -336,6 +343,7 @@ def credentials():
     case("password of another", "invalid", auth=[basic("joe:l\u00f6sung-1")], secrets=users, scheme="basic")
     case("not base64", "invalid", auth=["Basic joe:pass:word"], secrets=users, scheme="basic")
     case("broken padding", "invalid", auth=[basic(users[0]) + "="], secrets=users, scheme="basic")
+    case("no padding", "invalid", auth=[basic(users[0]).rstrip("=")], secrets=users, scheme="basic")
     case("absent", "missing", secrets=users, scheme="basic")
     case("bearer", "missing", auth=["Bearer am9l"], secrets=users, scheme="basic")
     case("two", "invalid", auth=[basic(users[0])] * 2, secrets=users, scheme="basic")

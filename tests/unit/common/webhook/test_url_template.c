@@ -164,8 +164,11 @@ static void bad_urls_are_refused_with_their_reason(void **state)
         refuse(rows[i].text, rows[i].want);
     struct url_template *t = NULL;
     assert_int_equal(url_template_new(slice_make("http://h/\0", 10), &t, NULL), ERR_INVALID);
+    assert_int_equal(url_template_new(slice_make("http://h\0/", 10), &t, NULL), ERR_INVALID);
     char longest[URL_TEMPLATE_MAX + 2];
     memset(longest, 'a', sizeof(longest));
+    memcpy(longest, "http://", 7);
+    assert_int_equal(url_template_new(slice_make(longest, 7 + 254), &t, NULL), ERR_INVALID);
     memcpy(longest, "http://h/", 9);
     assert_int_equal(url_template_new(slice_make(longest, URL_TEMPLATE_MAX + 1), &t, NULL),
                      ERR_INVALID);
