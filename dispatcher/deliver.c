@@ -5,6 +5,7 @@
 #include "common/base/metrics.h"
 #include "common/crypto/crypto.h"
 #include "common/net/loop.h"
+#include "dispatcher/flight.h"
 #include "dispatcher/outcome.h"
 #include "dispatcher/pace_guard.h"
 #include "dispatcher/targets.h"
@@ -12,21 +13,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define FLIGHTS_KEPT_MAX 512
 /* Claims bring their bodies along: with so many bytes in flight no more are taken. */
 #define BYTES_IN_FLIGHT_MAX ((size_t)256 * 1024 * 1024)
-
-struct flight { /* Owned by its engine: in `flights`, or in `spare` for reuse. */
-    struct flight *next, *prev;
-    struct deliver *engine;
-    struct delivery *delivery; /* owned until it is settled */
-    struct target *target;     /* NULL before the start */
-    struct http_call *call;    /* NULL unless under way */
-    struct loop_timer *hold;   /* made when first needed */
-    struct request request;
-    bool was_sent;
-    int64_t wait_ms; /* of a release that may_send asked for */
-};
 
 struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
@@ -37,8 +25,7 @@ struct deliver { /* Owned by the dispatcher. */
     struct loop_timer *sweeper; /* frees retired sets outside of their callbacks */
     struct pace_guard pace;
     struct metric_series *overshoot;
-    struct flight *flights, *spare;
-    size_t in_flight, spare_count, bytes_in_flight;
+    struct flights flights;
     bool draining;
     void (*on_idle)(void *ctx);
     void *on_idle_ctx;
@@ -52,71 +39,17 @@ static const struct http_hooks hooks = {may_connect, may_send, on_done};
 
 /* ---- flights ---- */
 
-static struct flight *flight_new(struct deliver *e, struct delivery *d)
-{
-    struct flight *f = e->spare;
-    if (f) {
-        e->spare = f->next;
-        e->spare_count--;
-    } else {
-        f = NEW(struct flight);
-        f->engine = e;
-        request_init(&f->request);
-    }
-    f->delivery = d;
-    f->target = NULL;
-    f->call = NULL;
-    f->was_sent = false;
-    f->wait_ms = 0;
-    f->prev = NULL;
-    f->next = e->flights;
-    if (f->next)
-        f->next->prev = f;
-    e->flights = f;
-    e->in_flight++;
-    e->bytes_in_flight += d->record.len + d->scratch.len;
-    d->ctx = f;
-    return f;
-}
-
-static void flight_destroy(struct flight *f)
-{
-    loop_timer_free(f->hold);
-    request_clear(&f->request);
-    free(f);
-}
-
-static void flight_free(struct flight *f)
-{
-    struct deliver *e = f->engine;
-    if (f->prev)
-        f->prev->next = f->next;
-    else
-        e->flights = f->next;
-    if (f->next)
-        f->next->prev = f->prev;
-    e->in_flight--;
-    if (e->spare_count >= FLIGHTS_KEPT_MAX) {
-        flight_destroy(f);
-        return;
-    }
-    request_reset(&f->request);
-    f->next = e->spare;
-    e->spare = f;
-    e->spare_count++;
-}
-
 static void ask_for_more(struct deliver *e)
 {
     size_t most = e->targets->conf->dispatcher.concurrency;
-    bool full = e->draining || e->in_flight >= most || e->bytes_in_flight >= BYTES_IN_FLIGHT_MAX;
-    queue_take_set_capacity(e->queue, full ? 0 : most - e->in_flight);
+    bool full = e->draining || e->flights.count >= most || e->flights.bytes >= BYTES_IN_FLIGHT_MAX;
+    queue_take_set_capacity(e->queue, full ? 0 : most - e->flights.count);
 }
 
 static void call_idle(void *ctx)
 {
     struct deliver *e = ctx;
-    if (e->in_flight == 0)
+    if (e->flights.count == 0)
         e->on_idle(e->on_idle_ctx);
 }
 
@@ -202,12 +135,10 @@ static void settle(struct flight *f, enum attempt_end end, const struct http_res
     };
     if (f->target)
         target_release(f->target, e);
-    e->bytes_in_flight -= d->record.len + d->scratch.len;
-    d->ctx = NULL;
-    flight_free(f);
+    flight_end(&e->flights, f);
     queue_take_settle(e->queue, d, &s);
     ask_for_more(e);
-    if (e->draining && e->in_flight == 0)
+    if (e->draining && e->flights.count == 0)
         loop_defer(e->loop, call_idle, e);
 }
 
@@ -270,7 +201,8 @@ static void hold(struct flight *f, int64_t wait_us)
 void deliver_claimed(void *ctx, struct delivery *d)
 {
     struct deliver *e = ctx;
-    struct flight *f = flight_new(e, d);
+    struct flight *f = flight_begin(&e->flights, d);
+    f->engine = e;
     ask_for_more(e);
     if (e->draining) {
         settle(f, END_DRAINING, NULL);
@@ -388,24 +320,24 @@ void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
     e->on_idle = on_idle;
     e->on_idle_ctx = ctx;
     ask_for_more(e);
-    for (struct flight *f = e->flights, *next; f; f = next) {
+    for (struct flight *f = e->flights.first, *next; f; f = next) {
         next = f->next;
         if (!f->was_sent)
             hand_back(f);
     }
-    if (e->in_flight == 0)
+    if (e->flights.count == 0)
         loop_defer(e->loop, call_idle, e);
 }
 
 void deliver_release_all(struct deliver *e)
 {
-    while (e->flights)
-        hand_back(e->flights);
+    while (e->flights.first)
+        hand_back(e->flights.first);
 }
 
 size_t deliver_in_flight(const struct deliver *e)
 {
-    return e->in_flight;
+    return e->flights.count;
 }
 
 enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metrics,
@@ -437,11 +369,7 @@ void deliver_free(struct deliver *e)
     if (!e)
         return;
     deliver_release_all(e);
-    while (e->spare) {
-        struct flight *f = e->spare;
-        e->spare = f->next;
-        flight_destroy(f);
-    }
+    flights_clear(&e->flights);
     target_set_free(e->targets);
     sweep(e);
     assert(!e->retired);

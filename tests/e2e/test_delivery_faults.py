@@ -45,7 +45,7 @@ def test_connections_are_kept(stack):
     receiver, _ = run(stack, sink.url())
     for n in range(20):
         receiver.send(f"e{n}")
-        sink.wait_count(n + 1)
+        wait_end(stack, f"e{n}")
     assert sink.connections == 1
 
 

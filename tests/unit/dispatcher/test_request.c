@@ -84,7 +84,7 @@ static const char *header(const struct fixture *f, const char *name)
     while (rest.len) {
         struct slice line = slice_cut(&rest, '\n');
         assert_true(line.len && line.ptr[line.len - 1] == '\r');
-        line.len--;
+        line = slice_make(line.ptr, line.len ? line.len - 1 : 0);
         struct slice key = slice_cut(&line, ':');
         if (!slice_eq_nocase(key, slice_str(name)))
             continue;

@@ -1,0 +1,87 @@
+#include "dispatcher/flight.h"
+
+#include "common/base/alloc.h"
+#include "common/net/loop.h"
+#include "common/queue/queue_take.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define SPARE_MAX 512
+
+static size_t bytes_of(const struct delivery *d)
+{
+    return d->record.len + d->scratch.len;
+}
+
+static struct flight *take_spare(struct flights *l)
+{
+    struct flight *f = l->spare;
+    if (f) {
+        l->spare = f->next;
+        l->spare_count--;
+        return f;
+    }
+    f = NEW(struct flight);
+    request_init(&f->request);
+    return f;
+}
+
+struct flight *flight_begin(struct flights *l, struct delivery *d)
+{
+    struct flight *f = take_spare(l);
+    f->delivery = d;
+    f->target = NULL;
+    f->call = NULL;
+    f->was_sent = false;
+    f->wait_ms = 0;
+    f->prev = NULL;
+    f->next = l->first;
+    if (f->next)
+        f->next->prev = f;
+    l->first = f;
+    l->count++;
+    l->bytes += bytes_of(d);
+    d->ctx = f;
+    return f;
+}
+
+static void destroy(struct flight *f)
+{
+    loop_timer_free(f->hold);
+    request_clear(&f->request);
+    free(f);
+}
+
+void flight_end(struct flights *l, struct flight *f)
+{
+    if (f->prev)
+        f->prev->next = f->next;
+    else
+        l->first = f->next;
+    if (f->next)
+        f->next->prev = f->prev;
+    l->count--;
+    l->bytes -= bytes_of(f->delivery);
+    f->delivery->ctx = NULL;
+    f->delivery = NULL;
+    if (l->spare_count >= SPARE_MAX) {
+        destroy(f);
+        return;
+    }
+    request_reset(&f->request);
+    f->next = l->spare;
+    l->spare = f;
+    l->spare_count++;
+}
+
+void flights_clear(struct flights *l)
+{
+    assert(!l->first);
+    while (l->spare) {
+        struct flight *f = l->spare;
+        l->spare = f->next;
+        destroy(f);
+    }
+    l->spare_count = 0;
+}

@@ -1,0 +1,42 @@
+/* flight - one claimed delivery in the engine's hands, and the list of all of them.
+ *
+ * Flights are used again, with the memory of their requests: in steady operation an attempt allocates
+ * nothing here.
+ */
+#ifndef DISPATCHER_FLIGHT_H
+#define DISPATCHER_FLIGHT_H
+
+#include "dispatcher/request.h"
+
+struct deliver;
+struct delivery;
+struct http_call;
+struct loop_timer;
+struct target;
+
+struct flight { /* Owned by its list: in use, or spare. */
+    struct flight *next, *prev;
+    struct deliver *engine;
+    struct delivery *delivery; /* owned until it is settled */
+    struct target *target;     /* NULL before the start */
+    struct http_call *call;    /* NULL unless under way */
+    struct loop_timer *hold;   /* made when first needed, kept */
+    struct request request;
+    bool was_sent;
+    int64_t wait_ms; /* of a release that may_send asked for */
+};
+
+struct flights { /* Owned by the engine; zeroed to begin with, flights_clear at the end. */
+    struct flight *first, *spare;
+    size_t count, spare_count;
+    size_t bytes; /* of the deliveries' records */
+};
+
+/* A flight for D, at the front of the list. */
+struct flight *flight_begin(struct flights *l, struct delivery *d);
+/* Takes F out; D is the caller's again. */
+void flight_end(struct flights *l, struct flight *f);
+/* Frees the spare ones. None may be in use. */
+void flights_clear(struct flights *l);
+
+#endif
