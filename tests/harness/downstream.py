@@ -117,6 +117,8 @@ class Downstream:
         self.open = set()
         self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # inherited by what is accepted: set there, it would come too late for a connection's first request
+        self.listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.listener.bind((host, port))
         self.listener.listen(1024)
         self.port = self.listener.getsockname()[1]
@@ -231,8 +233,6 @@ class Downstream:
                 except (ssl.SSLError, OSError):
                     self.handshake_failures += 1
                     return
-            else:
-                sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             Connection(self, sock, number).run()
         except (OSError, ValueError):
             pass
@@ -274,9 +274,9 @@ class Connection:
                 return
             dying = answer.die_on_reuse
 
-    def _more(self):
+    def _more(self, most=262144):
         if self.timed:
-            data, ancillary, _, _ = self.sock.recvmsg(262144, 64)
+            data, ancillary, _, _ = self.sock.recvmsg(most, 64)
             self.at_ns = time.time_ns()
             for level, kind, value in ancillary:
                 if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
@@ -290,7 +290,8 @@ class Connection:
 
     def read(self):
         """The next request, or None at the end of the connection."""
-        if not self.buffer and not self._more():
+        # a stamp is that of the last packet read: only the first one's is wanted
+        if not self.buffer and not self._more(16):
             return None
         at_ns = self.at_ns
         while (end := self.buffer.find(b"\r\n\r\n")) < 0:

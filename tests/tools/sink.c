@@ -82,7 +82,6 @@ static void on_accept(struct sink *s)
             continue;
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
         s->conns[fd] = NEW(struct conn);
         watch(s, fd);
     }
@@ -250,6 +249,8 @@ static void open_listener(struct sink *s, unsigned port)
     socklen_t len = sizeof at;
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    /* inherited by what is accepted: set there, it would come too late for a first request */
+    setsockopt(s->listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
     if (bind(s->listener, (struct sockaddr *)&at, len) != 0 || listen(s->listener, 4096) != 0 ||
         getsockname(s->listener, (struct sockaddr *)&at, &len) != 0)
         die("listen");
