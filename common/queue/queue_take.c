@@ -55,6 +55,7 @@ struct part { /* one partition; owned by its queue_take */
     struct claim_list results; /* to be recorded */
     struct args sent;          /* send reports of this turn */
     bool claiming;             /* a claim is on its way */
+    bool limits_due;           /* Redis does not know our limits yet: nothing of ours is claimed */
     bool again;                /* look again although the last claim said it may wait */
     size_t wanted;             /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
@@ -66,7 +67,7 @@ struct queue_take {
     struct config *conf;
     struct metrics *metrics;
     struct take_handler handler;
-    struct redis_script claim, sent, settle;
+    struct redis_script claim, sent, settle, limits;
     struct loop_timer *timer;
     struct part *parts;
     unsigned partitions;
@@ -184,6 +185,7 @@ struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct co
     redis_script_init(&q->claim, "claim", lua_claim, lua_claim_len);
     redis_script_init(&q->sent, "sent", lua_sent, lua_sent_len);
     redis_script_init(&q->settle, "settle", lua_settle, lua_settle_len);
+    redis_script_init(&q->limits, "limits", lua_limits, lua_limits_len);
     return q;
 }
 
@@ -385,6 +387,42 @@ void queue_take_on_settled(struct queue_take *q, void (*fn)(void *ctx), void *ct
     q->on_settled_ctx = ctx;
 }
 
+/* --- limits --- */
+
+static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct part *p = ctx;
+    if (rc == OK && redis_kind(r) == REDIS_INT)
+        return;
+    p->limits_due = true;
+    LOG_RARELY(LL_WARN, "limits.not_written", LS("reason", err_word(rc)),
+               LSL("reply", redis_text(r)));
+}
+
+/* What claim.lua must know of the destinations of a partition. Tried again before the next claim if
+ * it fails. */
+static void write_limits(struct part *p)
+{
+    struct queue_take *q = p->q;
+    struct args *a = &q->args;
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    args_reset(a);
+    args_add(a, slice_str(p->base));
+    while (map_next(&q->conf->destinations, &at, &name, &value)) {
+        const struct destination *d = value;
+        if (d->partition != p->number)
+            continue;
+        args_add(a, name);
+        size_t mark = args_mark(a);
+        buf_addf(&a->text, "%u %lld %lld %zu", d->concurrency, (long long)d->lease_ms,
+                 (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1);
+        args_add_since(a, mark);
+    }
+    p->limits_due = run_script(p, &q->limits, a, on_limits_reply, p) != OK;
+}
+
 /* --- claims --- */
 
 static void count_requeues(struct queue_take *q, const struct redis_reply *moved)
@@ -467,6 +505,8 @@ static void turn(void *ctx)
         flush_sent(p);
         flush_results(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q);
+        if (want > 0 && p->limits_due)
+            write_limits(p);
         if (want > 0)
             claim_now(p, want);
     }
@@ -489,42 +529,6 @@ void queue_take_wake(struct queue_take *q)
 }
 
 /* --- connection and configuration --- */
-
-static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
-{
-    (void)ctx;
-    if (rc != OK || redis_kind(r) == REDIS_FAILED)
-        LOG_RARELY(LL_WARN, "limits.not_written", LS("reason", err_word(rc)),
-                   LSL("reply", redis_text(r)));
-}
-
-/* HSET limits <destination> "<concurrency> <lease ms> <window ms> <attempts>": what claim.lua must
- * know of the destinations of a partition. */
-static void write_limits(struct part *p)
-{
-    struct queue_take *q = p->q;
-    struct args *a = &q->args;
-    size_t at = 0;
-    struct slice name;
-    void *value;
-    args_reset(a);
-    args_add(a, SLICE_LIT("HSET"));
-    size_t mark = args_mark(a);
-    buf_addf(&a->text, "%slimits", p->base);
-    args_add_since(a, mark);
-    while (map_next(&q->conf->destinations, &at, &name, &value)) {
-        const struct destination *d = value;
-        if (d->partition != p->number)
-            continue;
-        args_add(a, name);
-        mark = args_mark(a);
-        buf_addf(&a->text, "%u %lld %lld %zu", d->concurrency, (long long)d->lease_ms,
-                 (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1);
-        args_add_since(a, mark);
-    }
-    if (a->count > 2 && redis_command(q->redis, args_slices(a), a->count, on_limits_reply, q) != OK)
-        LOG_RARELY(LL_WARN, "limits.not_written", LS("reason", "redis is not ready"));
-}
 
 void queue_take_on_ready(struct queue_take *q)
 {
