@@ -119,11 +119,12 @@ def test_redis_is_disturbed_all_the_time(stack, fault):
     _, receiver, _ = both(stack, sink, dispatchers=2)
     client = stack.redis.client()
     kill = fault.startswith("CLIENT")
+    count = 250 if kill else 600
     end = every(0.2 if kill else 0.05, lambda: client.execute_command(*fault.split()))
-    sender = http.Sender(receiver.ingest, http.numbered(), threads=4, count=600, retry=True, pause=0.01).start()
+    sender = http.Sender(receiver.ingest, http.numbered(), threads=4, count=count, retry=True, pause=0.01).start()
     sender.join(60)
     end()
-    assert len(sender.ids()) == 600
+    assert len(sender.ids()) == count
     if not kill:
         assert set(sender.statuses) == {200}, sender.statuses
     settle(stack, sink, sender.ids())

@@ -224,10 +224,13 @@ static void on_answer(struct run *r, struct conn *c)
 {
     ssize_t n = read(c->fd, c->in + c->have, sizeof c->in - 1 - c->have);
     if (n <= 0) {
+        bool lost = c->busy; /* an idle one that the server closed is only opened again */
         close(c->fd);
         connect_one(r, c);
-        r->broken++;
-        finish(r, c, 0, false);
+        if (lost) {
+            r->broken++;
+            finish(r, c, 0, false);
+        }
         return;
     }
     c->have += (size_t)n;

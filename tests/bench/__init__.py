@@ -1,0 +1,1 @@
+"""Measurements of the figures that the contract promises; scripts/bench runs them."""
