@@ -4,7 +4,9 @@
 
 #include <stddef.h>
 
-extern const unsigned char lua_put[], lua_claim[], lua_sent[], lua_settle[], lua_limits[], lua_stats[];
-extern const size_t lua_put_len, lua_claim_len, lua_sent_len, lua_settle_len, lua_limits_len, lua_stats_len;
+extern const unsigned char lua_put[], lua_claim[], lua_sent[], lua_settle[], lua_limits[],
+    lua_stats[];
+extern const size_t lua_put_len, lua_claim_len, lua_sent_len, lua_settle_len, lua_limits_len,
+    lua_stats_len;
 
 #endif

@@ -1,6 +1,7 @@
 #include "common/queue/settle_args.h"
 
 #include "common/base/alloc.h"
+#include "common/base/text.h"
 #include "common/queue/keys.h"
 #include "common/redis/redis.h"
 
@@ -63,6 +64,12 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
     buf_add_str(out, "\"}");
 }
 
+/* Short and without anything that a hash field could not show. */
+static bool is_short(struct slice response)
+{
+    return response.len <= RESPONSE_SHORT && text_is_utf8(response) && !text_has_control(response);
+}
+
 void result_make(struct result *r, const struct delivery *d, const struct settlement *s, wall_ms at)
 {
     struct buf attempt = r->attempt;
@@ -71,12 +78,18 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
                          .status = s->status,
                          .was_sent = s->was_sent,
                          .unreachable = s->unreachable,
+                         .duration_ms = s->duration_ms,
                          .attempt = attempt};
     if (r->attempt.max == 0)
         buf_init(&r->attempt, ATTEMPT_MAX);
     buf_reset(&r->attempt);
     snprintf(r->error, sizeof r->error, "%.*s", SLICE_FMT(s->error));
-    attempt_json(&r->attempt, d, s, at);
+    bool fits = is_short(s->response);
+    if (fits)
+        snprintf(r->response, sizeof r->response, "%.*s", SLICE_FMT(s->response));
+    /* A first attempt that succeeded is told by the delivery's own fields: no list for it. */
+    if (s->verdict != SETTLE_DONE || d->attempt > 1 || !fits)
+        attempt_json(&r->attempt, d, s, at);
 }
 
 static const char *verdict_word(enum settle_verdict v)
@@ -104,6 +117,8 @@ void result_add_args(const struct result *r, const struct delivery *d, struct ar
     args_add_int(a, r->wait_ms);
     args_add_int(a, r->status);
     args_add(a, slice_str(r->error));
+    args_add_int(a, r->duration_ms);
+    args_add(a, slice_str(r->response));
     args_add(a, r->attempt.failed ? slice_make("", 0) : buf_slice(&r->attempt));
     args_add_int(a, r->was_sent);
     args_add_int(a, r->unreachable);

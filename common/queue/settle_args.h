@@ -8,6 +8,8 @@
 
 struct redis_reply;
 
+#define RESPONSE_SHORT 48
+
 /* Fills D from one claim of claim.lua's reply. RECORD and event are read too (d->readable). False
  * if the reply is not of that shape. */
 bool claim_read(const struct redis_reply *claim, struct delivery *d);
@@ -19,7 +21,9 @@ struct result {
     int status;
     bool was_sent, unreachable;
     char error[48];
-    struct buf attempt; /* the attempt as JSON, kept in attempts:<delivery id> */
+    int64_t duration_ms;
+    char response[RESPONSE_SHORT + 1]; /* the answer if it is that short and printable */
+    struct buf attempt; /* the attempt as JSON, for attempts:<delivery id>; may be empty */
 };
 
 /* Makes R (whose buffer is reused) from S; AT is the wall clock now. */

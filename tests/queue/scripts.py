@@ -71,9 +71,10 @@ class Queue:
     def sent(self, *claims):
         self.wait_us = self.run("sent", *[a for c in claims for a in (c.id, c.lane, c.fence)])
 
-    def settle(self, claim, verdict, wait_ms=0, status=200, error="", attempt="{}", left=1, unreachable=0):
+    def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
+               unreachable=0):
         reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, claim.id, claim.fence, verdict,
-                         wait_ms, status, error, attempt, left, unreachable)
+                         wait_ms, status, error, 7, response, attempt, left, unreachable)
         self.wait_us = int(reply[0])
         return reply[1]
 

@@ -17,9 +17,20 @@ def test_done_expires_with_its_event_and_attempts(queue):
     assert queue.settle(a, "done", status=204, attempt='{"attempt":1}') == 1
     d = queue.delivery("a:d")
     assert (d["state"], d["last_status"], d["attempts"]) == ("done", "204", "1")
+    assert (d["duration_ms"], d["response"]) == ("7", "ok") and "last_error" not in d
     for key in ("delivery:a:d", "event:a", "attempts:a:d"):
         assert 0 < queue.r.pttl(queue.key(key)) <= queue.done_ms, key
     queue.check()
+
+
+def test_what_a_failure_left_is_cleared_by_the_success(queue):
+    a = one(queue)
+    queue.settle(a, "retry", wait_ms=1, status=500, error="http_500", response="oops")
+    (a,) = queue.claim_until()
+    queue.settle(a, "done", response="", attempt="")
+    d = queue.delivery("a:d")
+    assert (d["state"], d["last_status"], d["last_error"], d["response"]) == ("done", "200", "", "")
+    assert queue.r.pttl(queue.key("attempts:a:d")) > 0
 
 
 def test_the_event_stays_until_its_last_delivery_is_over(queue):

@@ -75,12 +75,11 @@ local function take_fence()
   return next_fence - 1
 end
 
-local LOOK = {'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret', 'accepted_at', 'bytes'}
 local function look_at(id)
-  local values = call('HMGET', delivery_key(id), unpack(LOOK))
-  return {id = id, state = values[1], delay_ms = tonumber(values[2] or 0), destination = values[3],
-    attempts = tonumber(values[4] or 0), requeues = tonumber(values[5] or 0), secret = values[6] or '',
-    accepted_at = values[7] or '0', bytes = tonumber(values[8] or 0)}
+  local key = base .. 'delivery:' .. id
+  local v = call('HMGET', key, 'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret', 'accepted_at')
+  return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), destination = v[3],
+    attempts = tonumber(v[4] or 0), requeues = tonumber(v[5] or 0), secret = v[6] or '', accepted_at = v[7] or '0'}
 end
 
 local busy = {} -- destination -> claimed now, read once and written once
@@ -110,7 +109,7 @@ local function claim(lane, d, report)
   local l = limits_of(d.destination)
   local fence = take_fence()
   local event = string.sub(d.id, 1, -2 - #d.destination)
-  call('HSET', delivery_key(d.id), 'state', 'inflight', 'attempts', d.attempts + 1, 'fence', fence)
+  call('HSET', d.key, 'state', 'inflight', 'attempts', d.attempts + 1, 'fence', fence)
   leases[#leases + 1] = now_ms + l.lease
   leases[#leases + 1] = d.id
   local b = busy_of(d.destination)
@@ -161,7 +160,7 @@ local function transfer_next(lane)
     return
   end
   call('LMOVE', lane.queue, lane.queue, 'LEFT', 'RIGHT')
-  call('HINCRBY', delivery_key(d.id), 'requeues', 1)
+  call('HINCRBY', d.key, 'requeues', 1)
   moved[lane.name] = (moved[lane.name] or 0) + 1
 end
 

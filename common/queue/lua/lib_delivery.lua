@@ -1,24 +1,22 @@
 -- lib_delivery: how a claimed delivery leaves `inflight`. Shared by claim (expired leases) and settle.
-local DELIVERY = {'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan'}
-
+-- Written out rather than looped over: this runs for every delivery.
 local function delivery_key(id) return base .. 'delivery:' .. id end
 
 -- The delivery as a table, or nil if there is none.
 local function delivery_load(id)
-  local values = call('HMGET', delivery_key(id), unpack(DELIVERY))
-  if not values[1] then return nil end
-  local d = {id = id, key = delivery_key(id), change = {}}
-  for i, field in ipairs(DELIVERY) do d[field] = values[i] end
-  for _, field in ipairs({'fence', 'sent', 'attempts', 'delay_ms', 'fan'}) do
-    d[field] = tonumber(d[field] or 0)
-  end
-  return d
+  local key = base .. 'delivery:' .. id
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan')
+  if not v[1] then return nil end
+  return {id = id, key = key, change = {}, state = v[1], fence = tonumber(v[2] or 0), sent = tonumber(v[3] or 0),
+    lane = v[4], destination = v[5], attempts = tonumber(v[6] or 0), delay_ms = tonumber(v[7] or 0),
+    fan = tonumber(v[8] or 0)}
 end
 
 -- Fields to write; delivery_save writes them all at once.
 local function delivery_set(d, field, value)
-  d.change[#d.change + 1] = field
-  d.change[#d.change + 1] = value
+  local change = d.change
+  local n = #change
+  change[n + 1], change[n + 2] = field, value
 end
 
 local function delivery_save(d)
@@ -37,8 +35,8 @@ local function write_ended()
   ended, freed = {}, {}
 end
 
--- Ends the claim (write_ended completes it): the lease, the place it took of its destination's concurrency, and its part in the
--- lane's clock. LEFT: the request left (or may have, when nobody will tell any more).
+-- Ends the claim (write_ended completes it): the lease, the place it took of its destination's
+-- concurrency, and its part in the lane's clock. LEFT: the request left (or may have, when nobody will tell any more).
 local function unclaim(d, left)
   ended[#ended + 1] = d.id
   freed[d.destination] = (freed[d.destination] or 0) + 1
@@ -90,7 +88,7 @@ local function finish(d, state, keep_ms, dedup_ms)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_ms)
   call('PEXPIRE', d.key, keep_ms)
-  call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms)
+  if d.attempts > 1 or d.listed then call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)

@@ -65,11 +65,11 @@ local function push_batch(name)
   batch[name] = nil
 end
 
-local function add_delivery(key, received, bytes, fan)
+local function add_delivery(key, received, fan)
   local destination, name, delay, order, secret = arg(), arg(), tonumber(arg()), arg(), arg()
   local id = key .. ':' .. destination
   local fields = {'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay,
-    'attempts', 0, 'requeues', 0, 'accepted_at', received, 'bytes', bytes}
+    'attempts', 0, 'requeues', 0, 'accepted_at', received}
   if secret ~= '' then
     fields[#fields + 1] = 'secret'
     fields[#fields + 1] = secret
@@ -96,7 +96,7 @@ for i = 1, tonumber(ARGV[4]) do
     fan == 0)
   if key then
     if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', fan) end
-    for _ = 1, fan do add_delivery(key, received, #record, fan) end
+    for _ = 1, fan do add_delivery(key, received, fan) end
     results[i] = {0, ''}
   else
     at = at + 5 * fan

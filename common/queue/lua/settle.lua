@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- settle: what became of claimed deliveries.
 -- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
---   id, fence, verdict (done, retry, dead, release, defer), wait ms, status, error, attempt record
---   (JSON or ''), 1 if the request left, 1 if the host could not be reached.
+--   id, fence, verdict (done, retry, dead, release, defer), wait ms, status, error, duration ms, the
+--   answer's first bytes if they are short, the attempt's record (JSON, or '' where the delivery itself
+--   says all of it), 1 if the request left, 1 if the host could not be reached.
 -- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
 -- success that ended a delivery which only waited.
 --@include lib_lane.lua
@@ -42,10 +43,13 @@ local function judge_circuit(lane, probed, unreachable, reached)
   end
 end
 
-local function remember(d, status, failure, attempt)
+local function remember(d, status, failure, duration, response, attempt)
   delivery_set(d, 'last_status', status)
-  delivery_set(d, 'last_error', failure)
+  delivery_set(d, 'duration_ms', duration)
+  if failure ~= '' or d.attempts > 1 then delivery_set(d, 'last_error', failure) end
+  if response ~= '' or d.attempts > 1 then delivery_set(d, 'response', response) end
   if attempt ~= '' then
+    d.listed = true
     local key = base .. 'attempts:' .. d.id
     call('LPUSH', key, attempt)
     if d.attempts > 1 then call('LTRIM', key, 0, ATTEMPTS_MAX - 1) end
@@ -85,9 +89,9 @@ function VERDICT.defer(d, lane, wait_ms)
 end
 
 local results = {}
-for i = 5, #ARGV, 9 do
+for i = 5, #ARGV, 11 do
   local id, fence, verdict, wait_ms = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3])
-  local status, left, unreachable = tonumber(ARGV[i + 4]), ARGV[i + 7] == '1', ARGV[i + 8] == '1'
+  local status, left, unreachable = tonumber(ARGV[i + 4]), ARGV[i + 9] == '1', ARGV[i + 10] == '1'
   local d = delivery_load(id)
   local result = 0
   if d and d.state == 'inflight' and d.fence == fence then
@@ -95,13 +99,13 @@ for i = 5, #ARGV, 9 do
     local lane = unclaim(d, left)
     judge_circuit(lane, probed, unreachable, status > 0 or left)
     if verdict ~= 'release' and verdict ~= 'defer' then
-      remember(d, status, ARGV[i + 5], ARGV[i + 6])
+      remember(d, status, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8])
     end
     VERDICT[verdict](d, lane, wait_ms)
     delivery_save(d)
     result = 1
   elseif d and verdict == 'done' and end_waiting(d) then
-    remember(d, status, ARGV[i + 5], ARGV[i + 6])
+    remember(d, status, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8])
     finish(d, 'done', done_ms, dedup_ms)
     delivery_save(d)
     result = 2
