@@ -21,7 +21,7 @@
  * large under load and quick without it.
  */
 
-#define CLAIM_MOST 128
+#define CLAIM_MOST 64
 #define CLAIM_BYTES (4 * 1024 * 1024)
 #define SETTLE_MOST 64
 #define POLL_US 1000000        /* looked at at least this often */
@@ -56,6 +56,7 @@ struct part { /* one partition; owned by its queue_take */
     struct args sent;          /* send reports of this turn */
     bool claiming;             /* a claim is on its way */
     bool limits_due;           /* Redis does not know our limits yet: nothing of ours is claimed */
+    bool crowded;              /* work waits for places that results will free */
     bool again;                /* look again although the last claim said it may wait */
     size_t wanted;             /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
@@ -363,6 +364,9 @@ static void flush_some_results(struct part *p)
 
 static void flush_results(struct part *p, mono_us now)
 {
+    /* The claim goes out behind the results, in the same write: it finds their places free. */
+    if (p->results.first && p->crowded && now >= p->settle_after)
+        p->again = true;
     while (p->results.first && now >= p->settle_after)
         flush_some_results(p);
 }
@@ -453,7 +457,7 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     struct queue_take *q = p->q;
     p->claiming = false;
     p->wanted = 0;
-    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 2) {
+    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 3) {
         LOG_RARELY(LL_WARN, "claim.failed", LS("reason", err_word(rc)),
                    LSL("reply", redis_text(r)));
         p->next_at = clock_mono_us() + REFUSED_WAIT_US;
@@ -461,8 +465,9 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
         return;
     }
     note_wait(p, redis_int(redis_at(r, 0)));
-    count_requeues(q, redis_at(r, 1));
-    for (size_t i = 2; i < redis_count(r); i++)
+    p->crowded = redis_int(redis_at(r, 1)) != 0;
+    count_requeues(q, redis_at(r, 2));
+    for (size_t i = 3; i < redis_count(r); i++)
         hand_over(p, redis_at(r, i));
     turn_soon(q);
 }

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- claim: puts expired leases and due retries back, then claims deliveries of lanes that are due.
 -- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms.
--- Replies {wait_us until there may be more (-1: nothing is waiting), {lane, requeues, ...}, claim...},
+-- Replies {wait_us until there may be more (-1: nothing is waiting), 1 if something only waits for a place
+-- in its destination's concurrency, {lane, requeues, ...}, claim...},
 -- a claim being {id, lane, delay_ms, attempt, requeues, secret, accepted_at, fence, window_ms, report,
 -- record}; report is 1 where the dispatcher must tell (sent) when the request leaves.
 --@include lib_lane.lua
@@ -10,6 +11,7 @@ local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX = 100, 100, 64, 100
 local claims, leases, moved = {}, {}, {}
+local crowded = 0
 
 local function expire_leases()
   for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
@@ -100,6 +102,7 @@ local function blocked(lane, d)
   end
   if busy_of(d.destination).n >= l.concurrency then
     lane.parked = now + 1000000 -- brought forward when one of them ends
+    crowded = 1
     return true
   end
   if bytes_left <= 0 then return true end
@@ -180,6 +183,7 @@ local function claim_many(lane, share)
   if not head or blocked(lane, head) then return end
   local free = limits_of(head.destination).concurrency - busy_of(head.destination).n
   if lane.order == 'fifo' or lane.fails >= 5 then free = 1 end
+  if free < share and free < want then crowded = 1 end
   local ids = call('LPOP', lane.queue, math.min(share, want, free)) or {}
   for i, id in ipairs(ids) do
     local d = look_at(id)
@@ -273,4 +277,4 @@ for name, n in pairs(moved) do
   requeues[#requeues + 1] = name
   requeues[#requeues + 1] = n
 end
-return {until_due(), requeues, unpack(claims)}
+return {until_due(), crowded, requeues, unpack(claims)}
