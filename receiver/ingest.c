@@ -243,14 +243,17 @@ static void submit(struct request *r, struct slice digest, struct slice signed_i
     };
     struct put_request put = {
         .event = &event, .dedup = signed_id, .to = r->source->to, .to_count = r->source->to_count};
+    if (event.body.len >= PUT_LARGE)
+        put.taken = r->intake.wire.ptr; /* a large body is held once, and never copied */
     enum err rc = queue_put_submit(r->in->put, &put, on_put, r);
+    if (rc == OK && put.taken)
+        r->intake.wire = (struct buf){0};
     if (rc != OK) {
         finish(r, rc == ERR_TOO_BIG ? ANSWER_HEADERS_TOO_LARGE : ANSWER_QUEUE_UNAVAILABLE, NULL);
         return;
     }
     wait_in_line(r);
-    intake_clear(&r->intake,
-                 KEEP_BYTES); /* the queue has its copy: a large body is not held twice */
+    intake_clear(&r->intake, KEEP_BYTES);
 }
 
 static bool answer_challenge(struct request *r)

@@ -30,6 +30,7 @@ struct batch { /* one script call; owned by its queue_put, or by the call while 
     struct queue_put *q;
     struct args args;
     struct put *puts[BATCH_EVENTS];
+    char *taken; /* memory of the large body at its end, or NULL */
     size_t count;
     struct batch *next_free;
 };
@@ -202,8 +203,10 @@ static void flush(struct queue_put *q, unsigned partition)
     buf_add_u64(&digits, b->count);
     b->args.list[HEAD_ARGS - 1] = (struct arg){count, 0, digits.len};
     struct slice keys[1] = {buf_slice(&key)};
-    if (redis_eval(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count, on_reply,
-                   b) != OK)
+    char *taken = b->taken;
+    b->taken = NULL;
+    if (redis_eval_taking(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count,
+                          taken, on_reply, b) != OK)
         loop_defer(q->loop, on_not_sent, b);
     buf_clear(&key);
 }
@@ -239,8 +242,9 @@ static void add_dedup(struct args *a, const struct put_request *req)
     args_add_since(a, mark);
 }
 
+/* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
 static enum err add_event(struct queue_put *q, unsigned partition, const struct put_request *req,
-                          struct put *p)
+                          char *taken, struct put *p)
 {
     struct batch *b = batch_open(q, partition);
     struct args *a = &b->args;
@@ -272,6 +276,10 @@ static enum err add_event(struct queue_put *q, unsigned partition, const struct 
     a->list[fan] = (struct arg){NULL, mark, a->text.len - mark};
     b->puts[b->count++] = p;
     p->waiting++;
+    if (large)
+        b->taken = taken;
+    else
+        free(taken);
     if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES)
         flush(q, partition);
     return OK;
@@ -284,6 +292,15 @@ static bool is_first_of_partition(const struct put_request *req, size_t i)
         if (req->to[j]->partition == req->to[i]->partition)
             return false;
     return true;
+}
+
+static size_t last_partition(const struct put_request *req)
+{
+    size_t last = 0;
+    for (size_t i = 0; i < req->to_count; i++)
+        if (is_first_of_partition(req, i))
+            last = i;
+    return last;
 }
 
 static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
@@ -304,10 +321,11 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
     if (req->to_count == 0)
-        rc = add_event(q, keys_partition(req->event->id, q->partitions), req, p);
+        rc = add_event(q, keys_partition(req->event->id, q->partitions), req, req->taken, p);
+    size_t last = last_partition(req);
     for (size_t i = 0; rc == OK && i < req->to_count; i++)
         if (is_first_of_partition(req, i))
-            rc = add_event(q, req->to[i]->partition, req, p);
+            rc = add_event(q, req->to[i]->partition, req, i == last ? req->taken : NULL, p);
     if (rc != OK) { /* the head is the same in every partition: only the first can fail */
         p->next_free = q->free_puts;
         q->free_puts = p;

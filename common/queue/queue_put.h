@@ -24,11 +24,14 @@ enum put_result {
                       */
 };
 
-struct put_request { /* all borrowed for the call */
+struct put_request { /* all borrowed for the call, but for `taken` */
     const struct event *event;
     struct slice dedup; /* the signed message id, or empty: same id and same digest is a repeat */
     struct destination *const *to;
     size_t to_count; /* 0: the event is only kept */
+    /* The memory (from malloc) that the body begins, or NULL. Where the call succeeds the queue owns
+     * it, and sends a body of PUT_LARGE and more from there. */
+    char *taken;
 };
 
 /* Exactly once per submitted request, never before queue_put_submit returns. RECEIVED_AT is the
@@ -42,7 +45,7 @@ void queue_put_free(struct queue_put *q);
 /* Retention, prefix and partitions for what is submitted from now on. */
 void queue_put_set_config(struct queue_put *q, struct config *conf);
 /* Bodies of PUT_LARGE bytes and more are not copied here: they go into the connection's output at
- * once, so that memory stays below twice the size. ERR_UNAVAIL (no callback) if Redis is not ready
+ * once (without any copy where `taken` allows it). ERR_UNAVAIL (no callback) if Redis is not ready
  * or too much is pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX. */
 #define PUT_LARGE (64 * 1024)
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn,

@@ -70,6 +70,11 @@ void redis_script_init(struct redis_script *s, const char *name, const unsigned 
 enum err redis_eval(struct redis *r, const struct redis_script *s, const struct slice *keys,
                     size_t nkeys, const struct slice *argv, size_t argc, redis_fn fn,
                     void *ctx) MUST_CHECK;
+/* The same where TAKEN (from malloc, or NULL) is what one of ARGV begins with: it is sent from there
+ * and freed when it was answered. It is freed too if the call fails. */
+enum err redis_eval_taking(struct redis *r, const struct redis_script *s, const struct slice *keys,
+                           size_t nkeys, const struct slice *argv, size_t argc, char *taken,
+                           redis_fn fn, void *ctx) MUST_CHECK;
 
 /* A connection for messages only: subscribes CHANNELS on every (re)connect. ON_MESSAGE gets EVENTS'
  * ctx, the channel and the payload; on_ready tells when all subscriptions are in place. Messages

@@ -12,7 +12,9 @@ struct out_chunk {
     struct out_chunk *next;
     uint64_t at; /* position of data[0] */
     size_t len, cap;
-    char data[];
+    char *taken; /* memory that was given, or NULL: the bytes are in `room` */
+    char *data;
+    char room[];
 };
 
 void redis_out_init(struct out *o)
@@ -20,12 +22,18 @@ void redis_out_init(struct out *o)
     *o = (struct out){0};
 }
 
+static void chunk_free(struct out_chunk *c)
+{
+    free(c->taken);
+    free(c);
+}
+
 static void free_chunks(struct out *o)
 {
     while (o->head) {
         struct out_chunk *c = o->head;
         o->head = c->next;
-        free(c);
+        chunk_free(c);
     }
     free(o->spare);
 }
@@ -51,9 +59,14 @@ static size_t digits(size_t v)
     return n;
 }
 
+size_t redis_out_frame(struct slice arg)
+{
+    return 1 + digits(arg.len) + 2 + 2;
+}
+
 size_t redis_out_size(struct slice arg)
 {
-    return 1 + digits(arg.len) + 2 + arg.len + 2;
+    return redis_out_frame(arg) + arg.len;
 }
 
 static struct out_chunk *chunk_new(struct out *o, size_t need)
@@ -65,6 +78,8 @@ static struct out_chunk *chunk_new(struct out *o, size_t need)
         size_t cap = need > CHUNK_BYTES ? need : CHUNK_BYTES;
         c = xrealloc(NULL, 1, sizeof *c + cap); /* not zeroed: it is about to be filled */
         c->cap = cap;
+        c->taken = NULL;
+        c->data = c->room;
     }
     c->next = NULL;
     c->len = 0;
@@ -72,17 +87,21 @@ static struct out_chunk *chunk_new(struct out *o, size_t need)
     return c;
 }
 
-/* Makes the tail chunk one with room for NEED more bytes. */
-static void make_room(struct out *o, size_t need)
+static void append(struct out *o, struct out_chunk *c)
 {
-    if (o->tail && need <= o->tail->cap - o->tail->len)
-        return;
-    struct out_chunk *c = chunk_new(o, need);
     if (o->tail)
         o->tail->next = c;
     else
         o->head = c;
     o->tail = c;
+}
+
+/* Makes the tail chunk one with room for NEED more bytes. */
+static void make_room(struct out *o, size_t need)
+{
+    if (o->tail && need <= o->tail->cap - o->tail->len)
+        return;
+    append(o, chunk_new(o, need));
 }
 
 static void put(struct out *o, const void *ptr, size_t len)
@@ -111,12 +130,28 @@ void redis_out_open(struct out *o, size_t argc, size_t size)
 {
     make_room(o, 1 + digits(argc) + 2 + size);
     put_count(o, '*', argc);
+    o->left = size;
 }
 
 void redis_out_arg(struct out *o, struct slice arg)
 {
     put_count(o, '$', arg.len);
     put(o, arg.ptr, arg.len);
+    put(o, "\r\n", 2);
+    o->left -= redis_out_size(arg);
+}
+
+void redis_out_take(struct out *o, struct slice arg)
+{
+    put_count(o, '$', arg.len);
+    struct out_chunk *c = NEW(struct out_chunk);
+    c->taken = c->data = (char *)(uintptr_t)arg.ptr;
+    c->at = o->end;
+    c->len = c->cap = arg.len;
+    append(o, c);
+    o->end += arg.len;
+    o->left -= redis_out_frame(arg);
+    make_room(o, 2 + o->left);
     put(o, "\r\n", 2);
 }
 
@@ -143,10 +178,10 @@ void redis_out_wrote(struct out *o, size_t n)
 
 static void release(struct out *o, struct out_chunk *c)
 {
-    if (c->cap == CHUNK_BYTES && !o->spare)
+    if (c->cap == CHUNK_BYTES && !c->taken && !o->spare)
         o->spare = c;
     else
-        free(c);
+        chunk_free(c);
 }
 
 void redis_out_answered(struct out *o, uint64_t upto)
@@ -170,9 +205,13 @@ void redis_out_repeat(struct out *o, uint64_t start, uint64_t end)
     struct out_chunk *c = o->head;
     while (start >= c->at + c->len)
         c = c->next;
-    size_t len = (size_t)(end - start);
-    assert(end <= c->at + c->len); /* a command never spans chunks */
-    const char *from = c->data + (start - c->at);
-    make_room(o, len);
-    put(o, from, len);
+    make_room(o, (size_t)(end - start));
+    while (start < end) { /* a command spans several chunks only where memory was taken */
+        size_t skip = (size_t)(start - c->at), len = c->len - skip;
+        if (len > end - start)
+            len = (size_t)(end - start);
+        put(o, c->data + skip, len);
+        start += len;
+        c = c->next;
+    }
 }

@@ -20,6 +20,7 @@ struct out { /* owned by its connection; redis_out_clear frees */
     struct out_chunk *head, *tail, *spare;
     struct out_chunk *writing; /* the chunk that holds `written`, or NULL: look from head */
     uint64_t answered, written, end;
+    size_t left; /* bytes of arguments of the command being written that are still to be copied */
 };
 
 void redis_out_init(struct out *o);
@@ -29,10 +30,15 @@ void redis_out_reset(struct out *o);
 
 /* The bytes an argument takes on the wire. */
 size_t redis_out_size(struct slice arg);
+/* Those of them that are written around an argument given by redis_out_take. */
+size_t redis_out_frame(struct slice arg);
 /* A command of ARGC arguments whose redis_out_size add up to SIZE: open, then exactly these
  * arguments. */
 void redis_out_open(struct out *o, size_t argc, size_t size);
 void redis_out_arg(struct out *o, struct slice arg);
+/* The same without a copy (redis_out_open counts its redis_out_frame only): the memory that ARG begins,
+ * from malloc, is sent from where it is, owned and freed by O. */
+void redis_out_take(struct out *o, struct slice arg);
 
 /* Unwritten bytes, at most MAX pieces; returns how many. */
 int redis_out_pieces(struct out *o, struct iovec *iov, int max);

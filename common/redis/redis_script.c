@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Each connection gives the server a script (SCRIPT LOAD) before its first EVALSHA of it, in the
  * same write. NOSCRIPT then only comes after SCRIPT FLUSH or on a server that forgets scripts; the
@@ -57,24 +58,40 @@ static void load(struct redis *r, struct loaded *l)
 enum err redis_eval(struct redis *r, const struct redis_script *s, const struct slice *keys,
                     size_t nkeys, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
 {
+    return redis_eval_taking(r, s, keys, nkeys, argv, argc, NULL, fn, ctx);
+}
+
+enum err redis_eval_taking(struct redis *r, const struct redis_script *s, const struct slice *keys,
+                           size_t nkeys, const struct slice *argv, size_t argc, char *taken,
+                           redis_fn fn, void *ctx)
+{
     char count[24];
     int len = snprintf(count, sizeof count, "%zu", nkeys);
     const struct slice head[] = {SLICE_LIT("EVALSHA"), slice_make(s->sha, 40),
                                  slice_make(count, (size_t)len)};
     size_t size = redis_sizes(head, 3) + redis_sizes(keys, nkeys) + redis_sizes(argv, argc);
     enum err rc = redis_admit(r, size);
-    if (rc != OK)
+    if (rc != OK) {
+        free(taken);
         return rc;
+    }
     struct loaded *l = find_loaded(r, s);
     if (l->at == UINT64_MAX)
         load(r, l);
+    for (size_t i = 0; i < argc; i++)
+        if (taken && argv[i].ptr == taken)
+            size -= argv[i].len;
     redis_out_open(&r->out, 3 + nkeys + argc, size);
     for (size_t i = 0; i < 3; i++)
         redis_out_arg(&r->out, head[i]);
     for (size_t i = 0; i < nkeys; i++)
         redis_out_arg(&r->out, keys[i]);
-    for (size_t i = 0; i < argc; i++)
-        redis_out_arg(&r->out, argv[i]);
+    for (size_t i = 0; i < argc; i++) {
+        if (taken && argv[i].ptr == taken)
+            redis_out_take(&r->out, argv[i]);
+        else
+            redis_out_arg(&r->out, argv[i]);
+    }
     redis_book(r, fn, ctx, s, 1);
     return OK;
 }

@@ -14,6 +14,7 @@ import zlib
 import pytest
 
 from harness import config, http, sign
+from harness.wait import wait_for
 
 SECRET = "a-secret-of-the-test-0123"
 OLD = "the-secret-before-it-0123"
@@ -444,9 +445,15 @@ def test_partitions(stack):
     conf["sources"]["in"]["to"] = ["out", "more"]
     receiver = stack.receiver(conf)
     keys = stack.redis.keys(partitions=4)
+    assert keys.partition("out") != keys.partition("more")
     accepted(receiver.post("/in/in", {"id": "a"}), "a")
     accepted(receiver.post("/in/in", {"id": "a"}), "a", duplicate=True)
     assert keys.queue("out") == ["a:out"] and keys.queue("more") == ["a:more"]
+    body = json.dumps({"id": "big", "p": "x" * 300_000}).encode()
+    accepted(receiver.post("/in/in", body), "big")
+    client = stack.redis.client(decode_responses=False)
+    for lane in ("out", "more"):
+        assert client.get(keys.base(keys.partition(lane)) + "event:big").endswith(body)
 
 
 # -- companion headers -------------------------------------------------------------------------------------------------
@@ -547,6 +554,18 @@ def test_redis_in_no_state_to_take_work(stack):
 # -- load and memory --------------------------------------------------------------------------------------------------------
 
 
+def test_a_large_body_survives_a_script_flush(stack):
+    """NOSCRIPT: the command is sent again, with a body that is not in one piece with the rest of it."""
+    receiver = make(stack, to=("out", "more"))
+    receiver.send("a")
+    stack.redis.client().script_flush()
+    body = json.dumps({"id": "big", "p": "x" * 300_000}).encode()
+    accepted(receiver.post("/in/in", body), "big")
+    record = stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big")
+    assert record.endswith(body)
+    assert stack.keys.queue("more") == ["a:more", "big:more"]
+
+
 class Peak:
     """The most resident memory of a program: the kernel's own high-water mark."""
 
@@ -560,6 +579,38 @@ class Peak:
             return int(re.search(r"VmHWM:\s+(\d+)", f.read())[1])
 
 
+def is_sanitized(receiver):
+    """AddressSanitizer's own memory is most of what such a build uses."""
+    with open(f"/proc/{receiver.pid}/maps") as f:
+        return "libasan" in f.read()
+
+
+def noise(count):
+    """Bytes that do not shrink, as JSON text."""
+    out, seed = [], b"seed"
+    while sum(map(len, out)) < count:
+        seed = hashlib.sha512(seed).digest()
+        out.append(base64.b85encode(seed).replace(b'"', b"'").replace(b"\\", b"/"))
+    return b"".join(out)
+
+
+def test_ten_megabytes_of_gzip_cost_at_most_twice_that(stack):
+    receiver = make(stack)
+    block = noise(200_000)
+    plain = b'{"id":"big","items":["' + b'","'.join(block[n:] + block[:n] for n in range(0, 50_000, 1000)) + b'"]}'
+    wire = gzip.compress(plain, 1)
+    assert len(wire) > 6_000_000
+    receiver.send("warm")
+    before = receiver.rss_kb()
+    peak = Peak(receiver)
+    answer = receiver.post("/in/in", wire, {"Content-Encoding": "gzip"})
+    accepted(answer, "big")
+    grown = (peak.stop() - before) * 1024
+    assert is_sanitized(receiver) or grown <= 1.2 * len(wire), f"{grown} bytes for {len(wire)}"  # the contract allows twice: it is held once
+    record = stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big")
+    assert record.endswith(wire)
+
+
 def test_a_bomb_costs_nothing(stack):
     """100 MB of one string in 100 KB of gzip: neither the inflated bytes nor the string are held."""
     receiver = make(stack)
@@ -570,7 +621,7 @@ def test_a_bomb_costs_nothing(stack):
     before = receiver.rss_kb()
     peak = Peak(receiver)
     accepted(receiver.post("/in/in", wire), "bomb")
-    assert peak.stop() - before < 2000
+    assert is_sanitized(receiver) or peak.stop() - before < 2000
 
 
 def test_a_length_that_lies_reserves_nothing(stack):
@@ -583,18 +634,20 @@ def test_a_length_that_lies_reserves_nothing(stack):
         s.sendall(b"POST /in/in HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n{\"id\":")
         socks.append(s)
     receiver.send("after")
-    assert receiver.rss_kb() - before < 4000
+    assert is_sanitized(receiver) or receiver.rss_kb() - before < 4000
     for s in socks:
         s.close()
 
 
 def test_bodies_in_flight_have_a_budget(stack):
     receiver = make(stack, receiver={"listen": "127.0.0.1:0", "max_inflight_bytes": 1_000_000, "max_body_bytes": 900_000})
-    first = socket.create_connection(receiver.ingest.rsplit(":", 1))
-    first.sendall(b"POST /in/in HTTP/1.1\r\nHost: x\r\nContent-Length: 800000\r\n\r\n" + b"[" + b" " * 700_000)
     deadline = time.monotonic() + 5
-    while (answer := receiver.post("/in/in", b'["' + b"x" * 500_000 + b'"]')).status == 200:
+    answer = None
+    while answer is None or answer.status == 200:  # whichever of the two comes late is refused
         assert time.monotonic() < deadline
+        first = socket.create_connection(receiver.ingest.rsplit(":", 1))
+        first.sendall(b"POST /in/in HTTP/1.1\r\nHost: x\r\nContent-Length: 800000\r\n\r\n" + b"[" + b" " * 700_000)
+        answer = receiver.post("/in/in", b'["' + b"x" * 500_000 + b'"]')
     refused(answer, 503, "overloaded")
     first.close()
     while receiver.post("/in/in", b'["' + b"x" * 500_000 + b'"]').status != 200:
@@ -662,6 +715,15 @@ def test_threads_share_the_port(stack):
     assert receiver.wait() == 0
 
 
+def accepts(receiver):
+    try:
+        with http.Client(receiver.ingest, timeout=1) as client:
+            client.connect()
+        return True
+    except OSError:
+        return False
+
+
 def test_sigterm_answers_what_it_has(stack):
     receiver = make(stack)
     body = b'{"id":"late"}'
@@ -672,8 +734,7 @@ def test_sigterm_answers_what_it_has(stack):
         time.sleep(0.1)  # the head must be there before the signal: nothing tells from outside
         receiver.term()
         receiver.wait_log("stop.begun")
-        with pytest.raises(OSError):
-            http.Client(receiver.ingest, timeout=1).connect()
+        wait_for(lambda: not accepts(receiver), 5, "the listener to be closed")
         busy.send(body[5:])
         answer = busy.read()
         accepted(answer, "late")
