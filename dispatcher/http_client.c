@@ -234,13 +234,16 @@ static void free_idle(struct http_profile *p)
 static void trim(void *ctx)
 {
     struct http_client *c = ctx;
-    bool left = false;
+    bool left = false, freed = false;
     for (struct http_profile *p = c->profiles; p; p = p->next) {
+        freed = freed || (!p->used && p->idle);
         if (!p->used)
             free_idle(p);
         p->used = false;
         left = left || p->idle;
     }
+    if (freed)
+        alloc_give_back();
     if (left)
         loop_timer_arm(c->trimmer, TRIM_US);
 }

@@ -1,5 +1,6 @@
 #include "common/base/alloc.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,4 +44,9 @@ char *xslicedup(struct slice s)
 char *xstrdup(const char *z)
 {
     return xslicedup(slice_str(z));
+}
+
+void alloc_give_back(void)
+{
+    malloc_trim(0);
 }

@@ -19,6 +19,9 @@ void *xrealloc(void *ptr, size_t n, size_t size);
 char *xstrdup(const char *z) __attribute__((malloc, returns_nonnull));
 char *xslicedup(struct slice s) __attribute__((malloc, returns_nonnull));
 
+/* Returns what was freed to the system; for the moment after much was. Takes about a millisecond. */
+void alloc_give_back(void);
+
 #define NEW(type) ((type *)xcalloc(1, sizeof(type)))
 
 #endif
