@@ -11,8 +11,9 @@
 
 #include <stddef.h>
 
-#define ADMISSION_WAITING_MAX 20000          /* events of a thread that wait for Redis */
-#define ADMISSION_WAITING_BYTES (128u << 20) /* and the bytes not yet written to it */
+#define ADMISSION_WAITING_MAX 20000 /* events of a thread that wait for Redis */
+#define ADMISSION_WAITING_BYTES                                                                    \
+    (48u << 20) /* and their bytes; the connection itself stops at 64 MB */
 #define ADMISSION_OLDEST_US INT64_C(1000000) /* Redis answers this slowly: take no more */
 
 struct load { /* of one receiver thread */

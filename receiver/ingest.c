@@ -108,11 +108,20 @@ static void request_free(struct request *r)
     in->pooled++;
 }
 
+static void log_refused(const struct request *r, enum answer a)
+{
+    char peer[ADDR_TEXT];
+    addr_text(http_peer(r->http), peer);
+    LOG_RARELY(LL_INFO, "event.refused", LS("source", r->source->name),
+               LS("code", answer_row(a)->code), LS("peer", peer));
+}
+
 static void finish(struct request *r, enum answer a, const char *detail)
 {
     struct ingest *in = r->in;
     struct http_request *http = r->http;
     tally_count(in->tally, r->tally, a, http_started(http));
+    log_refused(r, a);
     r->http = NULL;
     http_set_ctx(http, NULL);
     const char *headers = answer_row(a)->headers;

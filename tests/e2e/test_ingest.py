@@ -8,12 +8,13 @@ import hmac
 import json
 import re
 import socket
+import ssl
 import time
 import zlib
 
 import pytest
 
-from harness import config, http, sign
+from harness import certs, config, http, sign
 from harness.wait import wait_for
 
 SECRET = "a-secret-of-the-test-0123"
@@ -704,6 +705,34 @@ def test_reload(stack):
     conf["receiver"]["threads"] = 3
     receiver.reload(conf)
     receiver.wait_log("config.needs_restart", key="receiver.threads")
+
+
+def test_tls(stack, tmp_path):
+    authority = certs.Authority(tmp_path / "ca")
+    cert, key = authority.good()
+    conf = make(stack, start=False)
+    conf["receiver"]["tls"] = {"cert": str(cert), "key": str(key)}
+    receiver = stack.receiver(conf)
+    trust = ssl.create_default_context(cafile=str(authority.ca))
+
+    def serial():
+        with http.Client(receiver.ingest, tls=trust) as client:
+            accepted(client.post("/in/in", {"id": "t%d" % time.monotonic_ns(), "p": "x" * 100_000}))
+            return client.sock.getpeercert()["serialNumber"]
+
+    first = serial()
+    assert b"200" not in http.raw(receiver.ingest, http.render("POST", "/in/in", {}, b"{}"), 1)
+    authority.good()  # a new certificate in the same files
+    receiver.reload(conf)
+    assert serial() != first
+
+
+def test_a_body_that_never_ends_is_timed_out(stack):
+    receiver = make(stack, receiver={"listen": "127.0.0.1:0", "body_timeout_ms": 300})
+    with http.Client(receiver.ingest) as client:
+        client.send(b"POST /in/in HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+        refused(client.read(), 408, "timeout")
+    assert receiver.metric("hookpace_events_total", source="unknown", result="timeout") == 1
 
 
 def test_threads_share_the_port(stack):
