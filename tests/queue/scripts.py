@@ -66,7 +66,7 @@ class Queue:
     def claim(self, want=10, most_bytes=1 << 22):
         reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms)
         self.wait_us, self.crowded, self.requeued = int(reply[0]), reply[1], reply[2]
-        return [Claim(*c) for c in reply[3:]]
+        return [Claim(*c)._replace(attempt=int(c[3]), requeues=int(c[4])) for c in reply[3:]]
 
     def sent(self, *claims):
         self.wait_us = self.run("sent", *[a for c in claims for a in (c.id, c.lane, c.fence)])

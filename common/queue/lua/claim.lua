@@ -21,9 +21,9 @@ local function expire_leases()
     else
       local lane = unclaim(d, true)
       local l = limits_of(d.destination)
-      delivery_set(d, 'last_status', 0)
+      delivery_set(d, 'last_status', '0')
       delivery_set(d, 'last_error', 'lease_expired')
-      if l and d.attempts >= l.attempts then
+      if l and tonumber(d.attempts) >= l.attempts then
         finish(d, 'dead', dead_ms, dedup_ms)
       else
         requeue(d, lane)
@@ -81,7 +81,7 @@ local function look_at(id)
   local key = base .. 'delivery:' .. id
   local v = call('HMGET', key, 'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret', 'accepted_at')
   return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), destination = v[3],
-    attempts = tonumber(v[4] or 0), requeues = tonumber(v[5] or 0), secret = v[6] or '', accepted_at = v[7] or '0'}
+    attempts = v[4] or '0', requeues = v[5] or '0', secret = v[6] or '', accepted_at = v[7] or '0'}
 end
 
 local busy = {} -- destination -> claimed now, read once and written once
@@ -112,9 +112,11 @@ local function claim(lane, d, report)
   local l = limits_of(d.destination)
   local fence = take_fence()
   local event = string.sub(d.id, 1, -2 - #d.destination)
-  call('HSET', d.key, 'state', 'inflight', 'attempts', d.attempts + 1, 'fence', fence)
-  leases[#leases + 1] = now_ms + l.lease
-  leases[#leases + 1] = d.id
+  local attempt = text(tonumber(d.attempts) + 1)
+  call('HSET', d.key, 'state', 'inflight', 'attempts', attempt, 'fence', text(fence))
+  l.expires = l.expires or text(now_ms + l.lease)
+  local n = #leases
+  leases[n + 1], leases[n + 2] = l.expires, d.id
   local b = busy_of(d.destination)
   b.n = b.n + 1
   lane.open = lane.open + 1
@@ -132,7 +134,7 @@ local function claim(lane, d, report)
   local record = call('GET', base .. 'event:' .. event) or ''
   bytes_left = bytes_left - #record
   want = want - 1
-  claims[#claims + 1] = {d.id, lane.name, d.delay_ms, d.attempts + 1, d.requeues, d.secret,
+  claims[#claims + 1] = {d.id, lane.name, d.delay_ms, attempt, d.requeues, d.secret,
     d.accepted_at, fence, l.window, (report or d.delay_ms > 0) and 1 or 0, record}
 end
 
@@ -158,7 +160,7 @@ end
 local function transfer_next(lane)
   local d = head_of(lane)
   if not d or d.delay_ms == 0 then return end -- without a delay nothing is waited for
-  if lane.order == 'fifo' or d.requeues >= PASSED_MAX then
+  if lane.order == 'fifo' or tonumber(d.requeues) >= PASSED_MAX then
     lane.held = d.delay_ms
     return
   end
@@ -206,7 +208,7 @@ local function claim_one(lane)
     if blocked(lane, head) then return end
     pop(lane, head)
     claim(lane, head, true)
-  elseif lane.order == 'fifo' or head.requeues >= PASSED_MAX then
+  elseif lane.order == 'fifo' or tonumber(head.requeues) >= PASSED_MAX then
     lane.held = head.delay_ms
     return
   else

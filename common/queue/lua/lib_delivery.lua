@@ -2,14 +2,13 @@
 -- Written out rather than looped over: this runs for every delivery.
 local function delivery_key(id) return base .. 'delivery:' .. id end
 
--- The delivery as a table, or nil if there is none.
+-- The delivery as a table of texts (false where a field is not set), or nil if there is none.
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
   local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan')
   if not v[1] then return nil end
-  return {id = id, key = key, change = {}, state = v[1], fence = tonumber(v[2] or 0), sent = tonumber(v[3] or 0),
-    lane = v[4], destination = v[5], attempts = tonumber(v[6] or 0), delay_ms = tonumber(v[7] or 0),
-    fan = tonumber(v[8] or 0)}
+  return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
+    attempts = v[6], delay_ms = v[7], fan = v[8]}
 end
 
 -- Fields to write; delivery_save writes them all at once.
@@ -41,13 +40,14 @@ local function unclaim(d, left)
   ended[#ended + 1] = d.id
   freed[d.destination] = (freed[d.destination] or 0) + 1
   local lane = lane_load(d.lane)
-  if d.sent ~= d.fence and d.fence > lane.stale then
+  local fence = tonumber(d.fence)
+  if d.sent ~= d.fence and fence > lane.stale then
     if lane.open > 0 then lane.open = lane.open - 1 end
     if left then lane.sent = now end
   end
-  if lane.holder == d.fence then lane.holder = 0 end
+  if lane.holder == fence then lane.holder = 0 end
   if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
-  if lane.probe == d.fence then lane.probe = 0 end
+  if lane.probe == fence then lane.probe = 0 end
   lane.parked = 0
   return lane
 end
@@ -55,13 +55,13 @@ end
 -- Back onto its lane: the tail, but the head of a lane that keeps its order.
 local function requeue(d, lane, side)
   delivery_set(d, 'state', 'queued')
-  lane_push(lane, d.id, d.delay_ms, side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
+  lane_push(lane, d.id, tonumber(d.delay_ms), side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
 end
 
 -- The event stays as long as its longest kept delivery. DEDUP_MS: repeats are known that long.
 local function release_event(event, fan, keep_ms, dedup_ms)
   local key = base .. 'event:' .. event
-  if fan > 1 then
+  if fan then
     local pending = base .. 'pending:' .. event
     local kept = tonumber(call('HGET', pending, 'keep') or 0)
     if kept > keep_ms then keep_ms = kept end
@@ -71,7 +71,7 @@ local function release_event(event, fan, keep_ms, dedup_ms)
     end
     call('DEL', pending)
   end
-  call('PEXPIRE', key, keep_ms)
+  call('PEXPIRE', key, text(keep_ms))
   if keep_ms < dedup_ms then
     local head = call('GETRANGE', key, 0, 255)
     local received, digest, source = string.match(head, '^hp%d+ (%d+) (%x+) (%S+)')
@@ -86,9 +86,9 @@ end
 -- The delivery is over: 'done' or 'dead'. Both expire with their retention.
 local function finish(d, state, keep_ms, dedup_ms)
   delivery_set(d, 'state', state)
-  delivery_set(d, 'ended_at', now_ms)
-  call('PEXPIRE', d.key, keep_ms)
-  if d.attempts > 1 or d.listed then call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms) end
+  delivery_set(d, 'ended_at', now_text)
+  call('PEXPIRE', d.key, text(keep_ms))
+  if d.listed or d.attempts ~= '1' then call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)

@@ -5,6 +5,10 @@ local base = ARGV[1]
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now / 1000)
+-- Numbers that are written for every delivery are turned into text here, once or by %d: what Redis does with
+-- a Lua number (%.17g) costs more than the command.
+local function text(n) return string.format('%d', n) end
+local now_text = text(now_ms)
 local woken -- a lane that went from empty to not empty, or was brought forward, in this call
 
 -- A lane's state; what is absent is 0, or '' where it is a text.

@@ -18,7 +18,7 @@ local function dedup_key(name) return base .. 'dedup:' .. name end
 -- received_at, and the name by which the same event is known again: source, id and digest.
 local function identity(id, record)
   local received, digest, source = string.match(record, '^hp%d+ (%d+) (%x+) (%S+)')
-  return tonumber(received), (source or '') .. ':' .. id .. ':' .. (digest or '')
+  return received, (source or '') .. ':' .. id .. ':' .. (digest or '')
 end
 
 -- Another event has this id: the record goes under "<id>~<n>" and names its id itself.
@@ -45,7 +45,7 @@ local function accept(id, name, record, options, kept)
   if old then
     local first, known = identity(id, old)
     if name == '' then
-      if known == same and received - first < dedup_ms then return nil, first end
+      if known == same and tonumber(received) - tonumber(first) < dedup_ms then return nil, first end
       local before = call('GET', dedup_key(same))
       if before then return nil, before end
     end
@@ -66,10 +66,10 @@ local function push_batch(name)
 end
 
 local function add_delivery(key, received, fan)
-  local destination, name, delay, order, secret = arg(), arg(), tonumber(arg()), arg(), arg()
+  local destination, name, delay, order, secret = arg(), arg(), arg(), arg(), arg()
   local id = key .. ':' .. destination
   local fields = {'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay,
-    'attempts', 0, 'requeues', 0, 'accepted_at', received}
+    'attempts', '0', 'requeues', '0', 'accepted_at', received}
   if secret ~= '' then
     fields[#fields + 1] = 'secret'
     fields[#fields + 1] = secret
@@ -81,7 +81,7 @@ local function add_delivery(key, received, fan)
   call('HSET', base .. 'delivery:' .. id, unpack(fields))
   local lane = lane_load(name)
   lane.order = order
-  lane_count(lane, delay, 1)
+  lane_count(lane, tonumber(delay), 1)
   local ids = batch[name] or {}
   ids[#ids + 1] = id
   batch[name] = ids
@@ -95,12 +95,12 @@ for i = 1, tonumber(ARGV[4]) do
   local key, before, received = accept(id, name, record, fan == 0 and {'PX', done_ms} or {},
     fan == 0)
   if key then
-    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', fan) end
+    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan)) end
     for _ = 1, fan do add_delivery(key, received, fan) end
     results[i] = {0, ''}
   else
     at = at + 5 * fan
-    results[i] = before and {1, string.format("%.0f", tonumber(before))} or {2, ''}
+    results[i] = before and {1, before} or {2, ''}
   end
 end
 

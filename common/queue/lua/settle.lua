@@ -20,7 +20,7 @@ local function end_waiting(d)
   elseif d.state == 'queued' and call('LLEN', base .. 'queue:' .. d.lane) <= FIND_MAX then
     local lane = lane_load(d.lane)
     if call('LREM', lane.queue, -1, d.id) == 0 then return false end
-    lane_count(lane, d.delay_ms, -1)
+    lane_count(lane, tonumber(d.delay_ms), -1)
   else
     return false
   end
@@ -46,13 +46,13 @@ end
 local function remember(d, status, failure, duration, response, attempt)
   delivery_set(d, 'last_status', status)
   delivery_set(d, 'duration_ms', duration)
-  if failure ~= '' or d.attempts > 1 then delivery_set(d, 'last_error', failure) end
-  if response ~= '' or d.attempts > 1 then delivery_set(d, 'response', response) end
+  if failure ~= '' or d.attempts ~= '1' then delivery_set(d, 'last_error', failure) end
+  if response ~= '' or d.attempts ~= '1' then delivery_set(d, 'response', response) end
   if attempt ~= '' then
     d.listed = true
     local key = base .. 'attempts:' .. d.id
     call('LPUSH', key, attempt)
-    if d.attempts > 1 then call('LTRIM', key, 0, ATTEMPTS_MAX - 1) end
+    if d.attempts ~= '1' then call('LTRIM', key, 0, ATTEMPTS_MAX - 1) end
   end
 end
 
@@ -77,27 +77,27 @@ end
 
 -- Not attempted: the head of its list again, or (defer) later; the attempt is given back.
 function VERDICT.release(d, lane, wait_ms)
-  delivery_set(d, 'attempts', d.attempts - 1)
+  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
   if wait_ms > 0 then lane.pause = math.max(lane.pause, now + wait_ms * 1000) end
   requeue(d, lane, 'LPUSH')
   woken = lane.name
 end
 
 function VERDICT.defer(d, lane, wait_ms)
-  delivery_set(d, 'attempts', d.attempts - 1)
+  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
   VERDICT.retry(d, lane, wait_ms)
 end
 
 local results = {}
 for i = 5, #ARGV, 11 do
-  local id, fence, verdict, wait_ms = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3])
-  local status, left, unreachable = tonumber(ARGV[i + 4]), ARGV[i + 9] == '1', ARGV[i + 10] == '1'
+  local id, fence, verdict, wait_ms = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  local status, left, unreachable = ARGV[i + 4], ARGV[i + 9] == '1', ARGV[i + 10] == '1'
   local d = delivery_load(id)
   local result = 0
   if d and d.state == 'inflight' and d.fence == fence then
-    local probed = lane_load(d.lane).probe == fence
+    local probed = lane_load(d.lane).probe == tonumber(fence)
     local lane = unclaim(d, left)
-    judge_circuit(lane, probed, unreachable, status > 0 or left)
+    judge_circuit(lane, probed, unreachable, status ~= '0' or left)
     if verdict ~= 'release' and verdict ~= 'defer' then
       remember(d, status, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8])
     end
