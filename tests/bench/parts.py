@@ -230,7 +230,6 @@ def big_body():
 def _claim_rate(depth, sends):
     """The best rate of 1,000 consecutive deliveries among the first SENDS of DEPTH queued ones."""
     with rig.stack() as s, rig_sink(s.directory / "sink.log") as sink:
-        s.redis.client().config_set("auto-aof-rewrite-percentage", 0)  # its child would take the second core
         conf = rig.signed(s.redis.url, sink.url(), concurrency=64)
         receiver = s.receiver(conf)
         rig.loadgen(receiver.ingest, count=depth, size=256)
