@@ -19,7 +19,6 @@ enum claim_field {
     CLAIM_ATTEMPT,
     CLAIM_REQUEUES,
     CLAIM_SECRET,
-    CLAIM_ACCEPTED_AT,
     CLAIM_FENCE,
     CLAIM_WINDOW_MS,
     CLAIM_REPORT,
@@ -41,12 +40,12 @@ bool claim_read(const struct redis_reply *claim, struct delivery *d)
     d->requeues = (unsigned)redis_int(redis_at(claim, CLAIM_REQUEUES));
     struct slice secret = redis_text(redis_at(claim, CLAIM_SECRET));
     snprintf(d->secret_id, sizeof d->secret_id, "%.*s", SLICE_FMT(secret));
-    d->accepted_at = redis_int(redis_at(claim, CLAIM_ACCEPTED_AT));
     d->fence = (uint64_t)redis_int(redis_at(claim, CLAIM_FENCE));
     d->send_until = d->claimed_at + redis_int(redis_at(claim, CLAIM_WINDOW_MS)) * 1000;
     d->report_sent = redis_int(redis_at(claim, CLAIM_REPORT)) != 0;
     buf_add_slice(&d->record, redis_text(redis_at(claim, CLAIM_RECORD)));
     d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
+    d->accepted_at = d->event.received_at;
     return true;
 }
 
@@ -112,6 +111,10 @@ static const char *verdict_word(enum settle_verdict v)
 void result_add_args(const struct result *r, const struct delivery *d, struct args *a)
 {
     args_add(a, slice_str(d->id));
+    args_add(a, d->destination);
+    args_add(a, slice_str(d->lane));
+    args_add_int(a, d->delay_ms);
+    args_add_int(a, d->attempt);
     args_add_int(a, (int64_t)d->fence);
     args_add(a, slice_str(verdict_word(r->verdict)));
     args_add_int(a, r->wait_ms);

@@ -7,7 +7,7 @@ from pathlib import Path
 
 LUA = Path(__file__).resolve().parents[2] / "common/queue/lua"
 
-Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret accepted_at fence window_ms report record")
+Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret fence window_ms report record")
 VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
 
@@ -73,8 +73,10 @@ class Queue:
 
     def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
                unreachable=0):
-        reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, claim.id, claim.fence, verdict,
-                         wait_ms, status, error, 7, response, attempt, left, unreachable)
+        reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, claim.id,
+                         claim.id.rsplit(":", 1)[1], claim.lane, claim.delay_ms,
+                         claim.attempt, claim.fence, verdict, wait_ms, status, error, 7, response, attempt, left,
+                         unreachable)
         self.wait_us = int(reply[0])
         return reply[1]
 

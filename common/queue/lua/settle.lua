@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- settle: what became of claimed deliveries.
 -- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
---   id, fence, verdict (done, retry, dead, release, defer), wait ms, status, error, duration ms, the
+--   id, destination, lane, delay ms, attempt and fence as claimed, verdict (done, retry, dead, release, defer), wait ms, status, error, duration ms, the
 --   answer's first bytes if they are short, the attempt's record (JSON, or '' where the delivery itself
 --   says all of it), 1 if the request left, 1 if the host could not be reached.
 -- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
@@ -88,24 +88,33 @@ function VERDICT.defer(d, lane, wait_ms)
   VERDICT.retry(d, lane, wait_ms)
 end
 
+-- The delivery as delivery_load gives it, but what the claim told is not read again.
+local function claimed(id, destination, lane, delay_ms, attempt)
+  local key = delivery_key(id)
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan')
+  if not v[1] then return nil end
+  return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = lane,
+    destination = destination, attempts = attempt, delay_ms = delay_ms, fan = v[4]}
+end
+
 local results = {}
-for i = 5, #ARGV, 11 do
-  local id, fence, verdict, wait_ms = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
-  local status, left, unreachable = ARGV[i + 4], ARGV[i + 9] == '1', ARGV[i + 10] == '1'
-  local d = delivery_load(id)
+for i = 5, #ARGV, 15 do
+  local fence, verdict, wait_ms = ARGV[i + 5], ARGV[i + 6], tonumber(ARGV[i + 7])
+  local status, left, unreachable = ARGV[i + 8], ARGV[i + 13] == '1', ARGV[i + 14] == '1'
+  local d = claimed(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
   local result = 0
   if d and d.state == 'inflight' and d.fence == fence then
     local probed = lane_load(d.lane).probe == tonumber(fence)
     local lane = unclaim(d, left)
     judge_circuit(lane, probed, unreachable, status ~= '0' or left)
     if verdict ~= 'release' and verdict ~= 'defer' then
-      remember(d, status, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8])
+      remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
     end
     VERDICT[verdict](d, lane, wait_ms)
     delivery_save(d)
     result = 1
   elseif d and verdict == 'done' and end_waiting(d) then
-    remember(d, status, ARGV[i + 5], ARGV[i + 6], ARGV[i + 7], ARGV[i + 8])
+    remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
     finish(d, 'done', done_ms, dedup_ms)
     delivery_save(d)
     result = 2
