@@ -34,7 +34,7 @@ def wait_end(stack, ident="a", destination="out", timeout=10.0):
 
 def outcome(stack, **more):
     end = wait_end(stack, **more)
-    return end["state"], end["last_status"], end["last_error"]
+    return end["state"], end["last_status"], end.get("last_error", "")
 
 
 # -- connections -----------------------------------------------------------------------------------------------
