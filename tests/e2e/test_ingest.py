@@ -372,6 +372,7 @@ def test_pingbacks(stack):
     receiver = make(stack, {"in": config.source("out"), "signed": scheme_source("serphouse")})
     accepted(http.get(receiver.ingest, "/in/in?id=a&tag=t"), "a")
     accepted(http.get(receiver.ingest, "/in/in?id=a&tag=t"), "a", duplicate=True)
+    assert stack.redis.client().get("hookpace:{0}:event:a").split("\n")[0].endswith(" in 0 n")  # it has no body
     refused(http.get(receiver.ingest, "/in/in"), 422, "invalid_id")
     refused(http.get(receiver.ingest, "/in/in?tag=t"), 422, "invalid_id")
     refused(http.get(receiver.ingest, "/in/signed?id=a"), 401, "missing_signature")
