@@ -68,8 +68,9 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     if (settings.text)
         buf_addf(&b, "%s %-5s %s %s", ts, level_words[level], settings.program, msg);
     else
-        buf_addf(&b, "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"msg\":\"%s\"", ts,
-                 level_words[level], settings.program, (long)getpid(), msg);
+        buf_addf(&b,
+                 "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"msg\":\"%s\"",
+                 ts, level_words[level], settings.program, (long)getpid(), msg);
     for (const struct log_field *f = fields; f->key; f++) {
         bool quiet = f->kind == LOG_INT && f->number == 0 && strcmp(f->key, "dropped") == 0;
         if (!quiet)

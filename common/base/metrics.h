@@ -47,8 +47,8 @@ void metrics_free(struct metrics *m);
 struct metric_series *metrics_series(struct metrics *m, enum metric family, struct slice l1,
                                      struct slice l2);
 
-void metric_add(struct metric_series *s, uint64_t n);    /* counters */
-void metric_set(struct metric_series *s, double value);  /* gauges */
+void metric_add(struct metric_series *s, uint64_t n);         /* counters */
+void metric_set(struct metric_series *s, double value);       /* gauges */
 void metric_observe(struct metric_series *s, double seconds); /* histograms */
 
 /* Appends the whole registry in text format 0.0.4. */

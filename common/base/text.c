@@ -243,8 +243,8 @@ bool text_glob_nocase(struct slice pattern, struct slice s)
         if (p < pattern.len && pattern.ptr[p] == '*') {
             star = p++;
             mark = i;
-        } else if (p < pattern.len && tolower((unsigned char)pattern.ptr[p]) ==
-                                          tolower((unsigned char)s.ptr[i])) {
+        } else if (p < pattern.len &&
+                   tolower((unsigned char)pattern.ptr[p]) == tolower((unsigned char)s.ptr[i])) {
             p++;
             i++;
         } else if (star != (size_t)-1) {

@@ -1,12 +1,12 @@
 #include "common/config/config_build.h"
 
 #include "common/base/alloc.h"
+#include "common/base/partition.h"
 #include "common/config/config_check.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/json/json_scan.h"
 #include "common/net/tls.h"
-#include "common/queue/keys.h"
 #include "common/webhook/ids.h"
 
 #include <errno.h>
@@ -272,7 +272,7 @@ static void build_destination(struct builder *b, struct draft_destination *from)
     else if (!name_is_valid(slice_str(d->lane)))
         add_fault(b, path_of("destinations.%s.lane", d->name),
                   "a name is 1 to 64 letters, digits, '_' and '-'");
-    d->partition = keys_partition(slice_str(d->lane), b->c->redis.partitions);
+    d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
     d->delay_ms =
         build_delay(b, path_of("destinations.%s.delay_ms", d->name), d->delay_ms, b->c->delay_ms);
     d->order = from->order;

@@ -13,7 +13,15 @@
 
 struct json; /* a value; borrowed from its document unless a comment says otherwise */
 
-enum json_kind { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_kind {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_INT,
+    JSON_DOUBLE,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 /* Parses exactly one RFC 8259 document (bytes after it, comments, NaN, duplicate object keys, control
  * characters, invalid UTF-8, depth over 32 are errors; E says what and at which line and column).

@@ -13,7 +13,8 @@
 
 #include <stdint.h>
 
-#define JSON_TEXT_FED 4096 /* over 6 * JSON_SCAN_VALUE_MAX: what is cut was too long to be picked  \
+#define JSON_TEXT_FED                                                                              \
+    4096 /* over 6 * JSON_SCAN_VALUE_MAX: what is cut was too long to be picked  \
                             */
 #define JSON_TEXT_NUMBER_MAX 1024 /* longest number that may stand in several pieces */
 

@@ -1,4 +1,4 @@
-/* keys - the names of everything in Redis, and which partition a lane belongs to.   [pure]
+/* keys - the names of everything in Redis.   [pure]
  *
  * All keys of a partition start `<prefix>:{<partition>}:`, so that they share one Redis hash slot
  * and a script touches one slot only. docs/queue.md lists them.
@@ -9,12 +9,6 @@
 #include "common/base/buf.h"
 #include "common/base/slice.h"
 
-#include <stdint.h>
-
-/* CRC16/XMODEM, as Redis Cluster uses for its slots. */
-uint16_t crc16(struct slice s);
-/* The partition of LANE among PARTITIONS (>= 1). */
-unsigned keys_partition(struct slice lane, unsigned partitions);
 /* Appends "<prefix>:{<partition>}:". */
 void keys_base(struct buf *out, const char *prefix, unsigned partition);
 /* Splits a delivery id "<event id>:<destination>" at its last colon. False if there is none. */

@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/base/partition.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
@@ -321,7 +322,7 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
     if (req->to_count == 0)
-        rc = add_event(q, keys_partition(req->event->id, q->partitions), req, req->taken, p);
+        rc = add_event(q, partition_of(req->event->id, q->partitions), req, req->taken, p);
     size_t last = last_partition(req);
     for (size_t i = 0; rc == OK && i < req->to_count; i++)
         if (is_first_of_partition(req, i))

@@ -1,6 +1,7 @@
 /* What a configuration that is in order holds: defaults, values, overrides, ownership. */
 #include "common/config/config.h"
 
+#include "common/base/partition.h"
 #include "common/config/program.h"
 #include "common/queue/keys.h"
 
@@ -71,7 +72,7 @@ static void defaults_of_sources_and_destinations(void **state)
     struct destination *d = config_destination(c, SLICE_LIT("out"));
     assert_string_equal(d->name, "out");
     assert_string_equal(d->lane, "out");
-    assert_int_equal(d->partition, keys_partition(SLICE_LIT("out"), 16));
+    assert_int_equal(d->partition, partition_of(SLICE_LIT("out"), 16));
     assert_false(d->is_pingback);
     assert_int_equal(d->delay_ms, 50);
     assert_int_equal(d->order, ORDER_REQUEUE);

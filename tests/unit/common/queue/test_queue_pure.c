@@ -1,4 +1,5 @@
 /* keys, record, args: the pure parts of the queue. */
+#include "common/base/partition.h"
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/record.h"
@@ -16,9 +17,9 @@ static void test_crc16_is_redis_cluster_s(void **state)
     (void)state;
     assert_int_equal(crc16(SLICE_LIT("123456789")), 0x31c3); /* from the cluster specification */
     assert_int_equal(crc16(SLICE_LIT("")), 0);
-    assert_int_equal(keys_partition(SLICE_LIT("orders"), 1), 0);
+    assert_int_equal(partition_of(SLICE_LIT("orders"), 1), 0);
     for (unsigned n = 1; n < 40; n++)
-        assert_true(keys_partition(SLICE_LIT("orders"), n) < n);
+        assert_true(partition_of(SLICE_LIT("orders"), n) < n);
 }
 
 static void test_delivery_ids_split_at_the_last_colon(void **state)
