@@ -4,14 +4,10 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/config/config.h"
-#include "common/net/loop.h"
-#include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
-#include "common/queue/settle_args.h"
-#include "common/redis/redis.h"
+#include "common/queue/take_private.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /*
@@ -23,135 +19,10 @@
 
 #define CLAIM_MOST 64
 #define CLAIM_BYTES (4 * 1024 * 1024)
-#define SETTLE_MOST 64
-#define POLL_US 1000000        /* looked at at least this often */
-#define REFUSED_WAIT_US 250000 /* after a script was refused */
-#define SETTLE_TRIES 40        /* refusals (not lost connections) before a result is given up */
-#define FREE_CLAIMS 512
+#define POLL_US 1000000 /* looked at at least this often */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
-#define RECORD_MAX ((size_t)1 << 30)
-
-struct claim {         /* a delivery and, once settled, its result */
-    struct delivery d; /* first: the engine's pointer is ours */
-    struct result result;
-    unsigned tries;
-    struct claim *next;
-};
-
-struct claim_list {
-    struct claim *first, **last;
-};
-
-struct settle_call { /* one settle script under way */
-    struct part *part;
-    struct claim_list claims;
-    size_t count;
-};
-
-struct part { /* one partition; owned by its queue_take */
-    struct queue_take *q;
-    unsigned number;
-    char *base, *lanes_key;
-    struct claim_list results; /* to be recorded */
-    struct args sent;          /* send reports of this turn */
-    bool claiming;             /* a claim is on its way */
-    bool limits_due;           /* Redis does not know our limits yet: nothing of ours is claimed */
-    bool crowded;              /* work waits for places that results will free */
-    bool again;                /* look again although the last claim said it may wait */
-    size_t wanted;             /* by the claim on its way */
-    mono_us claim_at, next_at, settle_after;
-};
-
-struct queue_take {
-    struct loop *loop;
-    struct redis *redis;
-    struct config *conf;
-    struct metrics *metrics;
-    struct take_handler handler;
-    struct redis_script claim, sent, settle, limits;
-    struct loop_timer *timer;
-    struct part *parts;
-    unsigned partitions;
-    size_t capacity, unsettled;
-    bool ready, turn_due;
-    struct args args;
-    struct claim *free_claims;
-    size_t free_count;
-    loop_fn on_settled;
-    void *on_settled_ctx;
-};
 
 static void turn(void *ctx);
-
-/* --- lists and memory --- */
-
-static void list_init(struct claim_list *l)
-{
-    l->first = NULL;
-    l->last = &l->first;
-}
-
-static void list_add(struct claim_list *l, struct claim *c)
-{
-    c->next = NULL;
-    *l->last = c;
-    l->last = &c->next;
-}
-
-static struct claim *list_take(struct claim_list *l)
-{
-    struct claim *c = l->first;
-    if (c) {
-        l->first = c->next;
-        if (!l->first)
-            l->last = &l->first;
-    }
-    return c;
-}
-
-static void claim_free(struct claim *c)
-{
-    free(c->d.id);
-    free(c->d.lane);
-    buf_clear(&c->d.record);
-    buf_clear(&c->d.scratch);
-    buf_clear(&c->result.attempt);
-    free(c);
-}
-
-/* Keeps the buffers of small claims for the next ones. */
-static void claim_recycle(struct queue_take *q, struct claim *c)
-{
-    if (q->free_count >= FREE_CLAIMS || c->d.record.cap + c->d.scratch.cap > 64 * 1024) {
-        claim_free(c);
-        return;
-    }
-    free(c->d.id);
-    free(c->d.lane);
-    struct buf record = c->d.record, scratch = c->d.scratch, attempt = c->result.attempt;
-    *c =
-        (struct claim){.d = {.record = record, .scratch = scratch}, .result = {.attempt = attempt}};
-    buf_reset(&c->d.record);
-    buf_reset(&c->d.scratch);
-    c->next = q->free_claims;
-    q->free_claims = c;
-    q->free_count++;
-}
-
-static struct claim *claim_new(struct queue_take *q)
-{
-    struct claim *c = q->free_claims;
-    if (c) {
-        q->free_claims = c->next;
-        q->free_count--;
-        c->next = NULL;
-        return c;
-    }
-    c = NEW(struct claim);
-    buf_init(&c->d.record, RECORD_MAX);
-    buf_init(&c->d.scratch, RECORD_MAX);
-    return c;
-}
 
 static void part_init(struct queue_take *q, unsigned number)
 {
@@ -164,7 +35,7 @@ static void part_init(struct queue_take *q, unsigned number)
     p->base = xslicedup(buf_slice(&text));
     buf_add_str(&text, "lanes");
     p->lanes_key = buf_take(&text, NULL);
-    list_init(&p->results);
+    claims_init(&p->results);
     args_init(&p->sent, ARGS_MAX);
 }
 
@@ -197,17 +68,13 @@ void queue_take_free(struct queue_take *q)
     for (unsigned i = 0; i < q->partitions; i++) {
         struct part *p = &q->parts[i];
         struct claim *c;
-        while ((c = list_take(&p->results)))
+        while ((c = claims_take(&p->results)))
             claim_free(c);
         args_clear(&p->sent);
         free(p->base);
         free(p->lanes_key);
     }
-    while (q->free_claims) {
-        struct claim *c = q->free_claims;
-        q->free_claims = c->next;
-        claim_free(c);
-    }
+    claim_pool_clear(&q->pool);
     loop_timer_free(q->timer);
     args_clear(&q->args);
     config_unref(q->conf);
@@ -217,7 +84,7 @@ void queue_take_free(struct queue_take *q)
 
 /* --- turns --- */
 
-static void turn_soon(struct queue_take *q)
+void take_turn_soon(struct queue_take *q)
 {
     if (q->turn_due)
         return;
@@ -225,15 +92,14 @@ static void turn_soon(struct queue_take *q)
     loop_defer(q->loop, turn, q);
 }
 
-static enum err run_script(struct part *p, const struct redis_script *script, struct args *a,
-                           redis_fn fn, void *ctx)
+enum err take_run_script(struct part *p, const struct redis_script *script, struct args *a,
+                         redis_fn fn, void *ctx)
 {
     struct slice key = slice_str(p->lanes_key);
     return redis_eval(p->q->redis, script, &key, 1, args_slices(a), a->count, fn, ctx);
 }
 
-/* Redis said when there may be more to claim. -1: nothing waits anywhere. */
-static void note_wait(struct part *p, int64_t wait_us)
+void take_note_wait(struct part *p, int64_t wait_us)
 {
     mono_us now = clock_mono_us();
     p->next_at = wait_us < 0 || wait_us > POLL_US ? now + POLL_US : now + wait_us;
@@ -255,140 +121,6 @@ static void arm_timer(struct queue_take *q)
     }
     mono_us now = clock_mono_us();
     loop_timer_arm(q->timer, first > now ? first - now : 0);
-}
-
-/* --- send reports --- */
-
-static void on_sent_reply(void *ctx, enum err rc, const struct redis_reply *r)
-{
-    struct part *p = ctx;
-    if (rc != OK || redis_kind(r) != REDIS_INT)
-        return; /* the window closes by itself, and settling the delivery tells it too */
-    note_wait(p, redis_int(r));
-    turn_soon(p->q);
-}
-
-static void flush_sent(struct part *p)
-{
-    if (p->sent.count <= 1)
-        return;
-    if (run_script(p, &p->q->sent, &p->sent, on_sent_reply, p) != OK)
-        LOG_RARELY(LL_WARN, "sent.not_reported", LI("sends", p->sent.count / 3));
-    args_reset(&p->sent);
-}
-
-void queue_take_sent(struct queue_take *q, const struct delivery *d)
-{
-    struct part *p = &q->parts[d->partition];
-    if (p->sent.count == 0)
-        args_add(&p->sent, slice_str(p->base));
-    args_add(&p->sent, slice_str(d->id));
-    args_add(&p->sent, slice_str(d->lane));
-    args_add_int(&p->sent, (int64_t)d->fence);
-    turn_soon(q);
-}
-
-/* --- results --- */
-
-static void settled(struct queue_take *q, struct claim *c)
-{
-    claim_recycle(q, c);
-    assert(q->unsettled > 0);
-    if (--q->unsettled == 0 && q->on_settled)
-        loop_defer(q->loop, q->on_settled, q->on_settled_ctx);
-}
-
-/* The script did not run, or nobody knows: the results wait for another try. Repeating is safe, a
- * result that was recorded is answered 0. */
-static void settle_again(struct settle_call *call, bool refused)
-{
-    struct part *p = call->part;
-    struct claim *c;
-    while ((c = list_take(&call->claims))) {
-        if (refused && ++c->tries >= SETTLE_TRIES) {
-            LOG(LL_ERROR, "result.given_up", LS("delivery", c->d.id));
-            settled(p->q, c); /* its lease will run out */
-            continue;
-        }
-        list_add(&p->results, c);
-    }
-    if (refused)
-        p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
-}
-
-static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
-{
-    struct settle_call *call = ctx;
-    struct queue_take *q = call->part->q;
-    bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == call->count + 1;
-    if (!answered) {
-        LOG_RARELY(LL_WARN, "settle.failed", LS("reason", err_word(rc)),
-                   LSL("reply", redis_text(r)), LI("results", call->count));
-        settle_again(call, rc == OK);
-    } else {
-        struct claim *c;
-        for (size_t i = 1; (c = list_take(&call->claims)); i++) {
-            if (redis_int(redis_at(r, i)) == 0 && c->tries == 0)
-                LOG_RARELY(LL_INFO, "result.fenced", LS("delivery", c->d.id));
-            settled(q, c);
-        }
-        note_wait(call->part, redis_int(redis_at(r, 0)));
-    }
-    free(call);
-    turn_soon(q);
-}
-
-static void flush_some_results(struct part *p)
-{
-    struct queue_take *q = p->q;
-    struct settle_call *call = NEW(struct settle_call);
-    call->part = p;
-    list_init(&call->claims);
-    args_reset(&q->args);
-    args_add(&q->args, slice_str(p->base));
-    args_add_int(&q->args, q->conf->retention.done_s * 1000);
-    args_add_int(&q->args, q->conf->retention.dead_s * 1000);
-    args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
-    while (call->count < SETTLE_MOST && p->results.first) {
-        struct claim *c = list_take(&p->results);
-        result_add_args(&c->result, &c->d, &q->args);
-        list_add(&call->claims, c);
-        call->count++;
-    }
-    if (run_script(p, &q->settle, &q->args, on_settle_reply, call) != OK) {
-        settle_again(call, false);
-        p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
-        free(call);
-    }
-}
-
-static void flush_results(struct part *p, mono_us now)
-{
-    /* The claim goes out behind the results, in the same write: it finds their places free. */
-    if (p->results.first && p->crowded && now >= p->settle_after)
-        p->again = true;
-    while (p->results.first && now >= p->settle_after)
-        flush_some_results(p);
-}
-
-void queue_take_settle(struct queue_take *q, struct delivery *d, const struct settlement *s)
-{
-    struct claim *c = (struct claim *)d;
-    result_make(&c->result, d, s, clock_wall_ms());
-    list_add(&q->parts[d->partition].results, c);
-    q->unsettled++;
-    turn_soon(q);
-}
-
-size_t queue_take_unsettled(const struct queue_take *q)
-{
-    return q->unsettled;
-}
-
-void queue_take_on_settled(struct queue_take *q, void (*fn)(void *ctx), void *ctx)
-{
-    q->on_settled = fn;
-    q->on_settled_ctx = ctx;
 }
 
 /* --- limits --- */
@@ -424,7 +156,7 @@ static void write_limits(struct part *p)
                  (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1);
         args_add_since(a, mark);
     }
-    p->limits_due = run_script(p, &q->limits, a, on_limits_reply, p) != OK;
+    p->limits_due = take_run_script(p, &q->limits, a, on_limits_reply, p) != OK;
 }
 
 /* --- claims --- */
@@ -440,12 +172,12 @@ static void count_requeues(struct queue_take *q, const struct redis_reply *moved
 static void hand_over(struct part *p, const struct redis_reply *claim)
 {
     struct queue_take *q = p->q;
-    struct claim *c = claim_new(q);
+    struct claim *c = claim_new(&q->pool);
     c->d.partition = p->number;
     c->d.claimed_at = p->claim_at;
     if (!claim_read(claim, &c->d)) {
         LOG(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
-        claim_recycle(q, c); /* its lease will run out */
+        claim_recycle(&q->pool, c); /* its lease will run out */
         return;
     }
     q->handler.on_claimed(q->handler.ctx, &c->d);
@@ -461,15 +193,15 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
         LOG_RARELY(LL_WARN, "claim.failed", LS("reason", err_word(rc)),
                    LSL("reply", redis_text(r)));
         p->next_at = clock_mono_us() + REFUSED_WAIT_US;
-        turn_soon(q);
+        take_turn_soon(q);
         return;
     }
-    note_wait(p, redis_int(redis_at(r, 0)));
+    take_note_wait(p, redis_int(redis_at(r, 0)));
     p->crowded = redis_int(redis_at(r, 1)) != 0;
     count_requeues(q, redis_at(r, 2));
     for (size_t i = 3; i < redis_count(r); i++)
         hand_over(p, redis_at(r, i));
-    turn_soon(q);
+    take_turn_soon(q);
 }
 
 static size_t wanted_now(const struct queue_take *q)
@@ -492,7 +224,7 @@ static void claim_now(struct part *p, size_t want)
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
     p->claim_at = clock_mono_us();
     p->again = false;
-    if (run_script(p, &q->claim, &q->args, on_claim_reply, p) != OK) {
+    if (take_run_script(p, &q->claim, &q->args, on_claim_reply, p) != OK) {
         p->next_at = p->claim_at + REFUSED_WAIT_US;
         return;
     }
@@ -507,8 +239,8 @@ static void turn(void *ctx)
     mono_us now = clock_mono_us();
     for (unsigned i = 0; q->ready && i < q->partitions; i++) {
         struct part *p = &q->parts[i];
-        flush_sent(p);
-        flush_results(p, now);
+        take_flush_sent(p);
+        take_flush_results(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q);
         if (want > 0 && p->limits_due)
             write_limits(p);
@@ -523,14 +255,14 @@ void queue_take_set_capacity(struct queue_take *q, size_t n)
     bool more = n > q->capacity;
     q->capacity = n;
     if (more)
-        turn_soon(q);
+        take_turn_soon(q);
 }
 
 void queue_take_wake(struct queue_take *q)
 {
     for (unsigned i = 0; i < q->partitions; i++)
         q->parts[i].again = true;
-    turn_soon(q);
+    take_turn_soon(q);
 }
 
 /* --- connection and configuration --- */
