@@ -218,8 +218,10 @@ void deliver_claimed(void *ctx, struct delivery *d)
         return;
     }
     f->target->set->in_use++;
-    int64_t wait_us =
-        pace_guard_wait_us(&e->pace, slice_str(d->lane), d->delay_ms, clock_mono_us());
+    mono_us now = clock_mono_us();
+    int64_t wait_us = pace_guard_wait_us(&e->pace, slice_str(d->lane), d->delay_ms, now);
+    if (d->send_from - now > wait_us)
+        wait_us = d->send_from - now;
     if (wait_us > 0)
         hold(f, wait_us);
     else

@@ -19,7 +19,8 @@
 
 #define CLAIM_MOST 64
 #define CLAIM_BYTES (4 * 1024 * 1024)
-#define POLL_US 1000000 /* looked at at least this often */
+#define POLL_US 1000000     /* looked at at least this often */
+#define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
 static void turn(void *ctx);
@@ -105,15 +106,28 @@ void take_note_wait(struct part *p, int64_t wait_us)
     p->next_at = wait_us < 0 || wait_us > POLL_US ? now + POLL_US : now + wait_us;
 }
 
+/* When P wants its next turn, or 0. */
+static mono_us due_at(const struct part *p)
+{
+    mono_us at = 0;
+    if (!p->claiming && p->q->capacity > 0)
+        at = p->next_at;
+    if (p->results.first && (!at || p->settle_after < at))
+        at = p->settle_after ? p->settle_after : 1;
+    if (p->sent.count)
+        at = p->flushed_at;
+    if (at && p->paced && at < p->flushed_at + PACED_BATCH_US)
+        at = p->flushed_at + PACED_BATCH_US;
+    return at;
+}
+
 static void arm_timer(struct queue_take *q)
 {
     mono_us first = 0;
     for (unsigned i = 0; i < q->partitions; i++) {
-        const struct part *p = &q->parts[i];
-        if (!p->claiming && q->capacity > 0 && (!first || p->next_at < first))
-            first = p->next_at;
-        if (p->results.first && (!first || p->settle_after < first))
-            first = p->settle_after;
+        mono_us at = due_at(&q->parts[i]);
+        if (at && (!first || at < first))
+            first = at;
     }
     if (!first || !q->ready) {
         loop_timer_cancel(q->timer);
@@ -180,6 +194,8 @@ static void hand_over(struct part *p, const struct redis_reply *claim)
         claim_recycle(&q->pool, c); /* its lease will run out */
         return;
     }
+    if (c->d.delay_ms == 0)
+        p->paced = false;
     q->handler.on_claimed(q->handler.ctx, &c->d);
 }
 
@@ -199,6 +215,8 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     take_note_wait(p, redis_int(redis_at(r, 0)));
     p->crowded = redis_int(redis_at(r, 1)) != 0;
     count_requeues(q, redis_at(r, 2));
+    if (redis_count(r) > 3)
+        p->paced = true;
     for (size_t i = 3; i < redis_count(r); i++)
         hand_over(p, redis_at(r, i));
     take_turn_soon(q);
@@ -232,6 +250,12 @@ static void claim_now(struct part *p, size_t want)
     p->wanted = want;
 }
 
+/* Many paced lanes: one call for the work of two milliseconds costs Redis far less than one for each. */
+static bool may_collect(const struct part *p, mono_us now)
+{
+    return p->paced && !p->urgent && !p->again && now < p->flushed_at + PACED_BATCH_US;
+}
+
 static void turn(void *ctx)
 {
     struct queue_take *q = ctx;
@@ -239,6 +263,10 @@ static void turn(void *ctx)
     mono_us now = clock_mono_us();
     for (unsigned i = 0; q->ready && i < q->partitions; i++) {
         struct part *p = &q->parts[i];
+        if (may_collect(p, now))
+            continue;
+        p->urgent = false;
+        p->flushed_at = now;
         take_flush_sent(p);
         take_flush_results(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q);

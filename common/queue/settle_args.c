@@ -22,6 +22,7 @@ enum claim_field {
     CLAIM_FENCE,
     CLAIM_WINDOW_MS,
     CLAIM_REPORT,
+    CLAIM_WAIT_US,
     CLAIM_RECORD,
     CLAIM_FIELDS
 };
@@ -42,6 +43,7 @@ bool claim_read(const struct redis_reply *claim, struct delivery *d)
     snprintf(d->secret_id, sizeof d->secret_id, "%.*s", SLICE_FMT(secret));
     d->fence = (uint64_t)redis_int(redis_at(claim, CLAIM_FENCE));
     d->send_until = d->claimed_at + redis_int(redis_at(claim, CLAIM_WINDOW_MS)) * 1000;
+    d->send_from = clock_mono_us() + redis_int(redis_at(claim, CLAIM_WAIT_US));
     d->report_sent = redis_int(redis_at(claim, CLAIM_REPORT)) != 0;
     buf_add_slice(&d->record, redis_text(redis_at(claim, CLAIM_RECORD)));
     d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;

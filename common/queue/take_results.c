@@ -28,21 +28,27 @@ static void on_sent_reply(void *ctx, enum err rc, const struct redis_reply *r)
 
 void take_flush_sent(struct part *p)
 {
-    if (p->sent.count <= 1)
+    if (p->sent.count == 0)
         return;
-    if (take_run_script(p, &p->q->sent, &p->sent, on_sent_reply, p) != OK)
-        LOG_RARELY(LL_WARN, "sent.not_reported", LI("sends", p->sent.count / 3));
+    struct args *a = &p->q->args;
+    args_reset(a);
+    args_add(a, slice_str(p->base));
+    args_add_int(a, clock_mono_us());
+    const struct slice *reports = args_slices(&p->sent);
+    for (size_t i = 0; i < p->sent.count; i++)
+        args_borrow(a, reports[i]);
+    if (take_run_script(p, &p->q->sent, a, on_sent_reply, p) != OK)
+        LOG_RARELY(LL_WARN, "sent.not_reported", LI("sends", p->sent.count / 4));
     args_reset(&p->sent);
 }
 
 void queue_take_sent(struct queue_take *q, const struct delivery *d)
 {
     struct part *p = &q->parts[d->partition];
-    if (p->sent.count == 0)
-        args_add(&p->sent, slice_str(p->base));
     args_add(&p->sent, slice_str(d->id));
     args_add(&p->sent, slice_str(d->lane));
     args_add_int(&p->sent, (int64_t)d->fence);
+    args_add_int(&p->sent, clock_mono_us());
     take_turn_soon(q);
 }
 
@@ -134,6 +140,8 @@ void queue_take_settle(struct queue_take *q, struct delivery *d, const struct se
     struct claim *c = (struct claim *)d;
     result_make(&c->result, d, s, clock_wall_ms());
     claims_add(&q->parts[d->partition].results, c);
+    if (d->delay_ms == 0)
+        q->parts[d->partition].urgent = true;
     q->unsettled++;
     take_turn_soon(q);
 }

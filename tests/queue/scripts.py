@@ -7,7 +7,8 @@ from pathlib import Path
 
 LUA = Path(__file__).resolve().parents[2] / "common/queue/lua"
 
-Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret fence window_ms report record")
+Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret fence window_ms report wait_us record")
+EARLY_US = 8000
 VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
 
@@ -66,10 +67,15 @@ class Queue:
     def claim(self, want=10, most_bytes=1 << 22):
         reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms)
         self.wait_us, self.crowded, self.requeued = int(reply[0]), reply[1], reply[2]
-        return [Claim(*c)._replace(attempt=int(c[3]), requeues=int(c[4])) for c in reply[3:]]
+        claims = [Claim(*c)._replace(attempt=int(c[3]), requeues=int(c[4])) for c in reply[3:]]
+        early = max([c.wait_us for c in claims], default=0)
+        assert early <= EARLY_US
+        time.sleep(early / 1e6)  # as a dispatcher must: claims come a little early
+        return claims
 
     def sent(self, *claims):
-        self.wait_us = self.run("sent", *[a for c in claims for a in (c.id, c.lane, c.fence)])
+        """They left this very moment."""
+        self.wait_us = self.run("sent", 0, *[a for c in claims for a in (c.id, c.lane, c.fence, 0)])
 
     def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
                unreachable=0):

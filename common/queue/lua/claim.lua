@@ -3,7 +3,9 @@
 -- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms.
 -- Replies {wait_us until there may be more (-1: nothing is waiting), 1 if something only waits for a place
 -- in its destination's concurrency, {lane, requeues, ...}, claim...},
--- a claim being {id, lane, delay_ms, attempt, requeues, secret, fence, window_ms, report, record}; report is 1 where the dispatcher must tell (sent) when the request leaves.
+-- a claim being {id, lane, delay_ms, attempt, requeues, secret, fence, window_ms, report, wait_us,
+-- record}; report is 1 where the dispatcher must tell (sent) when the request leaves, and it may not leave before
+-- wait_us from now.
 --@include lib_lane.lua
 --@include lib_delivery.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -116,6 +118,7 @@ local function blocked(lane, d)
 end
 
 local function claim(lane, d, report)
+  local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
   local l = limits_of(d.destination)
   local fence = take_fence()
   local event = string.sub(d.id, 1, -2 - #d.destination)
@@ -142,7 +145,7 @@ local function claim(lane, d, report)
   bytes_left = bytes_left - #record
   want = want - 1
   claims[#claims + 1] = {d.id, lane.name, d.delay_ms, attempt, d.requeues, d.secret,
-    fence, l.window, (report or d.delay_ms > 0) and 1 or 0, record}
+    fence, l.window, (report or d.delay_ms > 0) and 1 or 0, wait, record}
 end
 
 -- Takes D, which stands at the head, off the list.
@@ -181,7 +184,7 @@ local function pick(lane)
   for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
     for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
       local d = look_at(id)
-      if d.state == 'queued' and lane_when(lane, d.delay_ms) <= now then return d, range[3] end
+      if d.state == 'queued' and lane_ready(lane, d.delay_ms) <= now then return d, range[3] end
     end
   end
 end
@@ -209,7 +212,7 @@ end
 local function claim_one(lane)
   local head = head_of(lane)
   if not head then return end
-  local when = lane_when(lane, head.delay_ms)
+  local when = lane_ready(lane, head.delay_ms)
   if when <= now then
     lane.held = 0
     if blocked(lane, head) then return end
@@ -223,7 +226,7 @@ local function claim_one(lane)
     if not d then
       lane_save(lane)
       -- One that may go now is out of sight: the head goes first.
-      if lane_when(lane, lane_shortest(lane)) <= now then lane.parked = when end
+      if lane_ready(lane, lane_shortest(lane)) <= now then lane.parked = when end
       return
     end
     if blocked(lane, d) then return end
