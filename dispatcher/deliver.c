@@ -15,6 +15,7 @@
 
 /* Claims bring their bodies along: with so many bytes in flight no more are taken. */
 #define BYTES_IN_FLIGHT_MAX ((size_t)256 * 1024 * 1024)
+#define WAITING_LOOK_US 250000
 
 struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
@@ -22,6 +23,7 @@ struct deliver { /* Owned by the dispatcher. */
     struct queue_take *queue;
     struct target_set *targets;
     struct target_set *retired; /* replaced by a reload, attempts still under way */
+    struct loop_timer *waiting; /* looks at what waits for its turn */
     struct loop_timer *sweeper; /* frees retired sets outside of their callbacks */
     struct pace_guard pace;
     struct metric_series *overshoot;
@@ -58,6 +60,71 @@ static void target_release(struct target *t, struct deliver *e)
     struct target_set *s = t->set;
     if (--s->in_use == 0 && s != e->targets)
         loop_timer_arm(e->sweeper, 0);
+}
+
+/* ---- turns: what was claimed ahead waits until an attempt of its destination ends ---- */
+
+static void start(struct flight *f);
+static void settle(struct flight *f, enum attempt_end end, const struct http_result *r);
+
+/* Behind a loop_defer, which holds a use of the target's set. */
+static void start_next(void *ctx)
+{
+    struct target *t = ctx;
+    struct deliver *e = t->engine;
+    t->start_due = false;
+    while (t->turns.first && t->running < t->concurrency)
+        start(turns_take(&t->turns, NULL));
+    target_release(t, e);
+}
+
+static void start_next_soon(struct target *t, struct deliver *e)
+{
+    if (t->start_due || !t->turns.first || e->draining)
+        return;
+    t->start_due = true;
+    t->engine = e;
+    t->set->in_use++;
+    loop_defer(e->loop, start_next, t);
+}
+
+static void end_turn(struct deliver *e, struct target *t, bool ok, int64_t duration_ms)
+{
+    t->running--;
+    if (quickness_note(&t->quickness, duration_ms, ok))
+        queue_take_set_ahead(e->queue, t->name, t->quickness.is_quick ? t->concurrency : 0);
+    start_next_soon(t, e);
+}
+
+/* What has waited for half of its window goes back to the queue: its destination became slow. */
+static void send_back(void *ctx)
+{
+    struct deliver *e = ctx;
+    mono_us now = clock_mono_us();
+    bool more = false;
+    for (struct flight *f = e->flights.first, *next; f; f = next) {
+        next = f->next;
+        if (!f->is_waiting)
+            continue;
+        if (now - f->delivery->claimed_at > f->delivery->send_until - now)
+            settle(f, END_WINDOW_OVER, NULL);
+        else
+            more = true;
+    }
+    if (more)
+        loop_timer_arm(e->waiting, WAITING_LOOK_US);
+}
+
+static void take_turn(struct flight *f)
+{
+    struct target *t = f->target;
+    if (t->running < t->concurrency && !t->turns.first) {
+        start(f);
+        return;
+    }
+    turns_add(&t->turns, f);
+    if (!loop_timer_armed(f->engine->waiting))
+        loop_timer_arm(f->engine->waiting, WAITING_LOOK_US);
 }
 
 /* ---- settling: the only way out ---- */
@@ -118,6 +185,7 @@ static void settle(struct flight *f, enum attempt_end end, const struct http_res
 {
     struct deliver *e = f->engine;
     struct delivery *d = f->delivery;
+    struct target *t = f->target;
     int status = r ? r->status : 0;
     bool left = f->target && retry_is_left(&f->target->schedule, d->attempt);
     struct outcome o = outcome_judge(end, status, left);
@@ -133,8 +201,12 @@ static void settle(struct flight *f, enum attempt_end end, const struct http_res
         .was_sent = f->was_sent,
         .unreachable = o.unreachable,
     };
-    if (f->target)
-        target_release(f->target, e);
+    if (t && f->is_waiting)
+        turns_take(&t->turns, f);
+    if (t && f->is_running)
+        end_turn(e, t, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
+    if (t)
+        target_release(t, e);
     flight_end(&e->flights, f);
     queue_take_settle(e->queue, d, &s);
     ask_for_more(e);
@@ -159,6 +231,8 @@ static enum attempt_end end_of_building(enum request_verdict v)
 static void start(struct flight *f)
 {
     struct delivery *d = f->delivery;
+    f->is_running = true;
+    f->target->running++;
     struct request *q = &f->request;
     struct request_input in = {.event = &d->event,
                                .delivery_id = slice_str(d->id),
@@ -225,7 +299,7 @@ void deliver_claimed(void *ctx, struct delivery *d)
     if (wait_us > 0)
         hold(f, wait_us);
     else
-        start(f);
+        take_turn(f);
 }
 
 /* ---- what the HTTP client asks and reports ---- */
@@ -336,6 +410,7 @@ void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
 
 void deliver_release_all(struct deliver *e)
 {
+    e->draining = true;
     while (e->flights.first)
         hand_back(e->flights.first);
 }
@@ -356,6 +431,7 @@ enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metric
     e->metrics = metrics;
     e->targets = s;
     e->sweeper = loop_timer_new(l, sweep, e);
+    e->waiting = loop_timer_new(l, send_back, e);
     e->overshoot =
         metrics_series(metrics, METRIC_GAP_OVERSHOOT, slice_make(NULL, 0), slice_make(NULL, 0));
     pace_guard_init(&e->pace);
@@ -379,6 +455,7 @@ void deliver_free(struct deliver *e)
     sweep(e);
     assert(!e->retired);
     loop_timer_free(e->sweeper);
+    loop_timer_free(e->waiting);
     pace_guard_clear(&e->pace);
     free(e);
 }

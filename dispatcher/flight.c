@@ -33,7 +33,7 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     f->delivery = d;
     f->target = NULL;
     f->call = NULL;
-    f->was_sent = false;
+    f->was_sent = f->is_running = f->is_waiting = false;
     f->wait_ms = 0;
     f->prev = NULL;
     f->next = l->first;
@@ -84,4 +84,33 @@ void flights_clear(struct flights *l)
         destroy(f);
     }
     l->spare_count = 0;
+}
+
+void turns_init(struct turns *t)
+{
+    t->first = NULL;
+    t->last = &t->first;
+}
+
+void turns_add(struct turns *t, struct flight *f)
+{
+    f->behind = NULL;
+    f->is_waiting = true;
+    *t->last = f;
+    t->last = &f->behind;
+}
+
+struct flight *turns_take(struct turns *t, struct flight *f)
+{
+    struct flight **at = &t->first;
+    while (f && *at && *at != f)
+        at = &(*at)->behind;
+    f = *at;
+    if (!f)
+        return NULL;
+    *at = f->behind;
+    if (!*at)
+        t->last = at;
+    f->is_waiting = false;
+    return f;
 }

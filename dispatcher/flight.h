@@ -23,8 +23,21 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct loop_timer *hold;   /* made when first needed, kept */
     struct request request;
     bool was_sent;
-    int64_t wait_ms; /* of a release that may_send asked for */
+    bool is_running;       /* counted in its target's attempts */
+    bool is_waiting;       /* for its turn */
+    struct flight *behind; /* the next one in the turns */
+    int64_t wait_ms;       /* of a release that may_send asked for */
 };
+
+struct
+    turns { /* flights of one target in the order in which they came; borrowed; must not be moved */
+    struct flight *first, **last;
+};
+
+void turns_init(struct turns *t);
+void turns_add(struct turns *t, struct flight *f);
+/* Takes F, or the first (F == NULL), out; NULL if there is none. */
+struct flight *turns_take(struct turns *t, struct flight *f);
 
 struct flights { /* Owned by the engine; zeroed to begin with, flights_clear at the end. */
     struct flight *first, *spare;

@@ -35,12 +35,15 @@ void target_set_free(struct target_set *s)
 {
     if (!s)
         return;
-    assert(s->in_use == 0);
     size_t at = 0;
     struct slice name;
-    void *target;
-    while (map_next(&s->targets, &at, &name, &target))
-        free(target);
+    void *value;
+    while (map_next(&s->targets, &at, &name, &value)) {
+        struct target *t = value;
+        s->in_use -= t->start_due; /* the loop stopped before it */
+        free(t);
+    }
+    assert(s->in_use == 0);
     map_clear(&s->targets);
     http_client_free(s->client);
     config_unref(s->conf);
@@ -52,6 +55,8 @@ static struct target *make_target(struct target_set *s, const struct destination
     struct target *t = NEW(struct target);
     t->set = s;
     t->name = slice_str(dest->name);
+    t->concurrency = dest->concurrency;
+    turns_init(&t->turns);
     t->rules = (struct request_rules){.url = dest->url,
                                       .is_pingback = dest->is_pingback,
                                       .gzip = dest->gzip,

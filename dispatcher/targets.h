@@ -10,7 +10,9 @@
 #include "common/config/config.h"
 #include "common/queue/queue_take.h"
 #include "dispatcher/egress.h"
+#include "dispatcher/flight.h"
 #include "dispatcher/http_client.h"
+#include "dispatcher/quickness.h"
 #include "dispatcher/request.h"
 #include "dispatcher/retry.h"
 
@@ -25,7 +27,12 @@ struct target { /* Owned by its set. */
     struct request_rules rules;
     struct retry_schedule schedule;
     struct http_profile *profile;
-    bool from_api; /* its URL came through the API */
+    bool from_api;                 /* its URL came through the API */
+    unsigned concurrency, running; /* attempts that may be, and are, under way here */
+    struct turns turns;            /* flights that wait for one of them to end */
+    struct quickness quickness;
+    bool start_due;         /* start_next is on its way */
+    struct deliver *engine; /* for it */
     struct slice name;
     struct metric_series *results[VERDICTS]; /* attempts, by enum settle_verdict */
     struct metric_series *latency;           /* accepted to delivered */

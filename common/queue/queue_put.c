@@ -253,6 +253,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, const struct 
     size_t count = a->count, text = a->text.len;
     args_add(a, req->event->id);
     add_dedup(a, req);
+    args_add_int(a, req->event->received_at);
     size_t mark = args_mark(a);
     enum err rc = large ? record_write_head(req->event, &a->text)
                         : record_write(req->event, q->packer, &a->text);

@@ -76,6 +76,7 @@ void queue_take_free(struct queue_take *q)
         free(p->lanes_key);
     }
     claim_pool_clear(&q->pool);
+    map_clear(&q->ahead);
     loop_timer_free(q->timer);
     args_clear(&q->args);
     config_unref(q->conf);
@@ -166,8 +167,9 @@ static void write_limits(struct part *p)
             continue;
         args_add(a, name);
         size_t mark = args_mark(a);
-        buf_addf(&a->text, "%u %lld %lld %zu", d->concurrency, (long long)d->lease_ms,
-                 (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1);
+        buf_addf(&a->text, "%u %lld %lld %zu %u", d->concurrency, (long long)d->lease_ms,
+                 (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1,
+                 (unsigned)(uintptr_t)map_get(&q->ahead, name));
         args_add_since(a, mark);
     }
     p->limits_due = take_run_script(p, &q->limits, a, on_limits_reply, p) != OK;
@@ -311,6 +313,19 @@ void queue_take_on_lost(struct queue_take *q)
     for (unsigned i = 0; i < q->partitions; i++)
         args_reset(&q->parts[i].sent);
     loop_timer_cancel(q->timer);
+}
+
+void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n)
+{
+    const struct destination *d = config_destination(q->conf, destination);
+    if (!d)
+        return;
+    if (n)
+        map_set(&q->ahead, destination, (void *)(uintptr_t)n);
+    else
+        map_remove(&q->ahead, destination);
+    if (q->ready)
+        write_limits(&q->parts[d->partition]);
 }
 
 void queue_take_set_config(struct queue_take *q, struct config *conf)

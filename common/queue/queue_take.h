@@ -80,6 +80,9 @@ void queue_take_on_lost(struct queue_take *q);
 void queue_take_wake(struct queue_take *q);
 /* How many more deliveries the engine will take now. 0 stops claiming (drain). */
 void queue_take_set_capacity(struct queue_take *q, size_t n);
+/* Up to N deliveries of DESTINATION may be claimed beyond its concurrency (0 to begin with): the engine starts
+ * them as attempts end. For destinations that answer quickly, where a claim's way would cost more. */
+void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n);
 /* The request of D leaves now. Only where d->report_sent. */
 void queue_take_sent(struct queue_take *q, const struct delivery *d);
 /* Records the outcome and frees D. */

@@ -3,6 +3,7 @@
 #ifndef COMMON_QUEUE_TAKE_PRIVATE_H
 #define COMMON_QUEUE_TAKE_PRIVATE_H
 
+#include "common/base/map.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
 #include "common/queue/claims.h"
@@ -39,6 +40,7 @@ struct queue_take {
     struct part *parts;
     unsigned partitions;
     size_t capacity, unsettled;
+    struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
     bool ready, turn_due;
     struct args args;
     struct claim_pool pool;

@@ -41,9 +41,9 @@ class Queue:
         return self.scripts[name](keys=[self.key("lanes")], args=[self.base, *args])
 
     def limits(self, **destinations):
-        """name = (concurrency, lease_ms, window_ms, attempts)"""
+        """name = (concurrency, lease_ms, window_ms, attempts[, ahead])"""
         for name, values in destinations.items():
-            self.r.hset(self.key("limits"), name, " ".join(map(str, values)))
+            self.r.hset(self.key("limits"), name, " ".join(map(str, (values + (0,))[:5])))
 
     def record(self, body="{}", source="src", digest=None, received=None):
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
@@ -51,7 +51,7 @@ class Queue:
 
     def event(self, id, *deliveries, dedup="", **record):
         """deliveries: (destination, lane, delay_ms[, order[, secret]]). Arguments of put for one event."""
-        args = [id, dedup, self.record(**record), "", len(deliveries)]
+        args = [id, dedup, record.get("received") or self.now, self.record(**record), "", len(deliveries)]
         for d in deliveries:
             args += list(d) + [""] * (5 - len(d))
         return args

@@ -181,6 +181,19 @@ def test_concurrency_of_a_destination_over_all_dispatchers(queue):
     queue.check()
 
 
+def test_quick_destinations_are_claimed_ahead_where_nothing_has_a_delay(queue):
+    queue.limits(d=(3, 10000, 2000, 8, 2))
+    queue.put_simple(*[f"e{i}" for i in range(9)])
+    assert len(queue.claim()) == 5 and queue.crowded
+    queue.limits(p=(1, 10000, 2000, 8, 5))
+    queue.put_simple("p0", "p1", destination="p", lane="p", delay=50)
+    (p0,) = queue.claim()
+    queue.sent(p0)
+    time.sleep(0.06)
+    assert queue.claim() == [], "a lane with a delay keeps to the concurrency"
+    queue.check()
+
+
 def test_unknown_destination_is_left_alone(queue):
     queue.put_simple("a", destination="nobody", lane="nobody")
     assert queue.claim() == [] and queue.wait_us > 1_000_000

@@ -102,14 +102,15 @@ local function look_quickly(id)
     secret = v[4] or ''}
 end
 
--- Why D cannot be claimed although its delay allows it: nil if it can. Parks the lane.
-local function blocked(lane, d)
+-- Why D cannot be claimed although its delay allows it: nil if it can. Parks the lane. AHEAD: it may wait
+-- for its turn in the dispatcher, where its destination is known to be quick.
+local function blocked(lane, d, ahead)
   local l = limits_of(d.destination)
   if not l then -- no running dispatcher knows this destination
     lane.parked = now + 5000000
     return true
   end
-  if busy_of(d.destination).n >= l.concurrency then
+  if busy_of(d.destination).n >= l.concurrency + (ahead and l.ahead or 0) then
     lane.parked = now + 1000000 -- brought forward when one of them ends
     crowded = 1
     return true
@@ -192,14 +193,15 @@ end
 -- A lane without delays: as many as may go at once. SHARE: most of this call.
 local function claim_many(lane, share)
   local head = head_of(lane)
-  if not head or blocked(lane, head) then return end
-  local free = limits_of(head.destination).concurrency - busy_of(head.destination).n
+  if not head or blocked(lane, head, true) then return end
+  local l = limits_of(head.destination)
+  local free = l.concurrency + l.ahead - busy_of(head.destination).n
   if lane.order == 'fifo' or lane.fails >= 5 then free = 1 end
   if free < share and free < want then crowded = 1 end
   local ids = call('LPOP', lane.queue, math.min(share, want, free)) or {}
   for i, id in ipairs(ids) do
     local d = look_quickly(id)
-    if d.state == 'queued' and blocked(lane, d) then
+    if d.state == 'queued' and blocked(lane, d, true) then
       for j = #ids, i, -1 do call('LPUSH', lane.queue, ids[j]) end
       return
     end

@@ -96,7 +96,7 @@ local function finish(d, state, keep_ms, dedup_ms)
   release_event(string.sub(d.id, 1, -2 - #d.destination), d.fan, keep_ms, dedup_ms)
 end
 
--- "<concurrency> <lease ms> <window ms> <attempts>" of a destination, as dispatchers wrote it.
+-- "<concurrency> <lease ms> <window ms> <attempts> <ahead>" of a destination, as dispatchers wrote it.
 local limits = {}
 local function limits_of(destination)
   local l = limits[destination]
@@ -104,9 +104,9 @@ local function limits_of(destination)
     local text = call('HGET', base .. 'limits', destination)
     l = false
     if text then
-      local c, lease, window, attempts = string.match(text, '^(%d+) (%d+) (%d+) (%d+)$')
+      local c, lease, window, attempts, ahead = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
       l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window),
-        attempts = tonumber(attempts)}
+        attempts = tonumber(attempts), ahead = tonumber(ahead)}
     end
     limits[destination] = l
   end

@@ -1,7 +1,7 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
---   id, dedup name ('' if ids and digests decide), record head, rest of the record, number of
+--   id, dedup name ('' if ids and digests decide), received_at, record head, rest of the record, number of
 --   deliveries, and per delivery: destination, lane, delay ms, order, secret id.
 -- Replies per event: {0, ''} queued, {1, received_at} duplicate, {2, ''} no free revision.
 --@include lib_lane.lua
@@ -15,10 +15,10 @@ end
 
 local function dedup_key(name) return base .. 'dedup:' .. name end
 
--- received_at, and the name by which the same event is known again: source, id and digest.
+-- The name by which the same event is known again (source, id and digest), and its received_at.
 local function identity(id, record)
   local received, digest, source = string.match(record, '^hp%d+ (%d+) (%x+) (%S+)')
-  return received, (source or '') .. ':' .. id .. ':' .. (digest or '')
+  return (source or '') .. ':' .. id .. ':' .. (digest or ''), received
 end
 
 -- Another event has this id: the record goes under "<id>~<n>" and names its id itself.
@@ -33,29 +33,41 @@ local function store_revision(id, record, options)
   end
 end
 
--- Returns the key id under which the event now is; or nil and, for a repeat, when it first came.
-local function accept(id, name, record, options, kept)
-  local received, same = identity(id, record)
-  if name ~= '' or done_ms < dedup_ms then
-    local before = call('GET', dedup_key(name ~= '' and name or same))
+local function remember(name, received) call('SET', dedup_key(name), received, 'PX', dedup_ms) end
+
+-- The id is taken. Returns nil and when the same event first came, or the key id of a new revision.
+local function accept_beside(id, name, received, record, options, old)
+  local same = identity(id, record)
+  if name == '' then
+    local known, first = identity(id, old)
+    if known == same and tonumber(received) - tonumber(first) < dedup_ms then return nil, first end
+    local before = call('GET', dedup_key(same))
     if before then return nil, before end
   end
-  local key = id
+  local key = store_revision(id, record, options)
+  -- The record under the id does not tell a repeat of this one.
+  if key then remember(name ~= '' and name or same, received) end
+  return key
+end
+
+local NOTHING = {}
+
+-- Returns the key id under which the event now is; or nil and, for a repeat, when it first came. KEPT: it
+-- has no deliveries, so it expires from now on.
+local function accept(id, name, received, record, kept)
+  local options = kept and {'PX', done_ms} or NOTHING
+  if name ~= '' or done_ms < dedup_ms then
+    local before = call('GET', dedup_key(name ~= '' and name or identity(id, record)))
+    if before then return nil, before end
+  end
   local old = call('SET', base .. 'event:' .. id, record, 'NX', 'GET', unpack(options))
-  if old then
-    local first, known = identity(id, old)
-    if name == '' then
-      if known == same and tonumber(received) - tonumber(first) < dedup_ms then return nil, first end
-      local before = call('GET', dedup_key(same))
-      if before then return nil, before end
-    end
-    key = store_revision(id, record, options)
+  if old then return accept_beside(id, name, received, record, options, old) end
+  if name ~= '' then
+    remember(name, received)
+  elseif kept and done_ms < dedup_ms then
+    remember(identity(id, record), received)
   end
-  -- The record itself tells a repeat, except where another name, a revision or a shorter life hides it.
-  if key and (name ~= '' or key ~= id or (kept and done_ms < dedup_ms)) then
-    call('SET', dedup_key(name ~= '' and name or same), received, 'PX', dedup_ms)
-  end
-  return key, nil, received
+  return id
 end
 
 local batch = {} -- lane -> ids: one RPUSH a lane
@@ -68,36 +80,33 @@ end
 local function add_delivery(key, received, fan)
   local destination, name, delay, order, secret = arg(), arg(), arg(), arg(), arg()
   local id = key .. ':' .. destination
-  local fields = {'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay,
-    'attempts', '0', 'requeues', '0', 'accepted_at', received}
-  if secret ~= '' then
-    fields[#fields + 1] = 'secret'
-    fields[#fields + 1] = secret
-  end
-  if fan > 1 then
-    fields[#fields + 1] = 'fan'
-    fields[#fields + 1] = fan
-  end
-  call('HSET', base .. 'delivery:' .. id, unpack(fields))
+  local hash = base .. 'delivery:' .. id
+  call('HSET', hash, 'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay, 'attempts', '0',
+    'requeues', '0', 'accepted_at', received)
+  if secret ~= '' then call('HSET', hash, 'secret', secret) end
+  if fan > 1 then call('HSET', hash, 'fan', text(fan)) end
   local lane = lane_load(name)
   lane.order = order
   lane_count(lane, tonumber(delay), 1)
-  local ids = batch[name] or {}
+  local ids = batch[name]
+  if not ids then
+    ids = {}
+    batch[name] = ids
+  end
   ids[#ids + 1] = id
-  batch[name] = ids
   if #ids == 500 then push_batch(name) end
 end
 
+local QUEUED = {0, ''}
 local results = {}
 for i = 1, tonumber(ARGV[4]) do
-  local id, name, head, rest, fan = arg(), arg(), arg(), arg(), tonumber(arg())
+  local id, name, received, head, rest, fan = arg(), arg(), arg(), arg(), arg(), tonumber(arg())
   local record = rest == '' and head or head .. rest
-  local key, before, received = accept(id, name, record, fan == 0 and {'PX', done_ms} or {},
-    fan == 0)
+  local key, before = accept(id, name, received, record, fan == 0)
   if key then
     if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan)) end
     for _ = 1, fan do add_delivery(key, received, fan) end
-    results[i] = {0, ''}
+    results[i] = QUEUED
   else
     at = at + 5 * fan
     results[i] = before and {1, before} or {2, ''}
