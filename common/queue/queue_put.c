@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#define BATCH_EVENTS 64
+#define BATCH_EVENTS 16 /* of one call: Redis works on them while this turn collects the next */
 #define BATCH_BYTES (512 * 1024)
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
 #define HEAD_ARGS 4                /* base, dedup_ms, done_ms, count */
@@ -282,8 +282,10 @@ static enum err add_event(struct queue_put *q, unsigned partition, const struct 
         b->taken = taken;
     else
         free(taken);
-    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES)
+    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES) {
         flush(q, partition);
+        redis_flush(q->redis);
+    }
     return OK;
 }
 

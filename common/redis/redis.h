@@ -54,6 +54,9 @@ size_t redis_pending_bytes(const struct redis *r);
 enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
                        void *ctx) MUST_CHECK;
 
+/* Sends what is queued now, not at the end of the turn: Redis works on it while this turn goes on. */
+void redis_flush(struct redis *r);
+
 /* A Lua script embedded at build time. */
 struct redis_script {
     const char *name; /* for logs */

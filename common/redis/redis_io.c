@@ -73,6 +73,18 @@ static void flush(struct redis *r)
     }
 }
 
+void redis_flush(struct redis *r)
+{
+    struct iovec iov[PIECES];
+    int n = r->fd >= 0 ? redis_out_pieces(&r->out, iov, PIECES) : 0;
+    if (n <= 0)
+        return;
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) /* what is left, and errors, are the deferred flush's */
+        redis_out_wrote(&r->out, (size_t)sent);
+}
+
 static void flush_deferred(void *ctx)
 {
     struct redis *r = ctx;
