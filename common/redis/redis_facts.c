@@ -20,11 +20,8 @@ static void read_line(struct redis_facts *f, struct slice line)
         struct slice key;
         char *fact;
     } rows[] = {
-        {SLICE_LIT("redis_version"), f->version},
-        {SLICE_LIT("role"), f->role},
-        {SLICE_LIT("loading"), f->loading},
-        {SLICE_LIT("aof_enabled"), f->aof_enabled},
-        {SLICE_LIT("aof_last_write_status"), f->aof_write},
+        {SLICE_LIT("redis_version"), f->version},   {SLICE_LIT("role"), f->role},
+        {SLICE_LIT("loading"), f->loading},         {SLICE_LIT("aof_enabled"), f->aof_enabled},
         {SLICE_LIT("maxmemory_policy"), f->policy},
     };
     struct slice value = line;

@@ -13,7 +13,6 @@ struct redis_facts { /* texts are empty where the server did not say */
     char role[FACT_MAX];        /* master, slave */
     char loading[FACT_MAX];     /* 0, 1 */
     char aof_enabled[FACT_MAX]; /* 0, 1 */
-    char aof_write[FACT_MAX];   /* aof_last_write_status: ok, err */
     char appendfsync[FACT_MAX]; /* always, everysec, no */
     char policy[FACT_MAX];      /* maxmemory_policy */
 };
