@@ -28,7 +28,8 @@ enum err json_parse(struct slice text, struct json **out, struct error *e)
     struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH + 4);
     if (!tok)
         return fail(e, ERR_TOO_BIG, "out of memory");
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+    /* Not JSON_TOKENER_STRICT: json_check is stricter, and json-c 0.17 and up would then refuse
+     * integers past 64 bits, which are valid JSON. */
     struct json_object *root = json_tokener_parse_ex(tok, text.ptr, (int)text.len);
     if (json_tokener_get_error(tok) == json_tokener_continue)
         root = json_tokener_parse_ex(tok, "", 1); /* only its NUL ends a bare number */
