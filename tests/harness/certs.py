@@ -21,7 +21,8 @@ class Authority:
         self.ca = self.directory / "ca.pem"
         self.ca_key = self.directory / "ca.key"
         _run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", f"/CN={name}", "-keyout", self.ca_key, "-out", self.ca)
+             "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign",  # Python 3.13 insists
+             "-keyout", self.ca_key, "-out", self.ca)
 
     def good(self, names=("DNS:localhost", "IP:127.0.0.1")):
         """For localhost and 127.0.0.1, valid for two days."""
@@ -55,7 +56,8 @@ class Authority:
         database.write_text("")
         conf.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\nnew_certs_dir={self.directory}\n"
                         f"rand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nx509_extensions=e\n"
-                        f"[p]\ncommonName=supplied\n[e]\nsubjectAltName={','.join(names)}\n")
+                        f"[p]\ncommonName=supplied\n[e]\nsubjectAltName={','.join(names)}\n"
+                        f"subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
         dates = ["-startdate", window[0], "-enddate", window[1]] if window else ["-days", "2"]
         _run("openssl", "ca", "-batch", "-notext", "-config", conf, "-cert", self.ca, "-keyfile", self.ca_key,
              "-in", request, "-out", cert, *dates)
