@@ -1,0 +1,32 @@
+# Hookpace in a container: `hookpace` (both programs) and `sample` (a downstream to look at).
+ARG HOOKPACE_BASE_IMAGE=debian:bookworm-slim
+
+FROM ${HOOKPACE_BASE_IMAGE} AS build
+COPY scripts/install-packages /src/scripts/install-packages
+RUN /src/scripts/install-packages build
+COPY CMakeLists.txt /src/
+COPY cmake /src/cmake
+COPY common /src/common
+COPY receiver /src/receiver
+COPY dispatcher /src/dispatcher
+RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \
+    && cmake --build /build --target hookpace-receiver hookpace-dispatcher \
+    && strip /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher
+
+FROM ${HOOKPACE_BASE_IMAGE} AS sample
+RUN apt-get update && apt-get install -y --no-install-recommends python3 && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY scripts/sample-downstream /usr/local/bin/sample-downstream
+USER 10001
+ENTRYPOINT ["sample-downstream"]
+CMD ["--listen", "0.0.0.0:8090"]
+
+FROM ${HOOKPACE_BASE_IMAGE} AS hookpace
+COPY scripts/install-packages /usr/local/share/hookpace/install-packages
+RUN /usr/local/share/hookpace/install-packages runtime && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/local/share/hookpace \
+    && useradd --system --uid 10001 --user-group --home-dir /var/lib/hookpace --create-home --shell /usr/sbin/nologin hookpace
+COPY --from=build /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher /usr/local/bin/
+COPY scripts/container/entrypoint scripts/container/healthy /usr/local/bin/
+COPY hookpace.example.json /etc/hookpace/hookpace.json
+USER hookpace
+ENTRYPOINT ["entrypoint"]
+CMD ["hookpace-receiver"]

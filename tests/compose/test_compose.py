@@ -1,0 +1,145 @@
+"""docker-compose up with the example configuration, on an engine and images of our own."""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parent))
+
+from engine import REDIS_IMAGE, Engine, run  # noqa: E402
+from harness import http, oracle, sign  # noqa: E402
+from harness.downstream import Downstream  # noqa: E402
+from harness.redis_server import free_port  # noqa: E402
+from harness.wait import wait_for  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+DELAY_MS = 100  # of `orders` in hookpace.example.json
+OVERRIDE = """version: "3.4"
+services:
+  receiver:
+    extra_hosts: ["downstream:host-gateway"]
+  dispatcher:
+    extra_hosts: ["downstream:host-gateway"]
+"""
+
+
+class Compose:
+    def __init__(self, engine, directory):
+        self.engine = engine
+        self.port, self.admin_port = free_port(), free_port()
+        (directory / "override.yml").write_text(OVERRIDE)
+        self.files = ["-f", ROOT / "docker-compose.yml", "-f", directory / "override.yml"]
+        self.env = {**engine.env, "COMPOSE_PROJECT_NAME": f"hookpace{os.getpid()}", "HOOKPACE_REDIS_IMAGE": REDIS_IMAGE,
+                    "HOOKPACE_PORT": str(self.port), "HOOKPACE_ADMIN_PORT": str(self.admin_port)}
+
+    def __call__(self, *args, **more):
+        return run("docker-compose", *self.files, *args, cwd=ROOT, env={**self.env, **more})
+
+    def ids(self, service):
+        return self("ps", "-q", service).split()
+
+    @property
+    def ingest(self):
+        return f"127.0.0.1:{self.port}"
+
+    def is_ready(self):
+        try:
+            return http.get(f"127.0.0.1:{self.admin_port}", "/readyz").status == 200
+        except OSError:
+            return False
+
+    def health(self, service):
+        return {self.engine.docker("inspect", "-f", "{{.State.Health.Status}}", i).strip() for i in self.ids(service)}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    made = Engine()
+    try:
+        made.wait_ready()
+        made.make_images()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def compose(engine, tmp_path_factory):
+    made = Compose(engine, tmp_path_factory.mktemp("compose"))
+    try:
+        made("build")
+        yield made
+    finally:
+        made("down", "-v", "--remove-orphans")
+        left = engine.docker("ps", "-aq").split() + engine.docker("volume", "ls", "-q").split()
+        assert not left, f"left behind: {left}"
+
+
+def test_out_of_the_box(compose):
+    """No variable set: it starts, random secrets keep strangers out, and the sample gets what is sent."""
+    compose("up", "-d")
+    wait_for(compose.is_ready, 60, "ready")
+    for service in ("redis", "receiver", "dispatcher"):
+        wait_for(lambda: compose.health(service) == {"healthy"}, 60, f"{service} healthy")
+    token = compose("exec", "-T", "receiver", "cat", "/var/lib/hookpace/secrets/DATAFORSEO_TOKEN")
+    assert len(base64.b64decode(token)) == 24
+    assert compose("exec", "-T", "dispatcher", "cat", "/var/lib/hookpace/secrets/DATAFORSEO_TOKEN") == token
+    query = urlencode({"id": "box-1", "tag": "t", "token": token})
+    assert http.get(compose.ingest, "/in/dataforseo?" + query).status == 200
+    assert http.get(compose.ingest, "/in/dataforseo?id=box-2&token=change-me").status == 401
+    wait_for(lambda: "/audit?id=box-1&tag=t" in compose("logs", "--no-color", "sample"), 20, "the pingback")
+    wait_for(lambda: "/orders?id=box-1&tag=t" in compose("logs", "--no-color", "sample"), 20, "the postback")
+    logs = compose("logs", "--no-color")
+    assert token not in logs, "a secret in the logs"
+    assert compose("exec", "-T", "receiver", "id", "-u").strip() == "10001"
+    fsync = compose("exec", "-T", "redis", "redis-cli", "config", "get", "appendfsync")
+    assert "always" in fsync
+
+
+def test_four_dispatchers_keep_the_delay_and_lose_nothing(compose):
+    """Own secrets and URLs from the environment; one of four dispatchers is killed under way."""
+    secret = secrets.token_hex(16)
+    with contextlib.closing(Downstream(host="0.0.0.0")) as sink:
+        env = {"SERPHOUSE_SECRET": secret, "ORDERS_SECRET": base64.b64encode(os.urandom(24)).decode(),
+               "ORDERS_URL": f"http://downstream:{sink.port}/orders?id=$id&tag=$tag",
+               "AUDIT_URL": f"http://downstream:{sink.port}/audit?id=$id&tag=$tag"}
+        compose("up", "-d", "--scale", "dispatcher=4", **env)
+        wait_for(compose.is_ready, 60, "ready")
+        wait_for(lambda: len(compose.ids("dispatcher")) == 4 and compose.health("dispatcher") == {"healthy"}, 60,
+                 "four healthy dispatchers")
+        ids = [f"many-{i}" for i in range(80)]
+        for i in ids:
+            body = json.dumps({"id": i, "tag": "t"}).encode()
+            answer = http.post(compose.ingest, "/in/serphouse", body,
+                               {**sign.headers("serphouse", secret, body), "content-type": "application/json"})
+            assert answer.status == 200, answer
+        wait_for(lambda: len(sink.all()) >= 15, 30, "some deliveries")
+        compose.engine.docker("kill", "-s", "KILL", compose.ids("dispatcher")[0])
+        sink.wait_events(ids, 60)  # a lease of `orders` is 16 s
+        first = {}
+        for request in sink.all():
+            first.setdefault(request.event, request)
+        assert set(first) == set(ids)
+        assert len(sink.all()) <= len(ids) + 1, "one dispatcher died with at most one request under way"
+        oracle.assert_paced(sink.all(), DELAY_MS)
+
+
+def test_a_stop_is_clean_and_data_survive(compose):
+    """stop and start: exit code 0 of both programs, and Redis still has what was delivered."""
+    running = compose.engine.docker("ps", "-q", "--no-trunc").split() # not the one that was killed
+    stopped = [i for i in compose.ids("receiver") + compose.ids("dispatcher") if i in running]
+    assert len(stopped) == 4
+    compose("stop")
+    codes = {compose.engine.docker("inspect", "-f", "{{.State.ExitCode}}", i).strip() for i in stopped}
+    assert codes == {"0"}, codes
+    compose("start")
+    wait_for(compose.is_ready, 60, "ready again")
+    state = compose("exec", "-T", "redis", "redis-cli", "hget", "hookpace:{0}:delivery:many-0:orders", "state")
+    assert state.strip() == "done"
