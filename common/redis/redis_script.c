@@ -14,7 +14,7 @@
  * Loading rather than EVAL, because a thousand EVALSHAs in flight would otherwise come back with
  * the text in each. */
 
-#define TRIES_MAX 3
+#define TRIES_MAX 6
 
 void redis_script_init(struct redis_script *s, const char *name, const unsigned char *text,
                        size_t len)
@@ -103,7 +103,9 @@ bool redis_script_again(struct redis *r, const struct pending *item, uint64_t st
         !slice_starts(redis_text(reply), SLICE_LIT("NOSCRIPT")))
         return false;
     struct loaded *l = find_loaded(r, item->script);
-    if (start >= l->at) { /* it ran behind the last load, so the server has forgotten since */
+    /* It ran behind the last load: the server has forgotten since. The second time the load goes
+     * right before the call, so that hardly anything can come between them. */
+    if (start >= l->at || item->tries > 1) {
         LOG_RARELY(LL_INFO, "redis.script_loaded_again", LS("script", item->script->name));
         load(r, l);
     }
