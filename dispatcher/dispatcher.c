@@ -129,12 +129,12 @@ static void on_stop_signal(void *ctx, int signo)
 {
     struct dispatcher *d = ctx;
     if (d->stopping) {
-        LOG(LL_WARN, "stopped.at_once", LI("signal", signo),
+        LOG(LL_WARN, "stop.forced", LI("signal", signo),
             LI("in_flight", deliver_in_flight(d->engine)));
         _exit(EXIT_STOPPED); /* leases end by themselves */
     }
     d->stopping = true;
-    LOG(LL_INFO, "stopping", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
+    LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
     listener_set_draining(d->listener);
     queue_take_on_settled(d->queue, finish_if_settled, d);
     loop_timer_arm(d->drain_end, d->conf->dispatcher.drain_ms * 1000);
@@ -143,27 +143,11 @@ static void on_stop_signal(void *ctx, int signo)
 
 /* ---- reload ---- */
 
-static bool same(const char *a, const char *b)
-{
-    return slice_eq(slice_str(a), slice_str(b));
-}
-
-/* What a running dispatcher cannot change. */
-static void warn_of_restart(const struct config *old, const struct config *new)
-{
-    if (!same(old->dispatcher.listen, new->dispatcher.listen))
-        LOG(LL_WARN, "config.restart_needed", LS("key", "dispatcher.listen"));
-    if (!same(old->redis.shown, new->redis.shown) || !same(old->redis.prefix, new->redis.prefix) ||
-        !same(old->redis.password, new->redis.password) ||
-        old->redis.partitions != new->redis.partitions)
-        LOG(LL_WARN, "config.restart_needed", LS("key", "redis"));
-}
-
 static void on_reload_signal(void *ctx, int signo)
 {
     struct dispatcher *d = ctx;
     (void)signo;
-    struct config *conf = program_reload(d->path);
+    struct config *conf = program_reload(d->path, d->conf);
     if (!conf)
         return;
     if (deliver_set_config(d->engine, conf) != OK) {
@@ -171,7 +155,7 @@ static void on_reload_signal(void *ctx, int signo)
         config_unref(conf);
         return;
     }
-    warn_of_restart(d->conf, conf);
+    program_tell_restart("dispatcher.listen", d->conf->dispatcher.listen, conf->dispatcher.listen);
     queue_take_set_config(d->queue, conf);
     listener_set_config(d->listener, conf);
     config_unref(d->conf);

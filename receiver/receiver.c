@@ -86,33 +86,18 @@ static void on_stop(void *ctx, int signo)
         worker_drain(r->workers[i]);
 }
 
-static bool differ(const char *a, const char *b)
-{
-    return (a == NULL) != (b == NULL) || (a && strcmp(a, b) != 0);
-}
-
-static void warn_restart(bool changed, const char *key)
-{
-    if (changed)
-        LOG(LL_WARN, "config.needs_restart", LS("key", key));
-}
-
-/* What a running process cannot change. */
-static void warn_about_restart(const struct config *was, const struct config *is)
+/* What a running receiver cannot change. */
+static void tell_restart(const struct config *was, const struct config *is)
 {
     const struct config_receiver *a = &was->receiver, *b = &is->receiver;
-    warn_restart(differ(a->listen, b->listen), "receiver.listen");
-    warn_restart(a->threads != b->threads, "receiver.threads");
-    warn_restart(a->max_inflight_bytes != b->max_inflight_bytes, "receiver.max_inflight_bytes");
-    warn_restart(!a->tls_cert != !b->tls_cert, "receiver.tls");
-    warn_restart(differ(was->admin_listen, is->admin_listen), "admin.listen");
-    const struct config_redis *c = &was->redis, *d = &is->redis;
-    warn_restart(differ(c->shown, d->shown) || differ(c->user, d->user) ||
-                     differ(c->password, d->password),
-                 "redis.url");
-    warn_restart(differ(c->prefix, d->prefix), "redis.prefix");
-    warn_restart(c->partitions != d->partitions, "redis.partitions");
-    warn_restart(c->timeout_ms != d->timeout_ms, "redis.timeout_ms");
+    program_tell_restart("receiver.listen", a->listen, b->listen);
+    program_tell_restart("admin.listen", was->admin_listen, is->admin_listen);
+    if (a->threads != b->threads)
+        LOG(LL_WARN, "config.needs_restart", LS("key", "receiver.threads"));
+    if (a->max_inflight_bytes != b->max_inflight_bytes)
+        LOG(LL_WARN, "config.needs_restart", LS("key", "receiver.max_inflight_bytes"));
+    if (!a->tls_cert != !b->tls_cert)
+        LOG(LL_WARN, "config.needs_restart", LS("key", "receiver.tls"));
 }
 
 static void reload_tls(struct receiver *r, const struct config *conf)
@@ -127,10 +112,10 @@ static void on_reload(void *ctx, int signo)
 {
     struct receiver *r = ctx;
     (void)signo;
-    struct config *conf = program_reload(r->path);
+    struct config *conf = program_reload(r->path, r->conf);
     if (!conf)
         return; /* logged; the old one stays in force */
-    warn_about_restart(r->conf, conf);
+    tell_restart(r->conf, conf);
     reload_tls(r, conf);
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_set_config(r->workers[i], conf);

@@ -38,7 +38,7 @@ void text_hex(const void *bytes, size_t len, char *out)
     }
 }
 
-static int hex_value(char c)
+int text_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -55,7 +55,7 @@ enum err text_unhex(struct slice s, void *out, size_t len)
     if (s.len != 2 * len)
         return ERR_INVALID;
     for (size_t i = 0; i < len; i++) {
-        int hi = hex_value(s.ptr[2 * i]), lo = hex_value(s.ptr[2 * i + 1]);
+        int hi = text_hex_value(s.ptr[2 * i]), lo = text_hex_value(s.ptr[2 * i + 1]);
         if (hi < 0 || lo < 0)
             return ERR_INVALID;
         to[i] = (unsigned char)(hi << 4 | lo);

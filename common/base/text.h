@@ -17,6 +17,8 @@ enum err text_u64(struct slice s, uint64_t max, uint64_t *out) MUST_CHECK;
 /* Same with an optional leading '-'. */
 enum err text_i64(struct slice s, int64_t *out) MUST_CHECK;
 
+/* Value of a hex digit of either case, or -1. */
+int text_hex_value(char c);
 /* 2*LEN lower-case hex digits into OUT, no NUL. */
 void text_hex(const void *bytes, size_t len, char *out);
 /* Hex of either case; S.len must be 2*LEN. */

@@ -142,7 +142,41 @@ int program_start(int argc, char **argv, const char *name, const char *about,
     return load(&p, *path, config);
 }
 
-struct config *program_reload(const char *path)
+static bool differ(const char *a, const char *b)
+{
+    return !slice_eq(slice_str(a), slice_str(b));
+}
+
+void program_tell_restart(const char *key, const char *was, const char *is)
+{
+    if (differ(was, is))
+        LOG(LL_WARN, "config.needs_restart", LS("key", key));
+}
+
+static void tell_redis(const struct config_redis *was, const struct config_redis *is)
+{
+    program_tell_restart("redis.url", was->shown, is->shown);
+    program_tell_restart("redis.url", was->user, is->user);
+    program_tell_restart("redis.url", was->password, is->password);
+    if (was->timeout_ms != is->timeout_ms)
+        LOG(LL_WARN, "config.needs_restart", LS("key", "redis.timeout_ms"));
+}
+
+static void tell_rejected(const char *path, size_t problems)
+{
+    LOG(LL_ERROR, "config.rejected", LS("file", path), LI("problems", problems),
+        LS("in_force", "the configuration before it"));
+}
+
+/* The keys of a running program's queue cannot change under it: what is in flight would be reported to
+ * other keys than it was claimed from. */
+static bool is_same_queue(const struct config *was, const struct config *is)
+{
+    return !differ(was->redis.prefix, is->redis.prefix) &&
+           was->redis.partitions == is->redis.partitions;
+}
+
+struct config *program_reload(const char *path, const struct config *was)
 {
     struct config *c = NULL;
     struct config_problems problems;
@@ -151,8 +185,15 @@ struct config *program_reload(const char *path)
         struct slice rest = buf_slice(&problems.text);
         while (rest.len)
             LOG(LL_ERROR, "config.problem", LSL("problem", slice_cut(&rest, '\n')));
-        LOG(LL_ERROR, "config.rejected", LS("file", path), LI("problems", problems.count),
-            LS("in_force", "the configuration before it"));
+        tell_rejected(path, problems.count);
+    } else if (!is_same_queue(was, c)) {
+        LOG(LL_ERROR, "config.problem",
+            LS("problem", "redis.prefix, redis.partitions: cannot change while the program runs"));
+        tell_rejected(path, 1);
+        config_unref(c);
+        c = NULL;
+    } else {
+        tell_redis(&was->redis, &c->redis);
     }
     config_problems_clear(&problems);
     return c;

@@ -19,8 +19,12 @@
 int program_start(int argc, char **argv, const char *name, const char *about,
                   struct config **config, const char **path);
 
-/* Reads PATH again. The new configuration, or NULL (with an error in the log, every problem a line)
- * if it does not check. */
-struct config *program_reload(const char *path);
+/* Reads PATH again. The new configuration, or NULL (with an error in the log, every problem a line) if it
+ * does not check, or changes what a running program cannot: redis.prefix and redis.partitions. Other keys
+ * of redis that need a restart are told in the log; WAS is the configuration in force. */
+struct config *program_reload(const char *path, const struct config *was);
+
+/* Tells in the log that KEY needs a restart to take effect, if the texts differ. */
+void program_tell_restart(const char *key, const char *was, const char *is);
 
 #endif

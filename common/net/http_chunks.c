@@ -1,5 +1,7 @@
 #include "common/net/http_chunks.h"
 
+#include "common/base/text.h"
+
 enum chunk_state { /* 0 is where a body starts */
                    AT_SIZE,
                    IN_EXTENSION,
@@ -16,17 +18,6 @@ enum chunk_state { /* 0 is where a body starts */
 
 enum { DIGITS_MAX = 15, IGNORED_MAX = 4096 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_text(char c)
 {
     unsigned char u = (unsigned char)c;
@@ -35,7 +26,7 @@ static bool is_text(char c)
 
 static enum http_fault size_byte(struct http_chunks *c, char b, uint64_t max)
 {
-    int v = hex_value(b);
+    int v = text_hex_value(b);
     if (v >= 0) {
         c->left = c->left * 16 + (uint64_t)v;
         return ++c->digits > DIGITS_MAX ? FAULT_CHUNK : FAULT_NONE;

@@ -90,7 +90,7 @@ def test_a_second_sigterm_ends_it_at_once(stack):
     receiver.send("a")
     sink.wait_count(1)
     dispatcher.term()
-    dispatcher.wait_log("stopping")
+    dispatcher.wait_log("stop.begun")
     stays(lambda: dispatcher.running, 0.3)
     dispatcher.signal(signal.SIGINT)
     dispatcher.wait(1)

@@ -522,3 +522,17 @@ def test_health(stack):
         assert program.get("/healthz").status == 200
         assert program.get("/readyz").status == 200
         assert program.get("/nothing-here").status == 404
+
+
+
+@pytest.mark.parametrize("change", [{"partitions": 8}, {"prefix": "other"}])
+def test_a_reload_cannot_change_the_keys_of_the_queue(stack, change):
+    """Other keys at run time would be keys that nothing claims from: refused, and all goes on as it was."""
+    sink = stack.downstream()
+    conf, receiver, (dispatcher,) = both(stack, sink)
+    other = {**conf, "redis": {**conf["redis"], **change}}
+    for program in (receiver, dispatcher):
+        program.hup(other)
+        program.wait_log("config.rejected")
+    http.Sender(receiver.ingest, http.numbered(), threads=1, count=20).start().join()
+    sink.wait_count(20)
