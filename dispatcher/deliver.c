@@ -88,10 +88,11 @@ static void start_next_soon(struct target *t, struct deliver *e)
     loop_defer(e->loop, start_next, t);
 }
 
-static void end_turn(struct deliver *e, struct target *t, bool ok, int64_t duration_ms)
+static void end_turn(struct deliver *e, struct target *t, const struct delivery *d, bool ok,
+                     int64_t duration_ms)
 {
     t->running--;
-    if (quickness_note(&t->quickness, duration_ms, ok))
+    if (d->delay_ms == 0 && quickness_note(&t->quickness, duration_ms, ok))
         queue_take_set_ahead(e->queue, t->name, t->quickness.is_quick ? t->concurrency : 0);
     start_next_soon(t, e);
 }
@@ -204,7 +205,7 @@ static void settle(struct flight *f, enum attempt_end end, const struct http_res
     if (t && f->is_waiting)
         turns_take(&t->turns, f);
     if (t && f->is_running)
-        end_turn(e, t, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
+        end_turn(e, t, d, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
     if (t)
         target_release(t, e);
     flight_end(&e->flights, f);

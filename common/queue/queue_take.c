@@ -150,9 +150,20 @@ static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
                LSL("reply", redis_text(r)));
 }
 
-/* What claim.lua must know of the destinations of a partition. Tried again before the next claim if
- * it fails. */
-static void write_limits(struct part *p)
+static void add_limit(struct queue_take *q, struct args *a, const struct destination *d)
+{
+    struct slice name = slice_str(d->name);
+    args_add(a, name);
+    size_t mark = args_mark(a);
+    buf_addf(&a->text, "%u %lld %lld %zu %u", d->concurrency, (long long)d->lease_ms,
+             (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1,
+             (unsigned)(uintptr_t)map_get(&q->ahead, name));
+    args_add_since(a, mark);
+}
+
+/* What claim.lua must know of the destinations of a partition, or of ONLY one (NULL: all). Tried again
+ * before the next claim if it fails. */
+static void write_limits(struct part *p, const struct destination *only)
 {
     struct queue_take *q = p->q;
     struct args *a = &q->args;
@@ -161,18 +172,15 @@ static void write_limits(struct part *p)
     void *value;
     args_reset(a);
     args_add(a, slice_str(p->base));
-    while (map_next(&q->conf->destinations, &at, &name, &value)) {
-        const struct destination *d = value;
-        if (d->partition != p->number)
-            continue;
-        args_add(a, name);
-        size_t mark = args_mark(a);
-        buf_addf(&a->text, "%u %lld %lld %zu %u", d->concurrency, (long long)d->lease_ms,
-                 (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1,
-                 (unsigned)(uintptr_t)map_get(&q->ahead, name));
-        args_add_since(a, mark);
-    }
-    p->limits_due = take_run_script(p, &q->limits, a, on_limits_reply, p) != OK;
+    while (!only && map_next(&q->conf->destinations, &at, &name, &value))
+        if (((const struct destination *)value)->partition == p->number)
+            add_limit(q, a, value);
+    if (only)
+        add_limit(q, a, only);
+    if (take_run_script(p, &q->limits, a, on_limits_reply, p) != OK)
+        p->limits_due = true;
+    else if (!only)
+        p->limits_due = false;
 }
 
 /* --- claims --- */
@@ -273,7 +281,7 @@ static void turn(void *ctx)
         take_flush_results(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q);
         if (want > 0 && p->limits_due)
-            write_limits(p);
+            write_limits(p, NULL);
         if (want > 0)
             claim_now(p, want);
     }
@@ -301,7 +309,7 @@ void queue_take_on_ready(struct queue_take *q)
 {
     q->ready = true;
     for (unsigned i = 0; i < q->partitions; i++) {
-        write_limits(&q->parts[i]);
+        write_limits(&q->parts[i], NULL);
         q->parts[i].settle_after = 0;
     }
     queue_take_wake(q);
@@ -325,7 +333,7 @@ void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsign
     else
         map_remove(&q->ahead, destination);
     if (q->ready)
-        write_limits(&q->parts[d->partition]);
+        write_limits(&q->parts[d->partition], d);
 }
 
 void queue_take_set_config(struct queue_take *q, struct config *conf)
@@ -334,5 +342,5 @@ void queue_take_set_config(struct queue_take *q, struct config *conf)
     config_unref(q->conf);
     q->conf = conf;
     for (unsigned i = 0; q->ready && i < q->partitions; i++)
-        write_limits(&q->parts[i]);
+        write_limits(&q->parts[i], NULL);
 }
