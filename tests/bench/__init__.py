@@ -1,1 +1,1 @@
-"""Measurements of the figures that the contract promises; scripts/bench runs them."""
+"""Measurements of the figures that the documentation promises; scripts/bench runs them."""

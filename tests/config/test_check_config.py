@@ -15,7 +15,7 @@ SECRETS = {name: "0123456789abcdef" for name in (
     "DATAFORSEO_TOKEN", "ORDERS_SECRET")}
 SECRETS["ORDERS_SECRET"] = "whsec_MDEyMzQ1Njc4OWFiY2RlZg=="
 
-# every key of the contract's example
+# every key of the documented example
 WHOLE = {
     "redis": {"url": "redis://127.0.0.1:6379/0", "prefix": "hookpace", "partitions": 1, "timeout_ms": 2000},
     "receiver": {"listen": "0.0.0.0:8080", "threads": 1, "max_body_bytes": 10485760, "max_inflated_bytes": 104857600,
@@ -67,7 +67,7 @@ def whole(tmp_path):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_the_contracts_example_is_in_order(part, whole):
+def test_the_documented_example_is_in_order(part, whole):
     done = run(part, "--config", whole, "--check-config", env=SECRETS)
     assert (done.returncode, done.stdout, done.stderr) == (0, "config ok\n", "")
 

@@ -1,4 +1,4 @@
-"""What the dispatcher sends, and what becomes of a delivery after each kind of answer (contract, section 7)."""
+"""What the dispatcher sends, and what becomes of a delivery after each kind of answer."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Downstreams that are slow, broken, hostile or not there (contract, section 7)."""
+"""Downstreams that are slow, broken, hostile or not there."""
 
 import json
 import os

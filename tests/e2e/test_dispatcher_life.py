@@ -1,4 +1,4 @@
-"""Start, reload, drain and end of a dispatcher (contract, section 8)."""
+"""Start, reload, drain and end of a dispatcher."""
 
 import signal
 import time

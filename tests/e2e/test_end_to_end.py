@@ -19,7 +19,7 @@ ODD_JSON = b'{ "tag":"t-1",  "id" : "%s",\n\t"n":1.0, "n": 2e0, "u":"\\u00e9\xc3
 
 
 def three_kinds(redis_url, orders, audit):
-    """The example of the contract: two providers, a postback destination and a pingback destination."""
+    """The example of the documentation: two providers, a postback destination and a pingback destination."""
     conf = config.base(redis_url)
     conf["sources"] = {
         "serphouse": config.source("orders", "serphouse", [SECRET, "serphouse-old-secret"]),

@@ -1,4 +1,4 @@
-"""The receiver's side of the contract (section 5): what is taken in, what is refused and how, and that nothing is
+"""The receiver's side of the documentation: what is taken in, what is refused and how, and that nothing is
 queued for any answer but 200."""
 
 import base64
@@ -608,7 +608,7 @@ def test_ten_megabytes_of_gzip_cost_at_most_twice_that(stack):
     answer = receiver.post("/in/in", wire, {"Content-Encoding": "gzip"})
     accepted(answer, "big")
     grown = (peak.stop() - before) * 1024
-    assert is_sanitized(receiver) or grown <= 1.2 * len(wire), f"{grown} bytes for {len(wire)}"  # the contract allows twice: it is held once
+    assert is_sanitized(receiver) or grown <= 1.2 * len(wire), f"{grown} bytes for {len(wire)}"  # the documentation allows twice: it is held once
     record = stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big")
     assert record.endswith(wire)
 

@@ -1,4 +1,4 @@
-"""The metrics of the contract: names, labels, and that they count what happened."""
+"""The metrics of the documentation: names, labels, and that they count what happened."""
 
 import pytest
 

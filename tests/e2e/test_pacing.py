@@ -1,6 +1,6 @@
 """Two consecutive sends on a lane are at least the later one's delay apart, over any number of dispatchers.
 
-Gaps are judged at the sink by the kernel's arrival time of each request. The contract measures where the request
+Gaps are judged at the sink by the kernel's arrival time of each request. The promise is measured where the request
 leaves, so two milliseconds of arrival jitter are allowed (harness.oracle.ARRIVAL_JITTER_MS); the margin is for a
 process that is put aside between its last check and write(2), not for the algorithm.
 """

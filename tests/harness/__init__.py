@@ -5,7 +5,7 @@ imports anything of the product: signatures and key names are written down a sec
 
     paths         where the programs under test are
     wait          wait_for(condition, timeout, message)
-    redis_server  RedisServer: a private redis-server; Keys: the contract's key names
+    redis_server  RedisServer: a private redis-server; Keys: the documented key names
     config        configurations as dicts
     programs      Receiver, Dispatcher: the processes, their logs, signals and listeners
     sign          every signature scheme, made independently

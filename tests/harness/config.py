@@ -47,5 +47,5 @@ def simple(redis_url: str, url: str, delay_ms=0, **dest) -> dict:
 
 
 def lease_s(dest: dict) -> float:
-    """How long a lease of DEST lasts by the contract: connect_timeout + timeout + 3 s."""
+    """How long a lease of DEST lasts by the documentation: connect_timeout + timeout + 3 s."""
     return (dest.get("connect_timeout_ms", 3000) + dest.get("timeout_ms", 10000)) / 1000 + 3

@@ -37,7 +37,7 @@ def where(keys, delivery_ids) -> dict:
 
 
 def assert_each_in_one_place(keys, delivery_ids):
-    """Invariant 1 of the contract, for deliveries that nothing moves at the moment."""
+    """Invariant 1 of docs/queue.md, for deliveries that nothing moves at the moment."""
     wrong = {i: at for i, at in where(keys, delivery_ids).items() if len(at) != 1}
     assert not wrong, f"{len(wrong)} deliveries are not in exactly one place: {dict(list(wrong.items())[:5])}"
 
@@ -71,7 +71,7 @@ def by_lane(requests, lane_of=None) -> dict:
     return lanes
 
 
-# The contract measures a gap where the request leaves; the sink sees it a moment later, each time a
+# The promise measures a gap where the request leaves; the sink sees it a moment later, each time a
 # slightly different one. With the kernel's timestamps that moment is the way from the last check to write(2).
 ARRIVAL_JITTER_MS = 2.0
 

@@ -1,4 +1,4 @@
-"""A private redis-server in a directory of its own, and the contract's key names on it."""
+"""A private redis-server in a directory of its own, and the documented key names on it."""
 
 import os
 import signal
@@ -131,7 +131,7 @@ def crc16(data: bytes) -> int:
 
 
 class Keys:
-    """Reads the queue by the names that the contract fixes (section 6). CLIENT is a python3-redis client."""
+    """Reads the queue by the names that the documentation fixes. CLIENT is a python3-redis client."""
 
     def __init__(self, client, prefix="hookpace", partitions=1):
         self.client = client

@@ -26,7 +26,7 @@ static struct config *parse(const char *text, const char *name)
     return c;
 }
 
-static void has_the_contracts_defaults(void **state)
+static void has_the_documented_defaults(void **state)
 {
     (void)state;
     struct config *c = parse("{\"sources\":{},\"destinations\":{}}", "x.json");
@@ -276,7 +276,7 @@ static void references_are_counted_across_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_the_contracts_defaults),
+        cmocka_unit_test(has_the_documented_defaults),
         cmocka_unit_test(defaults_of_sources_and_destinations),
         cmocka_unit_test(reads_every_value),
         cmocka_unit_test(values_come_from_variables_and_files),
