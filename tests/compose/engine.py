@@ -1,6 +1,7 @@
 """A container engine of the test's own, and the images that no registry is asked for."""
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,8 @@ import time
 from pathlib import Path
 
 CACHE = Path(os.environ.get("HOOKPACE_CACHE", "/var/cache/hookpace-tests"))
-BASE_IMAGE = "debian:bookworm-slim"
+SUITE = platform.freedesktop_os_release().get("VERSION_CODENAME", "bookworm")  # whose package sources this machine has
+BASE_IMAGE = f"debian:{SUITE}-slim"
 REDIS_IMAGE = "hookpace-test-redis"
 REDIS_DOCKERFILE = f"""FROM {BASE_IMAGE}
 RUN apt-get update && apt-get install -y --no-install-recommends redis-server && apt-get clean
@@ -53,7 +55,7 @@ class Engine:
 
     def make_images(self):
         CACHE.mkdir(parents=True, exist_ok=True)
-        base = CACHE / "bookworm-minbase.tar"
+        base = CACHE / f"{SUITE}-minbase.tar"
         if not base.exists():
             make_base(base)
         self.docker("import", base, BASE_IMAGE)
@@ -79,7 +81,7 @@ def make_base(path):
     """debootstrap, with this machine's own package sources inside, as a tar."""
     with tempfile.TemporaryDirectory(prefix="hookpace-base-") as temp:
         root = Path(temp) / "root"
-        run("debootstrap", "--variant=minbase", "bookworm", root)
+        run("debootstrap", "--variant=minbase", SUITE, root)
         apt = root / "etc/apt"
         (apt / "sources.list").unlink(missing_ok=True)
         for name in ("sources.list", "sources.list.d", "apt.conf.d", "auth.conf.d"):

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from engine import REDIS_IMAGE, Engine, run  # noqa: E402
+from engine import BASE_IMAGE, REDIS_IMAGE, Engine, run  # noqa: E402
 from harness import http, oracle, sign  # noqa: E402
 from harness.downstream import Downstream  # noqa: E402
 from harness.redis_server import free_port  # noqa: E402
@@ -37,6 +37,7 @@ class Compose:
         (directory / "override.yml").write_text(OVERRIDE)
         self.files = ["-f", ROOT / "docker-compose.yml", "-f", directory / "override.yml"]
         self.env = {**engine.env, "COMPOSE_PROJECT_NAME": f"hookpace{os.getpid()}", "HOOKPACE_REDIS_IMAGE": REDIS_IMAGE,
+                    "HOOKPACE_BASE_IMAGE": BASE_IMAGE,
                     "HOOKPACE_PORT": str(self.port), "HOOKPACE_ADMIN_PORT": str(self.admin_port)}
 
     def __call__(self, *args, **more):
