@@ -54,13 +54,6 @@ struct config_retention {
     int64_t done_s, dead_s, dedup_s;
 };
 
-struct config_account {
-    char *name, *password;
-    bool is_admin;
-    int64_t delay_ms;    /* -1: the top-level one */
-    struct scheme *sign; /* or NULL */
-};
-
 enum delivery_order { ORDER_REQUEUE, ORDER_FIFO };
 enum gzip_mode { GZIP_KEEP, GZIP_ALWAYS, GZIP_NEVER };
 
@@ -71,6 +64,8 @@ struct destination { /* owned by its config */
     char *lane;                /* its own name unless it names one */
     unsigned partition;        /* of the lane */
     int64_t delay_ms;          /* in force: its own, else the top-level one */
+    bool has_own_delay;        /* delay_ms stands in the destination itself */
+    bool from_api;             /* its URLs come through the API */
     enum delivery_order order; /* destinations that share a lane agree on it */
     unsigned concurrency;      /* attempts in flight over all dispatchers */
     int64_t timeout_ms, connect_timeout_ms;
@@ -83,6 +78,18 @@ struct destination { /* owned by its config */
     int64_t *schedule_ms;  /* waits before attempt 2, 3, ... */
     size_t schedule_count; /* attempts = schedule_count + 1 */
     double jitter;         /* 0..1 share of each wait */
+};
+
+struct config_account {
+    char *name, *password;
+    bool is_admin;
+    int64_t delay_ms;    /* in force: its own, else the top-level one */
+    bool has_own_delay;  /* delay_ms stands in the account itself */
+    struct scheme *sign; /* or NULL */
+    /* Where webhooks of its tasks go: destinations "postback@<account>" and "pingback@<account>" on the lane
+     * "<account>". Their URL comes with each task (url is NULL), all else has the defaults of
+     * destinations but gzip, which is "always". config_destination finds them. */
+    struct destination *postback, *pingback;
 };
 
 struct source { /* owned by its config */
@@ -98,6 +105,12 @@ struct source { /* owned by its config */
     size_t keep_count;
     struct destination **to; /* borrowed from the same config */
     size_t to_count;
+    /* Where the result of an announced task is got: destination "fetch@<source>" on a lane of that name, or NULL. Its URL has
+     * $id; config_destination finds it. */
+    struct destination *fetch;
+    char *fetch_authorization; /* "Basic ...", or NULL; secret */
+    int64_t reconcile_ms;      /* 0: never */
+    char *ready_url;           /* the provider's tasks_ready; set if reconcile_ms is */
 };
 
 struct config {

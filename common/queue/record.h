@@ -2,10 +2,16 @@
  *
  *     hp1 1763691349123 9f86d081884c7d65 serphouse 1024 p\n      version, received_at ms, digest,
  *     i 0197f0aa-...\n                                           source, body length, flags
+ *     p serp/google/organic\n
  *     t my-tag\n
  *     c application/json\n                                       one line a property, only what
  *     e gzip\n                                                   is there
  *     h X-GitHub-Event: push\n
+ *     o orders audit\n
+ *     b https://app.example/hook?id=$id\n
+ *     g https://app.example/ping?id=$id\n
+ *     k advanced\n
+ *     d {"api":"serp","function":"task_post",...}\n
  *     \n
  *     <body>                                                     raw, or packed (flag p)
  *
@@ -24,12 +30,19 @@
 
 #define RECORD_DIGEST_LEN                                                                          \
     16 /* hex digits: the first 64 bits of SHA-256 over the body as received */
-#define RECORD_HEAD_MAX (16 * 1024)
+#define RECORD_HEAD_MAX (64 * 1024)
 
 struct event {       /* all slices borrowed */
     struct slice id; /* the task's id: what $id, the answer's echo and relayed bodies carry */
     struct slice tag, source, content_type, content_encoding;
     struct slice headers; /* companion headers, "Name: value\r\n" lines */
+    /* names of the destinations of its deliveries, in all partitions, separated by spaces; empty if it has none */
+    struct slice destinations;
+    /* Only of tasks that were set through the API. Their source is "@<account>". */
+    struct slice path; /* what stood between /v3/ and /task_post: "serp/google/organic" */
+    struct slice postback_url, pingback_url; /* URL templates as given; empty without */
+    struct slice postback_data;              /* "regular", "advanced", "html" or empty */
+    struct slice data; /* one JSON object on one line: the task as it was set, without its result */
     wall_ms received_at;
     struct slice digest; /* RECORD_DIGEST_LEN hex digits */
     bool has_body;

@@ -1,0 +1,121 @@
+/* queue_tasks - the queue as the API sees it: tasks by id, lists, counts, errors, resends, delays.
+ *
+ * A task is an event with its deliveries (docs/queue.md). Every call asks all partitions and merges what they
+ * say. A call is one script in each partition (lists: one more for what is listed), bounded by its
+ * limits; nothing scans the keyspace. One per thread that serves the API.
+ */
+#ifndef COMMON_QUEUE_QUEUE_TASKS_H
+#define COMMON_QUEUE_QUEUE_TASKS_H
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+#include "common/queue/record.h"
+
+struct config;
+struct queue_tasks;
+struct redis;
+
+#define TASKS_LIST_MAX 1000      /* most that a list returns in one call */
+#define TASKS_OFFSET_MAX 1000000 /* deepest page */
+#define TASKS_RESEND_MAX 100
+
+enum task_state {
+    TASK_UNKNOWN, /* no such task, or another account's */
+    TASK_EXPIRED, /* it was there; its retention is over */
+    TASK_QUEUED,  /* not done: no webhook of it is in flight, some first one waits */
+    TASK_HANDED,  /* not done: a first webhook (or the fetch of its result) is in flight */
+    TASK_DONE,  /* its result is here and no first webhook is pending; a resend does not undo it */
+    TASK_FAILED /* done, and a webhook of it is dead (its postback never got there) */
+};
+
+struct task {        /* all slices borrowed for the callback */
+    struct slice id; /* the key: "<id>" or, for a second event of the same id, "<id>~2" */
+    enum task_state state;
+    bool is_fetched;              /* the result was got by task_get or delivered by a postback */
+    bool has_hooks;               /* it was accepted with at least one delivery */
+    wall_ms accepted_at, done_at; /* done_at is -1 until it is done */
+    /* Valid unless TASK_UNKNOWN or TASK_EXPIRED; the body only in queue_tasks_get. */
+    struct event event;
+};
+
+/* Whose tasks: ACCOUNT empty means everything (role admin). */
+struct task_scope {
+    struct slice account;
+};
+
+/* FN exactly once per call, never before the call returns; RC != OK (TASKS NULL): Redis did not answer, or not
+ * in time, in at least one partition. Q may not be freed from within. */
+typedef void (*tasks_fn)(void *ctx, enum err rc, const struct task *tasks, size_t count);
+
+/* REDIS is borrowed and must be freed before the queue_tasks (which ends what is pending); CONF is referenced. */
+struct queue_tasks *queue_tasks_new(struct redis *redis, struct config *conf);
+void queue_tasks_free(struct queue_tasks *q);
+void queue_tasks_set_config(struct queue_tasks *q, struct config *conf);
+
+/* One task with its body (one entry, maybe TASK_UNKNOWN). A task that is done counts as fetched from then on. */
+void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
+                     void *ctx);
+/* COUNT (at most TASKS_LIST_MAX) tasks without their bodies, in the order of IDS. */
+void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
+                      size_t count, tasks_fn fn, void *ctx);
+/* Queues every webhook of COUNT (at most TASKS_RESEND_MAX) tasks again: at the tail of its lane, with the delay and signing
+ * secret captured at acceptance and a full count of attempts. What is queued, in flight or waits for a retry
+ * is left as it is. The tasks as they are then, in the order of IDS. An unknown task or one without webhooks does not keep
+ * the others back. All or nothing per partition. ERR_UNAVAIL also if Redis has no memory for more. */
+void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
+                        size_t count, tasks_fn fn, void *ctx);
+
+/* Done and not fetched, oldest first, at most LIMIT. PATH: only tasks set under it ("serp", "serp/google/organic": whole
+ * segments), and what came in through sources, which has no path; empty: all. */
+void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct slice path,
+                       size_t limit, tasks_fn fn, void *ctx);
+
+struct tasks_page { /* times are inclusive; OFFSET <= TASKS_OFFSET_MAX, LIMIT <= TASKS_LIST_MAX */
+    wall_ms from, to;
+    size_t offset, limit;
+    bool newest_first;
+};
+/* Tasks by the time they were accepted; reaches back for retention.done_s. */
+void queue_tasks_posted(struct queue_tasks *q, struct task_scope scope,
+                        const struct tasks_page *page, tasks_fn fn, void *ctx);
+
+struct task_failure { /* a failed attempt; slices borrowed for the callback */
+    wall_ms at;
+    struct slice task_id;     /* key of the event */
+    struct slice destination; /* "orders", "postback@acme" */
+    bool is_pingback;
+    struct slice url;   /* the request's; empty if it was never made */
+    struct slice error; /* short word: "timeout", "http_500", ... */
+    int status;         /* HTTP status, 0 if none was seen */
+    int64_t duration_ms;
+    struct slice response; /* the beginning of the answer's body */
+};
+enum task_function { FUNCTION_ANY, FUNCTION_POSTBACK, FUNCTION_PINGBACK };
+typedef void (*failures_fn)(void *ctx, enum err rc, const struct task_failure *list, size_t count);
+/* Failed attempts of the last 7 days, newest first. */
+void queue_tasks_failures(struct queue_tasks *q, struct task_scope scope,
+                          enum task_function function, const struct tasks_page *page,
+                          failures_fn fn, void *ctx);
+
+struct task_counts { /* every task held is in exactly one of them */
+    int64_t done_fetched,
+        done_not_fetched;        /* not_fetched: as in queue_tasks_ready, but for `failed` */
+    int64_t processing, pending; /* not done, with and without a webhook in flight */
+    int64_t failed; /* done, not fetched, and a webhook is dead; or its result could not be had */
+};
+typedef void (*counts_fn)(void *ctx, enum err rc, const struct task_counts *counts);
+void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn fn, void *ctx);
+
+/* Delays that were set while running. They win over the configuration, for what is accepted from then on. */
+enum delay_of { DELAY_TOP, DELAY_ACCOUNT, DELAY_DESTINATION };
+typedef void (*delay_fn)(void *ctx, enum err rc, int64_t delay_ms);
+/* The delay in force (set, else configured) of the top level, of account NAME or of destination NAME. */
+void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice name, delay_fn fn,
+                       void *ctx);
+/* Sets it (DELAY_MS -1: back to the configuration); answers with what is then in force. The rule of section delay_is_allowed
+ * is the caller's to check. */
+void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice name,
+                           int64_t delay_ms, delay_fn fn, void *ctx);
+
+#endif
