@@ -13,5 +13,7 @@ imports anything of the product: signatures and key names are written down a sec
     downstream    Downstream: a recording HTTP(S) sink with scripted behaviour
     certs         certificates, good and bad, by the openssl command
     oracle        where every delivery is; nothing acknowledged lost; gaps on a lane
+    snapshot      all of a partition at one moment, and what is inconsistent in it
+    rig           Rig: a running set under a fault, and the one judgement over all it did
     stack         Stack: all of the above for one test, stopped and freed at its end
 """

@@ -1,7 +1,7 @@
 """A recording HTTP(S) sink with scripted behaviour: what the dispatcher sends to.
 
 A thread per connection. Arrival is the kernel's time of the packet that carried the request's first bytes
-(SO_TIMESTAMPNS), so a busy test machine does not blur the gaps; over TLS it is the time it was read.
+(SO_TIMESTAMPNS), so a busy test machine does not blur the gaps; over TLS too.
 """
 
 import socket
@@ -26,6 +26,7 @@ class Request:
     body: bytes
     connection: int     # number of the connection it came on, from 1
     answered: bool = True
+    answer: object = None   # what was decided to do with it
 
     def header(self, name):
         name = name.lower()
@@ -102,8 +103,9 @@ class Downstream:
     CERT, KEY: files for TLS. By default every request is answered 200; see on() for anything else.
     """
 
-    def __init__(self, cert=None, key=None, host="127.0.0.1", port=0, context=None):
+    def __init__(self, cert=None, key=None, host="127.0.0.1", port=0, context=None, handshake_delay=None):
         self.host = host
+        self.handshake_delay = handshake_delay  # function: seconds before the TLS handshake is answered
         self.context = context
         if cert:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -229,7 +231,9 @@ class Downstream:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.context:
                 try:
-                    sock = self.context.wrap_socket(sock, server_side=True)
+                    if self.handshake_delay:
+                        time.sleep(self.handshake_delay())
+                    sock = TlsSocket(sock, self.context)
                 except (ssl.SSLError, OSError):
                     self.handshake_failures += 1
                     return
@@ -247,6 +251,52 @@ class Downstream:
             self.changed.notify_all()
 
 
+class TlsSocket:
+    """The server's side of TLS over SOCK, without hiding the kernel's packet times as ssl.SSLSocket does."""
+
+    def __init__(self, sock, context):
+        self.sock = sock
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.ancillary = []
+        self._until_done(self.tls.do_handshake)
+
+    def _until_done(self, action, *args):
+        while True:
+            try:
+                return action(*args)
+            except ssl.SSLWantReadError:
+                self._flush()
+                data, self.ancillary, _, _ = self.sock.recvmsg(262144, 64)
+                if not data:
+                    self.incoming.write_eof()
+                self.incoming.write(data)
+            finally:
+                self._flush()
+
+    def _flush(self):
+        if data := self.outgoing.read():
+            self.sock.sendall(data)
+
+    def recvmsg(self, size, _=0):
+        try:
+            return self._until_done(self.tls.read, size), self.ancillary, 0, None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b"", [], 0, None
+
+    def recv(self, size):
+        return self.recvmsg(size)[0]
+
+    def sendall(self, data):
+        self._until_done(self.tls.write, data)
+
+    def setsockopt(self, *args):
+        self.sock.setsockopt(*args)
+
+    def close(self):
+        self.sock.close()
+
+
 class Connection:
     """One connection of the sink."""
 
@@ -256,7 +306,6 @@ class Connection:
         self.number = number
         self.buffer = bytearray()
         self.at_ns = 0      # arrival of the newest bytes
-        self.timed = not isinstance(sock, ssl.SSLSocket)
 
     def run(self):
         dying = False
@@ -268,23 +317,19 @@ class Connection:
             if dying:
                 self.sink._record(request)
                 return
-            answer = self.sink._answer(request)
+            request.answer = answer = self.sink._answer(request)
             self.sink._record(request)
             if not self.act(answer):
                 return
             dying = answer.die_on_reuse
 
     def _more(self, most=262144):
-        if self.timed:
-            data, ancillary, _, _ = self.sock.recvmsg(most, 64)
-            self.at_ns = time.time_ns()
-            for level, kind, value in ancillary:
-                if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-                    seconds, nanoseconds = struct.unpack("qq", value[:16])
-                    self.at_ns = seconds * 1_000_000_000 + nanoseconds
-        else:
-            data = self.sock.recv(262144)
-            self.at_ns = time.time_ns()
+        data, ancillary, _, _ = self.sock.recvmsg(most, 64)
+        self.at_ns = time.time_ns()
+        for level, kind, value in ancillary:
+            if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                seconds, nanoseconds = struct.unpack("qq", value[:16])
+                self.at_ns = seconds * 1_000_000_000 + nanoseconds
         self.buffer += data
         return bool(data)
 

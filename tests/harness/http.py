@@ -1,5 +1,6 @@
 """A small HTTP client over sockets: keep-alive exchanges, raw bytes, and a sender of many requests."""
 
+import hashlib
 import json
 import socket
 import ssl
@@ -110,6 +111,7 @@ class Client:
 
     def __init__(self, address, timeout=10.0, tls: ssl.SSLContext = None):
         host, port = address.rsplit(":", 1)
+        self.name = address
         self.address = (host.strip("[]"), int(port))
         self.timeout = timeout
         self.tls = tls
@@ -203,7 +205,7 @@ class Sender:
 
     MAKE(n) answers (id, target, headers, body) of request n = 0, 1, ... It runs until COUNT requests have
     been made or stop() is called. A failed connection or a 503 is tried again with the same id if RETRY,
-    as providers do.
+    as providers do. ADDRESS may be a function, for a receiver that moves.
     """
 
     def __init__(self, address, make, threads=4, count=None, retry=False, pause=0.0, timeout=10.0):
@@ -213,6 +215,8 @@ class Sender:
         self.retry = retry
         self.pause = pause
         self.timeout = timeout
+        self.log = []           # (id, time.monotonic() of its end, status) of every exchange
+        self.bodies = {}        # id -> SHA-256 of the body, of everything that was tried
         self.acknowledged = {}  # id -> time.monotonic() of the 200
         self.statuses = {}      # status (0: no answer) -> how often
         self.slowest = 0.0      # seconds of the slowest exchange
@@ -249,17 +253,23 @@ class Sender:
             return self.next - 1
 
     def _run(self):
-        client = Client(self.address, self.timeout)
+        client = None
         while (n := self._take()) is not None:
             ident, target, headers, body = self.make(n)
+            with self.lock:
+                self.bodies[ident] = hashlib.sha256(body).digest()
             while True:
+                address = self.address() if callable(self.address) else self.address
+                if client is None or client.name != address:
+                    client = Client(address, self.timeout)
                 status = self._once(client, ident, target, headers, body)
                 if status == 200 or not self.retry or self.stopping.is_set():
                     break
                 time.sleep(0.05)
             if self.pause:
                 time.sleep(self.pause)
-        client.close()
+        if client:
+            client.close()
 
     def _once(self, client, ident, target, headers, body):
         started = time.monotonic()
@@ -271,6 +281,7 @@ class Sender:
         with self.lock:
             self.statuses[status] = self.statuses.get(status, 0) + 1
             self.slowest = max(self.slowest, ended - started)
+            self.log.append((ident, ended, status))
             if status == 200:
                 self.acknowledged[ident] = ended
         if status == 0:

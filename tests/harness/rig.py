@@ -1,0 +1,333 @@
+"""A running set under a fault, and the one judgement over all that it did.
+
+    rig = Rig(stack, "a receiver killed")
+    rig.start(dispatchers=2)
+    sender = rig.load(count=200)
+    ... the fault ...
+    rig.healed()            # from here on recovery is timed
+    sender.join()
+    rig.judge(duplicates=0)
+"""
+
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from harness import config, http, oracle
+from harness.redis_server import free_port
+from harness.snapshot import Snapshot
+from harness.wait import wait_for
+
+# Short, so that a lease is 4 s and a test need not wait long for it to run out.
+CONNECT_MS, TIMEOUT_MS = 300, 700
+LEASE_S = (CONNECT_MS + TIMEOUT_MS) / 1000 + 3
+QUICK, PACED = "quick", "paced"
+LANES = {QUICK: 0, PACED: 50}   # lane -> delay in ms
+PACED_SHARE = 15                # one of so many events goes to a paced lane
+RETRY = {"schedule_s": [0.2, 0.5, 1, 1, 2, 2, 2, 2, 2, 2], "jitter": 0}
+LOG_LINES_PER_S, LOG_BURST = 12, 60
+
+
+def seed() -> int:
+    """$HOOKPACE_SEED, or a new one. Print it: it repeats the run."""
+    return int(os.environ.get("HOOKPACE_SEED", 0)) or random.SystemRandom().randrange(1, 1 << 31)
+
+
+@dataclass
+class Figures:
+    """One row of the table that is printed at the end."""
+
+    fault: str
+    sent: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    shortest_gap_ms: float = None   # of the paced lanes, less the lane's delay
+    recovery_s: float = None
+    note: str = ""
+
+
+FIGURES = []    # of all rigs that were judged, in order
+
+
+def table() -> str:
+    """FIGURES as text."""
+    head = ("fault", "sent", "acked", "lost", "dup", "gap-delay ms", "recovery s", "")
+    rows = [head]
+    for f in FIGURES:
+        rows.append((f.fault, f.sent, f.acknowledged, f.lost, f.duplicates,
+                     "-" if f.shortest_gap_ms is None else f"{f.shortest_gap_ms:+.2f}",
+                     "-" if f.recovery_s is None else f"{f.recovery_s:.2f}", f.note))
+    widths = [max(len(str(r[n])) for r in rows) for n in range(len(head))]
+    return "\n".join("  ".join(str(c).ljust(w) if n in (0, 7) else str(c).rjust(w)
+                               for n, (c, w) in enumerate(zip(r, widths))).rstrip() for r in rows)
+
+
+def content(ident, tag="t", size=None) -> bytes:
+    """The body of event IDENT: always the same, of a length of its own."""
+    rng = random.Random(ident)
+    pad = "".join(rng.choices("abcdefgh ", k=rng.choice((0, 20, 300, 1500)) if size is None else size))
+    return json.dumps({"id": ident, "tag": tag, "pad": pad}).encode()
+
+
+class Rig:
+    """A receiver on a fixed port, dispatchers, a sink with a path per lane. LANES: name -> delay in ms.
+
+    REDIS_URL, DOWN_URL: where the programs connect to, if not straight to the stack's Redis and sink (a proxy).
+    """
+
+    def __init__(self, stack, fault, lanes=None, sink=None, redis_url=None, down_url=None, prefix="hookpace",
+                 timeout_ms=1000, **dest):
+        self.stack, self.fault = stack, fault
+        self.lanes = dict(LANES if lanes is None else lanes)
+        self.sink = sink or stack.downstream()
+        self.port = free_port()
+        self.base = f"{prefix}:{{0}}:"
+        self.conf = config.base(redis_url or stack.redis.url, delay_step_ms=1,
+                                redis={"prefix": prefix, "timeout_ms": timeout_ms},
+                                receiver={"listen": f"127.0.0.1:{self.port}"})
+        for lane, delay in self.lanes.items():
+            url = (down_url or self.sink.url(""))
+            self.conf["sources"][lane] = config.source(lane)
+            self.conf["destinations"][lane] = config.destination(
+                f"{url}/{lane}?id=$id", delay_ms=delay,
+                **{"timeout_ms": TIMEOUT_MS, "connect_timeout_ms": CONNECT_MS, "retry": RETRY, **dest})
+        self.receiver = None
+        self.dispatchers = []
+        self.senders = []
+        self.kept = {}          # id -> (lane, body digest): what was sent in any way
+        self.baseline = {}
+        self.healed_at = self.recovery_s = None
+        self.began = time.monotonic()
+        self.probes = 0
+        self.stop_watching = threading.Event()
+
+    # -- the programs ------------------------------------------------------------------------------------
+
+    def start(self, dispatchers=1, **options):
+        """A receiver and DISPATCHERS; OPTIONS for the latter (env, wrapper)."""
+        self.start_receiver()
+        for _ in range(dispatchers):
+            self.add_dispatcher(**options)
+        return self
+
+    def start_receiver(self, **options):
+        self.receiver = self.stack.receiver(self.conf, **options)
+        self.note_baseline(self.receiver)
+        return self.receiver
+
+    def add_dispatcher(self, ready=True, **options):
+        program = self.stack.dispatcher(self.conf, start=False, **options)
+        program.start(ready=ready)
+        self.dispatchers.append(program)
+        self.note_baseline(program)
+        return program
+
+    @property
+    def programs(self):
+        return [p for p in (self.receiver, *self.dispatchers) if p is not None]
+
+    def note_baseline(self, program):
+        """Forgets what PROGRAM used so far: it has just been started (again)."""
+        self.baseline[program] = (program.pid, program.rss_kb(), descriptors(program))
+
+    # -- load --------------------------------------------------------------------------------------------
+
+    def load(self, count=None, threads=4, pause=0.004, retry=True, prefix="e", lanes=None, timeout=5.0):
+        """A sender that repeats what is not acknowledged under the same id; it is started."""
+        paced = [name for name in (lanes or self.lanes) if self.lanes[name]]
+        quick = [name for name in (lanes or self.lanes) if not self.lanes[name]]
+
+        def make(n):
+            some = paced if not quick or (paced and n % PACED_SHARE == PACED_SHARE - 1) else quick
+            return self.event(f"{prefix}{n}", some[n // (PACED_SHARE if quick and some is paced else 1) % len(some)])
+        sender = http.Sender(f"127.0.0.1:{self.port}", make, threads, count, retry, pause, timeout)
+        self.senders.append(sender)
+        return sender.start()
+
+    def event(self, ident, lane=QUICK, **more):
+        """(id, target, headers, body) of an event for LANE, as http.Sender wants them; it is remembered."""
+        body = content(ident, **more)
+        self.kept[ident] = (lane, body)
+        return ident, f"/in/{lane}", {}, body
+
+    def send(self, ident, lane=QUICK, **more):
+        """One event by the caller, which must be acknowledged."""
+        sender = http.Sender(f"127.0.0.1:{self.port}", lambda _: self.event(ident, lane, **more), 1, 1, False)
+        self.senders.append(sender)
+        sender.start().join(20)
+        assert sender.ids() == {ident}, (self.fault, sender.statuses)
+
+    def acknowledged(self) -> dict:
+        """id -> time.monotonic() of its 200, over all senders."""
+        return {i: at for s in self.senders for i, at in list(s.acknowledged.items())}
+
+    def wait_acknowledged(self, more, timeout=15.0):
+        """Waits until MORE events than now are acknowledged."""
+        before = len(self.acknowledged())
+        wait_for(lambda: len(self.acknowledged()) >= before + more, timeout, f"{more} more acknowledgements")
+
+    def wait_arrivals(self, more, timeout=15.0):
+        before = len(self.sink.all())
+        wait_for(lambda: len(self.sink.all()) >= before + more, timeout, f"{more} more arrivals")
+
+    # -- recovery ----------------------------------------------------------------------------------------
+
+    def healed(self, within=LEASE_S + 2.0):
+        """The fault is over. Returns, and notes, how long it takes until an event passes and all that was in
+        flight at this moment is over or with another; that may not be longer than WITHIN seconds."""
+        self.healed_at = time.monotonic()
+        stuck = wait_for(lambda: self._try(lambda s: {i: s.deliveries[i].get("fence") for i in s.inflight}),
+                         within, "Redis to answer", every=0.02)[0]
+        self.probes += 1
+        ident = f"probe{self.probes}"
+        sender = http.Sender(f"127.0.0.1:{self.port}", lambda _: self.event(ident, next(iter(self.lanes))), 1, 1, True)
+        self.senders.append(sender)
+        sender.start()
+
+        def over():
+            moved = self._try(lambda s: all(s.deliveries.get(i, {}).get("fence") != f or i not in s.inflight
+                                            for i, f in stuck.items()))
+            return moved and moved[0] and ident in self.sink.events()
+        wait_for(over, within, lambda: f"recovery from {self.fault}; probe acknowledged: {sender.ids()}", every=0.02)
+        sender.stop()
+        self.recovery_s = max(self.recovery_s or 0, time.monotonic() - self.healed_at)
+        return self.recovery_s
+
+    def _try(self, look):
+        """[look(Snapshot)], or None where Redis does not answer."""
+        try:
+            return [look(self.snapshot())]
+        except Exception:  # of any kind that python3-redis has for a server that is away
+            return None
+
+    def snapshot(self) -> Snapshot:
+        with self.stack.redis.client(socket_timeout=5) as client:
+            return Snapshot(client, self.base)
+
+    def drain(self, timeout=30.0):
+        """Waits until nothing waits or is under way any more."""
+        left = []
+
+        def empty():
+            left[:] = [self.snapshot().unfinished()]
+            return not left[0]
+        wait_for(empty, timeout, lambda: f"the queue to drain, left: {left[0][:5]}", every=0.05)
+
+    # -- the judgement -----------------------------------------------------------------------------------
+
+    def judge(self, duplicates=0, lost=0, drained=True, timeout=30.0, gaps=True, note=""):
+        """Stops the senders, waits for the rest, and asserts everything that must hold after any fault.
+
+        DUPLICATES, LOST: at most so many. The row of the table is noted before anything is asserted.
+        """
+        for sender in self.senders:
+            sender.stop()
+        if drained:
+            self.drain(timeout)
+        snapshot = self.snapshot()
+        requests = self.sink.all()
+        acknowledged = self.acknowledged()
+        found = Figures(self.fault, len(self.kept), len(acknowledged), recovery_s=self.recovery_s, note=note)
+        FIGURES.append(found)
+        missing = self._missing(acknowledged, requests, snapshot)
+        found.lost = len(missing)
+        found.duplicates = sum(self.extra(requests).values())
+        found.shortest_gap_ms = self._shortest(requests)
+        print(f"{self.fault}: {found}")
+        assert len(missing) <= lost, f"{len(missing)} acknowledged events are lost: {missing[:5]}"
+        assert found.duplicates <= duplicates, f"sent again: {dict(list(self.extra(requests).items())[:5])}"
+        self._check_contents(requests)
+        problems = snapshot.problems(drained)
+        assert not problems, f"{len(problems)} inconsistencies: {problems[:8]}"
+        self._check_attempts(requests, snapshot)
+        if gaps:
+            for lane, of_lane in self._by_lane(requests).items():
+                oracle.assert_paced(of_lane, self.lanes[lane])
+        self._check_resources()
+        return found
+
+    def _missing(self, acknowledged, requests, snapshot):
+        arrived = {r.event for r in requests if was_accepted(r)}
+        places = snapshot.places
+        return sorted(i for i in acknowledged
+                      if i not in arrived and not places.get(f"{i}:{self.kept[i][0]}"))
+
+    def extra(self, requests=None) -> dict:
+        """Delivery id -> requests that arrived after one that was answered 2xx, or as the same attempt again."""
+        again = {}
+        seen, done = Counter(), set()
+        for r in sorted(self.sink.all() if requests is None else requests, key=lambda r: r.at_ns):
+            if r.delivery in done or seen[r.delivery, r.attempt]:
+                again[r.delivery] = again.get(r.delivery, 0) + 1
+            seen[r.delivery, r.attempt] += 1
+            if was_accepted(r):
+                done.add(r.delivery)
+        return again
+
+    def _check_contents(self, requests):
+        for r in requests:
+            assert r.event in self.kept, f"{r.event} was never sent to the receiver"
+            lane, body = self.kept[r.event]
+            assert r.body == body, f"the body of {r.event} is not the one that was sent"
+            assert r.delivery == f"{r.event}:{lane}" and r.path == f"/{lane}"
+
+    def _check_attempts(self, requests, snapshot):
+        """Every arrival is a counted attempt: numbers are given out once, and none is beyond what Redis counts."""
+        for delivery, count in Counter(r.delivery for r in requests).items():
+            fields = snapshot.deliveries.get(delivery)
+            assert fields, f"{delivery} arrived and Redis does not know it"
+            highest = max(r.attempt for r in requests if r.delivery == delivery)
+            assert int(fields["attempts"]) >= highest, (delivery, fields)
+            assert count <= highest + self.extra(requests).get(delivery, 0), (delivery, count, fields)
+
+    def _by_lane(self, requests):
+        return oracle.by_lane([r for r in requests if self.lanes.get(r.path[1:])], lambda r: r.path[1:])
+
+    def _shortest(self, requests):
+        over = [gap - self.lanes[lane] for lane, of_lane in self._by_lane(requests).items()
+                for gap in oracle.gaps_ms(of_lane)]
+        return min(over) if over else None
+
+    def _check_resources(self):
+        seconds = time.monotonic() - self.began
+        for program in self.programs:
+            lines = len(program.lines)
+            assert lines <= LOG_BURST + LOG_LINES_PER_S * seconds, \
+                f"{program.name} wrote {lines} lines in {seconds:.0f} s: {Counter(x.get('msg') for x in program.lines)}"
+            pid, rss, open_ = self.baseline[program]
+            if not program.running or program.pid != pid:
+                continue
+            grown = program.rss_kb() - rss
+            assert grown < 16_000, f"{program.name} grew by {grown} KiB"
+            assert descriptors(program) - open_ < 150, f"{program.name} has {descriptors(program)} descriptors"
+
+
+def was_accepted(request) -> bool:
+    """The sink meant it to be a success: the head of a 2xx left it."""
+    answer = request.answer
+    return answer is not None and 200 <= answer.status < 300 and answer.action in ("reply", "huge", "trickle")
+
+
+def descriptors(program) -> int:
+    return len(os.listdir(f"/proc/{program.pid}/fd"))
+
+
+def every(seconds, action):
+    """Calls ACTION every SECONDS in a thread until the returned function is called."""
+    stop = threading.Event()
+
+    def run():
+        while not stop.wait(seconds):
+            action()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def end():
+        stop.set()
+        thread.join(10)
+    return end
