@@ -7,10 +7,11 @@
 #include "common/queue/queue_put.h"
 #include "common/queue/record.h"
 #include "common/redis/redis.h"
-#include "common/webhook/companion.h"
 #include "receiver/admission.h"
+#include "receiver/chores.h"
 #include "receiver/intake.h"
 #include "receiver/judge.h"
+#include "receiver/keep_headers.h"
 #include "receiver/respond.h"
 #include "receiver/tally.h"
 
@@ -35,6 +36,8 @@ struct request { /* Owned by its ingest; from on_request until it is answered or
     mono_us submitted;
     bool is_waiting; /* in the line: queue_put will call back */
     bool is_pingback;
+    bool is_inflating;  /* what that takes is charged */
+    struct chore chore; /* queued: the body is not read on until it caught up */
     struct identity identity;
 };
 
@@ -43,6 +46,7 @@ struct ingest {
     struct queue_put *put;
     struct config *conf;
     struct intake_pool *intakes;
+    struct chores *chores;
     struct request *pool;
     size_t pooled;
     struct request *first, *last; /* wait for Redis, oldest first */
@@ -51,17 +55,20 @@ struct ingest {
     struct buf scratch, headers;
 };
 
-struct ingest *ingest_new(struct redis *redis, struct queue_put *put, struct metrics *metrics,
-                          struct config *conf)
+static void catch_up(void *ctx, struct chore *chore);
+
+struct ingest *ingest_new(struct loop *l, struct redis *redis, struct queue_put *put,
+                          struct metrics *metrics, struct config *conf)
 {
     struct ingest *in = NEW(struct ingest);
     in->redis = redis;
     in->put = put;
     in->conf = config_ref(conf);
     in->intakes = intake_pool_new();
+    in->chores = chores_new(l, catch_up, in);
     in->tally = tally_new(metrics);
     buf_init(&in->scratch, 64 * 1024);
-    buf_init(&in->headers, COMPANION_BYTES_MAX);
+    buf_init(&in->headers, KEEP_HEADERS_BYTES);
     return in;
 }
 
@@ -88,7 +95,7 @@ static struct request *request_new(struct ingest *in, struct http_request *http,
     r->conf = config_ref(in->conf);
     r->source = s;
     r->tally = tally_row(in->tally, slice_str(s->name));
-    r->is_waiting = false;
+    r->is_waiting = r->is_inflating = false;
     return r;
 }
 
@@ -96,6 +103,7 @@ static void request_free(struct request *r)
 {
     struct ingest *in = r->in;
     assert(!r->is_waiting);
+    chores_remove(in->chores, &r->chore);
     intake_clear(&r->intake, KEEP_BYTES);
     config_unref(r->conf);
     if (in->pooled == POOL_MAX) {
@@ -169,6 +177,7 @@ void ingest_free(struct ingest *in)
     }
     tally_free(in->tally);
     intake_pool_free(in->intakes);
+    chores_free(in->chores);
     buf_clear(&in->scratch);
     buf_clear(&in->headers);
     config_unref(in->conf);
@@ -212,30 +221,6 @@ static struct scheme_request scheme_request(struct request *r)
                                    .now = clock_wall_ms()};
 }
 
-/* The headers that travel with the event, as lines. Valid until the next request. */
-static struct slice companions(struct request *r)
-{
-    struct buf *out = &r->in->headers;
-    buf_reset(out);
-    for (size_t i = 0; i < http_header_count(r->http); i++) {
-        struct slice name, value;
-        http_header_at(r->http, i, &name, &value);
-        if (!companion_keeps(name, (const char *const *)r->source->keep_headers,
-                             r->source->keep_count, r->source->verify))
-            continue;
-        if (out->len + name.len + value.len + 4 > COMPANION_BYTES_MAX) {
-            LOG_RARELY(LL_WARN, "header.dropped", LS("source", r->source->name),
-                       LSL("header", name), LI("limit", COMPANION_BYTES_MAX));
-            continue;
-        }
-        buf_add_slice(out, name);
-        buf_add_str(out, ": ");
-        buf_add_slice(out, value);
-        buf_add_str(out, "\r\n");
-    }
-    return buf_slice(out);
-}
-
 static void submit(struct request *r, struct slice digest, struct slice signed_id, wall_ms now)
 {
     struct event event = {
@@ -244,7 +229,7 @@ static void submit(struct request *r, struct slice digest, struct slice signed_i
         .source = slice_str(r->source->name),
         .content_type = http_header(r->http, "content-type", NULL),
         .content_encoding = r->intake.says_gzip ? SLICE_LIT("gzip") : SLICE_LIT(""),
-        .headers = companions(r),
+        .headers = keep_headers(r->http, r->source, &r->in->headers),
         .received_at = now,
         .digest = digest,
         .has_body = !r->is_pingback,
@@ -279,7 +264,7 @@ static bool answer_challenge(struct request *r)
     return true;
 }
 
-/* The whole request was read. */
+/* The whole request was read and looked at. */
 static void complete(struct request *r)
 {
     char digest[RECORD_DIGEST_LEN];
@@ -415,21 +400,66 @@ static void on_request(struct http_request *http, void *ctx)
         http_read_body(http, 0);
 }
 
+/* True if there is more to do for R in later turns: until then it is not read on. */
+static bool leaves_chore(struct request *r)
+{
+    if (intake_is_behind(&r->intake) && !r->chore.is_queued) {
+        chores_add(r->in->chores, &r->chore);
+        http_pause(r->http, true);
+    }
+    return r->chore.is_queued;
+}
+
+static enum answer take_piece(struct request *r, struct slice piece)
+{
+    if (!http_charge(r->http, (int64_t)piece.len))
+        return ANSWER_OVERLOADED;
+    enum answer a = intake_feed(&r->intake, piece);
+    if (a != ANSWER_OK || !r->intake.inflate || r->is_inflating)
+        return a;
+    r->is_inflating = true;
+    return http_charge(r->http, INTAKE_GZIP_BYTES) ? ANSWER_OK : ANSWER_OVERLOADED;
+}
+
 static void on_body(struct http_request *http, struct slice piece, void *ctx)
 {
     struct request *r = http_ctx(http);
     (void)ctx;
-    enum answer a = ANSWER_OVERLOADED;
-    if (http_charge(http, (int64_t)piece.len))
-        a = intake_feed(&r->intake, piece);
+    enum answer a = take_piece(r, piece);
     if (a != ANSWER_OK)
         finish(r, a, NULL);
+    else
+        leaves_chore(r);
 }
 
 static void on_complete(struct http_request *http, void *ctx)
 {
+    struct request *r = http_ctx(http);
     (void)ctx;
-    complete(http_ctx(http));
+    enum answer a = intake_whole(&r->intake);
+    if (a != ANSWER_OK)
+        finish(r, a, NULL);
+    else if (!leaves_chore(r))
+        complete(r);
+}
+
+/* One slice of a body that came faster than it can be looked at. */
+static void catch_up(void *ctx, struct chore *chore)
+{
+    struct request *r = (struct request *)(void *)((char *)chore - offsetof(struct request, chore));
+    struct ingest *in = ctx;
+    enum answer a = intake_catch_up(&r->intake);
+    if (a == ANSWER_OK && intake_is_behind(&r->intake)) {
+        if (!intake_is_bomb(&r->intake) || chores_put_aside(in->chores, chore))
+            return;
+        a = ANSWER_OVERLOADED;
+    }
+    chores_remove(in->chores, chore);
+    http_pause(r->http, false);
+    if (a != ANSWER_OK)
+        finish(r, a, NULL);
+    else if (r->intake.is_whole)
+        complete(r);
 }
 
 static void on_gone(struct http_request *http, void *ctx)

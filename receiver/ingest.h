@@ -4,7 +4,8 @@
  * Order of work, cheapest and least trusting first:
  *
  *   headers   route, method, address, length, admission, the scheme's headers, encoding
- *   body      as it streams in (intake.h): kept, inflated under its ceiling, MAC, JSON
+ *   body      as it streams in (intake.h): kept, inflated under its ceiling, MAC, JSON; what inflates to
+ *             much takes turns with its like (chores.h)
  *   end       signature, then gzip, then JSON, then id and tag (judge.h)
  *   queue     queue_put; the answer is given in its callback
  *
@@ -17,13 +18,14 @@
 struct config;
 struct http_handler;
 struct ingest;
+struct loop;
 struct metrics;
 struct queue_put;
 struct redis;
 
 /* All but CONF (referenced) is borrowed and must outlive it. */
-struct ingest *ingest_new(struct redis *redis, struct queue_put *put, struct metrics *metrics,
-                          struct config *conf);
+struct ingest *ingest_new(struct loop *l, struct redis *redis, struct queue_put *put,
+                          struct metrics *metrics, struct config *conf);
 /* After the HTTP server and the queue were freed: no request is left. */
 void ingest_free(struct ingest *in);
 /* For requests that begin from now on. */

@@ -7,8 +7,11 @@
 #include "common/gzip/gzip.h"
 #include "common/json/json_scan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
+#define BOMB_BYTES ((size_t)8 << 20) /* JSON that is repetitive reaches 50:1; a bomb can 1000:1 */
+#define BOMB_RATIO 100
 #define POOL_MAX 64 /* scanners kept; more bodies than that are rarely in transit at once */
 
 struct intake_pool {
@@ -58,7 +61,8 @@ void intake_begin(struct intake *in, struct intake_pool *pool, const struct inta
     in->seen = 0;
     in->inflated_max = setup->inflated_max;
     in->says_gzip = setup->encoding == BODY_GZIP;
-    in->is_judged = false;
+    in->is_judged = in->is_whole = false;
+    in->signature = SCHEME_OK;
     in->defect = ANSWER_OK;
     in->detail.text[0] = 0;
     in->wire.max = setup->wire_max;
@@ -96,18 +100,22 @@ static void look_at_start(struct intake *in)
         note(in, ANSWER_INVALID_GZIP, "the Content-Encoding is gzip, the body is not");
 }
 
-/* Looks at what came since the last time. */
-static enum answer look(struct intake *in)
+bool intake_is_behind(const struct intake *in)
 {
-    struct slice fresh = slice_skip(buf_slice(&in->wire), in->seen);
-    in->seen = in->wire.len;
-    sha256_add(in->digest, fresh);
-    if (in->source->signed_over_wire)
-        verify_body(in->verify, fresh);
-    if (in->inflate && in->defect == ANSWER_INVALID_GZIP)
+    if (!in->inflate || in->defect == ANSWER_INVALID_GZIP)
+        return false;
+    if (in->source->signed_over_wire && !in->is_whole)
+        return false; /* its turn comes with the signature */
+    return in->seen < in->wire.len || gzip_inflate_is_full(in->inflate);
+}
+
+enum answer intake_catch_up(struct intake *in)
+{
+    if (!intake_is_behind(in))
         return ANSWER_OK;
-    enum err rc = in->inflate ? gzip_inflate_feed(in->inflate, fresh, take_plain, in, &in->detail)
-                              : take_plain(in, fresh);
+    struct slice rest = slice_skip(buf_slice(&in->wire), in->seen);
+    enum err rc = gzip_inflate_some(in->inflate, &rest, INTAKE_SLICE, take_plain, in, &in->detail);
+    in->seen = in->wire.len - rest.len;
     if (rc == ERR_TOO_BIG)
         return ANSWER_INFLATED_TOO_LARGE;
     if (rc != OK)
@@ -115,26 +123,47 @@ static enum answer look(struct intake *in)
     return ANSWER_OK;
 }
 
+bool intake_is_bomb(const struct intake *in)
+{
+    size_t plain = in->inflate ? gzip_inflate_total(in->inflate) : 0;
+    return plain > BOMB_BYTES && plain / BOMB_RATIO > in->seen;
+}
+
 enum answer intake_feed(struct intake *in, struct slice piece)
 {
+    bool was_behind = intake_is_behind(in);
+    size_t before = in->is_judged ? in->wire.len : 0;
     buf_add_slice(&in->wire, piece);
     if (in->wire.failed)
         return ANSWER_BODY_TOO_LARGE;
+    sha256_add(in->digest, piece);
+    if (in->source->signed_over_wire)
+        verify_body(in->verify, piece);
     if (!in->is_judged) {
-        if (in->wire.len < 2)
+        if (in->wire.len < 2 && !in->is_whole)
             return ANSWER_OK;
         look_at_start(in);
     }
-    return look(in);
+    if (!in->inflate)
+        (void)!take_plain(in, slice_skip(buf_slice(&in->wire), before));
+    return was_behind ? ANSWER_OK : intake_catch_up(in);
+}
+
+enum answer intake_whole(struct intake *in)
+{
+    in->is_whole = true;
+    if (!in->is_judged)
+        (void)!intake_feed(in, SLICE_LIT("")); /* less than two bytes: plain */
+    if (!in->source->signed_over_wire)
+        return ANSWER_OK;
+    in->signature = verify_end(in->verify, false);
+    in->verify = NULL;
+    return judge_signature(in->signature);
 }
 
 enum answer intake_end(struct intake *in, char digest[RECORD_DIGEST_LEN])
 {
-    if (!in->is_judged) {
-        look_at_start(in);
-        if (look(in) != ANSWER_OK)
-            return ANSWER_INFLATED_TOO_LARGE;
-    }
+    assert(in->is_whole && !intake_is_behind(in));
     if (in->inflate && in->defect != ANSWER_INVALID_GZIP &&
         gzip_inflate_end(in->inflate, &in->detail) != OK)
         note(in, ANSWER_INVALID_GZIP, NULL);
@@ -144,13 +173,15 @@ enum answer intake_end(struct intake *in, char digest[RECORD_DIGEST_LEN])
     sha256_end(in->digest, sum);
     in->digest = NULL;
     text_hex(sum, RECORD_DIGEST_LEN / 2, digest);
+    if (in->verify)
+        in->signature = verify_end(in->verify, false);
+    in->verify = NULL;
     struct findings f = {
-        .signature = verify_end(in->verify, false),
+        .signature = in->signature,
         .is_unsigned_text = in->inflate && in->defect == ANSWER_INVALID_GZIP &&
                             !in->source->signed_over_wire && scheme_covers_body(in->source->verify),
         .defect = in->defect,
     };
-    in->verify = NULL;
     return judge_body(&f);
 }
 

@@ -67,7 +67,7 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out, struc
     struct redis_events events = {.on_ready = on_redis_ready, .on_lost = on_redis_lost, .ctx = w};
     w->redis = redis_new(w->loop, &conf->redis, "hookpace-receiver", &events);
     w->put = queue_put_new(w->loop, w->redis, conf);
-    w->ingest = ingest_new(w->redis, w->put, setup->metrics, conf);
+    w->ingest = ingest_new(w->loop, w->redis, w->put, setup->metrics, conf);
     struct http_limits limits = worker_limits(conf);
     struct http_handler handler = ingest_handler(w->ingest);
     enum err rc = http_server_open(w->loop, setup->listen, &limits, setup->budget, setup->tls,

@@ -30,6 +30,7 @@ struct gzip_inflate {
     size_t max_out, out;
     unsigned members; /* begun */
     bool in_member;
+    bool full; /* the last piece was: there may be more where it came from */
     char piece[PIECE];
 };
 
@@ -63,8 +64,7 @@ static enum err begin_member(struct gzip_inflate *g, struct error *e)
 }
 
 /* One call of inflate: from what is left of the input, at most one piece out. */
-static enum err inflate_piece(struct gzip_inflate *g, gzip_sink sink, void *ctx, bool *full,
-                              struct error *e)
+static enum err inflate_piece(struct gzip_inflate *g, gzip_sink sink, void *ctx, struct error *e)
 {
     g->z.next_out = (Bytef *)g->piece;
     g->z.avail_out = PIECE;
@@ -72,7 +72,7 @@ static enum err inflate_piece(struct gzip_inflate *g, gzip_sink sink, void *ctx,
     if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
         return fail(e, ERR_INVALID, "bad gzip data");
     size_t n = PIECE - g->z.avail_out;
-    *full = n == PIECE;
+    g->full = n == PIECE;
     if (n > g->max_out - g->out)
         return fail(e, ERR_TOO_BIG, "more than %zu bytes when inflated", g->max_out);
     g->out += n;
@@ -81,24 +81,38 @@ static enum err inflate_piece(struct gzip_inflate *g, gzip_sink sink, void *ctx,
     return n ? sink(ctx, slice_make(g->piece, n)) : OK;
 }
 
-enum err gzip_inflate_feed(struct gzip_inflate *g, struct slice wire, gzip_sink sink, void *ctx,
-                           struct error *e)
+enum err gzip_inflate_some(struct gzip_inflate *g, struct slice *wire, size_t most, gzip_sink sink,
+                           void *ctx, struct error *e)
 {
-    assert(wire.len <= UINT32_MAX);
-    g->z.next_in = input(wire);
-    g->z.avail_in = (uInt)wire.len;
-    bool full = false;
-    /* A full piece may leave output in zlib although its input is used up. */
-    while (g->z.avail_in > 0 || (full && g->in_member)) {
-        enum err rc = OK;
+    size_t before = g->out;
+    assert(wire->len <= UINT32_MAX);
+    g->z.next_in = input(*wire);
+    g->z.avail_in = (uInt)wire->len;
+    enum err rc = OK;
+    while (rc == OK && g->out - before < most && (g->z.avail_in > 0 || gzip_inflate_is_full(g))) {
         if (!g->in_member)
             rc = begin_member(g, e);
         if (rc == OK)
-            rc = inflate_piece(g, sink, ctx, &full, e);
-        if (rc != OK)
-            return rc;
+            rc = inflate_piece(g, sink, ctx, e);
     }
-    return OK;
+    *wire = slice_skip(*wire, wire->len - g->z.avail_in);
+    return rc;
+}
+
+enum err gzip_inflate_feed(struct gzip_inflate *g, struct slice wire, gzip_sink sink, void *ctx,
+                           struct error *e)
+{
+    return gzip_inflate_some(g, &wire, SIZE_MAX, sink, ctx, e);
+}
+
+bool gzip_inflate_is_full(const struct gzip_inflate *g)
+{
+    return g->full && g->in_member;
+}
+
+size_t gzip_inflate_total(const struct gzip_inflate *g)
+{
+    return g->out;
 }
 
 enum err gzip_inflate_end(struct gzip_inflate *g, struct error *e)

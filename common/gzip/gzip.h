@@ -26,6 +26,15 @@ void gzip_inflate_free(struct gzip_inflate *g);
 /* ERR_TOO_BIG past the ceiling, ERR_INVALID for bad data or too many members, or what SINK said. */
 enum err gzip_inflate_feed(struct gzip_inflate *g, struct slice wire, gzip_sink sink, void *ctx,
                            struct error *e) MUST_CHECK;
+/* The same, but stops when MOST plain bytes or a little more (a piece) came out, so that a few bytes that inflate
+ * to many do not keep a loop from its other work. *WIRE is then what was not looked at. It is to be
+ * called again as long as something is left there or gzip_inflate_is_full. */
+enum err gzip_inflate_some(struct gzip_inflate *g, struct slice *wire, size_t most, gzip_sink sink,
+                           void *ctx, struct error *e) MUST_CHECK;
+/* Plain bytes wait inside although their input was taken. */
+bool gzip_inflate_is_full(const struct gzip_inflate *g);
+/* Plain bytes so far. */
+size_t gzip_inflate_total(const struct gzip_inflate *g);
 /* ERR_INVALID if the last member is not complete (zlib hands out all bytes of a stream whose
  * checksum is missing; only this tells). */
 enum err gzip_inflate_end(struct gzip_inflate *g, struct error *e) MUST_CHECK;

@@ -95,7 +95,10 @@ static enum answer taken(struct slice wire, struct slice signed_bytes, size_t st
             return a;
         wire = slice_skip(wire, n);
     }
-    return intake_end(&intake, digest);
+    enum answer a = intake_whole(&intake);
+    while (a == ANSWER_OK && intake_is_behind(&intake))
+        a = intake_catch_up(&intake);
+    return a != ANSWER_OK ? a : intake_end(&intake, digest);
 }
 
 static void expect(struct slice wire, struct slice signed_bytes, struct how how, enum answer want)
