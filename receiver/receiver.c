@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/base/process.h"
 #include "common/config/config.h"
 #include "common/config/program.h"
 #include "common/net/http_server.h"
@@ -127,6 +128,14 @@ static void on_reload(void *ctx, int signo)
 
 /* --- start and stop --- */
 
+/* A connection that cannot be accepted is worse than one that is told to come later. */
+static void tell_file_limit(const struct config *conf)
+{
+    if (conf->receiver.max_connections > process_files_for_clients())
+        LOG(LL_WARN, "connections.limited", LI("max_connections", conf->receiver.max_connections),
+            LI("open_files", process_files()), LI("in_force", process_files_for_clients()));
+}
+
 static void log_listening(const char *addr, const char *purpose)
 {
     LOG(LL_INFO, "listening", LS("address", addr), LS("for", purpose));
@@ -201,6 +210,7 @@ int receiver_run(struct config *conf, const char *path)
     loop_on_signal(r.loop, SIGHUP, on_reload, &r);
     int code = EXIT_STOPPED;
     if (open_all(&r, &e) == OK) {
+        tell_file_limit(conf);
         log_listening(worker_addr(r.workers[0]), "ingest");
         log_listening(admin_addr(r.admin), "admin");
         loop_run(r.loop);

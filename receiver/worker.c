@@ -1,6 +1,7 @@
 #include "receiver/worker.h"
 
 #include "common/base/alloc.h"
+#include "common/base/process.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/queue_put.h"
@@ -33,6 +34,8 @@ struct worker {
 struct http_limits worker_limits(const struct config *conf)
 {
     const struct config_receiver *r = &conf->receiver;
+    unsigned files = process_files_for_clients();
+    unsigned connections = r->max_connections < files ? r->max_connections : files;
     return (struct http_limits){
         .uri_max = URI_MAX,
         .headers_max = HEADERS_MAX,
@@ -41,7 +44,7 @@ struct http_limits worker_limits(const struct config *conf)
         .header_timeout_us = r->header_timeout_ms * 1000,
         .body_timeout_us = r->body_timeout_ms * 1000,
         .idle_timeout_us = IDLE_US,
-        .connections_max = (r->max_connections + r->threads - 1) / r->threads,
+        .connections_max = (connections + r->threads - 1) / r->threads,
     };
 }
 

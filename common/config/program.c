@@ -1,6 +1,7 @@
 #include "common/config/program.h"
 
 #include "common/base/log.h"
+#include "common/base/process.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -32,7 +33,8 @@ static void print_help(FILE *to, const struct program *p)
         "SIGHUP reads the configuration again, SIGTERM and SIGINT finish what is under way and\n"
         "exit (a second one exits at once). HOOKPACE_REDIS_URL, HOOKPACE_LISTEN,\n"
         "HOOKPACE_ADMIN_LISTEN and HOOKPACE_DISPATCHER_LISTEN win over the file;\n"
-        "HOOKPACE_LOG is debug, info, warn or error, HOOKPACE_LOG_FORMAT json or text.\n",
+        "HOOKPACE_LOG is debug, info, warn or error, HOOKPACE_LOG_FORMAT json or text;\n"
+        "HOOKPACE_CORE_DUMPS=1 allows core dumps, which hold secrets.\n",
         p->name, p->about, p->name);
 }
 
@@ -128,6 +130,7 @@ int program_start(int argc, char **argv, const char *name, const char *about,
         printf("%s %s\n", name, HOOKPACE_VERSION);
         return printed();
     }
+    process_hide_memory(); /* before a secret is read */
     *path = config_path(o.config);
     if (o.check)
         return check_config(*path);
@@ -138,6 +141,7 @@ int program_start(int argc, char **argv, const char *name, const char *about,
                 name);
         return EXIT_USAGE;
     }
+    process_raise_files();
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     return load(&p, *path, config);
 }

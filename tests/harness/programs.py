@@ -28,7 +28,8 @@ class Program:
         self.name = name or self.part
         self.config_path = self.directory / f"{self.name}.json"
         self.log_path = self.directory / f"{self.name}.log"
-        self.env = {**os.environ, "HOOKPACE_LOG": "info", **(env or {})}
+        # tests look into /proc, and a crash should leave something to look at; tests/attack has the default
+        self.env = {**os.environ, "HOOKPACE_LOG": "info", "HOOKPACE_CORE_DUMPS": "1", **(env or {})}
         self.args = list(args)
         self.wrapper = list(wrapper)
         self.addresses = {}

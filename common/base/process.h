@@ -1,0 +1,19 @@
+/* process - what the program asks of the system for itself at its start.   [edge]
+ */
+#ifndef COMMON_BASE_PROCESS_H
+#define COMMON_BASE_PROCESS_H
+
+/* Raises the soft limit of open files to the hard one: many systems start programs with 1024. */
+void process_raise_files(void);
+/* How many files may be open, and of these those that connections of clients may take: some are
+ * kept for Redis, logs, names and certificates, so that a crowd outside cannot starve what is
+ * inside. */
+unsigned process_files(void);
+unsigned process_files_for_clients(void);
+
+/* Secrets live in memory: no core dump is written, and other processes of the same user cannot look
+ * (ptrace, /proc/<pid>/mem, environ). $HOOKPACE_CORE_DUMPS=1 leaves all that as it is, for
+ * debugging. */
+void process_hide_memory(void);
+
+#endif
