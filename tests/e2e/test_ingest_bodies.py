@@ -1,0 +1,141 @@
+"""The request and its body: where it goes, limits, JSON, gzip; nothing is queued for any answer but 200."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+
+from harness import config, http, sign
+from harness.ingest import SECRET, accepted, make, queued, refused, scheme_source
+
+
+# -- the request ---------------------------------------------------------------------------------------------
+
+
+def test_where_it_goes(stack):
+    receiver = make(stack)
+    for path in ("/", "/in", "/in/", "/in/no", "/in/in/", "/in/in/x", "/in/%69n", "/IN/in", "//in/in", "/in/../in/in", "/x"):
+        refused(receiver.post(path, {"id": "a"}), 404, "unknown_source")
+    refused(http.get(receiver.ingest, "/in/no?id=a"), 404, "unknown_source")
+    for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
+        with http.Client(receiver.ingest) as client:
+            answer = client.request(method, "/in/in", {}, b"{}")
+            refused(answer, 405, "method_not_allowed")
+            assert set(answer.header("Allow").replace(" ", "").split(",")) == {"GET", "POST"}
+    with http.Client(receiver.ingest) as client:
+        assert client.request("HEAD", "/in/in").status == 405
+    assert http.get(receiver.ingest, "/healthz").json() == {"status": "ok"}
+    assert queued(stack) == 0
+
+
+def test_a_post_needs_a_length(stack):
+    receiver = make(stack)
+    with http.Client(receiver.ingest) as client:
+        client.send(b"POST /in/in HTTP/1.1\r\nHost: x\r\n\r\n")
+        refused(client.read(), 411, "length_required")
+    with http.Client(receiver.ingest) as client:
+        client.send(b"POST /in/in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    b"3\r\n{\"i\r\n8\r\nd\":\"ch\"}\r\n0\r\n\r\n")
+        accepted(client.read(), "ch")
+    refused(receiver.post("/in/in", b""), 400, "invalid_json")
+    assert queued(stack) == 1
+
+
+def test_limits(stack):
+    receiver = make(stack, receiver={"listen": "127.0.0.1:0", "max_body_bytes": 1000, "max_inflated_bytes": 5000})
+    accepted(receiver.post("/in/in", b'{"id":"a","p":"' + b"x" * (1000 - 17) + b'"}'), "a")
+    refused(receiver.post("/in/in", b'{"id":"b","p":"' + b"x" * (1001 - 17) + b'"}'), 413, "body_too_large")
+    with http.Client(receiver.ingest) as client:
+        client.send(b"POST /in/in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n")
+        refused(client.read(), 413, "body_too_large")
+    fits = gzip.compress(json.dumps({"id": "c", "p": "x" * 4900}).encode())
+    accepted(receiver.post("/in/in", fits), "c")
+    bomb = gzip.compress(json.dumps({"id": "d", "p": "x" * 5000}).encode())
+    refused(receiver.post("/in/in", bomb), 413, "inflated_too_large")
+    refused(http.get(receiver.ingest, "/in/in?id=" + "x" * 9000), 414, "uri_too_long")
+    refused(receiver.post("/in/in", b"{}", {"X-Long": "x" * 17000}), 431, "headers_too_large")
+    assert queued(stack) == 2
+
+
+def test_a_large_body_is_kept_byte_for_byte(stack):
+    receiver = make(stack)
+    body = json.dumps({"id": "big", "p": ["%d" % n for n in range(300_000)]}).encode()
+    accepted(receiver.post("/in/in", body), "big")
+    record = stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big")
+    assert record.endswith(body)
+
+
+def test_json_is_checked(stack):
+    receiver = make(stack)
+    bad = [b"", b" ", b"{", b"{}{}", b"{}x", b"[1,]", b"nul", b"NaN", b"[Infinity]", b"[01]", b"[1.]", b"{'a':1}",
+           b"[1] // c", b"\xef\xbb\xbf{}", b'"\xff"', b'"\xc0\xaf"', b'"\\ud800"', b'"a\nb"', b"{}\0", b"[" * 65 + b"]" * 65]
+    for body in bad:
+        refused(receiver.post("/in/in", body), 400, "invalid_json")
+    assert queued(stack) == 0
+    for n, body in enumerate([b'{"id":"%d","x":1e999,"y":123456789012345678901234567890,"k":1,"k":2}', b' {"id":"%d"}\r\n']):
+        accepted(receiver.post("/in/in", body % n), str(n))
+
+
+def test_any_payload(stack):
+    receiver = make(stack, {"in": config.source("out", "serphouse", [SECRET], payload="any")})
+    for n, body in enumerate((b"a=1&b=2", b"\xff\x00\x01", b"", b'{"id":"x"')):
+        answer = receiver.post(f"/in/in?id=n{n}", body, {**sign.headers("serphouse", SECRET, body), "Content-Type": "x/y"})
+        accepted(answer, f"n{n}")
+    assert queued(stack) == 4
+
+# -- gzip ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", ("gzip", "x-gzip", "GZIP", "identity", None))
+def test_gzip_with_and_without_its_header(stack, header):
+    receiver = make(stack, {"in": scheme_source("serphouse")})
+    plain = b'{"id": "z", "tag": "t"}'
+    wire = gzip.compress(plain[:5]) + gzip.compress(plain[5:])  # two members are one body
+    headers = sign.headers("serphouse", SECRET, plain)
+    if header:
+        headers["Content-Encoding"] = header
+    accepted(receiver.post("/in/in", wire, headers), "z")
+    record = stack.redis.client(decode_responses=False).get("hookpace:{0}:event:z")
+    assert record.endswith(wire)  # what is kept is what came
+
+
+def test_gzip_signed_over_the_wire(stack):
+    receiver = make(stack, {"in": scheme_source("serphouse", signed_over="wire")})
+    plain = b'{"id": "z"}'
+    wire = gzip.compress(plain)
+    accepted(receiver.post("/in/in", wire, sign.headers("serphouse", SECRET, wire)), "z")
+    refused(receiver.post("/in/in", wire, sign.headers("serphouse", SECRET, plain)), 401, "invalid_signature")
+    broken = wire[:-1]
+    refused(receiver.post("/in/in", broken, sign.headers("serphouse", SECRET, broken)), 400, "invalid_gzip")
+    refused(receiver.post("/in/in", broken, sign.headers("serphouse", SECRET, plain)), 401, "invalid_signature")
+
+
+def test_bad_gzip(stack):
+    receiver = make(stack, {"in": scheme_source("serphouse"), "open": config.source("out")})
+    plain = b'{"id": "z", "text": "some text to have something to cut"}'
+    wire = gzip.compress(plain)
+    headers = sign.headers("serphouse", SECRET, plain)
+    said = {**headers, "Content-Encoding": "gzip"}
+    crc = bytearray(wire)
+    crc[-6] ^= 1
+    for body in (wire[:-1], wire[:30], wire + b"x", wire + b"\0", bytes(crc), wire[:2], plain, zlib.compress(plain), b"",
+                 wire + gzip.compress(b"") * 16):
+        refused(receiver.post("/in/open", body, {"Content-Encoding": "gzip"}), 400, "invalid_gzip")
+        if body != b"":
+            assert receiver.post("/in/in", body, said).status in (400, 401)
+    refused(receiver.post("/in/in", plain, said), 400, "invalid_gzip")
+    refused(receiver.post("/in/in", plain, {**said, "x-serphouse-signature": "0" * 64}), 401, "invalid_signature")
+    for body in (wire[:-1], wire[:30], bytes(crc)):
+        refused(receiver.post("/in/in", body, headers), 400, "invalid_gzip")
+    assert queued(stack) == 0
+
+
+@pytest.mark.parametrize("encoding", ("deflate", "br", "zstd", "gzip, gzip", "compress", "x"))
+def test_other_encodings(stack, encoding):
+    receiver = make(stack)
+    answer = receiver.post("/in/in", b'{"id":"a"}', {"Content-Encoding": encoding})
+    refused(answer, 415, "unsupported_encoding")
+    assert answer.header("Accept-Encoding") == "gzip"
+    assert queued(stack) == 0
