@@ -1,6 +1,7 @@
 #include "dispatcher/deliver.h"
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/crypto/crypto.h"
@@ -331,6 +332,7 @@ static enum attempt_end may_send(void *ctx)
     struct deliver *e = f->engine;
     struct delivery *d = f->delivery;
     struct slice lane = slice_str(d->lane);
+    FAULT_POINT("prereq");
     mono_us now = clock_mono_us();
     if (e->draining)
         return END_DRAINING;
@@ -352,6 +354,8 @@ static void on_done(void *ctx, const struct http_result *r)
 {
     struct flight *f = ctx;
     f->call = NULL;
+    if (r->end == END_ANSWERED && r->status / 100 == 2)
+        FAULT_POINT("resp_2xx");
     settle(f, r->end, r);
 }
 

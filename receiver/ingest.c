@@ -1,6 +1,7 @@
 #include "receiver/ingest.h"
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/net/http_server.h"
@@ -202,6 +203,7 @@ static void on_put(void *ctx, enum put_result result, wall_ms received_at)
         http_set_ctx(r->http, NULL);
         respond_accepted(r->http, received_at, slice_make(r->identity.id, r->identity.id_len),
                          a == ANSWER_DUPLICATE, &in->scratch);
+        FAULT_POINT("reply_written");
     }
     request_free(r);
 }
@@ -268,6 +270,7 @@ static bool answer_challenge(struct request *r)
 static void complete(struct request *r)
 {
     char digest[RECORD_DIGEST_LEN];
+    FAULT_POINT("parsed");
     enum answer a = intake_end(&r->intake, digest);
     if (a != ANSWER_OK) {
         finish(r, a,

@@ -1,6 +1,7 @@
 #include "common/queue/queue_put.h"
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/partition.h"
 #include "common/config/config.h"
@@ -141,6 +142,7 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct batch *b = ctx;
     bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == b->count;
+    FAULT_POINT("enq_reply");
     if (!answered)
         LOG_RARELY(LL_WARN, "put.failed", LS("reason", err_word(rc)), LSL("reply", redis_text(r)),
                    LI("events", b->count));
@@ -209,6 +211,7 @@ static void flush(struct queue_put *q, unsigned partition)
     if (redis_eval_taking(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count,
                           taken, on_reply, b) != OK)
         loop_defer(q->loop, on_not_sent, b);
+    FAULT_POINT_AFTER(redis_flush(q->redis), "enq_sent");
     buf_clear(&key);
 }
 

@@ -1,6 +1,7 @@
 #include "common/queue/queue_take.h"
 
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/config/config.h"
@@ -225,8 +226,10 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     take_note_wait(p, redis_int(redis_at(r, 0)));
     p->crowded = redis_int(redis_at(r, 1)) != 0;
     count_requeues(q, redis_at(r, 2));
-    if (redis_count(r) > 3)
+    if (redis_count(r) > 3) {
         p->paced = true;
+        FAULT_POINT("claim_reply");
+    }
     for (size_t i = 3; i < redis_count(r); i++)
         hand_over(p, redis_at(r, i));
     take_turn_soon(q);

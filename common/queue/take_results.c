@@ -1,4 +1,5 @@
 #include "common/base/alloc.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/queue/take_private.h"
@@ -31,6 +32,7 @@ void take_flush_sent(struct part *p)
     if (p->sent.count == 0)
         return;
     struct args *a = &p->q->args;
+    FAULT_POINT("after_write"); /* reports are flushed behind the turn in which requests leave */
     args_reset(a);
     args_add(a, slice_str(p->base));
     args_add_int(a, clock_mono_us());
@@ -40,6 +42,7 @@ void take_flush_sent(struct part *p)
     if (take_run_script(p, &p->q->sent, a, on_sent_reply, p) != OK)
         LOG_RARELY(LL_WARN, "sent.not_reported", LI("sends", p->sent.count / 4));
     args_reset(&p->sent);
+    FAULT_POINT_AFTER(redis_flush(p->q->redis), "sent");
 }
 
 void queue_take_sent(struct queue_take *q, const struct delivery *d)
@@ -85,6 +88,7 @@ static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
     struct settle_call *call = ctx;
     struct queue_take *q = call->part->q;
     bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == call->count + 1;
+    FAULT_POINT("ack_reply");
     if (!answered) {
         LOG_RARELY(LL_WARN, "settle.failed", LS("reason", err_word(rc)),
                    LSL("reply", redis_text(r)), LI("results", call->count));
@@ -124,6 +128,7 @@ static void flush_some_results(struct part *p)
         p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
         free(call);
     }
+    FAULT_POINT_AFTER(redis_flush(q->redis), "ack_sent");
 }
 
 void take_flush_results(struct part *p, mono_us now)

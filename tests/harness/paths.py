@@ -11,9 +11,14 @@ def build_dir() -> Path:
     return Path(os.environ.get("HOOKPACE_BUILD", REPOSITORY / "build")).resolve()
 
 
-def program(part: str) -> Path:
+def faults_build_dir() -> Path:
+    """A build tree with -DHOOKPACE_FAULTS=ON: $HOOKPACE_FAULTS_BUILD, or <repository>/build-sanitize."""
+    return Path(os.environ.get("HOOKPACE_FAULTS_BUILD", REPOSITORY / "build-sanitize")).resolve()
+
+
+def program(part: str, build: Path = None) -> Path:
     """The binary of PART ("receiver" or "dispatcher"). A missing one fails the test: nothing is skipped."""
-    path = build_dir() / part / f"hookpace-{part}"
+    path = (build or build_dir()) / part / f"hookpace-{part}"
     if not os.access(path, os.X_OK):
         raise FileNotFoundError(f"{path} is not there: build it, or set HOOKPACE_BUILD to the build tree")
     return path

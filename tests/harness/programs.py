@@ -22,7 +22,7 @@ class Program:
     part = None
     listeners = ()
 
-    def __init__(self, config, directory, name=None, env=None, args=(), wrapper=()):
+    def __init__(self, config, directory, name=None, env=None, args=(), wrapper=(), build=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name or self.part
@@ -32,6 +32,7 @@ class Program:
         self.env = {**os.environ, "HOOKPACE_LOG": "info", "HOOKPACE_CORE_DUMPS": "1", **(env or {})}
         self.args = list(args)
         self.wrapper = list(wrapper)
+        self.build = build
         self.addresses = {}
         self.lines = []
         self.text = []
@@ -56,7 +57,7 @@ class Program:
         """Starts it and waits for its listeners and, if READY, until it says that it is ready."""
         assert self.process is None or self.process.poll() is not None, f"{self.name} runs already"
         self.addresses = {}
-        command = [*self.wrapper, str(paths.program(self.part)), "--config", str(self.config_path), *self.args]
+        command = [*self.wrapper, str(paths.program(self.part, self.build)), "--config", str(self.config_path), *self.args]
         self.started_at = len(self.lines)
         self.process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -115,8 +115,9 @@ class Rig:
             self.add_dispatcher(**options)
         return self
 
-    def start_receiver(self, **options):
-        self.receiver = self.stack.receiver(self.conf, **options)
+    def start_receiver(self, ready=True, **options):
+        self.receiver = self.stack.receiver(self.conf, start=False, **options)
+        self.receiver.start(ready=ready)
         self.note_baseline(self.receiver)
         return self.receiver
 
