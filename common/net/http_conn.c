@@ -19,6 +19,8 @@ enum {
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
     LINGER_BYTES = 256 * 1024,
     LINGER_US = 1000 * 1000,
+    REFUSAL_US =
+        2000 * 1000, /* for who is only there to be told; with TLS the handshake included */
     WRITE_BYTES_PER_S = 64 * 1024, /* at least, for a client to take a long answer */
 };
 
@@ -180,6 +182,8 @@ static void finish_write(struct conn *c)
 /* A short answer gets the time of a body, a long one a second more for each 64 KiB. */
 static int64_t write_us(const struct conn *c)
 {
+    if (c->refused)
+        return REFUSAL_US;
     return c->server->limits.body_timeout_us +
            (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000;
 }

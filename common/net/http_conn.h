@@ -12,6 +12,7 @@
 #include "common/net/http_chunks.h"
 #include "common/net/http_deadlines.h"
 #include "common/net/http_parse.h"
+#include "common/net/http_peers.h"
 #include "common/net/http_rules.h"
 #include "common/net/http_server.h"
 
@@ -39,6 +40,7 @@ struct conn { /* Owned by its server. */
     struct deadline deadline;
     struct http_scan scan;
     struct addr peer;
+    unsigned peer_slot;
     mono_us began;  /* when the first byte of the head being read came */
     size_t dropped; /* bytes read while lingering */
     int fd;
@@ -91,6 +93,7 @@ struct http_server { /* Owned by the program. */
     struct http_handler handler;
     struct conn ring; /* its links only */
     unsigned connections, refusing;
+    struct peers peers; /* of connections */
     struct http_request *pool;
     unsigned pooled;
     struct buf out; /* the head of the answer being written */

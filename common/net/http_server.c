@@ -12,6 +12,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/crypto/crypto.h"
 #include "common/net/http_conn.h"
 #include "common/net/loop.h"
 #include "common/net/tls.h"
@@ -19,6 +20,7 @@
 enum {
     BACKLOG = 4096,
     REFUSING_MAX = 64,        /* connections over connections_max that are told so at a time */
+    ROOM_STEPS = 256,         /* connections looked at to make room for one */
     ACCEPT_RETRY_US = 100000, /* after running out of descriptors */
     TIMER_GRAIN_US = 10000,
     DRAIN_FRESH_US = 1000000, /* for the first request of a connection made just before a drain */
@@ -54,12 +56,67 @@ static void on_timer(void *ctx)
 
 /* --- accepting --- */
 
+/* C no longer counts: it is only there to be told. */
+static void set_refused(struct http_server *s, struct conn *c)
+{
+    c->refused = true;
+    s->connections--;
+    s->refusing++;
+    peers_drop(&s->peers, c->peer_slot);
+}
+
+/* A connection of SLOT's that asks for nothing just now, or else one whose request is not there yet.
+ * NULL if none was found among the next few: the ring goes on from there the next time. */
+static struct conn *find_idler(struct http_server *s, unsigned slot)
+{
+    struct conn *second = NULL, *c = s->ring.next;
+    for (int i = 0; i < ROOM_STEPS && c != &s->ring; i++, c = c->next) {
+        if (c->refused || c->peer_slot != slot)
+            continue;
+        if (c->state == CONN_IDLE || c->state == CONN_HEAD)
+            return c;
+        if (c->state == CONN_BODY && !second)
+            second = c;
+    }
+    if (!second && c != &s->ring) { /* the ring's head goes before C */
+        s->ring.prev->next = s->ring.next;
+        s->ring.next->prev = s->ring.prev;
+        s->ring.prev = c->prev;
+        s->ring.next = c;
+        s->ring.prev->next = &s->ring;
+        c->prev = &s->ring;
+    }
+    return second;
+}
+
+/* All are taken. Whoever holds few gets one of those of whoever holds by far the most, so that one
+ * address cannot keep all others out. */
+static bool make_room(struct http_server *s, unsigned slot)
+{
+    unsigned hog = peers_hog(&s->peers, slot);
+    struct conn *c = hog < PEERS_SLOTS ? find_idler(s, hog) : NULL;
+    if (!c)
+        return false;
+    char peer[ADDR_TEXT];
+    addr_text(&c->peer, peer);
+    LOG_RARELY(LL_WARN, "connection.displaced", LS("peer", peer), LI("connections", s->connections),
+               LI("of_this_peer", s->peers.counts[hog]));
+    if (c->state == CONN_IDLE || s->refusing >= REFUSING_MAX) {
+        conn_kill(c);
+        return true;
+    }
+    set_refused(s, c);
+    conn_refuse(c, FAULT_OVERLOADED);
+    return true;
+}
+
 static void take_connection(struct http_server *s, int fd, const struct sockaddr *sa)
 {
     struct addr peer;
     addr_from_sockaddr(sa, &peer);
-    bool over = s->connections >= s->limits.connections_max;
-    if (over && (s->tls || s->refusing >= REFUSING_MAX)) {
+    unsigned slot = peers_slot(&s->peers, &peer);
+    bool over = s->connections >= s->limits.connections_max && !make_room(s, slot);
+    if (over && s->refusing >= REFUSING_MAX) {
         close(fd);
         LOG_RARELY(LL_WARN, "connection.dropped", LI("connections", s->connections));
         if (s->handler.on_refused)
@@ -69,13 +126,13 @@ static void take_connection(struct http_server *s, int fd, const struct sockaddr
     struct conn *c = conn_new(s, fd, &peer);
     if (!c)
         return;
-    c->refused = over;
-    if (!over) {
-        s->connections++;
-        return;
+    c->peer_slot = slot;
+    s->connections++;
+    peers_add(&s->peers, slot);
+    if (over) {
+        set_refused(s, c);
+        conn_refuse(c, FAULT_OVERLOADED);
     }
-    s->refusing++;
-    conn_refuse(c, FAULT_OVERLOADED);
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
@@ -176,6 +233,7 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
     s->handler = *handler;
     s->ring.prev = s->ring.next = &s->ring;
     deadlines_init(&s->deadlines);
+    crypto_random(&s->peers.seed, sizeof s->peers.seed);
     buf_init(&s->out, ANSWER_HEAD_MAX);
     s->timer = loop_timer_new(l, on_timer, s);
     s->retry = loop_timer_new(l, on_retry, s);
@@ -214,10 +272,12 @@ static void check_drained(struct http_server *s)
 
 void server_released(struct http_server *s, const struct conn *c)
 {
-    if (c->refused)
+    if (c->refused) {
         s->refusing--;
-    else
+    } else {
         s->connections--;
+        peers_drop(&s->peers, c->peer_slot);
+    }
     check_drained(s);
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -43,8 +44,9 @@ class Answer:
 class Client:
     """One connection; reads answers framed by Content-Length."""
 
-    def __init__(self, port, wrap=None, timeout=10, host="127.0.0.1"):
-        self.sock = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, port, wrap=None, timeout=10, host="127.0.0.1", source=None):
+        """SOURCE: the address to come from; all of 127.0.0.0/8 is ours."""
+        self.sock = socket.create_connection((host, port), timeout=timeout, source_address=source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if wrap:
             self.sock = wrap(self.sock)
@@ -91,6 +93,10 @@ class Client:
             return self.buffer == b"" and self.sock.recv(1) == b""
         except ConnectionResetError:
             return False
+
+    def closed_now(self):
+        """True if the server has closed or said something, without waiting for it."""
+        return bool(select.select([self.sock], [], [], 0)[0])
 
     def ask(self, data):
         self.send(data)

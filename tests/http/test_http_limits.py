@@ -154,6 +154,65 @@ def test_refusals_are_bounded_too(start):
             c.sock.close()
 
 
+def test_one_address_does_not_keep_others_out(start):
+    """Idle connections of whoever holds by far the most make room, and then those whose request is not complete."""
+    probe = start(connections_max=40, header_ms=20000)
+    crowd = [probe.client() for _ in range(40)]
+    for c in crowd[:20]:
+        assert c.ask(GET).status == 200
+    for c in crowd[20:30]:
+        c.send(b"GET /")
+    for c in crowd[30:]:
+        c.send(post(b"x" * 100)[:-50])
+    until(lambda: probe.connections() == 40)
+    others = [probe.client(source="127.0.0.2") for _ in range(12)]
+    for c in others:
+        assert c.ask(GET).status == 200
+    assert probe.said("connection.displaced")[0]["peer"] == "127.0.0.1"
+    with probe.client() as c:
+        assert c.answer().status == 503  # nobody is displaced by who holds the most
+    with probe.client(source="127.0.0.3") as c:
+        assert c.ask(GET).status == 200
+    # 13 of the 40 are gone: idle ones without a word, others told
+    gone = [c for c in crowd[:20] if c.closed_now()]
+    assert 10 <= len(gone) <= 13
+    for c in crowd[30:]:
+        if not c.closed_now():
+            c.send(b"x" * 50)
+            assert c.answer().status == 200
+    for c in crowd + others:
+        c.sock.close()
+    until(lambda: probe.connections() <= 1)
+
+
+def test_whose_requests_are_cut_for_others_are_told(start):
+    probe = start(connections_max=10, header_ms=20000)
+    crowd = [probe.client() for _ in range(10)]
+    for c in crowd:
+        c.send(post(b"x" * 100)[:-50])
+    until(lambda: probe.connections() == 10)
+    with probe.client(source="127.0.0.2") as c:
+        assert c.ask(GET).status == 200
+    assert [c.answer().status for c in crowd[:1]] == [503]
+    for c in crowd[1:]:
+        c.send(b"x" * 50)
+        assert c.answer().status == 200
+        c.sock.close()
+
+
+def test_connections_whose_answer_is_owed_are_kept(start):
+    probe = start(connections_max=4)
+    crowd = [probe.client() for _ in range(4)]
+    for c in crowd:
+        c.send(post(b"x", "/hold"))
+    until(lambda: probe.connections() == 4)
+    assert probe.client(source="127.0.0.2").answer().status == 503
+    for c in crowd:
+        assert not c.closed_now()
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # these are never answered
+        c.sock.close()
+
+
 def test_5000_idle_connections(start):
     probe = start("prlimit", "--nofile=6000:6000", connections_max=5500)
     before = probe.rss()

@@ -169,3 +169,20 @@ def test_certificate_is_reloaded(probe, files, tmp_path):
         until(lambda: probe.said("tls.reloaded"))
         assert certificate_of(probe) != old
         assert kept.ask(GET).status == 200
+
+
+def test_connections_above_the_limit_are_told(start, files):
+    probe = start(cert=files[0], key=files[1], connections_max=2)
+    held = [open_tls(probe) for _ in range(2)]
+    assert all(c.ask(GET).status == 200 for c in held)
+    with open_tls(probe) as c:
+        answer = c.answer()
+        assert (answer.status, answer.code) == (503, "overloaded")
+        assert c.closed()
+    silent = [Client(probe.port) for _ in range(80)]  # who does not shake hands is not waited for
+    until(lambda: probe.connections() <= 2 + 64)
+    until(lambda: probe.connections() <= 2, 5, "the refusals to end")
+    assert held[0].ask(GET).status == 200
+    for c in held + silent:
+        c.sock.close()
+    until(lambda: open_tls(probe).ask(GET).status == 200)

@@ -1,0 +1,36 @@
+#include "common/net/http_peers.h"
+
+#include <assert.h>
+
+#define V6_BYTES 8
+
+unsigned peers_slot(const struct peers *p, const struct addr *a)
+{
+    uint64_t h = p->seed ^ a->family;
+    unsigned bytes = a->family == 4 ? 4 : V6_BYTES;
+    for (unsigned i = 0; i < bytes; i++)
+        h = (h ^ a->ip[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+    h ^= h >> 32;
+    h *= UINT64_C(0x9e3779b97f4a7c15);
+    return (unsigned)(h >> 54);
+}
+
+void peers_add(struct peers *p, unsigned slot)
+{
+    p->counts[slot]++;
+}
+
+void peers_drop(struct peers *p, unsigned slot)
+{
+    assert(p->counts[slot] > 0);
+    p->counts[slot]--;
+}
+
+unsigned peers_hog(const struct peers *p, unsigned slot)
+{
+    unsigned hog = 0;
+    for (unsigned i = 1; i < PEERS_SLOTS; i++)
+        if (p->counts[i] > p->counts[hog])
+            hog = i;
+    return p->counts[hog] > 2 * (p->counts[slot] + 1) ? hog : PEERS_SLOTS;
+}
