@@ -308,9 +308,7 @@ void deliver_claimed(void *ctx, struct delivery *d)
 
 static bool may_connect(void *ctx, const struct addr *a)
 {
-    const struct target *t = ((struct flight *)ctx)->target;
-    bool is_proxy = t->set->conf->dispatcher.proxy != NULL; /* the operator's choice */
-    return egress_allows(&t->set->egress, a, t->from_api && !is_proxy);
+    return target_may_connect(((struct flight *)ctx)->target, a);
 }
 
 /* Only where work was waiting when the lane's slot came up, so that the gap says how precise the pacing is: a

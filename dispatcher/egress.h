@@ -12,14 +12,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct egress { /* lists borrowed from the configuration */
+struct egress { /* lists borrowed, from the configuration and own_addrs */
     const struct cidr *allow, *deny;
-    size_t allow_count, deny_count;
+    const struct addr *own; /* of this machine's interfaces */
+    size_t allow_count, deny_count, own_count;
 };
 
 /* What `allow` holds is open, and of the rest what `deny` holds is closed. On neither list, a URL
  * of the configuration may go anywhere, one that came through the API (FROM_API) only where
- * addr_is_special says no. */
+ * addr_is_special says no, and not to this machine itself. */
 bool egress_allows(const struct egress *e, const struct addr *a, bool from_api);
 
 #endif

@@ -27,8 +27,20 @@ struct target_set *target_set_new(struct loop *l, struct config *conf, struct me
                                 .allow_count = d->allow_count,
                                 .deny = d->deny,
                                 .deny_count = d->deny_count};
+    own_addrs_init(&s->own);
     map_init(&s->targets);
     return s;
+}
+
+bool target_may_connect(struct target *t, const struct addr *a)
+{
+    struct target_set *s = t->set;
+    if (!t->from_api || s->conf->dispatcher.proxy) /* the proxy is the operator's choice */
+        return egress_allows(&s->egress, a, false);
+    own_addrs_refresh(&s->own, clock_mono_us());
+    s->egress.own = s->own.list;
+    s->egress.own_count = s->own.count;
+    return egress_allows(&s->egress, a, true);
 }
 
 void target_set_free(struct target_set *s)
@@ -45,6 +57,7 @@ void target_set_free(struct target_set *s)
     }
     assert(s->in_use == 0);
     map_clear(&s->targets);
+    own_addrs_clear(&s->own);
     http_client_free(s->client);
     config_unref(s->conf);
     free(s);

@@ -8,6 +8,7 @@
 #define DISPATCHER_TARGETS_H
 
 #include "common/config/config.h"
+#include "common/net/own_addrs.h"
 #include "common/queue/queue_take.h"
 #include "dispatcher/egress.h"
 #include "dispatcher/flight.h"
@@ -43,6 +44,7 @@ struct target_set {          /* Owned by the engine; target_set_free. */
     struct config *conf;     /* referenced */
     struct http_client *client;
     struct egress egress;
+    struct own_addrs own;    /* for egress */
     struct metrics *metrics; /* borrowed */
     struct map targets;      /* destination -> struct target */
     size_t in_use;           /* attempts under way */
@@ -51,6 +53,8 @@ struct target_set {          /* Owned by the engine; target_set_free. */
 /* NULL if the HTTP library cannot start. */
 struct target_set *target_set_new(struct loop *l, struct config *conf, struct metrics *metrics,
                                   const struct http_hooks *hooks);
+/* May a connection of T's be made to A? */
+bool target_may_connect(struct target *t, const struct addr *a);
 /* Nothing may be in use; not from a hook of its client. */
 void target_set_free(struct target_set *s);
 /* The target of a destination, or NULL if it is not configured. */

@@ -151,6 +151,19 @@ static const struct cidr special_v6[] = {
  * their own reach everything this way. The local-use 64:ff9b:1::/48 may hide anything: special. */
 static const struct cidr nat64 = {{{0, 0x64, 0xff, 0x9b}, 6, 0}, 96};
 
+struct addr addr_behind_nat64(const struct addr *a)
+{
+    struct addr inner = *a;
+    if (cidr_has(&nat64, a))
+        set_v4(&inner, a->ip + 12);
+    return inner;
+}
+
+bool addr_same(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
+}
+
 bool addr_is_special(const struct addr *a)
 {
     if (a->family == 4)
@@ -158,8 +171,7 @@ bool addr_is_special(const struct addr *a)
     if (a->family != 6)
         return true;
     if (cidr_has(&nat64, a)) {
-        struct addr inner = {0};
-        set_v4(&inner, a->ip + 12);
+        struct addr inner = addr_behind_nat64(a);
         return addr_is_special(&inner);
     }
     return !cidr_has(&global_v6, a) ||

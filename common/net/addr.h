@@ -35,5 +35,9 @@ bool cidr_any(const struct cidr *list, size_t n, const struct addr *a);
  * not the public internet (IANA special-purpose registries; 6to4, NAT64 and the like judged by what
  * they embed, or refused). */
 bool addr_is_special(const struct addr *a);
+/* The IPv4 address that a NAT64 would send to for A (RFC 6052, 64:ff9b::/96), else A itself. */
+struct addr addr_behind_nat64(const struct addr *a);
+/* The same address; ports do not matter. */
+bool addr_same(const struct addr *a, const struct addr *b);
 
 #endif

@@ -74,6 +74,31 @@ static void judges_addresses(void **state)
     }
 }
 
+static void the_api_does_not_reach_the_machine_itself(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"198.41.0.4", "::ffff:198.41.0.4", "2606:2800:220:1::1",
+                                       "64:ff9b::198.41.0.4"};
+    struct cidr own[2], address, allow;
+    struct addr addrs[2];
+    assert_int_equal(cidr_parse(SLICE_LIT("198.41.0.4"), &own[0], NULL), OK);
+    assert_int_equal(cidr_parse(SLICE_LIT("2606:2800:220:1::1"), &own[1], NULL), OK);
+    addrs[0] = own[0].base;
+    addrs[1] = own[1].base;
+    struct egress e = {.own = addrs, .own_count = 2};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(cidr_parse(slice_str(rows[i]), &address, NULL), OK);
+        assert_true(egress_allows(&e, &address.base, false));
+        assert_false(egress_allows(&e, &address.base, true));
+    }
+    assert_int_equal(cidr_parse(SLICE_LIT("198.41.0.5"), &address, NULL), OK);
+    assert_true(egress_allows(&e, &address.base, true));
+    assert_int_equal(cidr_parse(SLICE_LIT("198.41.0.4"), &allow, NULL), OK);
+    e.allow = &allow;
+    e.allow_count = 1;
+    assert_true(egress_allows(&e, &addrs[0], true));
+}
+
 static void refuses_what_is_no_internet_address(void **state)
 {
     (void)state;
@@ -87,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_addresses),
+        cmocka_unit_test(the_api_does_not_reach_the_machine_itself),
         cmocka_unit_test(refuses_what_is_no_internet_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

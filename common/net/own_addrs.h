@@ -1,0 +1,25 @@
+/* own_addrs - the addresses of this machine's interfaces.   [edge: getifaddrs]
+ *
+ * One of them may well be public, and what listens there is often meant for the machine itself.
+ * Addresses that lead here without being on an interface (a NAT in front, a floating address) are
+ * not known.
+ */
+#ifndef COMMON_NET_OWN_ADDRS_H
+#define COMMON_NET_OWN_ADDRS_H
+
+#include "common/base/clock.h"
+#include "common/net/addr.h"
+
+struct own_addrs {
+    struct addr *list;
+    size_t count;
+    mono_us read_at;
+    bool is_read;
+};
+
+void own_addrs_init(struct own_addrs *o);
+void own_addrs_clear(struct own_addrs *o);
+/* Reads them, unless that was done in the last ten seconds: addresses come and go. */
+void own_addrs_refresh(struct own_addrs *o, mono_us now);
+
+#endif
