@@ -393,6 +393,9 @@ enum err json_scan_feed(struct json_scan *s, struct slice bytes, struct error *e
 
 enum err json_scan_end(struct json_scan *s, struct error *e)
 {
+    /* yajl does not notice one that begins behind the document: to it the token is not there yet. */
+    if (s->text.in_string)
+        return fail(e, ERR_INVALID, "ends inside of a string (byte %zu)", s->consumed);
     if (yajl_complete_parse(s->yajl) != yajl_status_ok)
         return refuse(s, s->consumed, e);
     return OK;

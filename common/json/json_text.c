@@ -147,6 +147,15 @@ static const char *check_number(struct json_text *t, struct slice piece)
     return t->number > JSON_TEXT_NUMBER_MAX ? "number too long" : NULL;
 }
 
+/* To yajl vertical tabs and form feeds are white space too; to RFC 8259 they are not. */
+static bool has_odd_space(const char *p, const char *end)
+{
+    bool odd = false;
+    while (p < end)
+        odd |= (unsigned char)(*p++ - '\v') < 2;
+    return odd;
+}
+
 const char *json_text_next(struct json_text *t, struct slice *rest, struct slice *span)
 {
     const char *p = rest->ptr, *end = p + rest->len;
@@ -154,6 +163,10 @@ const char *json_text_next(struct json_text *t, struct slice *rest, struct slice
     while (p < end) {
         if (!t->in_string) {
             const char *quote = memchr(p, '"', (size_t)(end - p));
+            if (has_odd_space(p, quote ? quote : end)) {
+                *span = slice_make(from, 0);
+                return "a control character between values";
+            }
             if (!quote)
                 break;
             p = quote + 1;

@@ -2,7 +2,8 @@
  * [pure]
  *
  * yajl lets overlong UTF-8, surrogates (`\ud800` alone, or encoded in UTF-8) and code points past
- * U+10FFFF through, and it keeps the whole of a string or number that stands in several pieces.
+ * U+10FFFF through, takes form feeds for white space, and it keeps the whole of a string or number
+ * that stands in several pieces.
  * This walks the text in front of it: strings are checked here to their last byte, but only their
  * first JSON_TEXT_FED bytes are handed on, so a string of 100 MB costs no more than one of 4 KiB.
  */

@@ -68,6 +68,12 @@ static void documents(void **state)
     GOOD("[1e999,-1e-999]");
     BAD("");
     BAD("  \n ");
+    BAD("\f{}");
+    BAD("{\v\"a\":1}");
+    BAD("{\"a\":1}\f");
+    BAD("{} \"");
+    BAD("{\"a\":1} \"never closed, and yajl does not notice");
+    BAD("1 \"\\");
     BAD("{");
     BAD("[1");
     BAD("[1,]");
