@@ -35,7 +35,7 @@ static bool is_ipv6(struct slice host)
 {
     char z[INET6_ADDRSTRLEN + 1];
     struct in6_addr v6;
-    if (host.len >= sizeof z)
+    if (host.len == 0 || host.len >= sizeof z || memchr(host.ptr, 0, host.len))
         return false;
     memcpy(z, host.ptr, host.len);
     z[host.len] = 0;

@@ -134,6 +134,7 @@ static void judges_listen_addresses(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (!config_listen_fault(slice_str(bad[i])))
             fail_msg("taken: %s", bad[i]);
+    assert_non_null(config_listen_fault(SLICE_LIT("[::1\0]:80")));
 }
 
 static void judges_proxies(void **state)
