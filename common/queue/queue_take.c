@@ -201,7 +201,7 @@ static void hand_over(struct part *p, const struct redis_reply *claim)
     c->d.partition = p->number;
     c->d.claimed_at = p->claim_at;
     if (!claim_read(claim, &c->d)) {
-        LOG(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
+        LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
         claim_recycle(&q->pool, c); /* its lease will run out */
         return;
     }

@@ -73,7 +73,7 @@ static void settle_again(struct settle_call *call, bool refused)
     struct claim *c;
     while ((c = claims_take(&call->claims))) {
         if (refused && ++c->tries >= SETTLE_TRIES) {
-            LOG(LL_ERROR, "result.given_up", LS("delivery", c->d.id));
+            LOG_RARELY(LL_ERROR, "result.given_up", LS("delivery", c->d.id));
             settled(p->q, c); /* its lease will run out */
             continue;
         }
