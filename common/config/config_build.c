@@ -275,8 +275,8 @@ static void build_destination(struct builder *b, struct draft_destination *from)
     d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
     d->delay_ms =
         build_delay(b, path_of("destinations.%s.delay_ms", d->name), d->delay_ms, b->c->delay_ms);
-    d->order = from->order;
-    d->gzip = from->gzip;
+    d->order = (enum delivery_order)from->order;
+    d->gzip = (enum gzip_mode)from->gzip;
     d->lease_ms = d->connect_timeout_ms + d->timeout_ms + LEASE_SPARE_MS;
     d->schedule_ms = from->waits.ms;
     d->schedule_count = from->waits.count;
