@@ -35,6 +35,19 @@ static void free_secret(char *z)
     free(z);
 }
 
+static void free_destination(struct destination *d)
+{
+    free(d->name);
+    url_template_free(d->url);
+    free(d->lane);
+    free(d->ca_file);
+    free_secret(d->headers); /* an Authorization may stand there */
+    if (!d->from_api)        /* else it is the account's */
+        scheme_free(d->sign);
+    free(d->schedule_ms);
+    free(d);
+}
+
 static void free_account(struct config_account *a)
 {
     free(a->name);
@@ -45,6 +58,8 @@ static void free_account(struct config_account *a)
 
 static void free_source(struct source *s)
 {
+    free_secret(s->fetch_authorization);
+    free(s->ready_url);
     free(s->name);
     scheme_free(s->verify);
     free(s->allow);
@@ -54,18 +69,6 @@ static void free_source(struct source *s)
     free(s->keep_headers);
     free(s->to);
     free(s);
-}
-
-static void free_destination(struct destination *d)
-{
-    free(d->name);
-    url_template_free(d->url);
-    free(d->lane);
-    free(d->ca_file);
-    free_secret(d->headers); /* an Authorization may stand there */
-    scheme_free(d->sign);
-    free(d->schedule_ms);
-    free(d);
 }
 
 static void free_config(struct config *c)
@@ -79,9 +82,12 @@ static void free_config(struct config *c)
         free_source(value);
     for (at = 0; map_next(&c->destinations, &at, &key, &value);)
         free_destination(value);
+    for (at = 0; map_next(&c->implied, &at, &key, &value);)
+        free_destination(value);
     map_clear(&c->accounts);
     map_clear(&c->sources);
     map_clear(&c->destinations);
+    map_clear(&c->implied);
     free(c->redis.host);
     free(c->redis.unix_path);
     free(c->redis.user);
@@ -170,5 +176,22 @@ struct source *config_source(const struct config *c, struct slice name)
 
 struct destination *config_destination(const struct config *c, struct slice name)
 {
-    return map_get(&c->destinations, name);
+    struct destination *d = map_get(&c->destinations, name);
+    return d ? d : map_get(&c->implied, name);
+}
+
+bool config_next_destination(const struct config *c, struct config_walk *w, struct destination **d)
+{
+    struct slice name;
+    void *value;
+    if (!w->in_implied && map_next(&c->destinations, &w->at, &name, &value)) {
+        *d = value;
+        return true;
+    }
+    if (!w->in_implied)
+        *w = (struct config_walk){.in_implied = true};
+    if (!map_next(&c->implied, &w->at, &name, &value))
+        return false;
+    *d = value;
+    return true;
 }

@@ -59,8 +59,8 @@ enum gzip_mode { GZIP_KEEP, GZIP_ALWAYS, GZIP_NEVER };
 
 struct destination { /* owned by its config */
     char *name;
-    bool is_pingback; /* pingback_url was given, not postback_url */
-    struct url_template *url;
+    bool is_pingback; /* a GET without a body: pingback_url was given, or it is a source's fetch */
+    struct url_template *url;  /* NULL with from_api */
     char *lane;                /* its own name unless it names one */
     unsigned partition;        /* of the lane */
     int64_t delay_ms;          /* in force: its own, else the top-level one */
@@ -86,9 +86,9 @@ struct config_account {
     int64_t delay_ms;    /* in force: its own, else the top-level one */
     bool has_own_delay;  /* delay_ms stands in the account itself */
     struct scheme *sign; /* or NULL */
-    /* Where webhooks of its tasks go: destinations "postback@<account>" and "pingback@<account>" on the lane
-     * "<account>". Their URL comes with each task (url is NULL), all else has the defaults of
-     * destinations but gzip, which is "always". config_destination finds them. */
+    /* Where webhooks of its tasks go: destinations "postback@<account>" and "pingback@<account>" on
+     * the lane "<account>". Their URL comes with each task (url is NULL), all else has the defaults
+     * of destinations but gzip, which is "always". config_destination finds them. */
     struct destination *postback, *pingback;
 };
 
@@ -105,8 +105,8 @@ struct source { /* owned by its config */
     size_t keep_count;
     struct destination **to; /* borrowed from the same config */
     size_t to_count;
-    /* Where the result of an announced task is got: destination "fetch@<source>" on a lane of that name, or NULL. Its URL has
-     * $id; config_destination finds it. */
+    /* Where the result of an announced task is got: destination "fetch@<source>" on a lane of that
+     * name, or NULL. Its URL has $id; config_destination finds it. */
     struct destination *fetch;
     char *fetch_authorization; /* "Basic ...", or NULL; secret */
     int64_t reconcile_ms;      /* 0: never */
@@ -125,6 +125,7 @@ struct config {
     struct map sources;      /* name -> struct source */
     struct map destinations; /* name -> struct destination */
     struct map accounts;     /* name -> struct config_account */
+    struct map implied;      /* name -> struct destination of an account or a source's fetch */
 };
 
 #define CONFIG_PROBLEMS_MAX 100
@@ -150,8 +151,20 @@ enum err config_parse(struct slice text, const char *name, struct config **out,
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine; thread-safe */
 
-struct source *config_source(const struct config *c, struct slice name);           /* or NULL */
-struct destination *config_destination(const struct config *c, struct slice name); /* or NULL */
+struct source *config_source(const struct config *c, struct slice name); /* or NULL */
+/* By its name in `destinations`, or "postback@<account>", "pingback@<account>", "fetch@<source>"; or NULL. */
+struct destination *config_destination(const struct config *c, struct slice name);
+
+#define CONFIG_POSTBACK "postback"
+#define CONFIG_PINGBACK "pingback"
+#define CONFIG_FETCH "fetch"
+
+/* Walks all destinations, configured ones and those of accounts and sources: start with a zeroed W. */
+struct config_walk {
+    bool in_implied;
+    size_t at;
+};
+bool config_next_destination(const struct config *c, struct config_walk *w, struct destination **d);
 
 /* The delay rule: 0, 50, or a multiple of STEP_MS up to 1000. */
 bool delay_is_allowed(int64_t delay_ms, int64_t step_ms);

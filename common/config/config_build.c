@@ -2,7 +2,10 @@
 
 #include "common/base/alloc.h"
 #include "common/base/partition.h"
+#include "common/config/config_builder.h"
 #include "common/config/config_check.h"
+#include "common/config/config_fetch.h"
+#include "common/config/config_implied.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/json/json_scan.h"
@@ -16,62 +19,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LEASE_SPARE_MS 3000
 #define HEADER_LINES_MAX 16384
 
-struct builder {
-    struct draft *d;
-    struct config *c;
-    struct config_problems *problems;
-};
-
-struct path { /* of what is being looked at; longer names were refused by the reader */
-    char text[256];
-};
-
-static struct path path_of(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static struct path path_of(const char *fmt, ...)
-{
-    struct path p;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(p.text, sizeof p.text, fmt, ap);
-    va_end(ap);
-    return p;
-}
-
-static void add_fault(struct builder *b, struct path path, const char *fault)
-{
-    if (fault)
-        config_problems_add(b->problems, slice_str(path.text), "%s", fault);
-}
-
-static bool told(struct builder *b, struct path path, struct slice ends)
-{
-    size_t len = strlen(path.text);
-    struct slice rest = buf_slice(&b->problems->text);
-    while (rest.len) {
-        struct slice line = slice_cut(&rest, '\n');
-        if (line.len > len && memchr(ends.ptr, line.ptr[len], ends.len) &&
-            slice_starts(line, slice_str(path.text)))
-            return true;
-    }
-    return false;
-}
-
-/* A problem with PATH or something in it was told already, so that what follows from it is not. */
-static bool was_told(struct builder *b, struct path path)
-{
-    return told(b, path, SLICE_LIT(":.[ "));
-}
-
-/* With PATH as such, not with something in it. */
-static bool was_told_itself(struct builder *b, struct path path)
-{
-    return told(b, path, SLICE_LIT(":"));
-}
-
-static int64_t build_delay(struct builder *b, struct path path, int64_t given, int64_t fallback)
+static int64_t build_delay(struct builder *b, struct builder_path path, int64_t given,
+                           int64_t fallback)
 {
     int64_t step = b->d->out.delay_step_ms;
     if (given == DRAFT_NO_DELAY)
@@ -85,7 +36,7 @@ static int64_t build_delay(struct builder *b, struct path path, int64_t given, i
     return 0;
 }
 
-static void check_readable(struct builder *b, struct path path, const char *file)
+static void check_readable(struct builder *b, struct builder_path path, const char *file)
 {
     int fd = file ? open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (fd >= 0)
@@ -95,8 +46,8 @@ static void check_readable(struct builder *b, struct path path, const char *file
                             strerror(errno));
 }
 
-static void build_cidrs(struct builder *b, struct path path, const struct draft_texts *texts,
-                        struct cidr **out, size_t *count)
+static void build_cidrs(struct builder *b, struct builder_path path,
+                        const struct draft_texts *texts, struct cidr **out, size_t *count)
 {
     *out = xcalloc(texts->count, sizeof **out);
     for (size_t i = 0; i < texts->count; i++) {
@@ -104,25 +55,25 @@ static void build_cidrs(struct builder *b, struct path path, const struct draft_
         if (cidr_parse(slice_str(texts->items[i]), &(*out)[*count], &e) == OK)
             ++*count;
         else
-            add_fault(b, path_of("%s[%zu]", path.text, i), e.text);
+            builder_fault(b, builder_path("%s[%zu]", path.text, i), e.text);
     }
 }
 
 /* scheme_new says "prefix: what" or "secrets/0: what": the first word is a key of ours. */
-static void report_scheme(struct builder *b, struct path path, const char *text)
+static void report_scheme(struct builder *b, struct builder_path path, const char *text)
 {
     char key[64];
     unsigned number;
     int n = 0;
     if (sscanf(text, "secrets/%u: %n", &number, &n) == 1 && n)
-        add_fault(b, path_of("%s.secrets[%u]", path.text, number), text + n);
+        builder_fault(b, builder_path("%s.secrets[%u]", path.text, number), text + n);
     else if (sscanf(text, "%63[a-z_]: %n", key, &n) == 1 && n)
-        add_fault(b, path_of("%s.%s", path.text, key), text + n);
+        builder_fault(b, builder_path("%s.%s", path.text, key), text + n);
     else
-        add_fault(b, path_of("%s.scheme", path.text), text);
+        builder_fault(b, builder_path("%s.scheme", path.text), text);
 }
 
-static struct scheme *build_scheme(struct builder *b, struct path path,
+static struct scheme *build_scheme(struct builder *b, struct builder_path path,
                                    const struct draft_scheme *from)
 {
     struct scheme *scheme = NULL;
@@ -149,15 +100,15 @@ static struct scheme *build_scheme(struct builder *b, struct path path,
 }
 
 /* A scheme by which we sign, for an account or a destination. */
-static struct scheme *build_sign(struct builder *b, struct path path,
+static struct scheme *build_sign(struct builder *b, struct builder_path path,
                                  const struct draft_scheme *from)
 {
     struct scheme *scheme = build_scheme(b, path, from);
     if (scheme && !scheme_can_sign(scheme))
-        config_problems_add(b->problems, slice_str(path_of("%s.scheme", path.text).text),
+        config_problems_add(b->problems, slice_str(builder_path("%s.scheme", path.text).text),
                             "%s cannot sign what is sent", scheme_name(scheme));
     if (from->allow.count)
-        add_fault(b, path_of("%s.allow", path.text), "belongs to a source's verify only");
+        builder_fault(b, builder_path("%s.allow", path.text), "belongs to a source's verify only");
     return scheme;
 }
 
@@ -166,14 +117,15 @@ static void build_tls(struct builder *b)
 {
     struct config_receiver *r = &b->c->receiver;
     struct draft_tls *from = &b->d->tls;
-    struct path cert = path_of("receiver.tls.cert"), key = path_of("receiver.tls.key");
+    struct builder_path cert = builder_path("receiver.tls.cert"),
+                        key = builder_path("receiver.tls.key");
     struct tls_server *tls = NULL;
     struct error e;
     check_readable(b, cert, from->cert);
     check_readable(b, key, from->key);
-    if (from->state == DRAFT_GIVEN && !was_told(b, cert) && !was_told(b, key) &&
+    if (from->state == DRAFT_GIVEN && !builder_was_told(b, cert) && !builder_was_told(b, key) &&
         tls_server_new(from->cert, from->key, &tls, &e) != OK)
-        add_fault(b, path_of("receiver.tls"), e.text);
+        builder_fault(b, builder_path("receiver.tls"), e.text);
     tls_server_free(tls);
     r->tls_cert = from->cert;
     r->tls_key = from->key;
@@ -188,21 +140,22 @@ static void build_top(struct builder *b)
     *c = d->out;
     d->out = (struct config){.delay_step_ms = c->delay_step_ms};
     atomic_init(&c->refs, 1);
-    c->delay_ms = build_delay(b, path_of("delay_ms"), c->delay_ms, 0);
-    if (!was_told(b, path_of("redis.url")) &&
+    c->delay_ms = build_delay(b, builder_path("delay_ms"), c->delay_ms, 0);
+    if (!builder_was_told(b, builder_path("redis.url")) &&
         config_url_parse(slice_str(d->redis_url), &c->redis, &e) != OK)
-        add_fault(b, path_of("redis.url"), e.text);
-    add_fault(b, path_of("redis.prefix"), config_prefix_fault(slice_str(c->redis.prefix)));
-    add_fault(b, path_of("receiver.listen"), config_listen_fault(slice_str(c->receiver.listen)));
-    add_fault(b, path_of("admin.listen"), config_listen_fault(slice_str(c->admin_listen)));
-    add_fault(b, path_of("dispatcher.listen"),
-              config_listen_fault(slice_str(c->dispatcher.listen)));
+        builder_fault(b, builder_path("redis.url"), e.text);
+    builder_fault(b, builder_path("redis.prefix"), config_prefix_fault(slice_str(c->redis.prefix)));
+    builder_fault(b, builder_path("receiver.listen"),
+                  config_listen_fault(slice_str(c->receiver.listen)));
+    builder_fault(b, builder_path("admin.listen"), config_listen_fault(slice_str(c->admin_listen)));
+    builder_fault(b, builder_path("dispatcher.listen"),
+                  config_listen_fault(slice_str(c->dispatcher.listen)));
     if (c->dispatcher.proxy)
-        add_fault(b, path_of("dispatcher.egress.proxy"),
-                  config_proxy_fault(slice_str(c->dispatcher.proxy)));
-    build_cidrs(b, path_of("dispatcher.egress.allow"), &d->egress_allow, &c->dispatcher.allow,
+        builder_fault(b, builder_path("dispatcher.egress.proxy"),
+                      config_proxy_fault(slice_str(c->dispatcher.proxy)));
+    build_cidrs(b, builder_path("dispatcher.egress.allow"), &d->egress_allow, &c->dispatcher.allow,
                 &c->dispatcher.allow_count);
-    build_cidrs(b, path_of("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
+    build_cidrs(b, builder_path("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
                 &c->dispatcher.deny_count);
     build_tls(b);
 }
@@ -214,29 +167,34 @@ static void build_account(struct builder *b, struct draft_account *from)
     from->out = (struct config_account){0};
     map_set(&b->c->accounts, slice_str(a->name), a);
     a->is_admin = from->role == ROLE_ADMIN;
-    a->delay_ms = build_delay(b, path_of("accounts.%s.delay_ms", a->name), a->delay_ms, -1);
-    a->sign = build_sign(b, path_of("accounts.%s.sign", a->name), &from->sign);
+    a->has_own_delay = a->delay_ms != DRAFT_NO_DELAY;
+    a->delay_ms =
+        build_delay(b, builder_path("accounts.%s.delay_ms", a->name), a->delay_ms, b->c->delay_ms);
+    a->sign = build_sign(b, builder_path("accounts.%s.sign", a->name), &from->sign);
+    config_imply_hooks(b->c, a);
 }
 
 /* The URL and whether it is a pingback's. */
 static void build_url(struct builder *b, struct destination *d, struct draft_destination *from)
 {
-    struct path post = path_of("destinations.%s.postback_url", d->name);
-    struct path ping = path_of("destinations.%s.pingback_url", d->name);
+    struct builder_path post = builder_path("destinations.%s.postback_url", d->name);
+    struct builder_path ping = builder_path("destinations.%s.pingback_url", d->name);
     const char *text = from->pingback_url ? from->pingback_url : from->postback_url;
     struct error e;
     d->is_pingback = from->pingback_url != NULL;
     /* A timeout is never 0: then it was no object, and nothing of it was read. */
-    if (d->timeout_ms == 0 || was_told(b, post) || was_told(b, ping))
+    if (d->timeout_ms == 0 || builder_was_told(b, post) || builder_was_told(b, ping))
         return;
     if (!text)
-        add_fault(b, path_of("destinations.%s", d->name), "needs postback_url or pingback_url");
+        builder_fault(b, builder_path("destinations.%s", d->name),
+                      "needs postback_url or pingback_url");
     else if (from->postback_url && from->pingback_url)
-        add_fault(b, path_of("destinations.%s", d->name),
-                  "has both postback_url and pingback_url: make two destinations of it, and name "
-                  "both in `to`");
+        builder_fault(
+            b, builder_path("destinations.%s", d->name),
+            "has both postback_url and pingback_url: make two destinations of it, and name "
+            "both in `to`");
     else if (url_template_new(slice_str(text), &d->url, &e) != OK)
-        add_fault(b, d->is_pingback ? ping : post, e.text);
+        builder_fault(b, d->is_pingback ? ping : post, e.text);
 }
 
 static void build_headers(struct builder *b, struct destination *d,
@@ -247,17 +205,17 @@ static void build_headers(struct builder *b, struct destination *d,
     for (size_t i = 0; i < headers->names.count; i++) {
         struct slice name = slice_str(headers->names.items[i]);
         struct slice value = slice_trim(slice_str(headers->values.items[i]));
-        struct path path = path_of("destinations.%s.headers.%s", d->name, name.ptr);
-        add_fault(b, path, config_header_fault(name, value));
+        struct builder_path path = builder_path("destinations.%s.headers.%s", d->name, name.ptr);
+        builder_fault(b, path, config_header_fault(name, value));
         if (d->sign && (scheme_owns_header(d->sign, name) || scheme_sends_header(d->sign, name)))
-            add_fault(b, path, "is set by the signature (sign)");
+            builder_fault(b, path, "is set by the signature (sign)");
         for (size_t j = 0; j < i; j++)
             if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
-                add_fault(b, path, "stands twice, if case is ignored");
+                builder_fault(b, path, "stands twice, if case is ignored");
         buf_addf(&lines, "%.*s: %.*s\r\n", SLICE_FMT(name), SLICE_FMT(value));
     }
     if (lines.failed)
-        add_fault(b, path_of("destinations.%s.headers", d->name), "over 16 KiB together");
+        builder_fault(b, builder_path("destinations.%s.headers", d->name), "over 16 KiB together");
     d->headers = buf_take(&lines, NULL);
 }
 
@@ -267,27 +225,32 @@ static void build_destination(struct builder *b, struct draft_destination *from)
     *d = from->out;
     from->out = (struct destination){0};
     map_set(&b->c->destinations, slice_str(d->name), d);
+    if (!d->lane && map_get(&b->c->accounts, slice_str(d->name)))
+        builder_fault(b, builder_path("destinations.%s", d->name),
+                      "has the name of an account, on whose lane it would be paced: write `lane`, "
+                      "the same name if that is meant");
     if (!d->lane)
         d->lane = xstrdup(d->name);
     else if (!name_is_valid(slice_str(d->lane)))
-        add_fault(b, path_of("destinations.%s.lane", d->name),
-                  "a name is 1 to 64 letters, digits, '_' and '-'");
+        builder_fault(b, builder_path("destinations.%s.lane", d->name),
+                      "a name is 1 to 64 letters, digits, '_' and '-'");
     d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
-    d->delay_ms =
-        build_delay(b, path_of("destinations.%s.delay_ms", d->name), d->delay_ms, b->c->delay_ms);
+    d->has_own_delay = d->delay_ms != DRAFT_NO_DELAY;
+    d->delay_ms = build_delay(b, builder_path("destinations.%s.delay_ms", d->name), d->delay_ms,
+                              b->c->delay_ms);
     d->order = (enum delivery_order)from->order;
     d->gzip = (enum gzip_mode)from->gzip;
-    d->lease_ms = d->connect_timeout_ms + d->timeout_ms + LEASE_SPARE_MS;
+    d->lease_ms = config_lease_ms(d);
     d->schedule_ms = from->waits.ms;
     d->schedule_count = from->waits.count;
     from->waits = (struct draft_waits){0};
-    check_readable(b, path_of("destinations.%s.ca_file", d->name), d->ca_file);
+    check_readable(b, builder_path("destinations.%s.ca_file", d->name), d->ca_file);
     build_url(b, d, from);
-    d->sign = build_sign(b, path_of("destinations.%s.sign", d->name), &from->sign);
+    d->sign = build_sign(b, builder_path("destinations.%s.sign", d->name), &from->sign);
     build_headers(b, d, &from->headers);
 }
 
-static void no_such_destination(struct builder *b, struct path path, struct slice name)
+static void no_such_destination(struct builder *b, struct builder_path path, struct slice name)
 {
     char guessed[CONFIG_GUESS_TEXT];
     struct config_guess guess;
@@ -305,13 +268,13 @@ static void build_to(struct builder *b, struct source *s, const struct draft_tex
 {
     s->to = xcalloc(to->count, sizeof(struct destination *));
     for (size_t i = 0; i < to->count; i++) {
-        struct path path = path_of("sources.%s.to[%zu]", s->name, i);
+        struct builder_path path = builder_path("sources.%s.to[%zu]", s->name, i);
         struct destination *d = map_get(&b->c->destinations, slice_str(to->items[i]));
-        if (!d && !was_told_itself(b, path_of("destinations")))
+        if (!d && !builder_was_told_itself(b, builder_path("destinations")))
             no_such_destination(b, path, slice_str(to->items[i]));
         for (size_t j = 0; j < s->to_count && d; j++)
             if (s->to[j] == d)
-                add_fault(b, path, "names this destination a second time");
+                builder_fault(b, path, "names this destination a second time");
         if (d)
             s->to[s->to_count++] = d;
     }
@@ -323,7 +286,7 @@ static bool pointers_are_valid(struct builder *b, const struct source *s, const 
     bool valid = !pointers->broken;
     for (size_t i = 0; i < pointers->count; i++) {
         const char *fault = config_pointer_fault(slice_str(pointers->items[i]));
-        add_fault(b, path_of("sources.%s.%s[%zu]", s->name, key, i), fault);
+        builder_fault(b, builder_path("sources.%s.%s[%zu]", s->name, key, i), fault);
         valid = valid && !fault;
     }
     return valid;
@@ -345,7 +308,7 @@ static void build_picks(struct builder *b, struct source *s, const struct draft_
     s->id_picks = id->count;
     s->tag_picks = tag->count;
     if (json_picks_new(pointers, n, &s->picks, &e) != OK)
-        add_fault(b, path_of("sources.%s.id", s->name), e.text);
+        builder_fault(b, builder_path("sources.%s.id", s->name), e.text);
 }
 
 static void build_keep(struct builder *b, struct source *s, struct draft_texts *keep)
@@ -353,8 +316,8 @@ static void build_keep(struct builder *b, struct source *s, struct draft_texts *
     if (!keep->given)
         return;
     for (size_t i = 0; i < keep->count; i++)
-        add_fault(b, path_of("sources.%s.keep_headers[%zu]", s->name, i),
-                  config_pattern_fault(slice_str(keep->items[i])));
+        builder_fault(b, builder_path("sources.%s.keep_headers[%zu]", s->name, i),
+                      config_pattern_fault(slice_str(keep->items[i])));
     s->keep_headers = keep->items ? keep->items : xcalloc(1, sizeof(char *));
     s->keep_count = keep->count;
     *keep = (struct draft_texts){0};
@@ -368,13 +331,14 @@ static void build_source(struct builder *b, struct draft_source *from)
     map_set(&b->c->sources, slice_str(s->name), s);
     s->payload_is_json = from->payload == PAYLOAD_JSON;
     s->signed_over_wire = from->signed_over == SIGNED_OVER_WIRE;
-    struct path verify = path_of("sources.%s.verify", s->name);
+    struct builder_path verify = builder_path("sources.%s.verify", s->name);
     s->verify = build_scheme(b, verify, &from->verify);
-    build_cidrs(b, path_of("%s.allow", verify.text), &from->verify.allow, &s->allow,
+    build_cidrs(b, builder_path("%s.allow", verify.text), &from->verify.allow, &s->allow,
                 &s->allow_count);
     build_picks(b, s, &from->id, &from->tag);
     build_keep(b, s, &from->keep_headers);
     build_to(b, s, &from->to);
+    config_build_fetch(b, s, from);
 }
 
 struct config *config_build(struct draft *d, struct config_problems *problems)

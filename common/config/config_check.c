@@ -93,26 +93,33 @@ const char *config_header_fault(struct slice name, struct slice value)
     return NULL;
 }
 
-void config_check_lanes(const struct config *c, struct config_problems *problems)
+static void report_order(struct config_problems *problems, const struct destination *d,
+                         const struct destination *other)
 {
     static const char *const words[] = {[ORDER_REQUEUE] = "requeue", [ORDER_FIFO] = "fifo"};
+    char path[160];
+    snprintf(path, sizeof path, "destinations.%s.order", d->name);
+    config_problems_add(problems, slice_str(path), "is %s, but %s%s, on the same lane, has %s",
+                        words[d->order], other->from_api ? "account " : "destinations.",
+                        other->from_api ? other->lane : other->name, words[other->order]);
+}
+
+void config_check_lanes(const struct config *c, struct config_problems *problems)
+{
     struct map firsts; /* lane -> its first destination */
     map_init(&firsts);
-    size_t at = 0;
-    struct slice name;
-    void *value;
-    while (map_next(&c->destinations, &at, &name, &value)) {
-        struct destination *d = value;
+    struct config_walk walk = {0};
+    struct destination *d;
+    while (config_next_destination(c, &walk, &d)) {
         struct destination *first = map_get(&firsts, slice_str(d->lane));
-        if (!first) {
+        if (!first)
             map_set(&firsts, slice_str(d->lane), d);
-        } else if (first->order != d->order) {
-            char path[160];
-            snprintf(path, sizeof path, "destinations.%s.order", d->name);
-            config_problems_add(problems, slice_str(path),
-                                "is %s, but destinations.%s, on the same lane, has %s",
-                                words[d->order], first->name, words[first->order]);
-        }
+        else if (d->order == first->order)
+            continue;
+        else if (!d->from_api)
+            report_order(problems, d, first);
+        else if (!d->is_pingback) /* an account has two destinations and one lane */
+            report_order(problems, first, d);
     }
     map_clear(&firsts);
 }

@@ -58,8 +58,16 @@ struct draft_account {
 };
 enum draft_role { ROLE_ADMIN, ROLE_USER };
 
+struct draft_fetch {
+    enum draft_state state;
+    char *url, *basic;
+};
+
 struct draft_source {
     struct source out;
+    struct draft_fetch fetch;
+    int64_t reconcile_s; /* -1: not given */
+    char *tasks_ready_url;
     struct draft_scheme verify;
     struct draft_texts id, tag, to, keep_headers;
     int payload; /* enum draft_payload */
@@ -89,5 +97,9 @@ struct draft {
 struct draft_account *draft_account_at(const struct draft *d, size_t i);
 struct draft_source *draft_source_at(const struct draft *d, size_t i);
 struct draft_destination *draft_destination_at(const struct draft *d, size_t i);
+
+/* Fills D with the defaults of a destination that says nothing. Freed with draft_destination_clear. */
+void draft_destination_init(struct draft_destination *d);
+void draft_destination_clear(struct draft_destination *d);
 
 #endif

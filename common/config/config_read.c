@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define DESTINATION_KEYS "destinations.*" /* what the paths of their rows start with */
+
 static void read_keys(struct config_reader *r, const char *prefix, const struct json *object,
                       void *base);
 
@@ -236,6 +238,24 @@ static void free_keys(const char *prefix, void *base)
 void draft_clear(struct draft *d)
 {
     free_keys("", d);
+}
+
+void draft_destination_init(struct draft_destination *d)
+{
+    struct config_problems none;
+    struct config_reader r = {.problems = &none, .dir = "."};
+    *d = (struct draft_destination){0};
+    config_problems_init(&none);
+    buf_init(&r.path, CONFIG_PATH_MAX);
+    read_keys(&r, DESTINATION_KEYS, NULL, d);
+    assert(none.count == 0); /* every key of a destination has a default */
+    buf_clear(&r.path);
+    config_problems_clear(&none);
+}
+
+void draft_destination_clear(struct draft_destination *d)
+{
+    free_keys(DESTINATION_KEYS, d);
 }
 
 struct draft_account *draft_account_at(const struct draft *d, size_t i)

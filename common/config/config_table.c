@@ -8,6 +8,7 @@
 #define SOURCE(field) .offset = offsetof(struct draft_source, field)
 #define DESTINATION(field) .offset = offsetof(struct draft_destination, field)
 #define SCHEME(field) .offset = offsetof(struct draft_scheme, field)
+#define FETCH(field) .offset = offsetof(struct draft_fetch, field)
 #define TLS(field) .offset = offsetof(struct draft_tls, field)
 #define RANGE(a, b) .min = (a), .max = (b)
 #define TEXT_MAX 4096
@@ -69,6 +70,11 @@ const struct config_key config_keys[] = {
     {"sources.*.payload", KEY_CHOICE, SOURCE(payload), .choices = "json|any", .fallback = "\"json\""},
     {"sources.*.signed_over", KEY_CHOICE, SOURCE(signed_over), .choices = "plain|wire", .fallback = "\"plain\""},
     {"sources.*.keep_headers", KEY_TEXTS, SOURCE(keep_headers), RANGE(0, 64), .fallback = "null"},
+    {"sources.*.fetch", KEY_OPTIONAL, SOURCE(fetch), .children = "sources.*.fetch", .fallback = "null"},
+    {"sources.*.fetch.url", KEY_TEXT, FETCH(url), RANGE(1, TEXT_MAX)},
+    {"sources.*.fetch.basic", KEY_SECRET, FETCH(basic), RANGE(SECRET_MIN, TEXT_MAX), .fallback = "null"},
+    {"sources.*.reconcile_s", KEY_INT, SOURCE(reconcile_s), RANGE(60, 86400), .fallback = "null"},
+    {"sources.*.tasks_ready_url", KEY_TEXT, SOURCE(tasks_ready_url), RANGE(1, TEXT_MAX), .fallback = "null"},
 
     {"destinations", KEY_MAP, ROOT(destinations), .children = "destinations.*", .item_size = sizeof(struct draft_destination)},
     {"destinations.*.postback_url", KEY_TEXT, DESTINATION(postback_url), RANGE(1, TEXT_MAX), .fallback = "null"},

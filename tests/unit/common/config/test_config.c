@@ -128,8 +128,10 @@ static void reads_every_value(void **state)
     const struct config_account *acme = map_get(&c->accounts, SLICE_LIT("acme"));
     assert_true(root->is_admin && !acme->is_admin);
     assert_string_equal(root->password, "password");
-    assert_int_equal(root->delay_ms, -1);
+    assert_int_equal(root->delay_ms, 0);
+    assert_false(root->has_own_delay);
     assert_int_equal(acme->delay_ms, 100);
+    assert_true(acme->has_own_delay);
     assert_true(root->sign == NULL && acme->sign != NULL);
     assert_int_equal(c->dispatcher.allow_count, 2);
     assert_int_equal(c->dispatcher.allow[1].bits, 128);
@@ -151,6 +153,7 @@ static void reads_every_value(void **state)
     assert_non_null(bare->keep_headers); /* an empty list, not the default */
     assert_int_equal(bare->keep_count, 0);
     assert_true(a->is_pingback && !b->is_pingback);
+    assert_true(a->has_own_delay && !b->has_own_delay);
     assert_string_equal(a->lane, "both");
     assert_int_equal(a->order, ORDER_FIFO);
     assert_int_equal(a->gzip, GZIP_NEVER);
@@ -160,6 +163,112 @@ static void reads_every_value(void **state)
     assert_int_equal(a->schedule_count, 2);
     assert_int_equal(a->schedule_ms[0], 250);
     assert_int_equal(b->schedule_count, 0);
+    config_unref(c);
+}
+
+static const char implied[] =
+    "{\"delay_ms\":50,\"redis\":{\"partitions\":16},\"accounts\":{\"acme\":{\"password\":"
+    "\"12345678\","
+    "\"delay_ms\":100,\"sign\":{\"scheme\":\"semscraper\",\"secrets\":[\"12345678\"]}},"
+    "\"bare\":{\"password\":\"12345678\"}},"
+    "\"sources\":{\"in\":{\"verify\":{\"scheme\":\"none\"},\"to\":[\"out\"],\"fetch\":{\"url\":"
+    "\"https://h/v3/serp/task_get/advanced/$id?a=/task_get/\",\"basic\":\"login:pa:ss\"},"
+    "\"reconcile_s\":60},\"quiet\":{\"verify\":{\"scheme\":\"none\"},\"to\":[],"
+    "\"fetch\":{\"url\":\"http://h/$id\"}},\"other\":{\"verify\":{\"scheme\":\"none\"},\"to\":[],"
+    "\"fetch\":{\"url\":\"http://h/$id\"},\"reconcile_s\":86400,\"tasks_ready_url\":\"http://h/"
+    "r\"}},"
+    "\"destinations\":{\"out\":{\"postback_url\":\"http://h\",\"lane\":\"acme\"}}}";
+
+static void has_the_defaults_of_destinations(const struct destination *d)
+{
+    static const int64_t schedule[] = {5, 300, 1800, 7200, 18000, 36000, 36000};
+    assert_int_equal(d->order, ORDER_REQUEUE);
+    assert_int_equal(d->concurrency, 16);
+    assert_int_equal(d->timeout_ms, 10000);
+    assert_int_equal(d->connect_timeout_ms, 3000);
+    assert_int_equal(d->lease_ms, 16000);
+    assert_true(d->verify_tls);
+    assert_null(d->ca_file);
+    assert_string_equal(d->headers, "");
+    assert_int_equal(d->schedule_count, 7);
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(d->schedule_ms[i], schedule[i] * 1000);
+    assert_true(d->jitter > 0.19 && d->jitter < 0.21);
+}
+
+static void accounts_have_destinations(void **state)
+{
+    (void)state;
+    struct config *c = parse(implied, "x.json");
+    const struct config_account *acme = map_get(&c->accounts, SLICE_LIT("acme"));
+    const struct config_account *bare = map_get(&c->accounts, SLICE_LIT("bare"));
+    const struct destination *post = acme->postback, *ping = acme->pingback;
+    assert_ptr_equal(config_destination(c, SLICE_LIT("postback@acme")), post);
+    assert_ptr_equal(config_destination(c, SLICE_LIT("pingback@acme")), ping);
+    assert_ptr_equal(config_destination(c, SLICE_LIT("postback@bare")), bare->postback);
+    assert_null(config_destination(c, SLICE_LIT("postback@nobody")));
+    assert_null(config_destination(c, SLICE_LIT("fetch@acme")));
+    assert_null(config_destination(c, SLICE_LIT("acme")));
+    assert_string_equal(post->name, "postback@acme");
+    assert_string_equal(ping->name, "pingback@acme");
+    assert_true(!post->is_pingback && ping->is_pingback);
+    assert_true(post->from_api && ping->from_api);
+    assert_null(post->url);
+    assert_ptr_equal(post->sign, acme->sign);
+    assert_null(bare->postback->sign);
+    assert_string_equal(post->lane, "acme");
+    assert_string_equal(ping->lane, "acme");
+    assert_int_equal(post->partition, partition_of(SLICE_LIT("acme"), 16));
+    assert_int_equal(post->delay_ms, 100);
+    assert_true(post->has_own_delay);
+    assert_int_equal(bare->pingback->delay_ms, 50);
+    assert_false(bare->pingback->has_own_delay);
+    assert_int_equal(post->gzip, GZIP_ALWAYS);
+    has_the_defaults_of_destinations(post);
+    has_the_defaults_of_destinations(ping);
+    config_unref(c);
+}
+
+static void sources_fetch(void **state)
+{
+    (void)state;
+    struct config *c = parse(implied, "x.json");
+    const struct source *in = config_source(c, SLICE_LIT("in"));
+    const struct source *quiet = config_source(c, SLICE_LIT("quiet"));
+    const struct source *other = config_source(c, SLICE_LIT("other"));
+    assert_ptr_equal(config_destination(c, SLICE_LIT("fetch@in")), in->fetch);
+    assert_string_equal(in->fetch->name, "fetch@in");
+    assert_string_equal(in->fetch->lane, "fetch@in");
+    assert_int_equal(in->fetch->partition, partition_of(SLICE_LIT("fetch@in"), 16));
+    assert_int_equal(in->fetch->delay_ms, 50);
+    assert_true(in->fetch->is_pingback && !in->fetch->from_api);
+    assert_null(in->fetch->sign);
+    has_the_defaults_of_destinations(in->fetch);
+    assert_string_equal(in->fetch_authorization, "Basic bG9naW46cGE6c3M=");
+    assert_int_equal(in->reconcile_ms, 60000);
+    assert_string_equal(in->ready_url, "https://h/v3/serp/tasks_ready");
+    assert_non_null(quiet->fetch);
+    assert_null(quiet->fetch_authorization);
+    assert_int_equal(quiet->reconcile_ms, 0);
+    assert_null(quiet->ready_url);
+    assert_string_equal(other->ready_url, "http://h/r");
+    assert_int_equal(other->reconcile_ms, 86400000);
+    config_unref(c);
+}
+
+static void walks_all_destinations(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"out",           "postback@acme", "pingback@acme",
+                                        "postback@bare", "pingback@bare", "fetch@in",
+                                        "fetch@quiet",   "fetch@other"};
+    struct config *c = parse(implied, "x.json");
+    struct config_walk walk = {0};
+    struct destination *d;
+    size_t n = 0;
+    for (; config_next_destination(c, &walk, &d); n++)
+        assert_string_equal(d->name, names[n]);
+    assert_int_equal(n, sizeof names / sizeof *names);
     config_unref(c);
 }
 
@@ -279,6 +388,9 @@ int main(void)
         cmocka_unit_test(has_the_documented_defaults),
         cmocka_unit_test(defaults_of_sources_and_destinations),
         cmocka_unit_test(reads_every_value),
+        cmocka_unit_test(accounts_have_destinations),
+        cmocka_unit_test(sources_fetch),
+        cmocka_unit_test(walks_all_destinations),
         cmocka_unit_test(values_come_from_variables_and_files),
         cmocka_unit_test(the_environment_wins_over_the_file),
         cmocka_unit_test(finds_the_file),

@@ -269,6 +269,68 @@ static void sources(void **state)
     CHECK(rules);
 }
 
+#define FETCH(keys) IN("'verify':{'scheme':'none'},'to':[]," keys)
+#define GOOD_URL "'url':'https://h/v3/serp/task_get/$id'"
+
+static void fetches(void **state)
+{
+    (void)state;
+    static const struct rule rules[] = {
+        {FETCH("'fetch':{" GOOD_URL ",'basic':'me:hunter2'},'reconcile_s':300"), ""},
+        {FETCH("'fetch':null,'reconcile_s':null,'tasks_ready_url':null"), ""},
+        {FETCH("'fetch':{}"), "sources.in.fetch.url: missing, and it has no default\n"},
+        {FETCH("'fetch':{" GOOD_URL ",'basci':'me:hunter2'}"),
+         "sources.in.fetch.basci: unknown key; did you mean \"basic\"?\n"},
+        {FETCH("'fetch':'http://h/$id'"), "sources.in.fetch: must be an object, not a string\n"},
+        {FETCH("'fetch':{'url':'http://h/$di'}"), "sources.in.fetch.url: unknown variable $di; did "
+                                                  "you mean \"$id\"?\n"},
+        {FETCH("'fetch':{'url':'http://h/$tag'}"),
+         "sources.in.fetch.url: must hold $id, where the id of the task goes\n"},
+        {FETCH("'fetch':{" GOOD_URL ",'basic':'hunter22'}"),
+         "sources.in.fetch.basic: must be login:password\n"},
+        {FETCH("'fetch':{" GOOD_URL ",'basic':':hunter2'}"),
+         "sources.in.fetch.basic: must be login:password\n"},
+        {FETCH("'fetch':{" GOOD_URL ",'basic':'me:pass'}"),
+         "sources.in.fetch.basic: must have at least 8 bytes\n"},
+        {FETCH("'fetch':{" GOOD_URL "},'reconcile_s':59"),
+         "sources.in.reconcile_s: " KEY_RULE "60 to 86400\n"},
+        {FETCH("'reconcile_s':300"),
+         "sources.in.reconcile_s: needs `fetch`, which says how to get what is found\n"},
+        {FETCH("'fetch':{" GOOD_URL "},'tasks_ready_url':'http://h/r'"),
+         "sources.in.tasks_ready_url: is only asked where reconcile_s says how often\n"},
+        {FETCH("'fetch':{'url':'http://h/r/$id'},'reconcile_s':60"),
+         "sources.in.tasks_ready_url: is needed: it does not follow from fetch.url, which has no "
+         "/task_get/\n"},
+        {FETCH("'fetch':{" GOOD_URL "},'reconcile_s':60,'tasks_ready_url':'ftp://h'"),
+         "sources.in.tasks_ready_url: must start with http:// or https://\n"},
+        {FETCH("'fetch':{'url':'http://h/$source/task_get/$id'},'reconcile_s':60"),
+         "sources.in.tasks_ready_url: must not hold $id, $tag or $source\n"},
+        {FETCH("'fetch':{'url':1},'reconcile_s':60"),
+         "sources.in.fetch.url: must be a string, not a number\n"},
+    };
+    CHECK(rules);
+}
+
+#define ACCOUNT(destinations)                                                                      \
+    "{'sources':{},'accounts':{'acme':{'password':'password'}},'destinations':{" destinations "}}"
+
+static void lanes_of_accounts(void **state)
+{
+    (void)state;
+    static const struct rule rules[] = {
+        {ACCOUNT("'acme':{'postback_url':'http://h'}"),
+         "destinations.acme: has the name of an account, on whose lane it would be paced: write "
+         "`lane`, the same name if that is meant\n"},
+        {ACCOUNT("'acme':{'postback_url':'http://h','lane':'acme'}"), ""},
+        {ACCOUNT("'acme':{'postback_url':'http://h','lane':'x','order':'fifo'}"), ""},
+        {ACCOUNT("'out':{'postback_url':'http://h','lane':'acme','order':'fifo'}"),
+         "destinations.out.order: is fifo, but account acme, on the same lane, has requeue\n"},
+        {ACCOUNT("'postback@acme':{'postback_url':'http://h'}"),
+         "destinations.\"postback@acme\": a name is 1 to 64 letters, digits, '_' and '-'\n"},
+    };
+    CHECK(rules);
+}
+
 static void destinations(void **state)
 {
     (void)state;
@@ -376,6 +438,8 @@ int main(void)
         cmocka_unit_test(top_level),
         cmocka_unit_test(schemes),
         cmocka_unit_test(sources),
+        cmocka_unit_test(fetches),
+        cmocka_unit_test(lanes_of_accounts),
         cmocka_unit_test(destinations),
         cmocka_unit_test(every_problem_is_told_and_none_follows_from_another),
         cmocka_unit_test(very_many_problems_end),
