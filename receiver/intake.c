@@ -77,12 +77,20 @@ static void note(struct intake *in, enum answer defect, const char *what)
         fail(&in->detail, OK, "%s", what);
 }
 
-/* Bytes in the form that is signed and checked. */
+/* Bytes in the form that is signed. They also are what tells repeats apart: whoever packs a signed body anew
+ * has no other event. */
+static void take_signed(struct intake *in, struct slice bytes)
+{
+    sha256_add(in->digest, bytes);
+    verify_body(in->verify, bytes);
+}
+
+/* Bytes in the form that is checked. */
 static enum err take_plain(void *ctx, struct slice plain)
 {
     struct intake *in = ctx;
     if (!in->source->signed_over_wire)
-        verify_body(in->verify, plain);
+        take_signed(in, plain);
     /* A defect does not end the reading: the signature is judged first. */
     if (in->scan && in->defect == ANSWER_OK && json_scan_feed(in->scan, plain, &in->detail) != OK)
         note(in, ANSWER_INVALID_JSON, NULL);
@@ -136,9 +144,8 @@ enum answer intake_feed(struct intake *in, struct slice piece)
     buf_add_slice(&in->wire, piece);
     if (in->wire.failed)
         return ANSWER_BODY_TOO_LARGE;
-    sha256_add(in->digest, piece);
     if (in->source->signed_over_wire)
-        verify_body(in->verify, piece);
+        take_signed(in, piece);
     if (!in->is_judged) {
         if (in->wire.len < 2 && !in->is_whole)
             return ANSWER_OK;
