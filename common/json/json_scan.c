@@ -256,8 +256,14 @@ static int on_boolean(void *ctx, int b)
     return 1;
 }
 
+/* The same limit for those in one piece: what is said to a body does not depend on how it was cut. */
 static int on_number(void *ctx, const char *text, size_t len)
 {
+    struct json_scan *s = ctx;
+    if (len > JSON_TEXT_NUMBER_MAX) {
+        s->refused = "number too long";
+        return 0;
+    }
     value(ctx, JSON_PICK_TEXT, slice_make(text, len));
     return 1;
 }

@@ -17,7 +17,7 @@
 #define JSON_TEXT_FED                                                                              \
     4096 /* over 6 * JSON_SCAN_VALUE_MAX: what is cut was too long to be picked  \
                             */
-#define JSON_TEXT_NUMBER_MAX 1024 /* longest number that may stand in several pieces */
+#define JSON_TEXT_NUMBER_MAX 1024 /* bytes of the longest number */
 
 enum json_text_state { /* inside a string */
                        TEXT_PLAIN,

@@ -118,6 +118,21 @@ static void literals_and_numbers(void **state)
     BAD("[1,/**/2]");
 }
 
+/* However they come: at 1024 bytes, and not at one more. */
+static void long_numbers(void **state)
+{
+    (void)state;
+    char text[1200];
+    for (size_t len = 1000; len < 1100; len++) {
+        memset(text, '7', sizeof text);
+        text[0] = '[';
+        text[len + 1] = ']';
+        for (size_t step = 1; step < 1300; step += 1 + step / 3)
+            assert_int_equal(scanned(NULL, slice_make(text, len + 2), step),
+                             len <= 1024 ? OK : ERR_INVALID);
+    }
+}
+
 static void strings(void **state)
 {
     (void)state;
@@ -321,17 +336,12 @@ static void bad_pointers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents),
-        cmocka_unit_test(literals_and_numbers),
-        cmocka_unit_test(strings),
-        cmocka_unit_test(utf8),
-        cmocka_unit_test(depth),
-        cmocka_unit_test(long_tokens),
-        cmocka_unit_test(picks_by_pointer),
-        cmocka_unit_test(picks_by_kind),
-        cmocka_unit_test(keys_that_stand_twice),
-        cmocka_unit_test(long_values),
-        cmocka_unit_test(several_picks),
+        cmocka_unit_test(documents),     cmocka_unit_test(literals_and_numbers),
+        cmocka_unit_test(long_numbers),  cmocka_unit_test(strings),
+        cmocka_unit_test(utf8),          cmocka_unit_test(depth),
+        cmocka_unit_test(long_tokens),   cmocka_unit_test(picks_by_pointer),
+        cmocka_unit_test(picks_by_kind), cmocka_unit_test(keys_that_stand_twice),
+        cmocka_unit_test(long_values),   cmocka_unit_test(several_picks),
         cmocka_unit_test(bad_pointers),
     };
     return cmocka_run_group_tests(tests, make_scan, free_scan);
