@@ -264,7 +264,7 @@ static void on_hold_over(void *ctx)
 /* The lane was sent on less than the delay ago by this process, although Redis granted the slot. */
 static void hold(struct flight *f, int64_t wait_us)
 {
-    if (clock_mono_us() + wait_us > f->delivery->send_until) {
+    if (clock_mono_us() + wait_us >= f->delivery->send_until) {
         f->wait_ms = wait_us / 1000 + 1;
         settle(f, END_TOO_EARLY, NULL);
         return;
@@ -334,7 +334,7 @@ static enum attempt_end may_send(void *ctx)
     mono_us now = clock_mono_us();
     if (e->draining)
         return END_DRAINING;
-    if (now > d->send_until)
+    if (now >= d->send_until)
         return END_WINDOW_OVER;
     int64_t wait_us = pace_guard_wait_us(&e->pace, lane, d->delay_ms, now);
     if (wait_us > 0) {

@@ -35,7 +35,7 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     uint64_t fence;      /* identifies this claim */
     mono_us claimed_at;  /* before the claim was sent: windows count from here */
     mono_us send_from;   /* nor before this one: claims come a little early */
-    mono_us send_until;  /* the request must not leave after this moment */
+    mono_us send_until;  /* the request must have left before this moment */
     bool report_sent;    /* call queue_take_sent when the request leaves */
     bool readable;       /* false: the event's record is gone or of an unknown version */
     struct event event;  /* valid while the delivery lives, if readable */

@@ -258,6 +258,24 @@ def test_a_dead_dispatchers_window_holds_the_lane_and_no_longer(queue):
     assert b.id == "b:d" and 0.25 <= time.monotonic() - start < 0.6
 
 
+def test_a_report_that_comes_after_the_lease_opens_the_lane_for_nobody(queue):
+    """The claim stopped counting when its lease ran out; another's request may leave at any moment. (Found by tests/model.)"""
+    queue.limits(slow=(10, 60, 50, 8), d=(10, 10000, 2000, 8))
+    queue.put(queue.event("a", ("slow", "shared", 50)))
+    (a,) = queue.claim()
+    time.sleep(0.08)
+    queue.put(queue.event("b", ("d", "shared", 0)))
+    claims = queue.claim(want=1)
+    assert [c.id for c in claims] == ["b:d"] and queue.delivery("a:slow")["state"] == "queued"
+    queue.sent(a)
+    time.sleep(0.08)
+    assert queue.claim() == [], "b has not been reported to have left"
+    queue.sent(*claims)
+    at = time.monotonic()
+    assert [c.id for c in queue.claim_until()] == ["a:slow"] and time.monotonic() - at >= 0.045
+    queue.check()
+
+
 def test_late_success_ends_what_waits_for_its_retry(queue):
     queue.limits(d=(100, 50, 20, 8))
     queue.put_simple("a")

@@ -7,8 +7,9 @@ local clock = tonumber(ARGV[2])
 for i = 3, #ARGV, 4 do
   local key, fence = base .. 'delivery:' .. ARGV[i], tonumber(ARGV[i + 2])
   local lane = lane_load(ARGV[i + 1])
-  local claim = call('HMGET', key, 'fence', 'sent')
-  if tonumber(claim[1] or 0) == fence and tonumber(claim[2] or 0) ~= fence then
+  local claim = call('HMGET', key, 'fence', 'sent', 'state')
+  -- Where the lease ran out or a result came first, the claim no longer counts in `open`.
+  if tonumber(claim[1] or 0) == fence and tonumber(claim[2] or 0) ~= fence and claim[3] == 'inflight' then
     call('HSET', key, 'sent', fence)
     if fence > lane.stale then
       local at = now - math.max(0, clock - tonumber(ARGV[i + 3])) -- not before it left: the report took its time too
