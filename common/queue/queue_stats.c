@@ -118,11 +118,9 @@ static void read_partition(struct stats_call *c, struct redis *redis, struct con
                            unsigned partition)
 {
     struct stats_part *p = NULL;
-    size_t at = 0;
-    struct slice name;
-    void *value;
-    while (map_next(&conf->destinations, &at, &name, &value)) {
-        const struct destination *d = value;
+    struct config_walk walk = {0};
+    struct destination *d;
+    while (config_next_destination(conf, &walk, &d)) {
         if (d->partition != partition)
             continue;
         if (!p) {
@@ -131,7 +129,7 @@ static void read_partition(struct stats_call *c, struct redis *redis, struct con
         }
         if (!has_lane(p, d->lane))
             p->lanes[p->lane_count++] = xstrdup(d->lane);
-        p->destinations[p->destination_count++] = xslicedup(name);
+        p->destinations[p->destination_count++] = xstrdup(d->name);
         if (p->destination_count == NAMES_MOST) {
             part_send(redis, conf, partition, p);
             p = NULL;

@@ -168,14 +168,13 @@ static void write_limits(struct part *p, const struct destination *only)
 {
     struct queue_take *q = p->q;
     struct args *a = &q->args;
-    size_t at = 0;
-    struct slice name;
-    void *value;
+    struct config_walk walk = {0};
+    struct destination *d;
     args_reset(a);
     args_add(a, slice_str(p->base));
-    while (!only && map_next(&q->conf->destinations, &at, &name, &value))
-        if (((const struct destination *)value)->partition == p->number)
-            add_limit(q, a, value);
+    while (!only && config_next_destination(q->conf, &walk, &d))
+        if (d->partition == p->number)
+            add_limit(q, a, d);
     if (only)
         add_limit(q, a, only);
     if (take_run_script(p, &q->limits, a, on_limits_reply, p) != OK)

@@ -49,6 +49,7 @@ enum settle_verdict {
     SETTLE_DEAD,    /* attempts spent, 410 or refused by policy */
     SETTLE_RELEASE, /* not attempted: back to the head of its list, the attempt is given back */
     SETTLE_DEFER,   /* not attempted: again after wait_ms, the attempt is given back */
+    SETTLE_FETCHED, /* of a fetch: what it brought was put (PUT_FETCHED), over */
 };
 
 struct settlement { /* slices borrowed for the call */
@@ -60,6 +61,9 @@ struct settlement { /* slices borrowed for the call */
     int64_t duration_ms;   /* of the attempt */
     bool was_sent;         /* the request left (PREREQ passed) */
     bool unreachable;      /* the host could not be reached: counts towards the lane's circuit */
+    bool is_pingback;      /* it only tells of the event: a success does not bring its result */
+    struct slice
+        url; /* of the request; of a configured one without its query. Empty if there was none */
 };
 
 struct take_handler {

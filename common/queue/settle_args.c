@@ -106,6 +106,8 @@ static const char *verdict_word(enum settle_verdict v)
         return "release";
     case SETTLE_DEFER:
         return "defer";
+    case SETTLE_FETCHED:
+        return "done";
     }
     return "retry";
 }
