@@ -21,16 +21,17 @@ class RedisServer:
     """A redis-server on a TCP port and a unix socket, started by start() and ended by stop().
 
     DIRECTORY keeps its append-only file, so that kill9() + start() is what a crash and restart is.
-    FSYNC is always or everysec. BINARY may name a valkey-server.
+    FSYNC is always or everysec. BINARY may name a valkey-server. ENV is added to its environment.
     """
 
-    def __init__(self, directory, fsync="everysec", maxmemory=None, binary=None, extra=()):
+    def __init__(self, directory, fsync="everysec", maxmemory=None, binary=None, extra=(), env=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.fsync = fsync
         self.maxmemory = maxmemory
         self.binary = binary or os.environ.get("HOOKPACE_REDIS_SERVER", "redis-server")
         self.extra = list(extra)
+        self.env = {**os.environ, **(env or {})}
         self.port = free_port()
         self.unix_path = self.directory / "redis.sock"
         self.log_path = self.directory / "redis.log"
@@ -55,7 +56,7 @@ class RedisServer:
         if self.maxmemory:
             command += ["--maxmemory", str(self.maxmemory)]
         self.process = subprocess.Popen(command + self.extra, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env)
         if wait:
             self.wait_ready()
         return self
@@ -70,6 +71,7 @@ class RedisServer:
                     return
             except redis.RedisError:
                 if self.process is None or self.process.poll() is not None:
+                    self.process = None
                     raise AssertionError(f"redis-server ended: {self.log()}") from None
                 if time.monotonic() > deadline:
                     raise
@@ -82,6 +84,10 @@ class RedisServer:
 
     def keys(self, prefix="hookpace", partitions=1) -> "Keys":
         return Keys(self.client(), prefix, partitions)
+
+    def log_file(self) -> Path:
+        """The append-only file that is written to."""
+        return max((self.directory / "appendonlydir").glob("*.incr.aof"), key=lambda p: int(p.name.split(".")[-3]))
 
     def kill9(self):
         """SIGKILL: what was not written to the append-only file is gone."""

@@ -27,7 +27,7 @@ CONNECT_MS, TIMEOUT_MS = 300, 700
 LEASE_S = (CONNECT_MS + TIMEOUT_MS) / 1000 + 3
 QUICK, PACED = "quick", "paced"
 LANES = {QUICK: 0, PACED: 50}   # lane -> delay in ms
-PACED_SHARE = 15                # one of so many events goes to a paced lane
+PACED_SHARE = 20                # one of so many events goes to a paced lane
 RETRY = {"schedule_s": [0.2, 0.5, 1, 1, 2, 2, 2, 2, 2, 2], "jitter": 0}
 LOG_LINES_PER_S, LOG_BURST = 12, 60
 
@@ -138,15 +138,16 @@ class Rig:
 
     # -- load --------------------------------------------------------------------------------------------
 
-    def load(self, count=None, threads=4, pause=0.004, retry=True, prefix="e", lanes=None, timeout=5.0):
-        """A sender that repeats what is not acknowledged under the same id; it is started."""
+    def load(self, count=None, threads=4, pause=0.004, retry=True, prefix="e", lanes=None, timeout=5.0,
+             make=None):
+        """A sender that repeats what is not acknowledged under the same id; it is started. MAKE(n): an event()."""
         paced = [name for name in (lanes or self.lanes) if self.lanes[name]]
         quick = [name for name in (lanes or self.lanes) if not self.lanes[name]]
 
-        def make(n):
+        def mixed(n):
             some = paced if not quick or (paced and n % PACED_SHARE == PACED_SHARE - 1) else quick
             return self.event(f"{prefix}{n}", some[n // (PACED_SHARE if quick and some is paced else 1) % len(some)])
-        sender = http.Sender(f"127.0.0.1:{self.port}", make, threads, count, retry, pause, timeout)
+        sender = http.Sender(f"127.0.0.1:{self.port}", make or mixed, threads, count, retry, pause, timeout)
         self.senders.append(sender)
         return sender.start()
 
@@ -221,10 +222,11 @@ class Rig:
 
     # -- the judgement -----------------------------------------------------------------------------------
 
-    def judge(self, duplicates=0, lost=0, drained=True, timeout=30.0, gaps=True, note=""):
+    def judge(self, duplicates=0, may_lose=(), drained=True, timeout=30.0, note=""):
         """Stops the senders, waits for the rest, and asserts everything that must hold after any fault.
 
-        DUPLICATES, LOST: at most so many. The row of the table is noted before anything is asserted.
+        DUPLICATES: at most so many. MAY_LOSE: event ids that the documentation gives up under this fault. The row
+        of the table is noted before anything is asserted.
         """
         for sender in self.senders:
             sender.stop()
@@ -240,15 +242,15 @@ class Rig:
         found.duplicates = sum(self.extra(requests).values())
         found.shortest_gap_ms = self._shortest(requests)
         print(f"{self.fault}: {found}")
-        assert len(missing) <= lost, f"{len(missing)} acknowledged events are lost: {missing[:5]}"
+        wrongly = sorted(set(missing) - set(may_lose))
+        assert not wrongly, f"{len(wrongly)} of {len(acknowledged)} acknowledged events are lost: {wrongly[:5]}"
         assert found.duplicates <= duplicates, f"sent again: {dict(list(self.extra(requests).items())[:5])}"
         self._check_contents(requests)
         problems = snapshot.problems(drained)
         assert not problems, f"{len(problems)} inconsistencies: {problems[:8]}"
-        self._check_attempts(requests, snapshot)
-        if gaps:
-            for lane, of_lane in self._by_lane(requests).items():
-                oracle.assert_paced(of_lane, self.lanes[lane])
+        self._check_attempts([r for r in requests if r.event not in may_lose], snapshot)
+        for lane, of_lane in self._by_lane(requests).items():
+            oracle.assert_paced(of_lane, self.lanes[lane])
         self._check_resources()
         return found
 

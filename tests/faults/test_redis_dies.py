@@ -1,0 +1,193 @@
+"""Redis is killed, loses power, its disk is slow, full or broken."""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from harness import paths
+from harness.redis_server import RedisServer
+from harness.rig import PACED, QUICK, Rig, seed
+from harness.snapshot import Snapshot
+from harness.stack import Stack
+from harness.wait import wait_for
+
+# What `everysec` gives up: a write may wait for the sync of the second before, and that one for the disk.
+EVERYSEC_S = 2.0
+
+
+def since(rig, moment):
+    """Ids that were acknowledged after MOMENT (time.monotonic())."""
+    return {i for i, at in rig.acknowledged().items() if at >= moment}
+
+
+@pytest.mark.redis(fsync="everysec")
+def test_killed_with_everysec(stack):
+    """A process that dies leaves to the kernel what it has written: on a quick disk nothing is lost either."""
+    rig = Rig(stack, "Redis killed (everysec)").start()
+    rig.load(threads=6, pause=0.002)
+    for _ in range(3):
+        rig.wait_acknowledged(60)
+        stack.redis.kill9()
+        time.sleep(0.2)
+        stack.redis.start()
+    rig.healed()
+    rig.judge(duplicates=3 * 17)
+
+
+@pytest.fixture
+def slow_disk(tmp_path):
+    """make(fsync, slower_ms): a stack whose Redis syncs that much slower; its `syncs` is the shim's log."""
+    made = []
+
+    def make(fsync, slower_ms):
+        log = tmp_path / "syncs"
+        stack = Stack(tmp_path, fsync=fsync, env={"LD_PRELOAD": str(paths.tool("slow_sync.so")),
+                                                  "SLOW_SYNC_MS": str(slower_ms), "SLOW_SYNC_LOG": str(log)})
+        stack.syncs = log
+        stack.redis.start()
+        made.append(stack)
+        return stack
+    yield make
+    for stack in made:
+        stack.close()
+
+
+@pytest.mark.parametrize("fsync,slower_ms", [("always", 150), ("everysec", 1800)])
+def test_killed_with_a_slow_disk(slow_disk, fsync, slower_ms):
+    stack = slow_disk(fsync, slower_ms)
+    rig = Rig(stack, f"Redis killed, slow fsync ({fsync})")
+    rig.start_receiver()
+    sender = rig.load(threads=6, pause=0.02, timeout=8)
+    time.sleep(2.5)  # into the middle of a sync
+    assert len(sender.ids()) > 20, sender.statuses
+    killed = time.monotonic()
+    stack.redis.kill9()
+    given_up = since(rig, killed - EVERYSEC_S) if fsync == "everysec" else ()
+    stack.redis.env["SLOW_SYNC_MS"] = "0"
+    stack.redis.start()
+    sender.stop()
+    rig.add_dispatcher()
+    rig.healed()
+    rig.judge(may_lose=given_up, note="up to 2 s are given up" if given_up else "")
+
+
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+def test_power_lost(slow_disk, fsync):
+    """The file is cut to what the disk had confirmed when the power went."""
+    stack = slow_disk(fsync, 0)
+    rig = Rig(stack, f"power lost ({fsync})")
+    rig.start_receiver()
+    sender = rig.load(threads=6, pause=0.02)
+    time.sleep(1.6)
+    assert len(sender.ids()) > 50, sender.statuses
+    stack.redis.kill9()
+    sender.stop()
+    file = stack.redis.log_file()
+    lines = [line.split(" ", 2) for line in stack.syncs.read_text().splitlines()]
+    at, size = next((int(at), int(size)) for at, size, path in reversed(lines) if path == str(file))
+    os.truncate(file, size)
+    given_up = since(rig, at / 1e9) if fsync == "everysec" else ()
+    stack.redis.start()
+    rig.add_dispatcher()
+    rig.healed()
+    found = rig.judge(may_lose=given_up, note="up to 1 s is given up" if given_up else "")
+    assert found.lost <= len(given_up) < found.acknowledged
+
+
+@pytest.mark.redis(fsync="always")
+def test_torn_end_of_the_file(stack, tmp_path):
+    """However many bytes are missing: it starts, and only whole scripts are gone."""
+    number = seed()
+    print(f"HOOKPACE_SEED={number}")
+    rng = random.Random(number)
+    rig = Rig(stack, "torn end of the append-only file").start(dispatchers=2)
+    rig.load(threads=6, pause=0.002)
+    rig.wait_acknowledged(250)
+    stack.redis.kill9()
+    for sender in rig.senders:
+        sender.stop()
+    for n, torn in enumerate([1, 2, 300, *rng.sample(range(3, 4000), 5)]):
+        copy = tmp_path / f"torn{n}"
+        shutil.copytree(stack.redis.directory / "appendonlydir", copy / "appendonlydir")
+        server = RedisServer(copy)
+        file = server.log_file()
+        os.truncate(file, max(0, file.stat().st_size - torn))
+        server.start()
+        with server.client() as client:
+            problems = Snapshot(client).problems()
+        server.stop()
+        assert not problems, f"{torn} bytes less: {problems[:5]}"
+    last = sorted(rig.acknowledged().items(), key=lambda i: i[1])[-20:]
+    file = stack.redis.log_file()
+    os.truncate(file, file.stat().st_size - 150)
+    stack.redis.start()
+    rig.healed()
+    rig.judge(duplicates=20, may_lose=[i for i, _ in last], note="one script is given up")
+
+
+@pytest.mark.redis(fsync="always")
+def test_broken_middle_of_the_file(stack):
+    """Redis refuses to start. The receiver refuses events until somebody has repaired it, without flooding its log."""
+    rig = Rig(stack, "broken middle of the append-only file").start()
+    rig.load(count=100, pause=0).join()
+    stack.redis.kill9()
+    file = stack.redis.log_file()
+    whole = file.read_bytes()
+    at = whole.index(b"\r\n*", len(whole) // 2) + 2  # where a command begins
+    file.write_bytes(whole[:at] + b"\0" * 64 + whole[at + 64:])
+    with pytest.raises(AssertionError, match="ended"):
+        stack.redis.start()
+    sender = rig.load(prefix="during", threads=4, pause=0.01)
+    wait_for(lambda: sender.statuses.get(503, 0) > 50, 10, "503s")
+    assert not sender.ids()
+    rig.receiver.wait_http("/readyz", 503, 3)
+    file.write_bytes(whole)
+    stack.redis.start()
+    rig.healed()
+    rig.judge(duplicates=17)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """make(fsync): a stack whose append-only file is on a disk of 1 MB; its grow() makes it large."""
+    directory = tmp_path / "redis"
+    directory.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(directory)], capture_output=True,
+                      check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    made = []
+
+    def make(fsync):
+        stack = Stack(tmp_path, fsync=fsync)
+        stack.grow = lambda: subprocess.run(["mount", "-o", "remount,size=64m", str(directory)], check=True)
+        stack.redis.start()
+        made.append(stack)
+        return stack
+    yield make
+    for stack in made:
+        stack.close()
+    subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+@pytest.mark.parametrize("fsync", ["always", "everysec"])
+def test_full_disk(small_disk, fsync):
+    """everysec: refused until there is room again. always: Redis ends before it answers, and is started again."""
+    stack = small_disk(fsync)
+    rig = Rig(stack, f"disk full ({fsync})", lanes={QUICK: 0, PACED: 50}).start()
+    numbers = iter(range(10000))
+    sender = rig.load(threads=4, pause=0.002, make=lambda n: rig.event(f"e{next(numbers)}", size=6000))
+    wait_for(lambda: sender.statuses.get(503, 0) > 20, 20, lambda: f"refusals: {sender.statuses}")
+    assert sender.ids() and set(sender.statuses) <= {200, 503}
+    if fsync == "always":
+        wait_for(lambda: stack.redis.process.poll() is not None, 5, "Redis to end")
+        stack.redis.kill9()
+    stack.grow()
+    if fsync == "always":
+        stack.redis.start()
+    rig.healed()
+    rig.wait_acknowledged(30)
+    rig.judge(duplicates=17)
