@@ -25,7 +25,7 @@
 #define CONNECT_MS_MAX 2000
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
-#define STEADY_US 1000000  /* ready for this long: the next failure starts the backoff anew */
+#define STEADY_US 100000   /* ready for this long: the next failure starts the backoff anew */
 #define SILENCE_US 2000000 /* nothing heard for this long: PING, so that a dead peer is noticed */
 #define TELL_AGAIN_US 30000000
 
