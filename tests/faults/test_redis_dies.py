@@ -38,6 +38,13 @@ def test_killed_with_everysec(stack):
     rig.judge(duplicates=3 * 17)
 
 
+def is_still(file, seconds) -> bool:
+    """FILE does not grow for that long."""
+    size = file.stat().st_size
+    time.sleep(seconds)
+    return file.stat().st_size == size
+
+
 @pytest.fixture
 def slow_disk(tmp_path):
     """make(fsync, slower_ms): a stack whose Redis syncs that much slower; its `syncs` is the shim's log."""
@@ -62,7 +69,9 @@ def test_killed_with_a_slow_disk(slow_disk, fsync, slower_ms):
     rig = Rig(stack, f"Redis killed, slow fsync ({fsync})")
     rig.start_receiver()
     sender = rig.load(threads=6, pause=0.02, timeout=8)
-    time.sleep(2.5)  # into the middle of a sync
+    time.sleep(1.5)
+    if fsync == "everysec":  # a moment at which writes wait for the sync
+        wait_for(lambda: is_still(stack.redis.log_file(), 0.3), 10, "writes to be postponed")
     assert len(sender.ids()) > 20, sender.statuses
     killed = time.monotonic()
     stack.redis.kill9()
