@@ -27,7 +27,7 @@ CONNECT_MS, TIMEOUT_MS = 300, 700
 LEASE_S = (CONNECT_MS + TIMEOUT_MS) / 1000 + 3
 QUICK, PACED = "quick", "paced"
 LANES = {QUICK: 0, PACED: 50}   # lane -> delay in ms
-PACED_SHARE = 20                # one of so many events goes to a paced lane
+PACED_LOAD = 1.1                # events for a paced lane, as a share of what it can take
 RETRY = {"schedule_s": [0.2, 0.5, 1, 1, 2, 2, 2, 2, 2, 2], "jitter": 0}
 LOG_LINES_PER_S, LOG_BURST = 12, 60
 
@@ -140,13 +140,24 @@ class Rig:
 
     def load(self, count=None, threads=4, pause=0.004, retry=True, prefix="e", lanes=None, timeout=5.0,
              make=None):
-        """A sender that repeats what is not acknowledged under the same id; it is started. MAKE(n): an event()."""
-        paced = [name for name in (lanes or self.lanes) if self.lanes[name]]
-        quick = [name for name in (lanes or self.lanes) if not self.lanes[name]]
+        """A sender that repeats what is not acknowledged under the same id; it is started. MAKE(n): an event();
+        by default the paced lanes get a little more than they can take, the rest goes to the others."""
+        names = list(lanes or self.lanes)
+        paced = {name: 0.0 for name in names if self.lanes[name]}  # -> when the next event for it is due
+        quick = [name for name in names if not self.lanes[name]] or names
+        lock = threading.Lock()
+
+        def lane_of(n):
+            now = time.monotonic()
+            with lock:
+                for name, due in paced.items():
+                    if due <= now:
+                        paced[name] = max(due, now - 0.1) + self.lanes[name] / 1000 / PACED_LOAD
+                        return name
+            return quick[n % len(quick)]
 
         def mixed(n):
-            some = paced if not quick or (paced and n % PACED_SHARE == PACED_SHARE - 1) else quick
-            return self.event(f"{prefix}{n}", some[n // (PACED_SHARE if quick and some is paced else 1) % len(some)])
+            return self.event(f"{prefix}{n}", lane_of(n))
         sender = http.Sender(f"127.0.0.1:{self.port}", make or mixed, threads, count, retry, pause, timeout)
         self.senders.append(sender)
         return sender.start()

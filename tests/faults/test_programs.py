@@ -1,0 +1,176 @@
+"""The programs themselves: stopped, reloaded, multiplied, out of descriptors, killed by what they deliver."""
+
+import os
+import resource
+import socket
+import time
+from collections import Counter
+
+from harness import config
+from harness.downstream import Answer
+from harness.rig import PACED, QUICK, RETRY, Rig, descriptors, every
+from harness.wait import wait_for
+
+
+def test_receiver_told_to_stop_under_load(stack):
+    """Whoever got in is answered, nobody is cut off in the middle, and the next one goes on. Five times."""
+    rig = Rig(stack, "SIGTERM to the receiver").start()
+    sender = rig.load(threads=6, pause=0.002)
+    for _ in range(5):
+        rig.wait_acknowledged(40)
+        assert rig.receiver.term().wait(10) == 0
+        rig.receiver.start()
+        rig.note_baseline(rig.receiver)
+    rig.healed(1)
+    rig.judge()
+    assert set(sender.statuses) <= {200, 0}, sender.statuses  # 0: refused, or an idle connection that had ended
+
+
+def test_dispatcher_told_to_stop_under_load(stack):
+    """It finishes what it has: nothing is sent twice and nothing waits for a lease. One of two, four times."""
+    rig = Rig(stack, "SIGTERM to a dispatcher").start(dispatchers=2)
+    rig.sink.default = Answer(delay=0.05)
+    rig.load(threads=4, pause=0.02)
+    for n in range(4):
+        rig.wait_arrivals(40)
+        assert rig.dispatchers[n].term().wait(10) == 0
+        rig.add_dispatcher()
+    rig.healed(1.5)
+    rig.judge()
+
+
+def test_two_signals_to_a_dispatcher(stack):
+    """The second one ends it at once, like a kill; what it had is sent again."""
+    rig = Rig(stack, "SIGTERM twice to a dispatcher").start()
+    rig.sink.default = Answer(delay=0.3)
+    rig.load(threads=4, pause=0.02)
+    rig.wait_arrivals(20)
+    first = rig.dispatchers[0]
+    rig.add_dispatcher()
+    first.term()
+    first.wait_log("stop.begun")
+    first.term().wait(2)
+    rig.sink.default = Answer()
+    rig.healed()
+    rig.judge(duplicates=16 + 7)  # the quick lane's concurrency, and 0.3 s of the paced one
+
+
+def test_a_thousand_reloads(stack):
+    """Good files, bad ones, a destination that comes and goes: nothing is lost or refused, and nothing grows."""
+    rig = Rig(stack, "1000 reloads").start()
+    rig.conf["sources"]["new"] = config.source("new")
+    rig.conf["destinations"]["new"] = config.destination(rig.sink.url("/new?id=$id"))
+    more = {**rig.conf, "sources": dict(rig.conf["sources"]), "destinations": dict(rig.conf["destinations"])}
+    for table in ("sources", "destinations"):
+        del rig.conf[table]["new"]
+    sender = rig.load(threads=3, pause=0.02)
+    for program in rig.programs:  # once each, for what is only allocated once
+        program.reload(more)
+        program.reload(rig.conf)
+        rig.note_baseline(program)
+    for n in range(500):
+        for program in rig.programs:
+            program.hup((rig.conf, more, {"redis": n}, rig.conf)[n % 4])
+        time.sleep(0.004)  # signals that pend together are one
+    for program in rig.programs:
+        program.reload(rig.conf)
+    reloads = [len(p.logged("config.reloaded")) + len(p.logged("config.rejected")) for p in rig.programs]
+    rig.healed(1)
+    for program in rig.programs:  # one line for each is right here
+        program.lines[:] = [x for x in program.lines if x["msg"] not in ("config.reloaded", "config.rejected")
+                            and "config" not in x["msg"]]
+    rig.judge(note=f"{sum(reloads)} were acted on")
+    assert set(sender.statuses) == {200}, sender.statuses
+    assert min(reloads) > 100
+
+
+def test_one_to_eight_dispatchers_and_back(stack):
+    rig = Rig(stack, "1 to 8 to 1 dispatchers", lanes={QUICK: 0, "p1": 50, "p2": 50}).start()
+    rig.load(threads=4, pause=0.01)
+    for _ in range(7):
+        rig.add_dispatcher()
+        rig.wait_arrivals(20)
+    for program in rig.dispatchers[:7]:
+        assert program.term().wait(10) == 0
+        rig.wait_arrivals(20)
+    rig.healed(1.5)
+    found = rig.judge()
+    assert found.shortest_gap_ms < 50, "the lanes were not under load"
+
+
+def test_what_kills_whoever_delivers_it(stack):
+    """A delivery at which the dispatcher dies each time ends as a dead letter; the rest goes on."""
+    rig = Rig(stack, "a delivery that kills its dispatcher", timeout_ms=200, connect_timeout_ms=100,
+              retry={"schedule_s": [0.2], "jitter": 0}).start()
+    holder = {"now": rig.dispatchers[0]}
+
+    def kill(request):
+        if request.event == "poison":
+            holder["now"].kill9()
+        return False
+    rig.sink.on(kill, Answer())
+    rig.send("poison")
+    sender = rig.load(threads=2, pause=0.02)
+    for _ in range(2):
+        wait_for(lambda: not holder["now"].running, 8, "the poison to work")
+        holder["now"] = rig.add_dispatcher()
+    wait_for(lambda: stack.keys.delivery("poison:quick").get("state") == "dead", 8, "the dead letter")
+    assert stack.keys.dead(QUICK) == ["poison:quick"]
+    assert len(sender.ids()) > 20
+    rig.healed()
+    rig.judge(duplicates=2 * 17)
+
+
+def cpu_share(program, seconds) -> float:
+    before, began = program.cpu_s(), time.monotonic()
+    time.sleep(seconds)
+    return (program.cpu_s() - before) / (time.monotonic() - began)
+
+
+def test_receiver_out_of_descriptors(stack):
+    """200 connections to a receiver that has 64 descriptors: it neither spins nor floods its log, and recovers."""
+    rig = Rig(stack, "receiver out of descriptors")
+    rig.start_receiver(wrapper=["prlimit", "--nofile=64:64"])
+    rig.add_dispatcher()
+    rig.send("before")
+    lines = len(rig.receiver.lines)
+    idle = [socket.create_connection(("127.0.0.1", rig.port)) for _ in range(200)]
+    used = cpu_share(rig.receiver, 1.5)
+    told = Counter(x["msg"] for x in rig.receiver.lines[lines:])
+    assert used < 0.2, f"{used:.0%} of a core"
+    assert sum(told.values()) <= 15, told
+    for s in idle:
+        s.close()
+    rig.healed(2)
+    rig.judge(note=f"{used:.1%} of a core meanwhile")
+
+
+def test_dispatcher_out_of_descriptors(stack):
+    """No attempt is spent on a want of descriptors."""
+    rig = Rig(stack, "dispatcher out of descriptors", concurrency=60)
+    rig.start_receiver()
+    rig.sink.default = Answer(delay=0.2)
+    rig.add_dispatcher(wrapper=["prlimit", "--nofile=24:24"])
+    rig.load(count=80, pause=0).join()
+    rig.healed()
+    rig.judge()
+    assert {r.attempt for r in rig.sink.all()} == {1}
+
+
+def test_descriptors_run_out_and_come_back(stack):
+    """The limit falls below what is open while everything runs, and is lifted again."""
+    rig = Rig(stack, "descriptor limits lowered under load").start()
+    sender = rig.load(threads=4, pause=0.01)
+    rig.wait_acknowledged(30)
+    limits = {}
+    for program in rig.programs:
+        limits[program.pid] = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (10, limits[program.pid][1]))
+    stack.redis.client().execute_command("CLIENT", "KILL", "TYPE", "normal")
+    time.sleep(1.5)
+    assert all(p.running for p in rig.programs)
+    for pid, limit in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    rig.healed()
+    rig.judge(duplicates=17)
+    assert len(sender.ids()) > 30
