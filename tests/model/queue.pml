@@ -1,0 +1,275 @@
+/* queue.pml - the queue's protocol (docs/queue.md) as a model for spin; tests/model/run checks it.
+ *
+ * A hand is one claim at a time in some dispatcher's care; a dispatcher that has several is several hands. Every
+ * hand may take any time at every step (that is what a stopped process is) and may be killed at every step; a
+ * lost connection loses a report or a reply, and may make a result be told twice.
+ *
+ * What is checked depends on how time is modelled:
+ *   (neither)   each lease, window and wait ends when it likes: what holds, holds for every timing
+ *   PACED       one clock for all, and delays: no request leaves too early
+ *   SCHEDULED   PACED, with the set `lanes`; faults and late hands are finitely many: everything ends
+ */
+#ifdef SCHEDULED
+#define PACED
+#endif
+
+#define NEVER 255
+#define NOBODY 255
+#define FENCED 254
+#ifdef PACED
+#ifdef SCHEDULED
+#define LEASE (WINDOW + ANSWER + 1)
+#else
+#define LEASE WINDOW
+#endif
+#else
+#define DELAY_0 0
+#define DELAY_1 0
+#define DELAY_MAX 0
+#define EARLY 0
+#endif
+
+/* Hands are the first processes, numbered from 0. */
+byte got[HANDS] = NOBODY; /* the delivery that it has claimed */
+byte its[HANDS];          /* under which fence */
+#ifdef PACED
+byte step[HANDS];
+#define IDLE 0
+#define ASKED 1 /* the claim is on its way, there or back */
+#define CLAIMED 2
+#define LEFT 3 /* the request has left */
+byte age[HANDS];   /* ticks since the claim was asked for */
+byte hold[HANDS];  /* ticks that the claim said to wait, counted from its arrival */
+byte since[HANDS]; /* ticks since its request left */
+#endif
+#ifdef SCHEDULED
+byte faults = FAULTS;
+byte stalls = STALLS;
+#define FAULT faults > 0 -> faults--
+#else
+#define FAULT true
+#endif
+
+#include "scripts.pml"
+
+#ifdef PACED
+#define forget_times() step[_pid] = IDLE; age[_pid] = 0; hold[_pid] = 0; since[_pid] = 0
+#else
+#define forget_times() skip
+#endif
+
+inline forget()
+{
+    forget_times();
+    got[_pid] = NOBODY;
+    its[_pid] = 0;
+    verdict = absent;
+    wait = 0;
+    chance = 0
+}
+
+#define KILLED d_step { FAULT; printf("%d    killed\n", _pid); forget(); renumber() }
+
+#ifdef PACED
+#define WINDOW_OVER (age[_pid] >= WINDOW)
+#ifdef NO_WINDOW
+#define WINDOW_OPEN true
+#else
+#define WINDOW_OPEN (!WINDOW_OVER)
+#endif
+#define TOO_EARLY (age[_pid] + hold[_pid] >= WINDOW)
+#endif
+
+active [HANDS] proctype dispatcher()
+{
+    byte wait, i, at, chance;
+    short look;
+    bit loaded; /* the lane, by this script */
+    mtype verdict = absent;
+end_idle:
+    do
+    ::
+#ifdef PACED
+        d_step {
+            step[_pid] = ASKED; /* its window counts from here */
+            printf("%d asks\n", _pid)
+        };
+#endif
+        atomic {
+            select (wait : 0 .. DELIVERIES - 1);
+#ifndef SCHEDULED
+            select (chance : 0 .. (1 << DELIVERIES) - 1);
+#endif
+            skip; /* no jump leads into a d_step */
+            d_step {
+                claim(wait);
+                script_ends();
+                chance = 0;
+                if
+                :: got[_pid] == NOBODY -> forget()
+                :: else
+                fi
+            }
+            if
+            :: got[_pid] == NOBODY -> goto end_idle
+            :: else
+            fi
+        };
+#ifdef PACED
+        if
+        :: KILLED; goto end_idle /* or the reply is lost */
+        :: d_step { /* the reply arrives */
+                step[_pid] = CLAIMED;
+#ifdef WINDOW_FROM_REPLY
+                age[_pid] = 0;
+#endif
+                hold[_pid] = wait;
+                wait = 0
+            }
+        fi;
+        if
+        :: KILLED; goto end_idle
+        :: d_step { WINDOW_OVER || TOO_EARLY -> settle(got[_pid], release, 0); forget(); script_ends() }; goto end_idle
+        :: d_step {
+                WINDOW_OPEN && hold[_pid] == 0 ->
+                printf("%d SENDS %d, %d since the last\n", _pid, got[_pid], since_send);
+                assert(since_send >= DELAY_OF(got[_pid])); /* invariant 2, where the request leaves */
+                since_send = 0;
+                step[_pid] = LEFT;
+                age[_pid] = 0
+            }
+        fi;
+        do
+        :: KILLED; goto end_idle
+        :: d_step { /* it may also be lost, or not be asked for; a report that takes no time is the worst */
+                verdict == absent ->
+                sent(got[_pid], since[_pid]);
+                script_ends();
+                verdict = inflight /* reported */
+            }
+        :: d_step { settle(got[_pid], done, 1); forget(); script_ends() }; goto end_idle
+        :: d_step { D[got[_pid]].attempts < ATTEMPTS -> settle(got[_pid], retry, 1); forget(); script_ends() };
+            goto end_idle
+        :: d_step { D[got[_pid]].attempts >= ATTEMPTS -> settle(got[_pid], dead, 1); forget(); script_ends() };
+            goto end_idle
+        od
+#else
+        if
+        :: KILLED; goto end_idle
+        :: verdict = release
+        :: verdict = done /* the request leaves, or it does not: nobody in Redis knows */
+        :: verdict = (D[got[_pid]].attempts < ATTEMPTS -> retry : dead)
+        fi;
+        do
+        :: KILLED; goto end_idle
+        :: d_step { settle(got[_pid], verdict, 1); script_ends() } /* the answer is lost: it is told again */
+        :: d_step { settle(got[_pid], verdict, 1); forget(); script_ends() }; goto end_idle
+        od
+#endif
+    od
+}
+
+#if !defined(PACED) || defined(SCHEDULED)
+/* The sender of an event with delivery NUMBER, who repeats until there is an answer; and the receiver. */
+proctype sender(byte number)
+{
+    byte i, at;
+    short look;
+    do
+#ifdef ACK_EARLY
+    :: d_step { !acked[number] -> acked[number] = 1 }
+    :: d_step { acked[number] -> put(number); check_places(); i = 0; at = 0; look = 0 }; break
+    :: d_step { acked[number] -> check_places(); i = 0 }; break /* killed; the sender has its answer */
+#else
+    :: d_step { put(number); check_places(); i = 0; at = 0; look = 0 };
+        if
+        :: d_step { FAULT } /* killed before it answered */
+        :: acked[number] = 1; break
+        fi
+#endif
+    od
+}
+#endif
+
+#ifdef PACED
+#define AGES(what, most) if :: what < most -> what++ :: else fi
+#define RUNS_OUT(what) if :: what > 0 -> what-- :: else fi
+
+inline tick()
+{
+    printf("tick\n");
+    AGES(lane_sent, DELAY_MAX);
+    AGES(since_send, DELAY_MAX);
+    if
+    :: lane_open == 0 -> lane_until = 0 /* not read before it is set */
+    :: lane_open > 0 && lane_until > -DELAY_MAX -> lane_until--
+    :: else
+    fi;
+    if
+    :: lane_at != NEVER -> RUNS_OUT(lane_at)
+    :: else
+    fi;
+    for (i : 0 .. DELIVERIES - 1) {
+        RUNS_OUT(D[i].lease)
+    }
+    for (i : 0 .. HANDS - 1) {
+        if
+        :: step[i] == ASKED || step[i] == CLAIMED -> AGES(age[i], WINDOW)
+        :: step[i] == LEFT -> AGES(since[i], DELAY_MAX)
+        :: else
+        fi;
+        RUNS_OUT(hold[i])
+    }
+    i = 0
+}
+
+#ifdef SCHEDULED
+/* Hand H would come too late if the clock went on now: that happens only finitely often. */
+#define LATE(h) (step[h] == ASKED && age[h] + EARLY + 1 >= WINDOW || step[h] == CLAIMED && age[h] + 1 >= WINDOW || \
+                 step[h] == LEFT && since[h] >= ANSWER)
+#define SOMEBODY_LATE (LATE(0) || LATE(1))
+#else
+#define SOMEBODY_LATE false
+#endif
+
+proctype clock()
+{
+    byte i;
+end_clock:
+    do
+    :: d_step { !SOMEBODY_LATE -> tick() }
+#ifdef SCHEDULED
+    :: d_step { SOMEBODY_LATE && stalls > 0 -> stalls--; tick() }
+#endif
+    od
+}
+#endif
+
+init
+{
+    byte i, at;
+    short look;
+    atomic {
+        for (i : 0 .. DELIVERIES - 1) {
+            D[i].state = absent;
+#if defined(PACED) && !defined(SCHEDULED)
+            put(i) /* when it comes does not matter here: it is taken when somebody likes */
+#else
+            run sender(i)
+#endif
+        }
+        i = 0; at = 0; look = 0;
+#ifdef PACED
+        run clock()
+#endif
+    }
+}
+
+#ifdef SCHEDULED
+#define OVER(d) (acked[d] && (D[d].state == done || D[d].state == dead))
+#if DELIVERIES == 1
+ltl everything_ends { <> OVER(0) }
+#else
+ltl everything_ends { <> (OVER(0) && OVER(1)) }
+#endif
+#endif

@@ -1,0 +1,450 @@
+/* scripts.pml - what Redis holds for one lane, and the scripts that change it, each in one step.
+ *
+ * The inlines carry the names of common/queue/lua. Times are ticks, relative to now: ages grow and what is
+ * left shrinks with each tick, so that no clock grows without end; and fences are renumbered, which only their
+ * order and equality survive. So the model has finitely many states, and runs of any length are covered.
+ *
+ * Wider than the scripts, so that it covers more: claim may take any queued delivery whose moment has come (the
+ * order of the list, requeues and `fifo` are not told apart here), and a retry is due when somebody looks. Left out:
+ * concurrency, circuits, retention, a second lane (a lane's clock knows of no other), and each dispatcher's own
+ * memory of its last send, which the promise must not need.
+ */
+mtype = { absent, queued, inflight, retry, dead, done, release };
+
+typedef delivery { /* delivery:<id>, and the keys in which its id stands */
+    mtype state;
+    byte listed;   /* how often in queue:<lane> */
+    bit leased;    /* in `inflight` */
+    bit deferred;  /* in `retry` */
+    bit buried;    /* in dead:<destination> */
+    byte attempts;
+    byte fence;    /* of the last claim */
+    byte sent_as;  /* `sent`: fence of the last claim whose request left */
+    byte lease;    /* what is left of it */
+};
+delivery D[DELIVERIES];
+byte fences;
+
+/* lane:<lane> */
+byte lane_sent = DELAY_MAX; /* ticks since the last send, DELAY_MAX: that long or longer */
+byte lane_open;             /* claims whose request has not been reported to have left */
+short lane_until;           /* until the last of their windows closes; negative: since */
+byte lane_holder;
+byte lane_stale;
+byte lane_at = NEVER;       /* the lane's place in `lanes`: when it may next be looked at */
+
+/* What really happened, for the checks alone. */
+bit acked[DELIVERIES];       /* the sender has its 200 */
+byte owner[DELIVERIES];      /* the hand that claimed it last, from 1; 0: nobody has it */
+bit over[DELIVERIES];
+byte since_send = DELAY_MAX; /* ticks since a request left on the lane */
+
+#if DELIVERIES == 1
+#define DELAY_OF(d) DELAY_0
+#elif DELIVERIES == 2
+#define DELAY_OF(d) (d == 0 -> DELAY_0 : DELAY_1)
+#else
+#define DELAY_OF(d) (d == 0 -> DELAY_0 : (d == 1 -> DELAY_1 : DELAY_2))
+#endif
+
+/* --- lib_lane.lua --- */
+
+#ifdef PACED
+inline lane_lapse()
+{
+    if
+    :: lane_open > 0 && lane_until <= 0 ->
+        printf("     lane_lapse\n");
+        if
+        :: -lane_until < lane_sent -> lane_sent = -lane_until
+        :: else
+        fi;
+        lane_open = 0;
+        lane_holder = 0;
+#ifndef NO_STALE
+        lane_stale = fences
+#endif
+    :: else
+    fi
+}
+#else
+#define lane_lapse() skip
+#endif
+
+#define LANE_WHEN(delay) \
+    (delay == 0 -> (lane_holder != 0 -> lane_until : 0) : (lane_open > 0 -> lane_until : delay - lane_sent))
+#define LANE_READY(delay) (lane_open == 0 -> LANE_WHEN(delay) - EARLY : LANE_WHEN(delay))
+
+#ifdef SCHEDULED
+inline lane_look()
+{
+    at = NEVER;
+    for (i : 0 .. DELIVERIES - 1) {
+        if
+        :: D[i].listed > 0 ->
+            look = LANE_READY(DELAY_OF(i));
+            if
+            :: look < 0 -> look = 0
+            :: else
+            fi;
+            if
+            :: look < at -> at = look
+            :: else
+            fi
+        :: else
+        fi
+    }
+}
+
+inline lane_schedule()
+{
+    if
+    :: loaded -> lane_look(); lane_at = at
+    :: else
+    fi
+}
+#define lane_load() loaded = 1
+#else
+#define lane_schedule() skip
+#define lane_load() skip
+#endif
+
+/* --- lib_delivery.lua --- */
+
+inline unclaim(d, left)
+{
+    D[d].leased = 0;
+    owner[d] = 0;
+    lane_load();
+#ifdef PACED
+    D[d].lease = 0;
+    if
+    :: D[d].sent_as != D[d].fence && D[d].fence > lane_stale ->
+        if
+        :: lane_open > 0 -> lane_open--
+        :: else
+        fi;
+        if
+        :: left -> lane_sent = 0
+        :: else
+        fi
+    :: else
+    fi;
+    if
+    :: lane_holder == D[d].fence -> lane_holder = 0
+    :: else
+    fi
+#endif
+}
+
+inline requeue(d)
+{
+    D[d].state = queued;
+    D[d].listed++
+}
+
+inline finish(d, how)
+{
+    D[d].state = how;
+    assert(!over[d]); /* what is over stays over */
+    over[d] = 1;
+    D[d].buried = (how == dead)
+}
+
+/* --- put.lua --- */
+
+inline put(d)
+{
+    printf("     put %d\n", d);
+    if
+    :: D[d].state == absent ->
+        requeue(d);
+#if defined(SCHEDULED) && !defined(LANE_NOT_ENTERED)
+        lane_look();
+        if
+        :: at < lane_at -> lane_at = at
+        :: else
+        fi
+#endif
+    :: else /* a repeat: nothing changes */
+    fi
+}
+
+/* --- claim.lua --- */
+
+#ifdef LEASE_NEVER_ENDS
+#define LEASE_OVER(d) false
+#elif defined(SCHEDULED)
+#define LEASE_OVER(d) (D[d].lease == 0)
+#else /* when it likes, but not while the send window may be open: a lease is longer */
+#define LEASE_OVER(d) (D[d].lease == 0 && ((chance >> d) & 1))
+#endif
+
+inline expire_leases()
+{
+    for (i : 0 .. DELIVERIES - 1) {
+        if
+        :: D[i].leased && LEASE_OVER(i) ->
+            printf("%d    expire_leases: %d, fence %d\n", _pid, i, D[i].fence);
+            unclaim(i, 1);
+            if
+            :: D[i].attempts >= ATTEMPTS -> finish(i, dead)
+            :: else -> requeue(i)
+            fi
+        :: else
+        fi
+    }
+}
+
+inline queue_due_retries()
+{
+    for (i : 0 .. DELIVERIES - 1) {
+        if
+#ifndef RETRY_FORGOTTEN
+        :: D[i].deferred ->
+            D[i].deferred = 0;
+            lane_load();
+            requeue(i)
+#endif
+        :: else
+        fi
+    }
+}
+
+#ifdef SCHEDULED
+#define LANE_DUE (lane_at == 0)
+#else
+#define LANE_DUE true /* looked at all the time */
+#endif
+#define MAY_CLAIM(d) (D[d].listed > 0 && LANE_READY(DELAY_OF(d)) <= 0)
+
+/* Takes one that may go, the first from FIRST on, for hand _pid: got (NOBODY: nothing), its, wait. */
+inline claim(first)
+{
+    expire_leases();
+    queue_due_retries();
+    lane_schedule();
+    got[_pid] = NOBODY;
+    if
+    :: LANE_DUE ->
+        lane_load();
+        lane_lapse();
+        for (i : 0 .. DELIVERIES - 1) {
+            look = (first + i) % DELIVERIES;
+            if
+            :: got[_pid] == NOBODY && MAY_CLAIM(look) -> got[_pid] = look
+            :: else
+            fi
+        }
+    :: else
+    fi;
+    look = got[_pid];
+    if
+    :: look != NOBODY ->
+        D[look].listed--;
+        fences++;
+        its[_pid] = fences;
+        D[look].fence = fences;
+        D[look].attempts++;
+        D[look].state = inflight;
+#ifndef POP_WITHOUT_INFLIGHT
+        D[look].leased = 1;
+#endif
+#ifdef PACED
+        D[look].lease = LEASE;
+        if
+        :: LANE_WHEN(DELAY_OF(look)) > 0 -> wait = LANE_WHEN(DELAY_OF(look))
+        :: else -> wait = 0
+        fi;
+#ifdef PACE_AT_CLAIM
+        wait = 0;
+        lane_sent = 0;
+#else
+        lane_open++;
+        if
+        :: WINDOW > lane_until || lane_open == 1 -> lane_until = WINDOW
+        :: else
+        fi;
+        if
+        :: DELAY_OF(look) > 0 -> lane_holder = fences
+        :: else
+        fi;
+#endif
+#endif
+        printf("%d    claim: %d, fence %d, wait %d\n", _pid, look, fences, wait);
+        assert(!over[look]);
+        owner[look] = _pid + 1
+    :: else
+    fi;
+    lane_schedule()
+}
+
+/* --- sent.lua --- AGO: how long ago the request left, as the dispatcher says. */
+
+#ifdef REPORT_AFTER_LEASE
+#define IS_CLAIM(d) (D[d].fence == its[_pid])
+#else
+#define IS_CLAIM(d) (D[d].fence == its[_pid] && D[d].state == inflight)
+#endif
+#ifdef PACE_AT_CLAIM
+#define sent(d, ago) skip
+#else
+inline sent(d, ago)
+{
+    printf("%d    sent: %d, fence %d, %d ago\n", _pid, d, its[_pid], ago);
+    lane_load();
+    if
+    :: IS_CLAIM(d) && D[d].sent_as != its[_pid] ->
+        D[d].sent_as = its[_pid];
+        if
+        :: its[_pid] > lane_stale ->
+            if
+            :: ago < lane_sent -> lane_sent = ago
+            :: else
+            fi;
+            if
+            :: lane_open > 0 -> lane_open--
+            :: else
+            fi;
+            if
+            :: lane_holder == its[_pid] -> lane_holder = 0
+            :: else
+            fi
+        :: else
+        fi
+    :: else
+    fi;
+    lane_schedule()
+}
+#endif
+
+/* --- settle.lua --- */
+
+#ifdef NO_FENCE
+#define MAY_SETTLE(d) (D[d].state == inflight)
+#else
+#define MAY_SETTLE(d) (D[d].state == inflight && D[d].fence == its[_pid])
+#endif
+
+inline settle(d, verdict, left)
+{
+    printf("%d    settle: %d, fence %d, %e, left %d\n", _pid, d, its[_pid], verdict, left);
+    if
+    :: MAY_SETTLE(d) ->
+        assert(owner[d] == _pid + 1); /* nobody ends a claim but who has it */
+        unclaim(d, left);
+        if
+        :: verdict == retry ->
+            D[d].state = retry;
+            D[d].deferred = 1
+        :: verdict == release ->
+            D[d].attempts--;
+            requeue(d)
+        :: else -> finish(d, verdict)
+        fi
+    :: else /* a success that comes late ends what only waits */
+        if
+        :: verdict == done && D[d].state == retry ->
+            lane_load();
+            D[d].deferred = 0;
+            finish(d, done)
+        :: verdict == done && D[d].state == queued ->
+            lane_load();
+            D[d].listed--;
+            finish(d, done)
+        :: else
+        fi
+    fi;
+    lane_schedule()
+}
+
+/* --- after each script --- */
+
+/* Invariant 1: in exactly one place, and in the one that its state names. */
+inline check_places()
+{
+    for (i : 0 .. DELIVERIES - 1) {
+        assert(D[i].listed == (D[i].state == queued));
+        assert(D[i].leased == (D[i].state == inflight));
+        assert(D[i].deferred == (D[i].state == retry));
+        assert(D[i].buried == (D[i].state == dead));
+        assert(!acked[i] || D[i].state != absent)
+    }
+}
+
+/* Fences that nobody can compare with any more give their numbers back. */
+inline renumber()
+{
+    for (i : 0 .. HANDS - 1) {
+        if
+        :: got[i] != NOBODY && its[i] != D[got[i]].fence -> its[i] = FENCED
+        :: else
+        fi
+    }
+    for (i : 0 .. DELIVERIES - 1) {
+        at = 0;
+        for (look : 0 .. HANDS - 1) {
+            if
+            :: got[look] == i && its[look] == D[i].fence -> at = 1
+            :: else
+            fi
+        }
+        if
+        :: at == 0 && D[i].state != inflight -> D[i].fence = 0
+        :: else
+        fi;
+        if
+        :: D[i].sent_as != D[i].fence -> D[i].sent_as = 0
+        :: else
+        fi
+    }
+    look = fences;
+    do
+    :: look == 0 -> break
+    :: else ->
+        at = 0;
+        for (i : 0 .. DELIVERIES - 1) {
+            if
+            :: D[i].fence == look -> at = 1
+            :: else
+            fi
+        }
+        if
+        :: at == 0 ->
+            for (i : 0 .. DELIVERIES - 1) {
+                if
+                :: D[i].fence > look -> D[i].fence--
+                :: else
+                fi;
+                if
+                :: D[i].sent_as > look -> D[i].sent_as--
+                :: else
+                fi
+            }
+            for (i : 0 .. HANDS - 1) {
+                if
+                :: its[i] != FENCED && its[i] > look -> its[i]--
+                :: else
+                fi
+            }
+            if
+            :: lane_holder > look -> lane_holder--
+            :: else
+            fi;
+            if
+            :: lane_stale >= look -> lane_stale--
+            :: else
+            fi;
+            fences--
+        :: else
+        fi;
+        look--
+    od;
+    at = 0; look = 0; i = 0; loaded = 0
+}
+
+inline script_ends()
+{
+    check_places();
+    renumber()
+}
