@@ -51,6 +51,12 @@ static inline bool slice_starts_nocase(struct slice s, struct slice prefix)
            (prefix.len == 0 || strncasecmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
+/* The first N bytes, or all where it is shorter. */
+static inline struct slice slice_head(struct slice s, size_t n)
+{
+    return (struct slice){s.ptr, s.len < n ? s.len : n};
+}
+
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
     if (n > s.len)

@@ -39,6 +39,7 @@ void claim_free(struct claim *c)
     buf_clear(&c->d.record);
     buf_clear(&c->d.scratch);
     buf_clear(&c->result.attempt);
+    buf_clear(&c->result.failure);
     free(c);
 }
 
@@ -50,9 +51,10 @@ void claim_recycle(struct claim_pool *pool, struct claim *c)
     }
     free(c->d.id);
     free(c->d.lane);
-    struct buf record = c->d.record, scratch = c->d.scratch, attempt = c->result.attempt;
-    *c =
-        (struct claim){.d = {.record = record, .scratch = scratch}, .result = {.attempt = attempt}};
+    struct buf record = c->d.record, scratch = c->d.scratch;
+    struct buf attempt = c->result.attempt, failure = c->result.failure;
+    *c = (struct claim){.d = {.record = record, .scratch = scratch},
+                        .result = {.attempt = attempt, .failure = failure}};
     buf_reset(&c->d.record);
     buf_reset(&c->d.scratch);
     c->next = pool->free;

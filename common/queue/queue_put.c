@@ -23,7 +23,7 @@ struct put { /* one submitted request; owned by the batches it waits for */
     put_fn fn;
     void *ctx;
     unsigned waiting; /* partitions that have not answered */
-    bool failed, queued;
+    bool failed, queued, taken;
     wall_ms received_at, first_at;
     struct put *next_free;
 };
@@ -43,6 +43,8 @@ struct queue_put {
     struct config *conf;
     struct redis_script script;
     struct packer *packer;
+    struct buf names;    /* of the destinations of the event at hand */
+    struct buf key;      /* of the event at hand, where it is not its id */
     struct batch **open; /* per partition, NULL if empty */
     unsigned partitions;
     struct batch *free_batches;
@@ -57,6 +59,8 @@ struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct conf
     q->redis = redis;
     q->conf = config_ref(conf);
     q->packer = packer_new();
+    buf_init(&q->names, RECORD_HEAD_MAX);
+    buf_init(&q->key, 1024);
     q->partitions = conf->redis.partitions;
     q->open = xcalloc(q->partitions, sizeof *q->open);
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
@@ -87,6 +91,8 @@ void queue_put_free(struct queue_put *q)
         free(p);
     }
     packer_free(q->packer);
+    buf_clear(&q->names);
+    buf_clear(&q->key);
     config_unref(q->conf);
     free(q->open);
     free(q);
@@ -106,14 +112,17 @@ static void put_answer(struct queue_put *q, struct put *p)
 {
     if (--p->waiting > 0)
         return;
-    enum put_result result = p->failed ? PUT_UNAVAILABLE : p->queued ? PUT_QUEUED : PUT_DUPLICATE;
+    enum put_result result = p->failed   ? PUT_UNAVAILABLE
+                             : p->taken  ? PUT_TAKEN
+                             : p->queued ? PUT_QUEUED
+                                         : PUT_DUPLICATE;
     p->fn(p->ctx, result, result == PUT_DUPLICATE ? p->first_at : p->received_at);
     p->next_free = q->free_puts;
     q->free_puts = p;
 }
 
-/* Script reply of one event: {0, ''} queued, {1, first received_at} repeat, anything else refused.
- */
+/* Script reply of one event: {0, ''} queued, {1, first received_at} repeat, {3, ''} the id is taken, anything
+ * else refused. */
 static void read_result(struct put *p, const struct redis_reply *r)
 {
     int64_t code = redis_count(r) == 2 ? redis_int(redis_at(r, 0)) : -1;
@@ -123,6 +132,8 @@ static void read_result(struct put *p, const struct redis_reply *r)
         wall_ms first = redis_int(redis_at(r, 1));
         if (p->first_at == 0 || first < p->first_at)
             p->first_at = first;
+    } else if (code == 3) {
+        p->taken = true;
     } else {
         p->failed = true;
     }
@@ -223,16 +234,31 @@ static void flush_all(void *ctx)
         flush(q, i);
 }
 
-static void add_delivery(struct args *a, const struct destination *d)
+/* "100" the destination's own, "=100" the top level's, "!100" captured before (put.lua). */
+static void add_delay(struct args *a, const struct destination *d,
+                      const struct put_captured *captured)
+{
+    size_t mark = args_mark(a);
+    if (captured)
+        buf_add_char(&a->text, '!');
+    else if (!d->has_own_delay)
+        buf_add_char(&a->text, '=');
+    buf_add_i64(&a->text, captured ? captured->delay_ms : d->delay_ms);
+    args_add_since(a, mark);
+}
+
+/* CAPTURED is NULL where delay and secret are those of now. */
+static void add_delivery(struct args *a, const struct destination *d,
+                         const struct put_captured *captured)
 {
     char secret[SCHEME_SECRET_ID_LEN + 1] = "";
-    if (d->sign)
+    if (!captured && d->sign)
         scheme_secret_id(d->sign, 0, secret);
     args_add(a, slice_str(d->name));
     args_add(a, slice_str(d->lane));
-    args_add_int(a, d->delay_ms);
+    add_delay(a, d, captured);
     args_add(a, slice_str(d->order == ORDER_FIFO ? "fifo" : ""));
-    args_add(a, slice_str(secret));
+    args_add(a, captured ? captured->secret_id : slice_str(secret));
 }
 
 static void add_dedup(struct args *a, const struct put_request *req)
@@ -246,20 +272,94 @@ static void add_dedup(struct args *a, const struct put_request *req)
     args_add_since(a, mark);
 }
 
+/* What put.lua calls the kind; only HOME lists and counts the event. */
+static void add_kind(struct args *a, const struct put_request *req, bool is_home)
+{
+    size_t mark = args_mark(a);
+    if (!is_home) {
+        args_add_since(a, mark);
+        return;
+    }
+    switch (req->kind) {
+    case PUT_EVENT:
+        buf_add_str(&a->text, "event");
+        break;
+    case PUT_TASK:
+        buf_add_str(&a->text, "task ");
+        buf_add_slice(&a->text, slice_skip(req->event->source, 1)); /* @<account> */
+        break;
+    case PUT_ANNOUNCED:
+        buf_add_str(&a->text, "announced");
+        break;
+    case PUT_FETCHED:
+        buf_add_str(&a->text, "fetched");
+        break;
+    }
+    args_add_since(a, mark);
+}
+
+/* The deliveries of PARTITION and, in front of them, their number. */
+static void add_deliveries(struct args *a, const struct put_request *req, unsigned partition)
+{
+    size_t here = 0, fan = a->count;
+    args_add_int(a, 0);
+    for (size_t i = 0; i < req->to_count; i++) {
+        if (req->to[i]->partition != partition)
+            continue;
+        add_delivery(a, req->to[i], req->captured ? &req->captured[i] : NULL);
+        here++;
+    }
+    size_t mark = args_mark(a);
+    buf_add_u64(&a->text, here);
+    a->list[fan] = (struct arg){NULL, mark, a->text.len - mark};
+}
+
+/* The one delivery that fetches, and those that will follow. */
+static void add_announced(struct args *a, const struct put_request *req)
+{
+    args_add_int(a, 1);
+    add_delivery(a, req->source->fetch, NULL);
+    args_add_int(a, (int64_t)req->to_count);
+    for (size_t i = 0; i < req->to_count; i++)
+        add_delivery(a, req->to[i], NULL);
+}
+
+/* The event as it is recorded: with the names of its destinations; its key in q->key. */
+static struct event prepare(struct queue_put *q, const struct put_request *req)
+{
+    struct event e = *req->event;
+    bool announced = req->kind == PUT_ANNOUNCED;
+    buf_reset(&q->key);
+    buf_add_slice(&q->key, e.id);
+    if (announced)
+        buf_add_str(&q->key, "~f");
+    e.is_renamed = announced;
+    buf_reset(&q->names);
+    if (announced)
+        buf_add_str(&q->names, req->source->fetch->name);
+    for (size_t i = 0; !announced && i < req->to_count; i++) {
+        if (i > 0)
+            buf_add_char(&q->names, ' ');
+        buf_add_str(&q->names, req->to[i]->name);
+    }
+    e.destinations = buf_slice(&q->names);
+    return e;
+}
+
 /* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
-static enum err add_event(struct queue_put *q, unsigned partition, const struct put_request *req,
-                          char *taken, struct put *p)
+static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
+                          const struct put_request *req, char *taken, struct put *p)
 {
     struct batch *b = batch_open(q, partition);
     struct args *a = &b->args;
-    bool large = req->event->body.len >= PUT_LARGE;
+    struct event e = prepare(q, req);
+    bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
-    args_add(a, req->event->id);
+    args_add(a, buf_slice(&q->key));
     add_dedup(a, req);
-    args_add_int(a, req->event->received_at);
+    args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
-    enum err rc = large ? record_write_head(req->event, &a->text)
-                        : record_write(req->event, q->packer, &a->text);
+    enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);
     if (rc != OK) { /* leaves the batch as it was */
         a->count = count;
         a->text.len = text;
@@ -267,18 +367,12 @@ static enum err add_event(struct queue_put *q, unsigned partition, const struct 
         return rc;
     }
     args_add_since(a, mark);
-    args_borrow(a, large ? req->event->body : slice_make("", 0));
-    size_t here = 0, fan = a->count;
-    args_add_int(a, 0);
-    for (size_t i = 0; i < req->to_count; i++) {
-        if (req->to[i]->partition != partition)
-            continue;
-        add_delivery(a, req->to[i]);
-        here++;
-    }
-    mark = args_mark(a);
-    buf_add_u64(&a->text, here);
-    a->list[fan] = (struct arg){NULL, mark, a->text.len - mark};
+    args_borrow(a, large ? e.body : slice_make("", 0));
+    add_kind(a, req, is_home);
+    if (req->kind == PUT_ANNOUNCED)
+        add_announced(a, req);
+    else
+        add_deliveries(a, req, partition);
     b->puts[b->count++] = p;
     p->waiting++;
     if (large)
@@ -310,6 +404,17 @@ static size_t last_partition(const struct put_request *req)
     return last;
 }
 
+/* Where the event is listed and counted: with its first postback, whose delivery makes it fetched. */
+static unsigned home_partition(const struct queue_put *q, const struct put_request *req)
+{
+    if (req->kind == PUT_ANNOUNCED)
+        return req->source->fetch->partition;
+    for (size_t i = 0; i < req->to_count; i++)
+        if (!req->to[i]->is_pingback)
+            return req->to[i]->partition;
+    return req->to_count ? req->to[0]->partition : partition_of(req->event->id, q->partitions);
+}
+
 static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
 {
     struct put *p = q->free_puts;
@@ -327,12 +432,18 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
         return ERR_UNAVAIL;
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
-    if (req->to_count == 0)
-        rc = add_event(q, partition_of(req->event->id, q->partitions), req, req->taken, p);
-    size_t last = last_partition(req);
-    for (size_t i = 0; rc == OK && i < req->to_count; i++)
-        if (is_first_of_partition(req, i))
-            rc = add_event(q, req->to[i]->partition, req, i == last ? req->taken : NULL, p);
+    unsigned home = home_partition(q, req);
+    if (req->to_count == 0 || req->kind == PUT_ANNOUNCED) {
+        rc = add_event(q, home, true, req, req->taken, p);
+    } else {
+        size_t last = last_partition(req);
+        for (size_t i = 0; rc == OK && i < req->to_count; i++) {
+            unsigned partition = req->to[i]->partition;
+            if (is_first_of_partition(req, i))
+                rc = add_event(q, partition, partition == home, req, i == last ? req->taken : NULL,
+                               p);
+        }
+    }
     if (rc != OK) { /* the head is the same in every partition: only the first can fail */
         p->next_free = q->free_puts;
         q->free_puts = p;

@@ -39,10 +39,18 @@ static size_t add_head(const struct event *e, struct buf *out)
     buf_add_char(out, ' ');
     size_t flag = out->len;
     buf_add_str(out, e->has_body ? "-\n" : "n\n");
+    if (e->is_renamed)
+        add_line(out, 'i', e->id);
+    add_line(out, 'p', e->path); /* first: scripts look for it near the beginning */
+    add_line(out, 'o', e->destinations);
     add_line(out, 't', e->tag);
     add_line(out, 'c', e->content_type);
     add_line(out, 'e', e->content_encoding);
     add_headers(out, e->headers);
+    add_line(out, 'b', e->postback_url);
+    add_line(out, 'g', e->pingback_url);
+    add_line(out, 'k', e->postback_data);
+    add_line(out, 'd', e->data);
     buf_add_char(out, '\n');
     return flag;
 }
@@ -88,30 +96,49 @@ static enum err read_first_line(struct slice line, struct event *e, uint64_t *pl
     return *flag == '-' || *flag == 'p' || *flag == 'n' ? OK : ERR_INVALID;
 }
 
+/* Where a property's value goes; NULL for a letter that is none. */
+static struct slice *property(char letter, struct event *e)
+{
+    switch (letter) {
+    case 'i':
+        return &e->id;
+    case 'p':
+        return &e->path;
+    case 'o':
+        return &e->destinations;
+    case 't':
+        return &e->tag;
+    case 'c':
+        return &e->content_type;
+    case 'e':
+        return &e->content_encoding;
+    case 'b':
+        return &e->postback_url;
+    case 'g':
+        return &e->pingback_url;
+    case 'k':
+        return &e->postback_data;
+    case 'd':
+        return &e->data;
+    }
+    return NULL;
+}
+
 static enum err read_property(struct slice line, struct buf *headers, struct event *e)
 {
     if (line.len < 2 || line.ptr[1] != ' ')
         return ERR_INVALID;
     struct slice value = slice_skip(line, 2);
-    switch (line.ptr[0]) {
-    case 'i':
-        e->id = value;
-        return OK;
-    case 't':
-        e->tag = value;
-        return OK;
-    case 'c':
-        e->content_type = value;
-        return OK;
-    case 'e':
-        e->content_encoding = value;
-        return OK;
-    case 'h':
+    if (line.ptr[0] == 'h') {
         buf_add_slice(headers, value);
         buf_add_str(headers, "\r\n");
         return OK;
     }
-    return ERR_INVALID;
+    struct slice *at = property(line.ptr[0], e);
+    if (!at)
+        return ERR_INVALID;
+    *at = value;
+    return OK;
 }
 
 enum err record_read(struct slice key, struct slice record, struct buf *scratch, struct event *e)

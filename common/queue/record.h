@@ -33,6 +33,7 @@
 #define RECORD_HEAD_MAX (64 * 1024)
 
 struct event {       /* all slices borrowed */
+    bool is_renamed; /* its key is not its id: the head names the id (written only) */
     struct slice id; /* the task's id: what $id, the answer's echo and relayed bodies carry */
     struct slice tag, source, content_type, content_encoding;
     struct slice headers; /* companion headers, "Name: value\r\n" lines */

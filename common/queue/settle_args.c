@@ -10,6 +10,8 @@
 
 #define ATTEMPT_MAX (16 * 1024)
 #define RESPONSE_KEPT 1024
+#define FAILURE_RESPONSE 256
+#define FAILURE_URL 4096
 
 /* What claim.lua answers per claim, in order. */
 enum claim_field {
@@ -65,6 +67,26 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
     buf_add_str(out, "\"}");
 }
 
+/* One of the API's list of failed attempts (queue_tasks_failures reads it). */
+static void failure_json(struct buf *out, const struct delivery *d, const struct settlement *s,
+                         wall_ms at)
+{
+    struct slice response = slice_head(s->response, FAILURE_RESPONSE);
+    buf_addf(out, "{\"at\":%lld,\"pingback\":%s,\"status\":%d,\"duration_ms\":%lld,\"id\":\"",
+             (long long)at, s->is_pingback ? "true" : "false", s->status,
+             (long long)s->duration_ms);
+    buf_add_json(out, d->event_id);
+    buf_add_str(out, "\",\"destination\":\"");
+    buf_add_json(out, d->destination);
+    buf_add_str(out, "\",\"error\":\"");
+    buf_add_json(out, s->error);
+    buf_add_str(out, "\",\"url\":\"");
+    buf_add_json(out, slice_head(s->url, FAILURE_URL));
+    buf_add_str(out, "\",\"response\":\"");
+    buf_add_json(out, response);
+    buf_add_str(out, "\"}");
+}
+
 /* Short and without anything that a hash field could not show. */
 static bool is_short(struct slice response)
 {
@@ -73,17 +95,22 @@ static bool is_short(struct slice response)
 
 void result_make(struct result *r, const struct delivery *d, const struct settlement *s, wall_ms at)
 {
-    struct buf attempt = r->attempt;
+    struct buf attempt = r->attempt, failure = r->failure;
     *r = (struct result){.verdict = s->verdict,
                          .wait_ms = s->wait_ms > 0 ? s->wait_ms : 0,
                          .status = s->status,
                          .was_sent = s->was_sent,
                          .unreachable = s->unreachable,
+                         .is_pingback = s->is_pingback,
                          .duration_ms = s->duration_ms,
-                         .attempt = attempt};
-    if (r->attempt.max == 0)
+                         .attempt = attempt,
+                         .failure = failure};
+    if (r->attempt.max == 0) {
         buf_init(&r->attempt, ATTEMPT_MAX);
+        buf_init(&r->failure, ATTEMPT_MAX);
+    }
     buf_reset(&r->attempt);
+    buf_reset(&r->failure);
     snprintf(r->error, sizeof r->error, "%.*s", SLICE_FMT(s->error));
     bool fits = is_short(s->response);
     if (fits)
@@ -91,13 +118,15 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
     /* A first attempt that succeeded is told by the delivery's own fields: no list for it. */
     if (s->verdict != SETTLE_DONE || d->attempt > 1 || !fits)
         attempt_json(&r->attempt, d, s, at);
+    if (s->verdict == SETTLE_RETRY || s->verdict == SETTLE_DEAD)
+        failure_json(&r->failure, d, s, at);
 }
 
-static const char *verdict_word(enum settle_verdict v)
+static const char *verdict_word(const struct result *r)
 {
-    switch (v) {
+    switch (r->verdict) {
     case SETTLE_DONE:
-        return "done";
+        return r->is_pingback ? "told" : "done";
     case SETTLE_RETRY:
         return "retry";
     case SETTLE_DEAD:
@@ -107,7 +136,7 @@ static const char *verdict_word(enum settle_verdict v)
     case SETTLE_DEFER:
         return "defer";
     case SETTLE_FETCHED:
-        return "done";
+        return "fetched";
     }
     return "retry";
 }
@@ -120,7 +149,7 @@ void result_add_args(const struct result *r, const struct delivery *d, struct ar
     args_add_int(a, d->delay_ms);
     args_add_int(a, d->attempt);
     args_add_int(a, (int64_t)d->fence);
-    args_add(a, slice_str(verdict_word(r->verdict)));
+    args_add(a, slice_str(verdict_word(r)));
     args_add_int(a, r->wait_ms);
     args_add_int(a, r->status);
     args_add(a, slice_str(r->error));
@@ -129,4 +158,5 @@ void result_add_args(const struct result *r, const struct delivery *d, struct ar
     args_add(a, r->attempt.failed ? slice_make("", 0) : buf_slice(&r->attempt));
     args_add_int(a, r->was_sent);
     args_add_int(a, r->unreachable);
+    args_add(a, r->failure.failed ? slice_make("", 0) : buf_slice(&r->failure));
 }

@@ -19,11 +19,12 @@ struct result {
     enum settle_verdict verdict;
     int64_t wait_ms;
     int status;
-    bool was_sent, unreachable;
+    bool was_sent, unreachable, is_pingback;
     char error[48];
     int64_t duration_ms;
     char response[RESPONSE_SHORT + 1]; /* the answer if it is that short and printable */
     struct buf attempt; /* the attempt as JSON, for attempts:<delivery id>; may be empty */
+    struct buf failure; /* the failed attempt as the API lists it, JSON; or empty */
 };
 
 /* Makes R (whose buffer is reused) from S; AT is the wall clock now. */

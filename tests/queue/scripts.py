@@ -30,7 +30,8 @@ class Queue:
         self.r = client
         self.base = f"{prefix}:{{{partition}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms = done_ms, dead_ms, dedup_ms
-        self.scripts = {n: client.register_script(script_text(n)) for n in ("put", "claim", "sent", "settle", "stats")}
+        self.scripts = {n: client.register_script(script_text(n)) for n in ("put", "claim", "sent", "settle", "stats", "task", "resend", "ready", "posted",
+                                                                           "counts", "setting")}
         self.wait_us = None
         self.now = int(time.time() * 1000)
 
@@ -49,9 +50,9 @@ class Queue:
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
         return f"hp1 {received or self.now} {digest} {source} {len(body)} -\n\n{body}"
 
-    def event(self, id, *deliveries, dedup="", **record):
+    def event(self, id, *deliveries, dedup="", kind="event", **record):
         """deliveries: (destination, lane, delay_ms[, order[, secret]]). Arguments of put for one event."""
-        args = [id, dedup, record.get("received") or self.now, self.record(**record), "", len(deliveries)]
+        args = [id, dedup, record.get("received") or self.now, self.record(**record), "", kind, len(deliveries)]
         for d in deliveries:
             args += list(d) + [""] * (5 - len(d))
         return args
@@ -78,11 +79,11 @@ class Queue:
         self.wait_us = self.run("sent", 0, *[a for c in claims for a in (c.id, c.lane, c.fence, 0)])
 
     def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
-               unreachable=0):
+               unreachable=0, failure=""):
         reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, claim.id,
                          claim.id.rsplit(":", 1)[1], claim.lane, claim.delay_ms,
                          claim.attempt, claim.fence, verdict, wait_ms, status, error, 7, response, attempt, left,
-                         unreachable)
+                         unreachable, failure)
         self.wait_us = int(reply[0])
         return reply[1]
 
@@ -108,6 +109,8 @@ class Queue:
         """delivery id -> list of the places it is in, over everything there is."""
         prefix = self.key("delivery:")
         ids = [key[len(prefix):] for key in self.r.keys(prefix + "*")]
+        # What outlives its event only tells that it was there.
+        ids = [id for id in ids if self.r.exists(self.key("event:" + id.rsplit(":", 1)[0]))]
         found = {id: ["done"] if state == "done" else [] for id, state in zip(ids, self.fields(ids, "state"))}
         def see(place, ids):
             for id in ids:

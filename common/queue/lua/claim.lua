@@ -7,6 +7,7 @@
 -- record}; report is 1 where the dispatcher must tell (sent) when the request leaves, and it may not leave before
 -- wait_us from now.
 --@include lib_lane.lua
+--@include lib_tasks.lua
 --@include lib_delivery.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -25,7 +26,7 @@ local function expire_leases()
       delivery_set(d, 'last_status', '0')
       delivery_set(d, 'last_error', 'lease_expired')
       if l and tonumber(d.attempts) >= l.attempts then
-        finish(d, 'dead', dead_ms, dedup_ms)
+        finish(d, 'dead', dead_ms, dedup_ms, 'dead')
       else
         requeue(d, lane)
       end
@@ -33,6 +34,7 @@ local function expire_leases()
     end
   end
   write_ended()
+  write_tasks()
 end
 
 local function queue_due_retries()
@@ -59,7 +61,7 @@ local function trim_dead()
       call('ZREM', base .. 'deads', due)
       return
     end
-    local left = call('PTTL', delivery_key(id))
+    local left = call('PTTL', delivery_key(id)) - afterglow(dead_ms)
     if left >= 0 and call('HGET', delivery_key(id), 'state') == 'dead' then
       call('ZADD', base .. 'deads', now_ms + left, due)
       return

@@ -5,10 +5,11 @@ local function delivery_key(id) return base .. 'delivery:' .. id end
 -- The delivery as a table of texts (false where a field is not set), or nil if there is none.
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan',
+    'apart')
   if not v[1] then return nil end
   return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
-    attempts = v[6], delay_ms = v[7], fan = v[8]}
+    attempts = v[6], delay_ms = v[7], fan = v[8], apart = v[9]}
 end
 
 -- Fields to write; delivery_save writes them all at once.
@@ -58,42 +59,80 @@ local function requeue(d, lane, side)
   lane_push(lane, d.id, tonumber(d.delay_ms), side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
 end
 
--- The event stays as long as its longest kept delivery. DEDUP_MS: repeats are known that long.
-local function release_event(event, fan, keep_ms, dedup_ms)
-  local key = base .. 'event:' .. event
-  if fan then
-    local pending = base .. 'pending:' .. event
-    local kept = tonumber(call('HGET', pending, 'keep') or 0)
-    if kept > keep_ms then keep_ms = kept end
-    if call('HINCRBY', pending, 'n', -1) > 0 then
-      call('HSET', pending, 'keep', keep_ms)
-      return
-    end
-    call('DEL', pending)
-  end
-  call('PEXPIRE', key, text(keep_ms))
-  if keep_ms < dedup_ms then
-    local head = call('GETRANGE', key, 0, 255)
-    local received, digest, source = string.match(head, '^hp%d+ (%d+) (%x+) (%S+)')
-    local left = received and tonumber(received) + dedup_ms - now_ms or 0
-    if left > 0 then
-      local id = string.match(event, '^[^~]*')
-      call('SET', base .. 'dedup:' .. source .. ':' .. id .. ':' .. digest, received, 'PX', left)
-    end
+-- Repeats of an event are known for DEDUP_MS, also where it is kept for less (KEEP_MS from now).
+local function keep_known(event, keep_ms, dedup_ms)
+  if keep_ms >= dedup_ms then return end
+  local head = call('GETRANGE', base .. 'event:' .. event, 0, 255)
+  local received, digest, source = string.match(head, '^hp%d+ (%d+) (%x+) (%S+)')
+  local left = received and tonumber(received) + dedup_ms - now_ms or 0
+  if left > 0 then
+    local id = string.match(event, '^[^~]*')
+    call('SET', base .. 'dedup:' .. source .. ':' .. id .. ':' .. digest, received, 'PX', left)
   end
 end
 
--- The delivery is over: 'done' or 'dead'. Both expire with their retention.
-local function finish(d, state, keep_ms, dedup_ms)
+-- One of several deliveries is over. Returns nil while others are not, else how long the event is kept; and whether the
+-- task is done by it, got and dead as of all its first deliveries.
+local function end_one_of(d, event, keep_ms, got, dead)
+  local key = base .. 'pending:' .. event
+  local v = call('HMGET', key, 'keep', 'got', 'dead')
+  keep_ms = math.max(keep_ms, tonumber(v[1] or 0))
+  got, dead = got or v[2] == '1', dead or v[3] == '1'
+  local left = call('HINCRBY', key, 'n', -1)
+  local done = not d.apart and call('HINCRBY', key, 'first', -1) == 0
+  if left == 0 then
+    call('DEL', key)
+    return keep_ms, done, got, dead
+  end
+  call('HSET', key, 'keep', keep_ms, 'got', got and '1' or '0', 'dead', dead and '1' or '0')
+  return nil, done, got, dead
+end
+
+-- The event stays as long as its longest kept delivery. GOT: D brought its result to a postback.
+local function release_event(d, keep_ms, dedup_ms, got, dead)
+  local event = string.sub(d.id, 1, -2 - #d.destination)
+  local done, kept = not d.apart, keep_ms
+  if d.fan then
+    kept, done, got, dead = end_one_of(d, event, keep_ms, got, dead)
+  end
+  if done then
+    end_task(event, account_of(d.destination), got, dead, kept or keep_ms)
+  elseif d.apart == 'resent' and got then
+    local _, path = head_facts(call('GETRANGE', base .. 'event:' .. event, 0, 511))
+    fetch_task(event, account_of(d.destination), path, keep_ms)
+  end
+  if kept then
+    call('PEXPIRE', base .. 'event:' .. event, text(kept))
+    keep_known(event, kept, dedup_ms)
+  end
+end
+
+-- The fetch of an announced result is over. Where it brought the event (verdict fetched) that is counted on; else
+-- it is here by other means, or cannot be had.
+local function end_fetch(verdict, keep_ms)
+  if verdict == 'fetched' then return end
+  count_open(nil, -1)
+  if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
+end
+
+-- The delivery is over: 'done' or 'dead'. Both expire with their retention. VERDICT: as settle has it.
+local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_text)
-  call('PEXPIRE', d.key, text(keep_ms))
-  if d.listed or d.attempts ~= '1' then call('PEXPIRE', base .. 'attempts:' .. d.id, keep_ms) end
+  call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))
+  if d.listed or d.attempts ~= '1' then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)
   end
-  release_event(string.sub(d.id, 1, -2 - #d.destination), d.fan, keep_ms, dedup_ms)
+  if string.byte(d.destination, 6) == 64 then -- fetch@<source>
+    end_fetch(verdict, keep_ms)
+    local event = string.sub(d.id, 1, -2 - #d.destination)
+    call('PEXPIRE', base .. 'event:' .. event, text(keep_ms))
+    keep_known(event, keep_ms, dedup_ms)
+  else
+    release_event(d, keep_ms, dedup_ms, verdict == 'done', state == 'dead')
+  end
 end
 
 -- "<concurrency> <lease ms> <window ms> <attempts> <ahead>" of a destination, as dispatchers wrote it.

@@ -1,10 +1,15 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
---   id, dedup name ('' if ids and digests decide), received_at, record head, rest of the record, number of
---   deliveries, and per delivery: destination, lane, delay ms, order, secret id.
--- Replies per event: {0, ''} queued, {1, received_at} duplicate, {2, ''} no free revision.
+--   id, dedup name ('' if ids and digests decide), received_at, record head, rest of the record, kind, number of
+--   deliveries, and per delivery: destination, lane, delay, order, secret id.
+-- A kind is 'event'; 'task <account>', set through the API; 'announced', whose result is still to be fetched:
+--   behind its deliveries stands how many will follow then, and these; 'fetched', which is what was announced; or '': another
+--   partition lists and counts it.
+-- A delay is in ms: "100" the destination's own; "=100" that of everybody; "!100" captured before.
+-- Replies per event: {0, ''} queued, {1, received_at} duplicate, {2, ''} no free revision, {3, ''} the id is taken.
 --@include lib_lane.lua
+--@include lib_tasks.lua
 local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = 5
 local function arg()
@@ -52,15 +57,35 @@ end
 
 local NOTHING = {}
 
--- Returns the key id under which the event now is; or nil and, for a repeat, when it first came. KEPT: it
--- has no deliveries, so it expires from now on.
-local function accept(id, name, received, record, kept)
+-- Where a second event of the same id cannot be kept beside the first: tasks of the API, and what was fetched.
+local function refuse_beside(id, kind, record, old)
+  local same, received = identity(id, record)
+  local known, first = identity(id, old)
+  if kind ~= 'fetched' and known == same then return nil, first or received end
+  return nil, nil, true
+end
+
+-- An announcement is kept under "<id>~f"; where the event is here already nothing needs to be fetched.
+local function announced_before(id)
+  local task = string.match(id, '^([^~]*)~f$')
+  local head = task and call('GETRANGE', base .. 'event:' .. task, 0, 255)
+  return head and string.match(head, '^hp%d+ (%d+)')
+end
+
+-- Returns the key id under which the event now is; or nil and, for a repeat, when it first came; or nil, nil and
+-- true if the id is taken. KEPT: it has no deliveries, so it expires from now on.
+local function accept(id, name, received, record, kept, kind)
   local options = kept and {'PX', done_ms} or NOTHING
   if name ~= '' or done_ms < dedup_ms then
     local before = call('GET', dedup_key(name ~= '' and name or identity(id, record)))
     if before then return nil, before end
   end
+  if kind == 'announced' then
+    local before = announced_before(id)
+    if before then return nil, before end
+  end
   local old = call('SET', base .. 'event:' .. id, record, 'NX', 'GET', unpack(options))
+  if old and (kind == 'task' or kind == 'fetched') then return refuse_beside(id, kind, record, old) end
   if old then return accept_beside(id, name, received, record, options, old) end
   if name ~= '' then
     remember(name, received)
@@ -70,6 +95,24 @@ local function accept(id, name, received, record, kept)
   return id
 end
 
+-- Delays that were set while running win over those that the receiver read from its configuration.
+local settings
+local function delay_in_force(destination, delay)
+  local mark = string.byte(delay)
+  if mark == 33 then return string.sub(delay, 2) end -- !
+  if settings == nil then
+    local all = call('HGETALL', base .. 'settings')
+    settings = #all > 0 and {}
+    for i = 1, #all, 2 do settings[all[i]] = all[i + 1] end
+  end
+  local inherits = mark == 61 -- =
+  if inherits then delay = string.sub(delay, 2) end
+  if not settings then return delay end
+  local account = account_of(destination)
+  local own = settings[account and 'delay:account:' .. account or 'delay:destination:' .. destination]
+  return own or inherits and settings.delay or delay
+end
+
 local batch = {} -- lane -> ids: one RPUSH a lane
 
 local function push_batch(name)
@@ -77,14 +120,16 @@ local function push_batch(name)
   batch[name] = nil
 end
 
-local function add_delivery(key, received, fan)
+local function add_delivery(key, received, fan, kind)
   local destination, name, delay, order, secret = arg(), arg(), arg(), arg(), arg()
+  delay = delay_in_force(destination, delay)
   local id = key .. ':' .. destination
   local hash = base .. 'delivery:' .. id
   call('HSET', hash, 'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay, 'attempts', '0',
     'requeues', '0', 'accepted_at', received)
   if secret ~= '' then call('HSET', hash, 'secret', secret) end
   if fan > 1 then call('HSET', hash, 'fan', text(fan)) end
+  if kind == '' then call('HSET', hash, 'apart', 'guest') end
   local lane = lane_load(name)
   lane.order = order
   lane_count(lane, tonumber(delay), 1)
@@ -95,21 +140,68 @@ local function add_delivery(key, received, fan)
   end
   ids[#ids + 1] = id
   if #ids == 500 then push_batch(name) end
+  return hash
+end
+
+-- What follows when the announced result is here: captured now, as it will then be put.
+local function capture()
+  local lines = {}
+  for i = 1, tonumber(arg()) do
+    local destination, _, delay, _, secret = arg(), arg(), arg(), arg(), arg()
+    lines[i] = destination .. ' ' .. delay_in_force(destination, delay) .. ' ' .. secret
+  end
+  return table.concat(lines, '\n')
+end
+
+local posted = {} -- scope -> ids, in the order in which they came
+
+-- Lists and counts an event that is new.
+local function count_task(key, kind, account, fan)
+  if kind == '' then return end
+  if kind ~= 'fetched' then
+    local id = kind == 'announced' and string.match(key, '^[^~]*') or key
+    for _, scope in ipairs(scopes_of(account)) do
+      local ids = posted[scope] or {}
+      ids[#ids + 1] = id
+      posted[scope] = ids
+    end
+    count_open(account, 1)
+  end
+  if fan == 0 then
+    end_task(key, account, false, false, done_ms)
+    call('SET', base .. 'gone:' .. key, '', 'PX', text(done_ms + afterglow(done_ms)))
+  end
+end
+
+local function write_posted()
+  for scope, ids in pairs(posted) do
+    local key = base .. 'posted' .. scope
+    call('XADD', key, 'MINID', '~', text(now_ms - done_ms), '*', 'ids', table.concat(ids, ' '))
+    call('PEXPIRE', key, text(done_ms))
+  end
 end
 
 local QUEUED = {0, ''}
 local results = {}
 for i = 1, tonumber(ARGV[4]) do
-  local id, name, received, head, rest, fan = arg(), arg(), arg(), arg(), arg(), tonumber(arg())
+  local id, name, received, head, rest, index, fan = arg(), arg(), arg(), arg(), arg(), arg(), tonumber(arg())
   local record = rest == '' and head or head .. rest
-  local key, before = accept(id, name, received, record, fan == 0)
+  local kind, account = index, nil
+  if string.byte(index) == 116 then -- task
+    kind, account = string.match(index, '^(%S+) (%S+)')
+  end
+  local key, before, taken = accept(id, name, received, record, fan == 0, kind)
   if key then
-    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan)) end
-    for _ = 1, fan do add_delivery(key, received, fan) end
+    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'first', text(fan)) end
+    local hash
+    for _ = 1, fan do hash = add_delivery(key, received, fan, kind) end
+    if kind == 'announced' then call('HSET', hash, 'then', capture()) end
+    count_task(key, kind, account, fan)
     results[i] = QUEUED
   else
     at = at + 5 * fan
-    results[i] = before and {1, before} or {2, ''}
+    if kind == 'announced' then at = at + 1 + 5 * tonumber(ARGV[at]) end
+    results[i] = before and {1, before} or {taken and 3 or 2, ''}
   end
 end
 
@@ -126,5 +218,7 @@ for name, lane in pairs(loaded) do
     woken = name
   end
 end
+write_posted()
+write_tasks()
 wake()
 return results

@@ -1,12 +1,15 @@
 #!lua flags=allow-oom
 -- settle: what became of claimed deliveries.
 -- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
---   id, destination, lane, delay ms, attempt and fence as claimed, verdict (done, retry, dead, release, defer), wait ms, status, error, duration ms, the
+--   id, destination, lane, delay ms, attempt and fence as claimed, verdict (done, told, fetched, retry, dead, release,
+--   defer), wait ms, status, error, duration ms, the
 --   answer's first bytes if they are short, the attempt's record (JSON, or '' where the delivery itself
---   says all of it), 1 if the request left, 1 if the host could not be reached.
+--   says all of it), 1 if the request left, 1 if the host could not be reached, the failed attempt as the API lists it (JSON, or '').
+-- done: a postback was delivered; told: a pingback was; fetched: an announced result was, and is put.
 -- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
 -- success that ended a delivery which only waited.
 --@include lib_lane.lua
+--@include lib_tasks.lua
 --@include lib_delivery.lua
 local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ATTEMPTS_MAX, FIND_MAX, CIRCUIT_FAILS = 60, 10000, 5
@@ -56,14 +59,27 @@ local function remember(d, status, failure, duration, response, attempt)
   end
 end
 
+local FAILURES_MAX, FAILURES_MS = 20000, 7 * 86400000
+
+-- What the API lists as failed attempts, 7 days long.
+local function list_failure(d, failure)
+  local kind = string.match(d.destination, '^(p%a+back)@') or string.match(failure, '"pingback":true') and 'pingback' or 'postback'
+  for _, scope in ipairs(scopes_of(account_of(d.destination))) do
+    local key = base .. 'errors' .. scope .. ':' .. kind
+    call('XADD', key, 'MAXLEN', '~', text(FAILURES_MAX), '*', 'attempt', failure)
+    call('PEXPIRE', key, text(FAILURES_MS))
+  end
+end
+
 local VERDICT = {}
 
-function VERDICT.done(d)
-  finish(d, 'done', done_ms, dedup_ms)
+local SUCCESS = {done = true, told = true, fetched = true}
+for verdict in pairs(SUCCESS) do
+  VERDICT[verdict] = function(d) finish(d, 'done', done_ms, dedup_ms, verdict) end
 end
 
 function VERDICT.dead(d)
-  finish(d, 'dead', dead_ms, dedup_ms)
+  finish(d, 'dead', dead_ms, dedup_ms, 'dead')
 end
 
 function VERDICT.retry(d, lane, wait_ms)
@@ -91,14 +107,15 @@ end
 -- The delivery as delivery_load gives it, but what the claim told is not read again.
 local function claimed(id, destination, lane, delay_ms, attempt)
   local key = delivery_key(id)
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan', 'apart')
   if not v[1] then return nil end
   return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = lane,
-    destination = destination, attempts = attempt, delay_ms = delay_ms, fan = v[4]}
+    destination = destination, attempts = attempt, delay_ms = delay_ms, fan = v[4],
+    apart = v[5]}
 end
 
 local results = {}
-for i = 5, #ARGV, 15 do
+for i = 5, #ARGV, 16 do
   local fence, verdict, wait_ms = ARGV[i + 5], ARGV[i + 6], tonumber(ARGV[i + 7])
   local status, left, unreachable = ARGV[i + 8], ARGV[i + 13] == '1', ARGV[i + 14] == '1'
   local d = claimed(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
@@ -112,15 +129,17 @@ for i = 5, #ARGV, 15 do
     end
     VERDICT[verdict](d, lane, wait_ms)
     delivery_save(d)
+    if ARGV[i + 15] ~= '' then list_failure(d, ARGV[i + 15]) end
     result = 1
-  elseif d and verdict == 'done' and end_waiting(d) then
+  elseif d and SUCCESS[verdict] and end_waiting(d) then
     remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
-    finish(d, 'done', done_ms, dedup_ms)
+    finish(d, 'done', done_ms, dedup_ms, verdict)
     delivery_save(d)
     result = 2
   end
   results[#results + 1] = result
 end
 write_ended()
+write_tasks()
 schedule_all()
 return {until_due(), unpack(results)}

@@ -1,0 +1,79 @@
+-- lib_view: a task as the API shows it. Needs lib_lane and lib_tasks.
+-- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, done_at (0: not
+-- done), record or its head}; state is unknown, expired, queued, handed, done or failed.
+local HEAD_MAX = 65535 + 1024
+
+local function head_of(key)
+  local head = call('GETRANGE', key, 0, 1023)
+  local stop = string.find(head, '\n\n', 1, true)
+  if not stop and #head == 1024 then
+    head = call('GETRANGE', key, 0, HEAD_MAX)
+    stop = string.find(head, '\n\n', 1, true)
+  end
+  return stop and string.sub(head, 1, stop + 1)
+end
+
+local function owner_of(head) return string.match(head, '^hp%d+ %d+ %x+ @(%S+)') end
+
+-- The task ID as ACCOUNT ('': everybody) may see it, or nil: its event's key id, head, names of its destinations.
+local function find_task(id, account)
+  for _, event in ipairs({id, id .. '~f'}) do
+    local head = head_of(base .. 'event:' .. event)
+    if head then
+      if account ~= '' and owner_of(head) ~= account then return nil end
+      local names = string.match(head, '\no ([^\n]*)\n') or ''
+      local to = {}
+      for name in string.gmatch(names, '%S+') do to[#to + 1] = name end
+      return {id = event, head = head, to = to, received = string.match(head, '^hp%d+ (%d+)')}
+    end
+  end
+end
+
+-- Reads the deliveries of T that are in this partition and judges by them.
+local function judge_task(t)
+  t.deliveries, t.state, t.done_at, t.home = {}, 'done', 0, #t.to == 0
+  for _, name in ipairs(t.to) do
+    local key = base .. 'delivery:' .. t.id .. ':' .. name
+    local v = call('HMGET', key, 'state', 'apart', 'ended_at', 'lane', 'delay_ms', 'fan')
+    if v[1] then
+      t.deliveries[#t.deliveries + 1] = {id = t.id .. ':' .. name, key = key, destination = name, state = v[1], apart = v[2],
+        lane = v[4], delay_ms = tonumber(v[5]), fan = v[6]}
+      if v[2] ~= 'guest' then t.home = true end
+      t.done_at = math.max(t.done_at, tonumber(v[3] or 0))
+      local first = not v[2] or v[2] == 'guest' and not v[3]
+      if first and v[1] == 'inflight' then
+        t.state = 'handed'
+      elseif first and (v[1] == 'queued' or v[1] == 'retry') and t.state ~= 'handed' then
+        t.state = 'queued'
+      elseif v[1] == 'dead' and t.state == 'done' then
+        t.state = 'failed'
+      end
+    end
+  end
+  if t.state == 'queued' or t.state == 'handed' then t.done_at = 0 end
+  if #t.to == 0 then t.done_at = tonumber(t.received) end
+end
+
+local function is_done(t) return t.state == 'done' or t.state == 'failed' end
+
+local function is_listed(t)
+  local account = owner_of(t.head)
+  local _, path = head_facts(t.head)
+  local scope = account and '@' .. account or ''
+  for _, kind in ipairs({'ready', 'failed'}) do
+    for _, listed in ipairs({path, string.match(path, '^[^/]*')}) do
+      if call('ZSCORE', set_key(kind, scope, listed), t.id) then return true end
+    end
+  end
+end
+
+local function fetched_of(t)
+  if not t.home then return -1 end
+  return is_done(t) and not is_listed(t) and 1 or 0
+end
+
+local function view_reply(t, record)
+  return {t.state, fetched_of(t), #t.to > 0 and 1 or 0, t.received, text(t.done_at), record or t.head}
+end
+
+local NOBODY = {'unknown', -1, 0, '0', '0', ''}

@@ -1,0 +1,66 @@
+#!lua
+-- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret) and
+-- with a full count of attempts. What is still on its way is left alone.
+-- KEYS: lanes. ARGV: base, account ('': everybody's), dead retention ms, ids...
+-- Replies a view (lib_view) per id, as it was before.
+--@include lib_lane.lua
+--@include lib_tasks.lua
+--@include lib_view.lua
+local account, dead_ms = ARGV[2], tonumber(ARGV[3])
+local LOOK_MAX = 50000
+
+-- Out of the list of dead letters, if it is near one of its ends; else it stays there until it is trimmed, and whoever reads the list
+-- sees by its state that it is not dead.
+local function bury_no_more(d)
+  local list = base .. 'dead:' .. d.destination
+  for _, rank in ipairs({1, -1}) do
+    if call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', LOOK_MAX) then
+      call('LREM', list, rank, d.id)
+      return
+    end
+  end
+end
+
+-- One of several deliveries waits again: the event must outlive it, and what was kept for the others.
+local function hold_event(t, d)
+  local key = base .. 'event:' .. t.id
+  if d.fan then
+    local pending = base .. 'pending:' .. t.id
+    local keep = math.max(call('PTTL', key), tonumber(call('HGET', pending, 'keep') or 0))
+    call('HINCRBY', pending, 'n', 1)
+    if keep > 0 then call('HSET', pending, 'keep', text(keep)) end
+  end
+  call('PERSIST', key)
+end
+
+local function resend(t, d)
+  if d.state == 'dead' then bury_no_more(d) end
+  hold_event(t, d)
+  call('PERSIST', d.key)
+  call('PERSIST', base .. 'attempts:' .. d.id)
+  if string.byte(d.destination, 6) == 64 then -- fetch@<source>: the task is open again
+    count_open(nil, 1)
+    uncount_failed(dead_ms)
+    call('HSET', d.key, 'state', 'queued', 'attempts', '0')
+  else
+    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'apart', d.apart or 'resent')
+  end
+  lane_push(lane_load(d.lane), d.id, d.delay_ms, 'RPUSH')
+end
+
+local replies = {}
+for i = 4, #ARGV do
+  local t = find_task(ARGV[i], account)
+  if t then
+    judge_task(t)
+    replies[#replies + 1] = view_reply(t)
+    for _, d in ipairs(t.deliveries) do
+      if d.state == 'done' or d.state == 'dead' then resend(t, d) end
+    end
+  else
+    replies[#replies + 1] = NOBODY
+  end
+end
+write_tasks()
+schedule_all()
+return replies

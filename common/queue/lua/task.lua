@@ -1,0 +1,35 @@
+#!lua flags=allow-oom
+-- task: tasks as the API shows them; got ones count as fetched from then on.
+-- KEYS: lanes. ARGV: base, account ('': everybody's), 1 to get them (whole records, marked as fetched) or 0 to look, done
+-- retention ms, number of names, names of destinations (by them what has expired is told from what never was), ids...
+-- Replies a view (lib_view) per id.
+--@include lib_lane.lua
+--@include lib_tasks.lua
+--@include lib_view.lua
+local account, get, done_ms, names = ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local function has_expired(id)
+  if account == '' and call('EXISTS', base .. 'gone:' .. id) == 1 then return true end
+  for i = 6, 5 + names do
+    if call('EXISTS', base .. 'delivery:' .. id .. ':' .. ARGV[i]) == 1 then return true end
+  end
+end
+
+local function view(id)
+  local t = find_task(id, account)
+  if not t then
+    return has_expired(id) and {'expired', -1, 0, '0', '0', ''} or NOBODY
+  end
+  judge_task(t)
+  if not get then return view_reply(t) end
+  local has_body, path = head_facts(t.head)
+  if is_done(t) and has_body then
+    fetch_task(t.id, owner_of(t.head), path, done_ms)
+  end
+  return view_reply(t, call('GET', base .. 'event:' .. t.id))
+end
+
+local replies = {}
+for i = 6 + names, #ARGV do replies[#replies + 1] = view(ARGV[i]) end
+write_tasks()
+return replies
