@@ -74,6 +74,7 @@ class Answer:
             raw     send BODY as it is, then close
     die_on_reuse: after this reply the next request on the connection is read and the connection closed
     close: announce and do a close after the reply
+    counts: whether the sender should take it as delivered, where that is not clear from the rest
     """
 
     status: int = 200
@@ -86,6 +87,14 @@ class Answer:
     cut_at: int = None
     every: float = 0.1
     size: int = 1 << 20
+    counts: bool = None
+
+    @property
+    def delivers(self) -> bool:
+        """The whole head of a 2xx is sent in time."""
+        if self.counts is not None:
+            return self.counts
+        return 200 <= self.status < 300 and self.action in ("reply", "huge", "trickle")
 
     def render(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} Status"]
