@@ -6,4 +6,4 @@ from harness import rig
 def pytest_terminal_summary(terminalreporter):
     if rig.FIGURES:
         terminalreporter.section("faults")
-        terminalreporter.write_line(rig.table())
+        terminalreporter.write_line(rig.table(rig.FIGURES))

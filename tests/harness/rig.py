@@ -54,11 +54,26 @@ class Figures:
 FIGURES = []    # of all rigs that were judged, in order
 
 
-def table() -> str:
+def merged() -> list:
+    """FIGURES with one row for each fault: sums, the shortest gap and the longest recovery."""
+    rows = {}
+    for f in FIGURES:
+        row = rows.setdefault(f.fault, Figures(f.fault, note=0))
+        for name in ("sent", "acknowledged", "lost", "duplicates"):
+            setattr(row, name, getattr(row, name) + getattr(f, name))
+        row.shortest_gap_ms = min((x.shortest_gap_ms for x in (row, f) if x.shortest_gap_ms is not None), default=None)
+        row.recovery_s = max((x.recovery_s for x in (row, f) if x.recovery_s is not None), default=None)
+        row.note += 1
+    for row in rows.values():
+        row.note = f"{row.note} times"
+    return list(rows.values())
+
+
+def table(figures) -> str:
     """FIGURES as text."""
     head = ("fault", "sent", "acked", "lost", "dup", "gap-delay ms", "recovery s", "")
     rows = [head]
-    for f in FIGURES:
+    for f in figures:
         rows.append((f.fault, f.sent, f.acknowledged, f.lost, f.duplicates,
                      "-" if f.shortest_gap_ms is None else f"{f.shortest_gap_ms:+.2f}",
                      "-" if f.recovery_s is None else f"{f.recovery_s:.2f}", f.note))
@@ -99,12 +114,21 @@ class Rig:
         self.receiver = None
         self.dispatchers = []
         self.senders = []
-        self.kept = {}          # id -> (lane, body digest): what was sent in any way
+        self.kept = {}          # id -> (lane, body): what was sent in any way
+        self.before = {}        # the same, of the fault before
+        self.unpaced = set()    # lanes on which the gaps at the sink say nothing
         self.baseline = {}
         self.healed_at = self.recovery_s = None
         self.began = time.monotonic()
         self.probes = 0
         self.stop_watching = threading.Event()
+
+    def forget(self, fault):
+        """What was judged is forgotten: a further fault on the same running set."""
+        self.fault = fault
+        self.before, self.kept = self.kept, {}
+        self.senders, self.recovery_s = [], None
+        self.sink.reset()
 
     # -- the programs ------------------------------------------------------------------------------------
 
@@ -233,7 +257,8 @@ class Rig:
 
     # -- the judgement -----------------------------------------------------------------------------------
 
-    def judge(self, duplicates=0, may_lose=(), drained=True, timeout=30.0, gaps=True, note=""):
+    def judge(self, duplicates=0, may_lose=(), drained=True, timeout=30.0, gaps=True, note="",
+              quiet=False):
         """Stops the senders, waits for the rest, and asserts everything that must hold after any fault.
 
         DUPLICATES: at most so many. MAY_LOSE: event ids that the documentation gives up under this fault. GAPS:
@@ -244,7 +269,7 @@ class Rig:
         if drained:
             self.drain(timeout)
         snapshot = self.snapshot()
-        requests = self.sink.all()
+        requests = [r for r in self.sink.all() if r.event not in self.before]
         acknowledged = self.acknowledged()
         found = Figures(self.fault, len(self.kept), len(acknowledged), recovery_s=self.recovery_s, note=note)
         FIGURES.append(found)
@@ -252,7 +277,8 @@ class Rig:
         found.lost = len(missing)
         found.duplicates = sum(self.extra(requests).values())
         found.shortest_gap_ms = self._shortest(requests) if gaps else None
-        print(f"{self.fault}: {found}")
+        if not quiet:
+            print(f"{self.fault}: {found}")
         wrongly = sorted(set(missing) - set(may_lose))
         assert not wrongly, f"{len(wrongly)} of {len(acknowledged)} acknowledged events are lost: {wrongly[:5]}"
         assert found.duplicates <= duplicates, f"sent again: {dict(list(self.extra(requests).items())[:5])}"
@@ -301,7 +327,7 @@ class Rig:
             assert int(fields["attempts"]) >= max(numbers), (delivery, fields, numbers)
 
     def _by_lane(self, requests):
-        return oracle.by_lane([r for r in requests if self.lanes.get(r.path[1:])], lambda r: r.path[1:])
+        return oracle.by_lane([r for r in requests if self.lanes.get(r.path[1:]) and r.path[1:] not in self.unpaced], lambda r: r.path[1:])
 
     def _shortest(self, requests):
         over = [gap - self.lanes[lane] for lane, of_lane in self._by_lane(requests).items()
