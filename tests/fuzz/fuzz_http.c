@@ -113,13 +113,20 @@ static void start(void)
     buf_init(&told.answers, 1 << 20);
 }
 
+/* From an address of its own each time, and closed with a reset: ports in TIME_WAIT would run out. */
 static int dial(void)
 {
+    static uint32_t host;
+    const struct linger reset = {.l_onoff = 1};
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++host % 0xfffff0);
     const char *address = http_server_addr(server);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     to.sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    INSIST(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    INSIST(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    INSIST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
 }
