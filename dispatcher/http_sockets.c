@@ -52,8 +52,8 @@ static struct watch *watch_of(struct http_sockets *s, int fd)
     size_t i = (size_t)fd;
     if (i >= s->cap) {
         size_t cap = i < 64 ? 64 : i * 2;
-        s->watches = xrealloc(s->watches, cap, sizeof(*s->watches));
-        memset(s->watches + s->cap, 0, (cap - s->cap) * sizeof(*s->watches));
+        s->watches = xrealloc(s->watches, cap, sizeof(struct watch *));
+        memset(s->watches + s->cap, 0, (cap - s->cap) * sizeof(struct watch *));
         s->cap = cap;
     }
     if (!s->watches[i]) {

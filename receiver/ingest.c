@@ -168,6 +168,7 @@ void ingest_free(struct ingest *in)
     while (in->first) { /* the queue is gone: nobody will call back for them */
         struct request *r = in->first;
         leave_line(r);
+        assert(in->first != r);
         request_free(r);
     }
     while (in->pool) {

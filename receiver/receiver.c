@@ -144,7 +144,7 @@ static void log_listening(const char *addr, const char *purpose)
 static enum err open_workers(struct receiver *r, struct error *e)
 {
     unsigned n = r->conf->receiver.threads;
-    r->workers = xcalloc(n, sizeof *r->workers);
+    r->workers = xcalloc(n, sizeof(struct worker *));
     struct worker_setup setup = {
         .listen = r->conf->receiver.listen,
         .conf = r->conf,

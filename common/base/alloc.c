@@ -23,7 +23,7 @@ void *xrealloc(void *ptr, size_t n, size_t size)
 {
     if (size && n > SIZE_MAX / size)
         out_of_memory();
-    if (n == 0) {
+    if (n == 0 || size == 0) {
         free(ptr);
         return NULL;
     }

@@ -61,7 +61,7 @@ static inline struct slice slice_skip(struct slice s, size_t n)
 {
     if (n > s.len)
         n = s.len;
-    return (struct slice){s.ptr ? s.ptr + n : NULL, s.len - n};
+    return (struct slice){n ? s.ptr + n : s.ptr, s.len - n};
 }
 
 /* Cuts the part before the first C off *REST and returns it; *REST is left behind C. Without a C

@@ -17,7 +17,7 @@ const char *config_prefix_fault(struct slice redis_prefix)
 {
     for (size_t i = 0; i < redis_prefix.len; i++) {
         unsigned char c = (unsigned char)redis_prefix.ptr[i];
-        if (c >= 0x80 || !(isalnum(c) || memchr("_.:-", c, 4)))
+        if (c >= 0x80 || !(isalnum(c) || (c && strchr("_.:-", c))))
             return "may hold only letters, digits, '_', '.', ':' and '-'";
     }
     return NULL;

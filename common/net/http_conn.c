@@ -161,9 +161,10 @@ static void start_linger(struct conn *c)
     conn_set_deadline(c, DEADLINE_LINGER, LINGER_US);
 }
 
-/* The answer has left. */
+/* The answer has left. Whoever calls has C busy, and frees it if it is dead. */
 static void finish_write(struct conn *c)
 {
+    assert(c->busy);
     bool unread = c->cut_off || conn_input_len(c) > 0;
     if (c->close_after && unread && !c->eof) {
         start_linger(c); /* closing now would reset the connection, and the answer be lost */
@@ -172,7 +173,7 @@ static void finish_write(struct conn *c)
     if (c->close_after || (c->eof && !unread)) {
         if (c->secure)
             tls_bufferevent_bye(c->bev);
-        conn_kill(c);
+        c->dead = true;
         return;
     }
     c->state = CONN_IDLE;

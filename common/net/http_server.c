@@ -198,6 +198,7 @@ static enum err listen_on(struct http_server *s, const char *text, struct error 
     enum err rc = resolve(text, &ai, e);
     if (rc != OK)
         return rc;
+    assert(ai);
     unsigned flags =
         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT;
     s->listener = evconnlistener_new_bind(s->base, on_accept, s, flags, BACKLOG, ai->ai_addr,

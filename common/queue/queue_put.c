@@ -62,7 +62,7 @@ struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct conf
     buf_init(&q->names, RECORD_HEAD_MAX);
     buf_init(&q->key, 1024);
     q->partitions = conf->redis.partitions;
-    q->open = xcalloc(q->partitions, sizeof *q->open);
+    q->open = xcalloc(q->partitions, sizeof(struct batch *));
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
     return q;
 }
