@@ -13,11 +13,12 @@
 #include "common/queue/record.h"
 
 struct config;
+struct loop;
 struct queue_tasks;
 struct redis;
 
-#define TASKS_LIST_MAX 1000      /* most that a list returns in one call */
-#define TASKS_OFFSET_MAX 1000000 /* deepest page */
+#define TASKS_LIST_MAX 1000     /* most that a list returns in one call */
+#define TASKS_OFFSET_MAX 100000 /* deepest page */
 #define TASKS_RESEND_MAX 100
 
 enum task_state {
@@ -49,7 +50,7 @@ struct task_scope {
 typedef void (*tasks_fn)(void *ctx, enum err rc, const struct task *tasks, size_t count);
 
 /* REDIS is borrowed and must be freed before the queue_tasks (which ends what is pending); CONF is referenced. */
-struct queue_tasks *queue_tasks_new(struct redis *redis, struct config *conf);
+struct queue_tasks *queue_tasks_new(struct loop *l, struct redis *redis, struct config *conf);
 void queue_tasks_free(struct queue_tasks *q);
 void queue_tasks_set_config(struct queue_tasks *q, struct config *conf);
 

@@ -141,26 +141,45 @@ static enum err read_property(struct slice line, struct buf *headers, struct eve
     return OK;
 }
 
-enum err record_read(struct slice key, struct slice record, struct buf *scratch, struct event *e)
+/* Reads up to the empty line; *REST is what follows it. */
+static enum err read_head(struct slice key, struct slice *rest, struct buf *scratch,
+                          struct event *e, uint64_t *plain_len, char *flag)
 {
-    uint64_t plain_len = 0;
-    char flag = 0;
     *e = (struct event){.id = key};
     buf_reset(scratch);
-    struct slice rest = record;
-    enum err rc = read_first_line(slice_cut(&rest, '\n'), e, &plain_len, &flag);
+    enum err rc = read_first_line(slice_cut(rest, '\n'), e, plain_len, flag);
     while (rc == OK) {
-        if (rest.len == 0)
+        if (rest->len == 0)
             return ERR_INVALID; /* the empty line never came */
-        struct slice line = slice_cut(&rest, '\n');
+        struct slice line = slice_cut(rest, '\n');
         if (line.len == 0)
             break;
         rc = read_property(line, scratch, e);
     }
+    e->has_body = *flag != 'n';
+    return rc;
+}
+
+enum err record_read_head(struct slice key, struct slice head, struct buf *scratch, struct event *e)
+{
+    uint64_t plain_len = 0;
+    char flag = 0;
+    enum err rc = read_head(key, &head, scratch, e, &plain_len, &flag);
+    if (rc == OK && scratch->failed)
+        rc = ERR_TOO_BIG;
+    e->headers = buf_slice(scratch);
+    return rc;
+}
+
+enum err record_read(struct slice key, struct slice record, struct buf *scratch, struct event *e)
+{
+    uint64_t plain_len = 0;
+    char flag = 0;
+    struct slice rest = record;
+    enum err rc = read_head(key, &rest, scratch, e, &plain_len, &flag);
     if (rc != OK)
         return rc;
     size_t head = scratch->len;
-    e->has_body = flag != 'n';
     e->body = rest;
     if (flag == 'p')
         rc = packer_unpack(rest, plain_len, scratch);

@@ -69,6 +69,7 @@ end
 
 local function fetched_of(t)
   if not t.home then return -1 end
+  if string.sub(t.id, -2) == '~f' then return 0 end -- only announced: there is no result
   return is_done(t) and not is_listed(t) and 1 or 0
 end
 

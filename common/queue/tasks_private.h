@@ -1,0 +1,58 @@
+/* tasks_private - what the files of queue_tasks share: a call to all partitions and its end.   [wiring]
+ */
+#ifndef COMMON_QUEUE_TASKS_PRIVATE_H
+#define COMMON_QUEUE_TASKS_PRIVATE_H
+
+#include "common/queue/args.h"
+#include "common/queue/queue_tasks.h"
+#include "common/redis/redis.h"
+
+#define TASKS_ARGS_MAX ((size_t)16 << 20)
+
+struct queue_tasks {
+    struct loop *loop;
+    struct redis *redis; /* borrowed */
+    struct config *conf; /* referenced */
+    unsigned partitions;
+    struct redis_script task, resend, ready, posted, counts, setting;
+};
+
+/* One call: asked of every partition, ended once when all have answered. The kinds of calls begin with it. */
+struct tasks_call {
+    struct queue_tasks *q;
+    size_t waiting; /* answers, and 1 while it is being sent */
+    enum err rc;
+    /* Takes over what one partition replied (of kind REDIS_LIST or REDIS_INT). False: not as it should be. */
+    bool (*on_reply)(struct tasks_call *c, const struct redis_reply *r);
+    /* Tells the caller and frees C. */
+    void (*on_end)(struct tasks_call *c);
+};
+
+void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q);
+/* Runs SCRIPT in every partition; TAIL are its arguments but the base, which stands in front. */
+void tasks_call_script(struct tasks_call *c, const struct redis_script *script, struct args *tail);
+/* Sends the command VERB <base>KEY TAIL... to PARTITION. */
+void tasks_call_command(struct tasks_call *c, unsigned partition, const char *verb, const char *key,
+                        struct args *tail);
+/* Everything was sent: from here on the call may end, in a later turn. */
+void tasks_call_sent(struct tasks_call *c);
+
+/* A task as one partition, or all so far, know it. Owns its texts. */
+struct task_entry {
+    char *id, *record; /* NULL if there is none */
+    size_t record_len;
+    enum task_state state;
+    int fetched; /* 1, 0, or -1: not known */
+    bool has_hooks;
+    wall_ms accepted_at, done_at, listed_at;
+    struct buf scratch;
+};
+
+/* Takes VIEW (lib_view.lua) into E, which may hold what other partitions said. False if it has not that shape. */
+bool task_entry_merge(struct task_entry *e, const struct redis_reply *view);
+/* Tells COUNT entries to FN; WHOLE: their records have bodies. Entries that cannot be read are told as unknown. */
+void task_entries_tell(struct task_entry *entries, size_t count, bool whole, tasks_fn fn,
+                       void *ctx);
+void task_entries_free(struct task_entry *entries, size_t count);
+
+#endif
