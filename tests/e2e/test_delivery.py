@@ -171,6 +171,31 @@ def test_a_signature_per_attempt_and_one_id(stack):
     assert int(second.header("webhook-timestamp")) > int(first.header("webhook-timestamp"))
 
 
+def test_the_secret_is_the_one_at_acceptance(stack):
+    """Accepted before a rotation: signed with the old secret, as long as it is listed."""
+    old, new = "the-old-secret-0123", "the-new-secret-0123"
+    sink = stack.downstream()
+    conf = config.simple(stack.redis.url, sink.url(), sign={"scheme": "serphouse", "secrets": [old]}, retry=FAST)
+    receiver = stack.receiver(conf)
+    receiver.send("before")
+    conf["destinations"]["out"]["sign"]["secrets"] = [new, old]
+    receiver.reload(conf)
+    receiver.send("after")
+    sink.on(None, 500, 500, 200)
+    dispatcher = stack.dispatcher(conf)
+    sink.wait_count(4)
+    signed = {(r.event, next(name for name, secret in (("old", old), ("new", new))
+                             if r.header("x-serphouse-signature") == sign.hex_mac(secret, r.body))) for r in sink.all()}
+    assert signed == {("before", "old"), ("after", "new")}, "also when it is tried again"
+    dispatcher.term()
+    dispatcher.wait()
+    receiver.send("last")
+    conf["destinations"]["out"]["sign"]["secrets"] = ["a-third-secret-0123"]
+    stack.dispatcher(conf)
+    last = sink.wait_count(5)[-1]
+    assert last.header("x-serphouse-signature") == sign.hex_mac("a-third-secret-0123", last.body), "its own is gone"
+
+
 # -- outcomes ------------------------------------------------------------------------------------------------
 
 

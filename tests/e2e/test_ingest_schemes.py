@@ -32,6 +32,20 @@ def test_a_signed_scheme(stack, scheme):
     assert queued(stack) == 1
 
 
+def test_every_bit_of_a_signature_counts(stack):
+    """Also behind a zero byte, where a comparison of strings would end."""
+    receiver = make(stack, {"in": scheme_source("serphouse")})
+    bodies = (f'{{"id": "n{n}"}}'.encode() for n in range(10000))
+    body = next(b for b in bodies if sign.hex_mac(SECRET, b).startswith("00"))
+    good = bytes.fromhex(sign.hex_mac(SECRET, body))
+    for at in range(len(good)):
+        for bit in (0x01, 0x80):
+            wrong = good[:at] + bytes([good[at] ^ bit]) + good[at + 1:]
+            refused(receiver.post("/in/in", body, {"x-serphouse-signature": wrong.hex()}), 401, "invalid_signature")
+    assert queued(stack) == 0
+    accepted(receiver.post("/in/in", body, {"x-serphouse-signature": good.hex()}))
+
+
 @pytest.mark.parametrize("scheme", sign.SIGNED)
 def test_a_second_signature_header_is_refused(stack, scheme):
     receiver = make(stack, {"in": scheme_source(scheme)})

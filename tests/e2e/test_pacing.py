@@ -11,6 +11,7 @@ import pytest
 
 from harness import config, oracle
 from harness.downstream import Answer
+from harness.proxy import Proxy
 from harness.wait import stays, wait_for
 
 
@@ -300,3 +301,32 @@ def test_pacing_survives_the_death_of_a_dispatcher(stack):
     requests = sink.wait_events(ids, 30)
     oracle.assert_paced(requests, 50)
     assert len(requests) <= len(ids) + 2, "at most the one in flight of each is sent again"
+
+
+def test_a_claim_whose_reply_comes_late_is_not_sent(stack):
+    """When its send window is over another may send on the lane: it goes back, its attempt unspent."""
+    sink = stack.downstream()
+    conf = config.simple(stack.redis.url, sink.url(), delay_ms=50, connect_timeout_ms=100)
+    receiver = stack.receiver(conf)
+    proxy = Proxy(("127.0.0.1", stack.redis.port))
+    try:
+        conf["redis"] = {"url": f"redis://127.0.0.1:{proxy.port}/0", "timeout_ms": 10000}
+        stack.dispatcher(conf)
+        proxy.down.held = True
+        receiver.send("a")
+        wait_for(lambda: "a:out" in stack.keys.inflight(), 5, "the claim")
+        fence = int(stack.keys.delivery("a:out")["fence"])
+        closes = int(stack.keys.lane("out")["until"])
+        wait_for(lambda: redis_us(stack) > closes, 5, "its window to close")
+        proxy.heal()
+        (request,) = sink.wait_count(1)
+        done = wait_for(lambda: (d := stack.keys.delivery("a:out"))["state"] == "done" and d, 5, "the delivery")
+    finally:
+        proxy.close()
+    assert int(done["fence"]) > fence and request.attempt == 1
+
+
+def redis_us(stack) -> int:
+    """Redis' own clock."""
+    seconds, us = stack.redis.client().time()
+    return seconds * 1000000 + us

@@ -1,11 +1,13 @@
-"""The queue's scripts, called as the programs call them, on a private Redis."""
+"""The queue's scripts, called as the programs call them, on a private Redis. HOOKPACE_SCRIPTS names another directory
+of them (scripts/mutations)."""
 
+import os
 import re
 import time
 from collections import namedtuple
 from pathlib import Path
 
-LUA = Path(__file__).resolve().parents[2] / "common/queue/lua"
+LUA = Path(os.environ.get("HOOKPACE_SCRIPTS") or Path(__file__).resolve().parents[2] / "common/queue/lua")
 
 Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret fence window_ms report wait_us record")
 EARLY_US = 8000

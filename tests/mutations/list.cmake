@@ -1,0 +1,178 @@
+# Mistakes that the tests must find, one a build (-DHOOKPACE_MUTATION=<name>); scripts/mutations builds and judges them.
+#
+#   mutation(NAME "what is wrong" TESTS test... EDIT file [[what stands there, once]] [[what stands there instead]])
+#
+# An edit that no longer fits its file fails the build: bring it up to date with the file.
+
+# --- nothing acknowledged is lost ---
+
+mutation(ack_early "the receiver answers 200 before Redis answered"
+  TESTS tests/faults/test_promises.py::test_redis_stopped_and_killed_in_mid_request
+  EDIT receiver/ingest.c
+  [[    wait_in_line(r);
+    intake_clear(]]
+  [[    http_set_ctx(r->http, NULL);
+    respond_accepted(r->http, now, event.id, false, &r->in->scratch);
+    r->http = NULL;
+    wait_in_line(r);
+    intake_clear(]])
+
+mutation(pop_without_inflight "claim pops without a record in inflight"
+  TESTS tests/queue/test_claim.py::test_what_kills_its_dispatcher_each_time_ends_dead
+        tests/faults/test_promises.py::test_dispatcher_killed_with_work_in_hand
+  EDIT common/queue/lua/claim.lua
+  [[if #leases > 0 then call('ZADD', base .. 'inflight', unpack(leases)) end]]
+  [[]])
+
+mutation(lease_never_ends "expired leases are not put back"
+  TESTS tests/queue/test_claim.py::test_an_expired_lease_puts_it_back
+  EDIT common/queue/lua/claim.lua
+  [[call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms,]]
+  [[call('ZRANGEBYSCORE', base .. 'inflight', '-inf', 0,]])
+
+mutation(dedup_off "a repeat is queued again"
+  TESTS tests/queue/test_put.py::test_same_id_and_body_is_a_repeat
+        tests/e2e/test_ingest_identity.py::test_a_repeat_is_answered_and_not_queued
+  EDIT common/queue/lua/put.lua
+  [[if known == same and]]
+  [[if false and]]
+  EDIT common/queue/lua/put.lua
+  [[    if before then return nil, before end
+  end
+  local key = store_revision]]
+  [[  end
+  local key = store_revision]])
+
+mutation(no_wake "put does not tell who waits"
+  TESTS tests/queue/test_put.py::test_wake_is_published_when_a_lane_gets_its_first_work
+  EDIT common/queue/lua/put.lua
+  [[    woken = name
+  end
+end
+wake()]]
+  [[  end
+end
+wake()]])
+
+mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cannot be emptied"
+  TESTS tests/queue/test_put.py::test_refused_when_memory_is_full_and_drains_all_the_same
+  EDIT common/queue/lua/settle.lua
+  [[#!lua flags=allow-oom]]
+  [[#!lua]])
+
+mutation(done_stays "what is done never expires"
+  TESTS tests/queue/test_settle.py::test_done_expires_with_its_event_and_attempts
+  EDIT common/queue/lua/lib_delivery.lua
+  [[  call('PEXPIRE', d.key, text(keep_ms))
+]]
+  [[]])
+
+# --- pacing ---
+
+mutation(pace_at_claim "the lane's clock is set at the claim alone; windows and reports are ignored"
+  TESTS tests/queue/test_claim.py::test_paced_lane_gives_one_and_waits_for_the_report
+        tests/faults/test_promises.py::test_pace_over_three_dispatchers_with_slow_connections
+  EDIT common/queue/lua/claim.lua
+  [[  lane.open = lane.open + 1
+  if now + l.window * 1000 > lane['until'] or lane.open == 1 then
+    lane['until'] = now + l.window * 1000
+  end
+  if d.delay_ms > 0 then lane.holder = fence end
+]]
+  [[  lane.sent = now + wait
+]]
+  EDIT common/queue/lua/sent.lua
+  [[if at > lane.sent then lane.sent = at end]]
+  [[]])
+
+mutation(late_report_counts "reports of claims whose lease ran out still count"
+  TESTS tests/queue/test_claim.py::test_a_report_that_comes_after_the_lease_opens_the_lane_for_nobody
+  EDIT common/queue/lua/sent.lua
+  [[ and claim[3] == 'inflight' then]]
+  [[ then]])
+
+mutation(window_ignored "a request leaves although its send window is over"
+  TESTS tests/e2e/test_pacing.py::test_a_claim_whose_reply_comes_late_is_not_sent
+  EDIT dispatcher/deliver.c
+  [[    if (now >= d->send_until)
+        return END_WINDOW_OVER;
+]]
+  [[]])
+
+mutation(silent_resend "libcurl may send a request again on its own"
+  TESTS tests/e2e/test_delivery_faults.py::test_a_kept_connection_that_dies_is_not_resent_on
+  EDIT dispatcher/http_call.c
+  [[    if (call->passes++)]]
+  [[    if (call->passes++ > 1000)]])
+
+mutation(transfer_to_head "what must wait keeps its place instead of going to the tail"
+  TESTS tests/queue/test_claim.py::test_next_one_that_must_wait_goes_to_the_tail_once_per_send
+  EDIT common/queue/lua/claim.lua
+  [[call('LMOVE', lane.queue, lane.queue, 'LEFT', 'RIGHT')]]
+  [[call('LMOVE', lane.queue, lane.queue, 'LEFT', 'LEFT')]])
+
+# --- one owner, and what was captured ---
+
+mutation(no_fence "settle does not compare the fence"
+  TESTS tests/queue/test_claim.py::test_an_expired_lease_puts_it_back
+        "tests/faults/test_promises.py::test_dispatcher_stopped_past_its_lease[500]"
+  EDIT common/queue/lua/settle.lua
+  [[if d and d.state == 'inflight' and d.fence == fence then]]
+  [[if d and d.state == 'inflight' then]])
+
+mutation(release_spends_attempt "an attempt that was not made is counted"
+  TESTS tests/queue/test_settle.py::test_release_goes_back_to_the_head_with_its_attempt
+  EDIT common/queue/lua/settle.lua
+  [[function VERDICT.release(d, lane, wait_ms)
+  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))]]
+  [[function VERDICT.release(d, lane, wait_ms)]])
+
+mutation(current_secret "signed with the newest secret instead of the one at acceptance"
+  TESTS tests/e2e/test_delivery.py::test_the_secret_is_the_one_at_acceptance
+  EDIT dispatcher/request.c
+  [[size_t secret = scheme_find_secret(rules->sign, in->secret_id);]]
+  [[size_t secret = 0;]])
+
+mutation(retry_after_ignored "Retry-After is ignored"
+  TESTS "tests/e2e/test_delivery.py::test_retry_after_is_honoured[seconds]"
+  EDIT dispatcher/deliver.c
+  [[r ? retry_after_ms(r->retry_after, clock_wall_ms()) : -1]]
+  [[-1]])
+
+# --- what comes from outside ---
+
+mutation(prefix_compare "signatures are compared by their first bytes"
+  TESTS tests/e2e/test_ingest_schemes.py::test_every_bit_of_a_signature_counts
+  EDIT common/crypto/crypto.c
+  [[CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0]]
+  [[strncmp(a.ptr, b.ptr, 16) == 0]])
+
+mutation(compare_to_nul "signatures are compared as strings, up to the first zero byte"
+  TESTS tests/e2e/test_ingest_schemes.py::test_every_bit_of_a_signature_counts
+  EDIT common/crypto/crypto.c
+  [[CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0]]
+  [[strncmp(a.ptr, b.ptr, a.len) == 0]])
+
+mutation(old_timestamps "timestamps are not judged"
+  TESTS "tests/e2e/test_ingest_schemes.py::test_old_timestamps[stripe]"
+  EDIT common/webhook/scheme_verify.c
+  [[(age > tolerance || age < -tolerance)]]
+  [[age > tolerance && age < -tolerance]])
+
+mutation(no_inflate_limit "gzip may inflate to any size"
+  TESTS tests/e2e/test_ingest_bodies.py::test_limits
+  EDIT common/gzip/gzip.c
+  [[if (n > g->max_out - g->out)]]
+  [[if (n > SIZE_MAX - g->out)]])
+
+mutation(no_egress_check "addresses are not judged before connecting"
+  TESTS "tests/e2e/test_delivery_faults.py::test_denied_addresses_are_not_connected_to[127.0.0.1]"
+  EDIT dispatcher/targets.c
+  [[return egress_allows(&s->egress, a, false);]]
+  [[return a != NULL;]])
+
+mutation(redirect_is_success "a redirect counts as delivered"
+  TESTS "tests/e2e/test_delivery.py::test_anything_else_is_retried[302]"
+  EDIT dispatcher/outcome.c
+  [[status <= 299]]
+  [[status <= 399]])
