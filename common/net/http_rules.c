@@ -228,7 +228,7 @@ enum http_scan_verdict http_scan(struct http_scan *s, struct slice bytes,
         *fault = scan_step(s, bytes, max->uri_max);
         bool too_large = s->headers_at && (s->pos - s->headers_at > max->headers_max ||
                                            s->headers > max->header_count_max);
-        if (*fault == FAULT_NONE && too_large)
+        if (too_large) /* also before what is illegal behind the limit: a piece less would not show it */
             *fault = FAULT_HEADERS_TOO_LARGE;
         if (ending && *fault == FAULT_NONE)
             return SCAN_DONE;
