@@ -46,13 +46,9 @@ mutation(dedup_off "a repeat is queued again"
 mutation(no_wake "put does not tell who waits"
   TESTS tests/queue/test_put.py::test_wake_is_published_when_a_lane_gets_its_first_work
   EDIT common/queue/lua/put.lua
-  [[    woken = name
-  end
-end
-wake()]]
-  [[  end
-end
-wake()]])
+  [['lanes', look, name)
+    woken = name]]
+  [['lanes', look, name)]])
 
 mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cannot be emptied"
   TESTS tests/queue/test_put.py::test_refused_when_memory_is_full_and_drains_all_the_same
@@ -63,8 +59,7 @@ mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cann
 mutation(done_stays "what is done never expires"
   TESTS tests/queue/test_settle.py::test_done_expires_with_its_event_and_attempts
   EDIT common/queue/lua/lib_delivery.lua
-  [[  call('PEXPIRE', d.key, text(keep_ms))
-]]
+  [[call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))]]
   [[]])
 
 # --- pacing ---
