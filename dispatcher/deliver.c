@@ -2,13 +2,13 @@
 
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
-#include "common/base/log.h"
 #include "common/base/metrics.h"
-#include "common/crypto/crypto.h"
 #include "common/net/loop.h"
+#include "dispatcher/fetch.h"
 #include "dispatcher/flight.h"
 #include "dispatcher/outcome.h"
 #include "dispatcher/pace_guard.h"
+#include "dispatcher/report.h"
 #include "dispatcher/targets.h"
 
 #include <assert.h>
@@ -22,6 +22,7 @@ struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
     struct metrics *metrics;
     struct queue_take *queue;
+    struct pull *pull;
     struct target_set *targets;
     struct target_set *retired; /* replaced by a reload, attempts still under way */
     struct loop_timer *waiting; /* looks at what waits for its turn */
@@ -131,89 +132,36 @@ static void take_turn(struct flight *f)
 
 /* ---- settling: the only way out ---- */
 
-static double random_share(void)
-{
-    uint32_t r;
-    crypto_random(&r, sizeof r);
-    return (double)r / (double)UINT32_MAX;
-}
-
-static void tell(const struct delivery *d, const struct outcome *o, enum attempt_end end,
-                 int status)
-{
-    if (o->verdict == SETTLE_DEAD)
-        LOG_RARELY(LL_WARN, "delivery.dead", LS("delivery", d->id),
-                   LSL("destination", d->destination), LI("attempt", d->attempt),
-                   LI("status", status), LS("error", o->error));
-    else if (o->verdict == SETTLE_RETRY)
-        LOG_RARELY(LL_INFO, "attempt.failed", LS("delivery", d->id),
-                   LSL("destination", d->destination), LI("attempt", d->attempt),
-                   LI("status", status), LS("error", o->error));
-    else if (end == END_UNREADABLE)
-        LOG_RARELY(LL_ERROR, "delivery.unreadable", LS("delivery", d->id),
-                   LS("reason", "its event is gone or in a format of another version"));
-    else if (end == END_UNCONFIGURED)
-        LOG_RARELY(LL_WARN, "delivery.unconfigured", LS("delivery", d->id),
-                   LSL("destination", d->destination));
-    else if (end == END_LOCAL)
-        LOG_RARELY(LL_ERROR, "attempt.local_error", LS("delivery", d->id),
-                   LS("reason", "out of descriptors or memory"));
-}
-
-static void count(const struct flight *f, const struct outcome *o)
-{
-    if (!f->target)
-        return;
-    metric_add(f->target->results[o->verdict], 1);
-    if (o->verdict != SETTLE_DONE)
-        return;
-    wall_ms took = clock_wall_ms() - f->delivery->accepted_at;
-    metric_observe(f->target->latency, took > 0 ? (double)took / 1000 : 0);
-}
-
-static int64_t wait_after(const struct flight *f, const struct outcome *o,
-                          const struct http_result *r)
-{
-    if (o->verdict == SETTLE_RETRY) {
-        int64_t after = r ? retry_after_ms(r->retry_after, clock_wall_ms()) : -1;
-        return retry_wait_ms(&f->target->schedule, f->delivery->attempt, random_share(), after);
-    }
-    return f->wait_ms > o->wait_ms ? f->wait_ms : o->wait_ms;
-}
-
-/* Ends F with END; R is what the HTTP client reported, NULL if it was not asked or gave no answer.
- */
-static void settle(struct flight *f, enum attempt_end end, const struct http_result *r)
+/* Ends F with END and what outcome_judge asks for (STATUS); R is what the HTTP client reported, NULL if it was not
+ * asked or gave no answer. */
+static void settle_as(struct flight *f, enum attempt_end end, int status,
+                      const struct http_result *r)
 {
     struct deliver *e = f->engine;
-    struct delivery *d = f->delivery;
     struct target *t = f->target;
-    int status = r ? r->status : 0;
-    bool left = f->target && retry_is_left(&f->target->schedule, d->attempt);
+    bool left = t && retry_is_left(&t->schedule, f->delivery->attempt);
     struct outcome o = outcome_judge(end, status, left);
-    tell(d, &o, end, status);
-    count(f, &o);
-    struct settlement s = {
-        .verdict = o.verdict,
-        .wait_ms = wait_after(f, &o, r),
-        .status = status,
-        .error = slice_str(o.error),
-        .response = r ? r->response : slice_make(NULL, 0),
-        .duration_ms = r ? r->duration_ms : 0,
-        .was_sent = f->was_sent,
-        .unreachable = o.unreachable,
-    };
+    report_tell(f->delivery, &o, end, r ? r->status : 0);
+    report_count(f, &o);
+    struct settlement s = report_settlement(f, &o, r);
+    struct fetch *fetch = f->fetch;
     if (t && f->is_waiting)
         turns_take(&t->turns, f);
     if (t && f->is_running)
-        end_turn(e, t, d, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
+        end_turn(e, t, f->delivery, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
     if (t)
         target_release(t, e);
+    queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);
+    fetch_free(fetch); /* R may be its */
     flight_end(&e->flights, f);
-    queue_take_settle(e->queue, d, &s);
     ask_for_more(e);
     if (e->draining && e->flights.count == 0)
         loop_defer(e->loop, call_idle, e);
+}
+
+static void settle(struct flight *f, enum attempt_end end, const struct http_result *r)
+{
+    settle_as(f, end, r ? r->status : 0, r);
 }
 
 /* ---- from claim to request ---- */
@@ -230,11 +178,9 @@ static enum attempt_end end_of_building(enum request_verdict v)
     }
 }
 
-static void start(struct flight *f)
+static void send_request(struct flight *f)
 {
     struct delivery *d = f->delivery;
-    f->is_running = true;
-    f->target->running++;
     struct request *q = &f->request;
     struct request_input in = {.event = &d->event,
                                .delivery_id = slice_str(d->id),
@@ -254,6 +200,33 @@ static void start(struct flight *f)
     f->call = http_send(f->target->profile, &parts, f);
     if (!f->call)
         settle(f, END_LOCAL, NULL);
+}
+
+static void on_fetch_known(void *ctx, enum attempt_end end)
+{
+    struct flight *f = ctx;
+    if (end == END_ANSWERED)
+        send_request(f);
+    else
+        settle(f, end, NULL);
+}
+
+static void on_fetch_over(void *ctx, enum attempt_end end, int status, const struct http_result *r)
+{
+    settle_as(ctx, end, status, r);
+}
+
+static void start(struct flight *f)
+{
+    struct target *t = f->target;
+    f->is_running = true;
+    t->running++;
+    if (!t->source) {
+        send_request(f);
+        return;
+    }
+    struct fetch_handler handler = {.on_known = on_fetch_known, .on_over = on_fetch_over, .ctx = f};
+    f->fetch = fetch_new(f->engine->pull, f->delivery, t->source, t->set->conf, &handler);
 }
 
 static void on_hold_over(void *ctx)
@@ -354,7 +327,10 @@ static void on_done(void *ctx, const struct http_result *r)
     f->call = NULL;
     if (r->end == END_ANSWERED && r->status / 100 == 2)
         FAULT_POINT("resp_2xx");
-    settle(f, r->end, r);
+    if (f->fetch && r->body)
+        fetch_take(f->fetch, r);
+    else
+        settle(f, r->end, r);
 }
 
 /* ---- reload, drain, end ---- */
@@ -446,6 +422,11 @@ void deliver_set_queue(struct deliver *e, struct queue_take *queue)
 {
     e->queue = queue;
     ask_for_more(e);
+}
+
+void deliver_set_pull(struct deliver *e, struct pull *pull)
+{
+    e->pull = pull;
 }
 
 void deliver_free(struct deliver *e)

@@ -7,6 +7,9 @@
  * The moment at which a request leaves is the one that counts: may_send() is asked right before it,
  * when the connection stands, and says no if the claim's window is over, the lane was sent on too
  * recently, or a drain began.
+ *
+ * The delivery of an announcement goes a longer way: before the request it is looked up where its result goes, and
+ * after a 2xx the result is looked at and put into the queue (fetch.h).
  */
 #ifndef DISPATCHER_DELIVER_H
 #define DISPATCHER_DELIVER_H
@@ -18,6 +21,7 @@ struct config;
 struct deliver;
 struct loop;
 struct metrics;
+struct pull;
 
 /* METRICS borrowed, CONF referenced. ERR_UNAVAIL if the HTTP library cannot start. */
 enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metrics,
@@ -26,6 +30,8 @@ enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metric
 void deliver_free(struct deliver *e);
 /* Where claims come from and results go; before the first claim. Borrowed. */
 void deliver_set_queue(struct deliver *e, struct queue_take *queue);
+/* By which results are fetched; before the first claim. Borrowed. */
+void deliver_set_pull(struct deliver *e, struct pull *pull);
 /* take_handler.on_claimed, with the engine as CTX. */
 void deliver_claimed(void *ctx, struct delivery *d);
 

@@ -10,6 +10,7 @@
 #include "common/redis/redis.h"
 #include "dispatcher/deliver.h"
 #include "dispatcher/listener.h"
+#include "dispatcher/pull.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct deliver *engine;
     struct redis *redis;
     struct queue_take *queue;
+    struct pull *pull;
     struct redis_sub *wakes;
     struct listener *listener;
     struct loop_timer *drain_end, *settle_check;
@@ -157,6 +159,7 @@ static void on_reload_signal(void *ctx, int signo)
     }
     program_tell_restart("dispatcher.listen", d->conf->dispatcher.listen, conf->dispatcher.listen);
     queue_take_set_config(d->queue, conf);
+    pull_set_config(d->pull, conf);
     listener_set_config(d->listener, conf);
     config_unref(d->conf);
     d->conf = conf;
@@ -191,6 +194,8 @@ static enum err begin(struct dispatcher *d, struct error *e)
     struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
     d->queue = queue_take_new(d->loop, d->redis, d->conf, d->metrics, &handler);
     deliver_set_queue(d->engine, d->queue);
+    d->pull = pull_new(d->loop, d->conf, d->name);
+    deliver_set_pull(d->engine, d->pull);
     subscribe(d);
     d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
     d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);
@@ -216,12 +221,17 @@ static void end(struct dispatcher *d)
     if (d->wakes)
         redis_sub_free(d->wakes);
     deliver_free(d->engine);
+    if (d->pull) {
+        run_deferred(d); /* what is to be put is given to the connection, which ends it */
+        pull_close(d->pull);
+    }
     if (d->queue)
         queue_take_on_lost(d->queue); /* from here on it asks nothing of Redis */
     if (d->redis)
         redis_free(d->redis);
     run_deferred(d);
     queue_take_free(d->queue);
+    pull_free(d->pull);
     loop_timer_free(d->drain_end);
     loop_timer_free(d->settle_check);
     metrics_free(d->metrics);

@@ -33,6 +33,7 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     f->delivery = d;
     f->target = NULL;
     f->call = NULL;
+    f->fetch = NULL;
     f->was_sent = f->is_running = f->is_waiting = false;
     f->wait_ms = 0;
     f->prev = NULL;
@@ -53,8 +54,9 @@ static void destroy(struct flight *f)
     free(f);
 }
 
-void flight_end(struct flights *l, struct flight *f)
+struct delivery *flight_leave(struct flights *l, struct flight *f)
 {
+    struct delivery *d = f->delivery;
     if (f->prev)
         f->prev->next = f->next;
     else
@@ -62,9 +64,14 @@ void flight_end(struct flights *l, struct flight *f)
     if (f->next)
         f->next->prev = f->prev;
     l->count--;
-    l->bytes -= bytes_of(f->delivery);
-    f->delivery->ctx = NULL;
+    l->bytes -= bytes_of(d);
+    d->ctx = NULL;
     f->delivery = NULL;
+    return d;
+}
+
+void flight_end(struct flights *l, struct flight *f)
+{
     if (l->spare_count >= SPARE_MAX) {
         destroy(f);
         return;

@@ -10,6 +10,7 @@
 
 struct deliver;
 struct delivery;
+struct fetch;
 struct http_call;
 struct loop_timer;
 struct target;
@@ -20,6 +21,7 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct delivery *delivery; /* owned until it is settled */
     struct target *target;     /* NULL before the start */
     struct http_call *call;    /* NULL unless under way */
+    struct fetch *fetch;       /* of a result that was only announced, else NULL */
     struct loop_timer *hold;   /* made when first needed, kept */
     struct request request;
     bool was_sent;
@@ -47,7 +49,9 @@ struct flights { /* Owned by the engine; zeroed to begin with, flights_clear at 
 
 /* A flight for D, at the front of the list. */
 struct flight *flight_begin(struct flights *l, struct delivery *d);
-/* Takes F out; D is the caller's again. */
+/* Takes F out of the list; its delivery is the caller's again, its request stays until flight_end. */
+struct delivery *flight_leave(struct flights *l, struct flight *f);
+/* Behind flight_leave: F may be used again. */
 void flight_end(struct flights *l, struct flight *f);
 /* Frees the spare ones. None may be in use. */
 void flights_clear(struct flights *l);

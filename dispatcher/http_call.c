@@ -12,7 +12,13 @@
 #define RECEIVE_BUFFER 8192
 #define UPLOAD_BUFFER 65536
 
-/* ---- name lookups: one a profile, RESOLVING_MAX in all ---- */
+/* ---- name lookups: one a host, RESOLVING_MAX in all ---- */
+
+bool http_call_must_wait(const struct http_profile *p)
+{
+    return p->resolving >= (p->options.many_hosts ? RESOLVING_HOSTS : 1) ||
+           p->client->resolving >= RESOLVING_MAX;
+}
 
 void http_call_resolved(struct http_call *call)
 {
@@ -20,7 +26,7 @@ void http_call_resolved(struct http_call *call)
         return;
     struct http_client *c = call->profile->client;
     call->is_resolving = false;
-    call->profile->resolver = NULL;
+    call->profile->resolving--;
     c->resolving--;
     c->name_found = true;
 }
@@ -34,12 +40,12 @@ static int on_resolve(void *state, void *reserved, void *ctx)
     (void)reserved;
     if (call->is_resolving)
         return 0;
-    if (call->profile->resolver || c->resolving >= RESOLVING_MAX) {
+    if (http_call_must_wait(call->profile)) {
         call->must_wait = true;
         return 1;
     }
     call->is_resolving = true;
-    call->profile->resolver = call;
+    call->profile->resolving++;
     c->resolving++;
     return 0;
 }
@@ -98,6 +104,11 @@ static int on_prerequest(void *ctx, char *peer_ip, char *own_ip, int peer_port, 
     return call->refusal == END_ANSWERED ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
+bool http_call_wants_body(const struct http_call *call)
+{
+    return call->profile->options.body_max > 0 && call->response.status / 100 == 2;
+}
+
 /* Taking fewer bytes than offered ends the transfer. */
 static size_t on_header(char *ptr, size_t size, size_t n, void *ctx)
 {
@@ -108,7 +119,12 @@ static size_t on_header(char *ptr, size_t size, size_t n, void *ctx)
 static size_t on_body(char *ptr, size_t size, size_t n, void *ctx)
 {
     struct http_call *call = ctx;
-    return response_add_body(&call->response, slice_make(ptr, size * n)) ? size * n : 0;
+    struct slice piece = slice_make(ptr, size * n);
+    if (!http_call_wants_body(call))
+        return response_add_body(&call->response, piece) ? piece.len : 0;
+    response_add_body(&call->response, piece); /* its limit is not ours */
+    buf_add_slice(&call->body, piece);
+    return call->body.failed ? 0 : piece.len;
 }
 
 /* ---- options ---- */
@@ -174,6 +190,7 @@ void http_call_free(struct http_call *call)
 {
     if (call->easy)
         curl_easy_cleanup(call->easy);
+    buf_clear(&call->body);
     free(call->lines);
     free(call);
 }
@@ -182,6 +199,7 @@ struct http_call *http_call_new(struct http_profile *p)
 {
     struct http_call *call = NEW(struct http_call);
     call->profile = p;
+    buf_init(&call->body, p->options.body_max);
     call->easy = curl_easy_init();
     if (call->easy && set_fixed(call))
         return call;
@@ -196,6 +214,7 @@ void http_call_reset(struct http_call *call)
     call->opened = call->blocked = 0;
     call->local_error = call->must_wait = false;
     response_reset(&call->response);
+    buf_clear(&call->body);
 }
 
 static struct curl_slist *line_at(struct http_call *call, size_t i)

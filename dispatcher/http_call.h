@@ -26,6 +26,7 @@ struct http_call { /* Owned by its profile: in `idle`, or under way and linked i
     bool must_wait;           /* for a name that another call looks up */
     bool is_resolving;        /* looks a name up itself */
     struct response response;
+    struct buf body; /* where the whole of it is wanted */
 };
 
 struct http_profile { /* Owned by its client. */
@@ -35,8 +36,8 @@ struct http_profile { /* Owned by its client. */
     char *ca_file;
     struct http_call *idle;
     size_t idle_count;
-    struct http_call *resolver; /* the call that looks the host up now */
-    bool used;                  /* since the last trim */
+    unsigned resolving; /* calls that look their host up now */
+    bool used;          /* since the last trim */
 };
 
 struct http_client { /* Owned by its maker; http_client_free. */
@@ -64,6 +65,10 @@ void http_call_reset(struct http_call *call);
 bool http_call_prepare(struct http_call *call, const struct http_request_parts *parts);
 /* What a transfer that ended with RC means. */
 enum attempt_end http_call_end(const struct http_call *call, CURLcode rc);
+/* The status is a 2xx whose whole body goes into `body`. */
+bool http_call_wants_body(const struct http_call *call);
+/* No further lookup may begin for P now. */
+bool http_call_must_wait(const struct http_profile *p);
 /* The lookup of the host's name is over, if this call did one. */
 void http_call_resolved(struct http_call *call);
 

@@ -99,7 +99,7 @@ struct http_call *http_send(struct http_profile *p, const struct http_request_pa
     return call;
 }
 
-static void report(struct http_call *call, enum attempt_end end)
+static void report(struct http_call *call, enum attempt_end end, bool is_whole)
 {
     struct http_result r = {
         .end = end,
@@ -107,8 +107,14 @@ static void report(struct http_call *call, enum attempt_end end)
         .retry_after = response_retry_after(&call->response),
         .response = response_kept(&call->response),
         .duration_ms = (clock_mono_us() - call->started + 500) / 1000,
+        .body = http_call_wants_body(call) ? &call->body : NULL,
+        .is_whole = is_whole,
+        .too_large = call->body.failed,
+        .content_type = response_content_type(&call->response),
+        .content_encoding = response_content_encoding(&call->response),
     };
     call->profile->client->hooks.on_done(call->ctx, &r);
+    buf_clear(&call->body); /* not kept with an idle call */
     call_give_back(call);
 }
 
@@ -145,7 +151,7 @@ static void fail_waiting(struct http_profile *p, enum attempt_end end)
     struct http_call *call = take_waiting(p->client, p);
     while (call) {
         struct http_call *next = call->next;
-        report(call, end);
+        report(call, end, false);
         call = next;
     }
 }
@@ -155,12 +161,12 @@ static void restart_waiting(struct http_client *c)
     struct http_call *call = take_waiting(c, NULL);
     while (call) {
         struct http_call *next = call->next;
-        if (call->profile->resolver || c->resolving >= RESOLVING_MAX) {
+        if (http_call_must_wait(call->profile)) {
             wait_for_name(call);
         } else {
             http_call_reset(call);
             if (curl_multi_add_handle(c->multi, call->easy) != CURLM_OK)
-                report(call, END_LOCAL);
+                report(call, END_LOCAL, false);
         }
         call = next;
     }
@@ -177,8 +183,8 @@ static void finish(struct http_call *call, CURLcode rc)
     enum attempt_end end = http_call_end(call, rc);
     bool lookup_failed = call->is_resolving;
     http_call_resolved(call);
-    report(call, end);
-    if (lookup_failed)
+    report(call, end, rc == CURLE_OK);
+    if (lookup_failed && !p->options.many_hosts)
         fail_waiting(p, end);
 }
 

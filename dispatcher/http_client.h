@@ -7,13 +7,14 @@
  * One call is one request on the wire, or none. libcurl would silently send a request again when a
  * kept connection dies before the first byte of an answer; the second pass is stopped, and the call
  * ends with END_UNKNOWN. Redirects are not followed, proxy variables, netrc, cookies and HTTP/2 are
- * off. Names are resolved in threads: at most one lookup of a profile and RESOLVING_MAX in all are
- * under way, other calls wait for the answer. A lookup that hangs is abandoned at the connect
- * timeout.
+ * off. Names are resolved in threads: at most one lookup of a profile (RESOLVING_HOSTS where its calls go to
+ * many hosts) and RESOLVING_MAX in all are under way, other calls wait for the answer. A lookup that hangs is
+ * abandoned at the connect timeout.
  */
 #ifndef DISPATCHER_HTTP_CLIENT_H
 #define DISPATCHER_HTTP_CLIENT_H
 
+#include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
@@ -26,6 +27,7 @@ struct http_profile;
 struct loop;
 
 #define RESOLVING_MAX 32
+#define RESOLVING_HOSTS 4
 
 struct http_client_options {
     size_t connections_max; /* kept open at most; at least the calls expected at a time */
@@ -35,9 +37,13 @@ struct http_client_options {
 /* How a destination is spoken to. Options that do not change from call to call are set once. */
 struct http_profile_options {
     bool is_post; /* else GET without a body */
+    bool
+        many_hosts; /* its calls do not all go to one host: a failed lookup says nothing of the others */
     int64_t timeout_ms, connect_timeout_ms;
     bool verify_tls;
     const char *ca_file; /* only these roots, or NULL for the system's; copied */
+    size_t
+        body_max; /* the whole body of a 2xx is wanted, up to so many bytes; 0: only its beginning */
 };
 
 struct http_result { /* slices borrowed for the call */
@@ -46,6 +52,11 @@ struct http_result { /* slices borrowed for the call */
     struct slice retry_after; /* the header's value, or empty */
     struct slice response;    /* the beginning of the body */
     int64_t duration_ms;
+    /* Where the whole body is wanted and the status is 2xx. The buffer may be emptied with buf_take. */
+    struct buf *body;
+    bool is_whole;                               /* the body came to its end */
+    bool too_large;                              /* it passed body_max */
+    struct slice content_type, content_encoding; /* empty if missing, too long or there twice */
 };
 
 /* All called from inside the client, with the CTX of the call. */

@@ -38,6 +38,8 @@ struct outcome outcome_judge(enum attempt_end end, int status, bool attempt_left
         o.verdict = SETTLE_DEAD;
     if (end == END_ANSWERED && o.verdict != SETTLE_DONE)
         snprintf(o.error, sizeof o.error, "http_%d", status);
+    else if (end == END_NO_RESULT)
+        snprintf(o.error, sizeof o.error, "task_%d", status);
     else if (o.verdict != SETTLE_DONE)
         snprintf(o.error, sizeof o.error, "%s", row->word);
     return o;

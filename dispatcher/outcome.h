@@ -27,6 +27,11 @@
     X(CLOSED, "closed", RETRY, false, 0)                                                           \
     X(UNKNOWN, "unknown", RETRY, false, 0)                                                         \
     X(BAD_RESPONSE, "bad_response", RETRY, false, 0)                                               \
+    /* a fetch was answered 2xx, and not with a result */                                          \
+    X(NOT_READY, "not_ready", RETRY, false, 0)                                                     \
+    X(NO_RESULT, "task", RETRY, false, 0)                                                          \
+    X(BAD_RESULT, "bad_result", RETRY, false, 0)                                                   \
+    X(TOO_LARGE, "too_large", DEAD, false, 0)                                                      \
     /* refused by policy: would be refused again */                                                \
     X(BLOCKED, "blocked_address", DEAD, false, 0)                                                  \
     X(BAD_URL, "bad_url", DEAD, false, 0)                                                          \
@@ -36,6 +41,7 @@
     X(TOO_EARLY, "too_early", RELEASE, false, 1)                                                   \
     X(DRAINING, "draining", RELEASE, false, 0)                                                     \
     X(LOCAL, "local_error", RELEASE, false, 500)                                                   \
+    X(QUEUE, "queue_unavailable", DEFER, false, 1000)                                              \
     X(UNCONFIGURED, "unconfigured", DEFER, false, 5000)                                            \
     X(UNREADABLE, "unreadable", DEFER, false, 60000)
 
@@ -53,7 +59,7 @@ struct outcome { /* plain value */
     char error[24];  /* word for people: "timeout", "http_500", empty for a success */
 };
 
-/* STATUS counts with END_ANSWERED only. ATTEMPT_LEFT: a failure may be tried again. */
+/* STATUS counts with END_ANSWERED (of HTTP) and END_NO_RESULT (of the task) only. ATTEMPT_LEFT: a failure may be tried again. */
 struct outcome outcome_judge(enum attempt_end end, int status, bool attempt_left);
 
 /* The verdict's word in logs and metrics: "done", "retry", "dead", "release", "defer". */

@@ -163,18 +163,38 @@ static void add_identity(const struct request_rules *rules, const struct request
     buf_add(&r->headers, "\r\n", 2);
 }
 
+/* Tasks set through the API have the source "@<account>". */
+static struct slice source_name(const struct event *e)
+{
+    return slice_skip(e->source, slice_starts(e->source, SLICE_LIT("@")));
+}
+
+static enum err add_url(const struct request_rules *rules, const struct event *e, struct buf *out)
+{
+    struct url_vars vars = {.id = e->id, .tag = e->tag, .source = source_name(e)};
+    if (!rules->from_api)
+        return url_template_expand(rules->url, &vars, out);
+    struct url_template *own = NULL;
+    enum err rc =
+        url_template_new(rules->is_pingback ? e->pingback_url : e->postback_url, &own, NULL);
+    if (rc == OK)
+        rc = url_template_expand(own, &vars, out);
+    url_template_free(own);
+    return rc;
+}
+
 enum request_verdict request_build(const struct request_rules *rules,
                                    const struct request_input *in, struct request *r)
 {
     const struct event *e = in->event;
     request_reset(r);
-    struct url_vars vars = {.id = e->id, .tag = e->tag, .source = e->source};
-    if (url_template_expand(rules->url, &vars, &r->url) != OK || r->url.failed)
+    if (add_url(rules, e, &r->url) != OK || r->url.failed)
         return REQUEST_BAD_URL;
     if (!rules->is_pingback && add_body(rules, e, r) != OK)
         return REQUEST_BAD_BODY;
     add_identity(rules, in, r);
-    add_lines(&r->headers, e->headers, rules->headers, rules->sign);
+    if (!rules->is_fetch)
+        add_lines(&r->headers, e->headers, rules->headers, rules->sign);
     add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
     if (rules->sign) {
         size_t secret = scheme_find_secret(rules->sign, in->secret_id);

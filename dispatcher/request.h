@@ -14,6 +14,8 @@
 struct request_rules { /* of one destination; everything borrowed */
     const struct url_template *url;
     bool is_pingback;
+    bool from_api; /* the URL came with the event, and a postback is the envelope of its result */
+    bool is_fetch; /* nothing of the event travels along */
     enum gzip_mode gzip;
     struct slice headers;      /* "Name: value\r\n" lines */
     const struct scheme *sign; /* or NULL */

@@ -2,6 +2,8 @@
 
 #include "common/base/text.h"
 
+#include <assert.h>
+
 #define STATUS_FINAL_MIN 200
 
 void response_reset(struct response *r)
@@ -11,6 +13,7 @@ void response_reset(struct response *r)
     r->interim = 0;
     r->header_bytes = r->body_bytes = 0;
     r->kept_len = r->retry_after_len = 0;
+    r->type.seen = r->encoding.seen = 0;
 }
 
 /* "HTTP/1.1 200 OK" */
@@ -32,6 +35,7 @@ static bool end_headers(struct response *r)
     }
     r->interim++;
     r->retry_after_len = 0;
+    r->type.seen = r->encoding.seen = 0;
     return r->interim <= RESPONSE_INTERIM_MAX;
 }
 
@@ -42,6 +46,16 @@ static void keep_retry_after(struct response *r, struct slice line)
     r->retry_after_len = value.len <= RETRY_AFTER_BYTES_MAX ? value.len : 0;
     if (r->retry_after_len)
         memcpy(r->retry_after, value.ptr, r->retry_after_len);
+}
+
+static void keep_field(struct content_field *f, struct slice line)
+{
+    slice_cut(&line, ':');
+    struct slice value = slice_trim(line);
+    f->len = value.len <= CONTENT_FIELD_MAX && !text_has_control(value) ? value.len : 0;
+    if (f->len)
+        memcpy(f->text, value.ptr, f->len);
+    f->seen++;
 }
 
 bool response_add_line(struct response *r, struct slice line)
@@ -59,6 +73,10 @@ bool response_add_line(struct response *r, struct slice line)
         r->pending_status = status_of(line);
     else if (slice_starts_nocase(line, SLICE_LIT("retry-after:")))
         keep_retry_after(r, line);
+    else if (slice_starts_nocase(line, SLICE_LIT("content-type:")))
+        keep_field(&r->type, line);
+    else if (slice_starts_nocase(line, SLICE_LIT("content-encoding:")))
+        keep_field(&r->encoding, line);
     return true;
 }
 
@@ -74,9 +92,42 @@ bool response_add_body(struct response *r, struct slice piece)
     return r->body_bytes <= RESPONSE_READ_MAX;
 }
 
+void response_keep(struct response *r, struct slice kept, struct slice retry_after,
+                   struct slice content_type)
+{
+    assert(kept.len <= sizeof r->kept && retry_after.len <= sizeof r->retry_after);
+    assert(content_type.len <= sizeof r->type.text);
+    response_reset(r);
+    r->kept_len = kept.len;
+    if (kept.len)
+        memcpy(r->kept, kept.ptr, kept.len);
+    r->retry_after_len = retry_after.len;
+    if (retry_after.len)
+        memcpy(r->retry_after, retry_after.ptr, retry_after.len);
+    r->type.seen = 1;
+    r->type.len = content_type.len;
+    if (content_type.len)
+        memcpy(r->type.text, content_type.ptr, content_type.len);
+}
+
 struct slice response_retry_after(const struct response *r)
 {
     return slice_make(r->retry_after, r->retry_after_len);
+}
+
+static struct slice field_value(const struct content_field *f)
+{
+    return slice_make(f->text, f->seen == 1 ? f->len : 0);
+}
+
+struct slice response_content_type(const struct response *r)
+{
+    return field_value(&r->type);
+}
+
+struct slice response_content_encoding(const struct response *r)
+{
+    return field_value(&r->encoding);
 }
 
 struct slice response_kept(const struct response *r)

@@ -26,6 +26,8 @@ struct target_set;
 struct target { /* Owned by its set. */
     struct target_set *set;
     struct request_rules rules;
+    const struct source *source; /* whose announced results are fetched here, or NULL */
+    char *headers;               /* of a fetch; secret */
     struct retry_schedule schedule;
     struct http_profile *profile;
     bool from_api;                 /* its URL came through the API */

@@ -238,8 +238,13 @@ static void submit(struct request *r, struct slice digest, struct slice signed_i
         .has_body = !r->is_pingback,
         .body = buf_slice(&r->intake.wire),
     };
-    struct put_request put = {
-        .event = &event, .dedup = signed_id, .to = r->source->to, .to_count = r->source->to_count};
+    struct put_request put = {.kind =
+                                  r->is_pingback && r->source->fetch ? PUT_ANNOUNCED : PUT_EVENT,
+                              .event = &event,
+                              .source = r->source,
+                              .dedup = signed_id,
+                              .to = r->source->to,
+                              .to_count = r->source->to_count};
     if (event.body.len >= PUT_LARGE)
         put.taken = r->intake.wire.ptr; /* a large body is held once, and never copied */
     enum err rc = queue_put_submit(r->in->put, &put, on_put, r);

@@ -11,6 +11,7 @@ imports anything of the product: signatures and key names are written down a sec
     sign          every signature scheme, made independently
     http          Client, raw exchanges, a Sender of many requests that logs what was acknowledged
     downstream    Downstream: a recording HTTP(S) sink with scripted behaviour
+    provider      Provider: a fake provider whose results are pulled
     certs         certificates, good and bad, by the openssl command
     oracle        where every delivery is; nothing acknowledged lost; gaps on a lane
     snapshot      all of a partition at one moment, and what is inconsistent in it

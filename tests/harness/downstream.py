@@ -162,6 +162,9 @@ class Downstream:
             for match, answers in self.rules:
                 if match is None or (match(request) if callable(match) else match == request.path):
                     return answers.pop(0) if len(answers) > 1 else answers[0]
+        return self._unscripted(request)
+
+    def _unscripted(self, request) -> Answer:
         return self.default
 
     # -- what arrived ----------------------------------------------------------------------------------

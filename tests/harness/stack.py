@@ -2,6 +2,7 @@
 
 from harness.downstream import Downstream
 from harness.programs import Dispatcher, Receiver
+from harness.provider import Provider
 from harness.redis_server import RedisServer
 
 
@@ -29,6 +30,10 @@ class Stack:
 
     def downstream(self, **options) -> Downstream:
         self.sinks.append(Downstream(**options))
+        return self.sinks[-1]
+
+    def provider(self, **options) -> Provider:
+        self.sinks.append(Provider(**options))
         return self.sinks[-1]
 
     def receiver(self, conf, start=True, **options) -> Receiver:

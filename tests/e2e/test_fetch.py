@@ -1,0 +1,363 @@
+"""Results that are only announced: the pingback is accepted, the result fetched, and that is what is relayed."""
+
+import gzip
+import json
+
+import pytest
+
+from harness import config, sign
+from harness.downstream import Answer
+from harness.provider import LOGIN, PATH, envelope, refusal
+from harness.wait import stays, wait_for
+
+SECRET = "a-secret-of-the-test-0123"
+FETCH = "fetch@in"
+
+
+def run(stack, dest=None, source=None, top=None, dispatchers=1, to=("out",), env=None):
+    """(provider, sink, receiver, [dispatcher]): source `in` of a provider to the destinations TO."""
+    provider, sink = stack.provider(), stack.downstream()
+    conf = config.base(stack.redis.url, **(top or {}))
+    for name in to:
+        conf["destinations"][name] = config.destination(sink.url(f"/{name}?id=$id&tag=$tag"), **(dest or {}))
+    conf["sources"]["in"] = {**provider.source(list(to)), **(source or {})}
+    receiver = stack.receiver(conf)
+    return provider, sink, receiver, [stack.dispatcher(conf, env=env) for _ in range(dispatchers)]
+
+
+def announce(receiver, ident="t1", query="", **headers):
+    answer = receiver.get(f"/in/in?id={ident}{query}", listener="ingest", headers=headers)
+    assert answer.status == 200, answer
+    return answer.json()
+
+
+def fetch(stack, ident="t1"):
+    """The fields of the delivery that fetches."""
+    return stack.keys.delivery(f"{ident}~f:{FETCH}")
+
+
+def wait_state(stack, wanted, ident="t1", timeout=10.0):
+    wait_for(lambda: fetch(stack, ident).get("state") == wanted, timeout, lambda: f"{wanted}: {fetch(stack, ident)}")
+    return fetch(stack, ident)
+
+
+# -- what is relayed -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_the_result_is_what_is_relayed(stack, packed):
+    provider, sink, receiver, _ = run(stack)
+    provider.compress = packed
+    provider.done("t1", tag="theirs")
+    said = announce(receiver, query="&tag=mine", **{"X-Team": "seo"})
+    assert said["echo"] == "t1"
+    request = sink.wait_count(1)[0]
+    got = provider.wait_count(1)[0]
+    assert (got.method, got.target) == ("GET", PATH + "/task_get/advanced/t1")
+    assert got.header("Accept-Encoding") == "gzip"
+    assert got.header("X-Team") is None, "companions are for the destination"
+    body = provider.body_of("t1")
+    assert request.target == "/out?id=t1&tag=mine"
+    assert request.method == "POST"
+    assert (gzip.decompress(request.body) if packed else request.body) == body
+    assert request.header("Content-Encoding") == ("gzip" if packed else None)
+    assert request.header("Content-Type") == "application/json"
+    assert request.header("X-Team") == "seo"
+    assert request.header("Hookpace-Delivery") == "t1:out"
+    assert wait_state(stack, "done")["last_status"] == "200"
+    stays(lambda: len(sink.all()) == 1 and len(provider.all()) == 1, 0.3)
+
+
+def test_the_tag_of_the_result_if_the_announcement_has_none(stack):
+    provider, sink, receiver, _ = run(stack)
+    provider.done("t1", tag="theirs & ours")
+    announce(receiver)
+    assert sink.wait_count(1)[0].query == {"id": "t1", "tag": "theirs & ours"}
+
+
+def test_a_large_result(stack):
+    provider, sink, receiver, _ = run(stack)
+    provider.done("t1", result=[{"pad": "x" * 3_000_000}])
+    announce(receiver)
+    assert sink.wait_count(1)[0].body == provider.body_of("t1")
+
+
+@pytest.mark.parametrize("body", [b'{"id": "t1",  "n": 1.0}\r\n', b"[]", b'{"status_code": 404}'])
+def test_what_is_no_envelope_is_a_result_as_it_is(stack, body):
+    provider, sink, receiver, _ = run(stack)
+    provider.on(None, Answer(body=body, headers={"Content-Type": "application/vnd.x+json; charset=utf-8"}))
+    announce(receiver)
+    request = sink.wait_count(1)[0]
+    assert request.body == body
+    assert request.header("Content-Type") == "application/vnd.x+json; charset=utf-8"
+
+
+def test_to_several_destinations_with_delay_and_secret_of_the_announcement(stack):
+    """In force is what was in force when the pingback came."""
+    sign_old = {"scheme": "semscraper", "secrets": [SECRET]}
+    provider, sink, receiver, (dispatcher,) = run(stack, {"delay_ms": 300, "sign": sign_old}, to=("a", "b"))
+    provider.set("t1", 40602)
+    announce(receiver)
+    wait_state(stack, "retry")
+    then = sorted(fetch(stack)["then"].split("\n"))
+    assert [line.split(" ")[:2] for line in then] == [["a", "300"], ["b", "300"]]
+    new = json.loads(json.dumps(dispatcher.config))
+    for dest in new["destinations"].values():
+        dest.update(delay_ms=0, sign={"scheme": "semscraper", "secrets": ["another-secret-4567", SECRET]})
+    receiver.reload(new)
+    dispatcher.reload(new)
+    provider.done("t1")
+    for request in sink.wait_count(2, timeout=12):
+        assert request.header("X-Signature") == sign.hex_mac(SECRET, request.body)
+    assert {r.path for r in sink.all()} == {"/a", "/b"}
+    assert [stack.keys.delivery(f"t1:{n}")["delay_ms"] for n in "ab"] == ["300", "300"]
+
+
+def test_without_destinations_the_result_is_kept(stack):
+    provider, _, receiver, _ = run(stack, to=())
+    provider.done("t1")
+    announce(receiver)
+    wait_state(stack, "done")
+    head = stack.redis.client().getrange("hookpace:{0}:event:t1", 0, 60)
+    assert " in " in head, head
+
+
+# -- attempts ------------------------------------------------------------------------------------------------
+
+
+def test_not_ready_is_retried_until_it_is(stack):
+    provider, sink, receiver, _ = run(stack)
+    provider.set("t1", 40601)
+    announce(receiver)
+    waiting = wait_state(stack, "retry")
+    assert (waiting["last_status"], waiting["last_error"], waiting["attempts"]) == ("200", "not_ready", "1")
+    assert sink.all() == []
+    provider.done("t1")
+    assert sink.wait_count(1, timeout=10)[0].body == provider.body_of("t1")
+    first, second = provider.gets()
+    assert 4.9 <= (second.at_ns - first.at_ns) / 1e9 <= 6.5, "the default schedule begins with 5 s, and 20 % of jitter"
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
+def json_answer(content, status=200):
+    return Answer(status=status, body=json.dumps(content).encode(), headers={"Content-Type": "application/json"})
+
+
+FAILURES = {
+    "task_40401": json_answer(envelope("task_get/advanced", 40401)),
+    "task_40202": json_answer(refusal(40202)),
+    "http_401": json_answer(refusal(40100), 401),
+    "http_404": json_answer(refusal(40401), 404),
+    "http_302": Answer(status=302, headers={"Location": "/elsewhere"}),
+    "http_500": Answer(status=500),
+    "not_ready": json_answer(envelope("task_get/advanced", 40602)),
+    "bad_result": Answer(body=b"<html>maintenance</html>"),
+    "bad_result of gzip": Answer(body=gzip.compress(b'{"a": 1}')[:-4]),
+    "bad_result of brotli": Answer(body=b"{}", headers={"Content-Encoding": "br"}),
+    "bad_result of nothing": Answer(status=204),
+    "bad_response": Answer(body=b'{"a": 1, "pad": "' + b"x" * 4000 + b'"}', action="cut"),
+    "closed": Answer(action="close"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_anything_else_is_a_failed_attempt(stack, name):
+    provider, sink, receiver, (dispatcher,) = run(stack)
+    provider.on(None, FAILURES[name])
+    announce(receiver)
+    waiting = wait_state(stack, "retry")
+    assert waiting["last_error"] == name.split(" ")[0]
+    assert sink.all() == []
+    assert stack.keys.retry().keys() == {f"t1~f:{FETCH}"}
+    wait_for(lambda: dispatcher.metric("hookpace_attempts_total", destination=FETCH, result="retry") == 1)
+
+
+def test_not_json_is_a_result_for_a_source_that_takes_any(stack):
+    provider, sink, receiver, _ = run(stack, source={"payload": "any"})
+    provider.on(None, Answer(body=b"<html>", headers={"Content-Type": "text/html"}))
+    announce(receiver)
+    request = sink.wait_count(1)[0]
+    assert (request.body, request.header("Content-Type")) == (b"<html>", "text/html")
+
+
+@pytest.mark.parametrize("how", ["wire", "inflated", "endless"])
+def test_too_large_is_dead_at_once(stack, how):
+    limits = {"max_body_bytes": 100_000, "max_inflated_bytes": 200_000}
+    provider, sink, receiver, (dispatcher,) = run(stack, top={"receiver": limits})
+    plain = b'{"pad": "' + b"x" * {"wire": 100_000, "inflated": 200_000, "endless": 0}[how] + b'"}'
+    provider.on(None, {"wire": Answer(body=plain), "inflated": Answer(body=gzip.compress(plain)),
+                       "endless": Answer(action="huge", size=1 << 30)}[how])
+    announce(receiver)
+    dead = wait_state(stack, "dead")
+    assert (dead["last_error"], dead["attempts"]) == ("too_large", "1")
+    assert stack.keys.dead(FETCH) == [f"t1~f:{FETCH}"]
+    assert sink.all() == []
+    line = dispatcher.wait_log("delivery.dead")
+    assert (line["destination"], line["error"]) == (FETCH, "too_large")
+    assert dispatcher.rss_kb() < 60_000
+
+
+def test_up_to_the_limit_is_fine(stack):
+    plain = b'{"pad": "' + b"x" * 99_989 + b'"}'
+    assert len(plain) == 100_000
+    provider, sink, receiver, _ = run(stack, top={"receiver": {"max_body_bytes": 100_000, "max_inflated_bytes": 100_000}})
+    provider.on(None, Answer(body=plain), Answer(body=gzip.compress(plain)))
+    announce(receiver)
+    announce(receiver, "t2")
+    for request in sink.wait_count(2):
+        body = gzip.decompress(request.body) if request.header("Content-Encoding") else request.body
+        assert body == plain
+
+
+def test_no_secret_is_logged(stack):
+    provider, _, receiver, (dispatcher,) = run(stack, env={"HOOKPACE_LOG": "debug"})
+    provider.on(None, Answer(status=410))
+    announce(receiver)
+    dispatcher.wait_log("delivery.dead")
+    assert provider.all()[0].header("Authorization").startswith("Basic ")
+    for secret in (LOGIN, LOGIN.split(":")[1], provider.all()[0].header("Authorization").split(" ")[1]):
+        assert secret not in dispatcher.log()
+
+
+# -- egress --------------------------------------------------------------------------------------------------
+
+
+def test_egress_deny_holds_for_fetches(stack):
+    provider, _, receiver, _ = run(stack, top={"dispatcher": {"egress": {"deny": ["127.0.0.0/8"]}}})
+    provider.done("t1")
+    announce(receiver)
+    assert wait_state(stack, "dead")["last_error"] == "blocked_address"
+    assert provider.all() == []
+
+
+# -- once ----------------------------------------------------------------------------------------------------
+
+
+def test_a_repeated_announcement_is_a_duplicate(stack):
+    provider, sink, receiver, _ = run(stack)
+    provider.done("t1")
+    announce(receiver)
+    assert announce(receiver)["duplicate"] is True
+    sink.wait_count(1)
+    wait_state(stack, "done")
+    assert announce(receiver)["duplicate"] is True
+    stays(lambda: len(sink.all()) == 1 and len(provider.all()) == 1, 0.5)
+
+
+def test_what_came_as_a_postback_is_not_fetched(stack):
+    provider, sink, receiver, _ = run(stack)
+    provider.done("t1")
+    receiver.send("t1")
+    assert announce(receiver)["duplicate"] is True
+    sink.wait_count(1)
+    stays(lambda: len(sink.all()) == 1 and provider.all() == [], 0.5)
+
+
+def test_a_postback_that_comes_while_it_is_fetched_is_relayed_once(stack):
+    provider, sink, receiver, _ = run(stack)
+    provider.done("t1")
+    provider.on(None, Answer(body=provider.body_of("t1"), delay=1.0))
+    announce(receiver)
+    provider.wait_count(1)
+    receiver.send("t1")
+    assert wait_state(stack, "done")["attempts"] == "1"
+    stays(lambda: len(sink.of("t1")) == 1, 0.5)
+    assert json.loads(sink.all()[0].body) == {"id": "t1"}
+
+
+def many(stack, count, dispatchers, **options):
+    provider, sink, receiver, running = run(stack, dispatchers=dispatchers, **options)
+    for n in range(count):
+        provider.done(f"t{n}")
+        announce(receiver, f"t{n}")
+    return provider, sink, receiver, running
+
+
+def test_several_dispatchers_fetch_each_once(stack):
+    provider, sink, _, _ = many(stack, 40, 3)
+    ids = {f"t{n}" for n in range(40)}
+    sink.wait_events(ids)
+    assert sorted(r.event for r in sink.all()) == sorted(ids)
+    assert len(provider.gets()) == 40
+
+
+@pytest.mark.slow
+def test_a_dispatcher_killed_while_it_fetches(stack):
+    """Its leases run out, another takes over; each result is relayed once."""
+    provider, sink, receiver, (first,) = run(stack)
+    bodies = {}
+    for ident, faulty in {"unanswered": {"action": "hang"}, "half": {"action": "trickle", "every": 0.01}}.items():
+        provider.done(ident, result=[{"pad": "x" * 200_000}])
+        bodies[ident] = provider.body_of(ident)
+        provider.on(f"{PATH}/task_get/advanced/{ident}", Answer(body=bodies[ident], **faulty), Answer(body=bodies[ident]))
+        announce(receiver, ident)
+    provider.wait_count(2)
+    first.kill9()
+    second = stack.dispatcher(first.config)
+    # the defaults' lease: 3 s to connect, 10 s in all, and 3 s
+    sink.wait_events(bodies, timeout=22)
+    for ident in bodies:
+        wait_state(stack, "done", ident)
+    stays(lambda: {r.event: r.body for r in sink.all()} == bodies and len(sink.all()) == 2, 0.5)
+    assert second.metric("hookpace_attempts_total", destination=FETCH, result="done") == 2
+
+
+def test_a_drain_waits_for_a_fetch(stack):
+    provider, sink, receiver, (dispatcher,) = run(stack)
+    provider.done("t1")
+    provider.on(None, Answer(body=provider.body_of("t1"), delay=1.0))
+    announce(receiver)
+    provider.wait_count(1)
+    assert dispatcher.term().wait() == 0
+    assert fetch(stack)["state"] == "done"
+    assert stack.keys.queue("out") == ["t1:out"]
+    assert sink.all() == []
+
+
+def test_a_drain_that_is_over_hands_a_fetch_back(stack):
+    provider, sink, receiver, (dispatcher,) = run(stack, top={"dispatcher": {"drain_ms": 200}})
+    provider.done("t1")
+    provider.on(None, Answer(action="hang"), Answer(body=provider.body_of("t1")))
+    announce(receiver)
+    provider.wait_count(1)
+    assert dispatcher.term().wait() == 0
+    assert stack.keys.queue(FETCH) == [f"t1~f:{FETCH}"]
+    stack.dispatcher(dispatcher.config)
+    assert sink.wait_count(1)[0].body == provider.body_of("t1")
+
+
+def test_fetching_begins_with_a_reload(stack):
+    provider, sink = stack.provider(), stack.downstream()
+    provider.done("t1")
+    provider.done("t2")
+    conf = config.simple(stack.redis.url, sink.url())
+    receiver, dispatcher = stack.receiver(conf), stack.dispatcher(conf)
+    announce(receiver)
+    assert json.loads(sink.wait_count(1)[0].body)["source"] == "in", "a notice, as nothing is fetched"
+    conf["sources"]["in"] = provider.source("out")
+    receiver.reload(conf)
+    dispatcher.reload(conf)
+    announce(receiver, "t2")
+    assert sink.wait_count(2)[1].body == provider.body_of("t2")
+
+
+def test_with_partitions(stack):
+    provider, sink, receiver, _ = run(stack, to=("a", "b", "c"), top={"redis": {"partitions": 16}})
+    provider.done("t1")
+    announce(receiver)
+    sink.wait_count(3)
+    assert {r.path for r in sink.all()} == {"/a", "/b", "/c"}
+    stays(lambda: len(sink.all()) == 3, 0.3)
+
+
+def test_metrics_and_limits_are_those_of_any_destination(stack):
+    provider, sink, receiver, (dispatcher,) = run(stack)
+    provider.done("t1")
+    announce(receiver)
+    sink.wait_count(1)
+    wait_state(stack, "done")
+    wait_for(lambda: dispatcher.metric("hookpace_attempts_total", destination=FETCH, result="done") == 1)
+    samples = dispatcher.metrics()
+    assert samples["hookpace_queue_depth"][(("lane", FETCH),)] == 0
+    assert samples["hookpace_dead_letters"][(("destination", FETCH),)] == 0
+    assert stack.redis.client().hget("hookpace:{0}:limits", FETCH).split()[:4] == ["16", "16000", "4000", "8"]
