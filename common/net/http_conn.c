@@ -17,6 +17,7 @@
 enum {
     INPUT_MAX = 64 * 1024, /* bytes read ahead of what a handler takes */
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
+    STEPS_MAX = 64, /* in a turn: a connection with a thousand requests in its input is not alone */
     LINGER_BYTES = 256 * 1024,
     LINGER_US = 1000 * 1000,
     REFUSAL_US =
@@ -135,11 +136,16 @@ bool conn_is_idle(const struct conn *c)
            recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
+static void come_back(struct conn *c)
+{
+    bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
 /* What waits in the input is looked at in a turn of its own, not from within a handler's call. */
 static void look_again(struct conn *c)
 {
     if (conn_input_len(c))
-        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+        come_back(c);
 }
 
 void conn_pause(struct conn *c, bool paused)
@@ -286,14 +292,19 @@ static void process(struct conn *c)
 {
     assert(!c->busy);
     c->busy = true;
-    while (step(c) && !c->dead)
+    bool more = true;
+    for (int i = 0; i < STEPS_MAX && more && !c->dead; i++) {
+        more = step(c);
         release_spent(c);
-    release_spent(c);
+    }
     c->busy = false;
-    if (c->dead)
+    if (c->dead) {
         conn_free(c);
-    else
-        adjust_reading(c);
+        return;
+    }
+    adjust_reading(c);
+    if (more)
+        come_back(c);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)
