@@ -10,6 +10,8 @@ enum {
     POOL_MAX = 256,       /* requests kept for reuse */
     HEAD_KEEP_MAX = 8192, /* larger head buffers are not kept */
     HEAD_FIRST = 1024,
+    BUDGET_SMALL = 128 * 1024,        /* of one request */
+    BUDGET_SHARED = 64 * 1024 * 1024, /* smaller budgets are one for all */
 };
 
 struct http_request *request_take(struct http_server *s)
@@ -129,6 +131,14 @@ void http_read_body(struct http_request *r, size_t max)
         r->body_max = max;
 }
 
+/* A few senders of large bodies that never end must not leave nothing to all others: of a budget that is not
+ * small an eighth is kept for requests that need little. */
+static int64_t budget_for(const struct http_request *r, const struct http_budget *b)
+{
+    bool is_small = r->charged <= BUDGET_SMALL || b->max < BUDGET_SHARED;
+    return is_small ? b->max : b->max - b->max / 8;
+}
+
 bool http_charge(struct http_request *r, int64_t n)
 {
     struct http_budget *b = r->conn->server->budget;
@@ -136,7 +146,7 @@ bool http_charge(struct http_request *r, int64_t n)
     if (!b)
         return true;
     int64_t before = atomic_fetch_add_explicit(&b->used, n, memory_order_relaxed);
-    return n <= 0 || before + n <= b->max;
+    return n <= 0 || before + n <= budget_for(r, b);
 }
 
 void http_set_ctx(struct http_request *r, void *ctx)
