@@ -25,14 +25,14 @@ def script_text(name):
 
 
 class Queue:
-    """One partition of a queue. Times of retention in ms."""
+    """One partition of a queue. Times of retention in ms. VERSION: appended to the scripts, whose SHA is another then."""
 
     def __init__(self, client, prefix="hookpace", partition=0, done_ms=86400000, dead_ms=604800000,
-                 dedup_ms=86400000):
+                 dedup_ms=86400000, version=""):
         self.r = client
         self.base = f"{prefix}:{{{partition}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms = done_ms, dead_ms, dedup_ms
-        self.scripts = {n: client.register_script(script_text(n)) for n in ("put", "claim", "sent", "settle", "stats", "task", "resend", "ready", "posted",
+        self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "task", "resend", "ready", "posted",
                                                                            "counts", "setting")}
         self.wait_us = None
         self.now = int(time.time() * 1000)

@@ -135,7 +135,8 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   end
 end
 
--- "<concurrency> <lease ms> <window ms> <attempts> <ahead>" of a destination, as dispatchers wrote it.
+-- "<concurrency> <lease ms> <window ms> <attempts> <ahead>" of a destination, as dispatchers wrote it; one of a later
+-- version may have written more.
 local limits = {}
 local function limits_of(destination)
   local l = limits[destination]
@@ -143,7 +144,7 @@ local function limits_of(destination)
     local text = call('HGET', base .. 'limits', destination)
     l = false
     if text then
-      local c, lease, window, attempts, ahead = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+      local c, lease, window, attempts, ahead = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)')
       l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window),
         attempts = tonumber(attempts), ahead = tonumber(ahead)}
     end
