@@ -2,6 +2,7 @@
 
 #include "common/base/buf.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -59,6 +60,17 @@ static void add_field(struct buf *b, const struct log_field *f, bool text)
     buf_add_char(b, '"');
 }
 
+/* Lines that could not be written since the last one that could. */
+static atomic_uint lost;
+
+/* A log that cannot be written must not stop the program: it does not wait for whoever reads it. */
+static bool put_line(const struct buf *b)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return !b->failed && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) &&
+           write(STDERR_FILENO, b->ptr, b->len) == (ssize_t)b->len;
+}
+
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)
 {
     char ts[CLOCK_ISO_LEN + 1];
@@ -77,10 +89,12 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
             add_field(&b, f, settings.text);
     }
     buf_add_str(&b, settings.text ? "\n" : "}\n");
-    /* A log that cannot be written must not stop the program. */
-    if (!b.failed && write(STDERR_FILENO, b.ptr, b.len) < 0)
-        (void)0;
+    bool written = put_line(&b);
     buf_clear(&b);
+    if (!written)
+        atomic_fetch_add(&lost, 1);
+    else if (atomic_load_explicit(&lost, memory_order_relaxed))
+        log_write(LL_WARN, "log.lost", LOG_FIELDS(LI("lines", atomic_exchange(&lost, 0))));
 }
 
 bool log_allow(struct log_limit *limit, mono_us now, uint32_t *dropped)

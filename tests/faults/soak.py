@@ -37,7 +37,7 @@ class World:
         self.rig = Rig(self.stack, "start", lanes=LANES, sink=self.sink)
         self.rig.unpaced = {"far"}
         conf = self.rig.conf
-        conf["retention"] = {"done_s": 300, "dead_s": 300, "dedup_s": 300}
+        conf["retention"] = {"done_s": 60, "dead_s": 60, "dedup_s": 60}
         conf["destinations"]["far"]["postback_url"] = f"http://127.0.0.1:{self.to_far.port}/far?id=$id"
         self._redis_through("receiver")
         self.rig.start_receiver()

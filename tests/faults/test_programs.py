@@ -1,6 +1,6 @@
 """The programs themselves: stopped, reloaded, multiplied, out of descriptors, killed by what they deliver."""
 
-import os
+import fcntl
 import resource
 import socket
 import time
@@ -119,6 +119,49 @@ def test_what_kills_whoever_delivers_it(stack):
     assert len(sender.ids()) > 20
     rig.healed()
     rig.judge(duplicates=2 * 17)
+
+
+# -- the log --------------------------------------------------------------------------------------------------
+
+def test_nobody_reads_the_log(stack):
+    """The pipe is full: lines are dropped and counted, and nothing waits for whoever reads them."""
+    rig = Rig(stack, "nobody reads the logs").start()
+    for program in rig.programs:
+        fcntl.fcntl(program.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        program.reading.clear()
+    for _ in range(150):  # a line or more each
+        for program in rig.programs:
+            program.hup()
+        time.sleep(0.005)
+    sender = rig.load(count=100, pause=0.01).join()
+    rig.healed(1)
+    for program in rig.programs:
+        program.reading.set()
+        program.wait_line(lambda x: x["msg"].startswith("config."), since=len(program.lines))
+        program.hup()
+        program.wait_log("log.lost")
+    assert set(sender.statuses) == {200} and sender.slowest < 0.5, (sender.statuses, sender.slowest)
+    for program in rig.programs:
+        program.lines.clear()
+    rig.judge()
+
+
+def test_nowhere_to_log_to(stack):
+    """The receiver's log is on a full disk, the reader of the dispatcher's has gone."""
+    rig = Rig(stack, "logs on a full disk, to a closed pipe")
+    full, closed = (["bash", "-c", f'exec "$@" 2>{to}', "bash"] for to in ("/dev/full", " >(:)"))
+    rig.receiver = stack.receiver(rig.conf, start=False, wrapper=full).start(wait=False)
+    rig.dispatchers.append(stack.dispatcher(rig.conf, start=False, wrapper=closed).start(wait=False))
+    rig.load(count=60, pause=0).join()
+    for program in rig.programs:
+        rig.note_baseline(program)
+        for _ in range(5):
+            program.hup()
+            time.sleep(0.02)
+    rig.load(count=60, pause=0, prefix="f").join()
+    rig.healed(1)
+    rig.judge()
+    assert all(p.running for p in rig.programs)
 
 
 def cpu_share(program, seconds) -> float:

@@ -39,6 +39,8 @@ class Program:
         self.process = None
         self.changed = threading.Condition()
         self.reader = None
+        self.reading = threading.Event()    # cleared: nobody reads what it logs
+        self.reading.set()
         self.write_config(config)
 
     # -- life --------------------------------------------------------------------------------------------
@@ -126,6 +128,7 @@ class Program:
         """Ends it whatever state it is in."""
         if self.process is None:
             return
+        self.reading.set()
         if self.running:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
@@ -141,6 +144,7 @@ class Program:
     def _collect(self, stream):
         with open(self.log_path, "ab") as file:
             for raw in stream:
+                self.reading.wait()
                 file.write(raw)
                 file.flush()
                 text = raw.decode(errors="replace").rstrip("\n")
