@@ -64,37 +64,42 @@ static void add_field(struct buf *b, const struct log_field *f, bool text)
 static atomic_uint lost;
 
 /* A log that cannot be written must not stop the program: it does not wait for whoever reads it. */
-static bool put_line(const struct buf *b)
+static bool put(const struct buf *b)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     return !b->failed && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) &&
            write(STDERR_FILENO, b->ptr, b->len) == (ssize_t)b->len;
 }
 
-void log_write(enum log_level level, const char *msg, const struct log_field *fields)
+static void add_line(struct buf *b, enum log_level level, const char *msg,
+                     const struct log_field *fields)
 {
     char ts[CLOCK_ISO_LEN + 1];
-    struct buf b;
-    buf_init(&b, LINE_MAX_BYTES);
     clock_iso(clock_wall_ms(), ts);
     if (settings.text)
-        buf_addf(&b, "%s %-5s %s %s", ts, level_words[level], settings.program, msg);
+        buf_addf(b, "%s %-5s %s %s", ts, level_words[level], settings.program, msg);
     else
-        buf_addf(&b,
-                 "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"msg\":\"%s\"",
+        buf_addf(b, "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"msg\":\"%s\"",
                  ts, level_words[level], settings.program, (long)getpid(), msg);
     for (const struct log_field *f = fields; f->key; f++) {
         bool quiet = f->kind == LOG_INT && f->number == 0 && strcmp(f->key, "dropped") == 0;
         if (!quiet)
-            add_field(&b, f, settings.text);
+            add_field(b, f, settings.text);
     }
-    buf_add_str(&b, settings.text ? "\n" : "}\n");
-    bool written = put_line(&b);
+    buf_add_str(b, settings.text ? "\n" : "}\n");
+}
+
+void log_write(enum log_level level, const char *msg, const struct log_field *fields)
+{
+    struct buf b;
+    buf_init(&b, LINE_MAX_BYTES);
+    add_line(&b, level, msg, fields);
+    unsigned before = atomic_exchange(&lost, 0);
+    if (before)
+        add_line(&b, LL_WARN, "log.lost", LOG_FIELDS(LI("lines", before)));
+    if (!put(&b))
+        atomic_fetch_add(&lost, before + 1);
     buf_clear(&b);
-    if (!written)
-        atomic_fetch_add(&lost, 1);
-    else if (atomic_load_explicit(&lost, memory_order_relaxed))
-        log_write(LL_WARN, "log.lost", LOG_FIELDS(LI("lines", atomic_exchange(&lost, 0))));
 }
 
 bool log_allow(struct log_limit *limit, mono_us now, uint32_t *dropped)
