@@ -130,7 +130,7 @@ mutation(current_secret "signed with the newest secret instead of the one at acc
 
 mutation(retry_after_ignored "Retry-After is ignored"
   TESTS "tests/e2e/test_delivery.py::test_retry_after_is_honoured[seconds]"
-  EDIT dispatcher/deliver.c
+  EDIT dispatcher/report.c
   [[r ? retry_after_ms(r->retry_after, clock_wall_ms()) : -1]]
   [[-1]])
 
