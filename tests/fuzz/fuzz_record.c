@@ -1,4 +1,5 @@
 /* An event's record in Redis: what is written is read again, and damage is told, not believed. */
+#include "common/base/text.h"
 #include "common/queue/record.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -70,6 +71,16 @@ static void made_up(struct slice in, struct packer *packer)
     buf_clear(&headers);
 }
 
+/* The fifth word of the first line. */
+static uint64_t said_length(struct slice record)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < 4; i++)
+        (void)slice_cut(&record, ' ');
+    INSIST(text_u64(slice_cut(&record, ' '), UINT64_MAX, &n) == OK);
+    return n;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct packer *packer;
@@ -79,8 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!packer)
         packer = packer_new();
     buf_init(&scratch, MOST);
-    if (record_read(SLICE_LIT("key"), in, &scratch, &e) == OK)
+    if (record_read(SLICE_LIT("key"), in, &scratch, &e) == OK) {
         INSIST(e.id.len == 3 || (e.id.ptr >= in.ptr && e.id.ptr <= in.ptr + in.len));
+        INSIST(e.body.len == said_length(in));
+    }
     buf_clear(&scratch);
     made_up(in, packer);
     return 0;

@@ -239,7 +239,9 @@ static void sign_and_change(const struct row *r, const struct scheme *s, struct 
     struct headers h;
     buf_init(&lines, 64 * 1024);
     unsigned where = fuzz_byte(&in), flip = fuzz_byte(&in);
-    INSIST(scheme_sign(s, where % SECRETS, SLICE_LIT("msg_1"), NOW, in, &lines) == OK);
+    int64_t age_s = (int64_t)(fuzz_byte(&in) << 2) - 512;
+    INSIST(scheme_sign(s, where % SECRETS, SLICE_LIT("msg_1"), NOW - age_s * 1000, in, &lines) ==
+           OK);
     struct slice text = buf_slice(&lines);
     for (size_t i = 0; i < text.len; i++)
         INSIST(text.ptr[i] != '\n' || (i && text.ptr[i - 1] == '\r'));
@@ -250,8 +252,9 @@ static void sign_and_change(const struct row *r, const struct scheme *s, struct 
             buf_add_char(&unix_lines, text.ptr[i]);
     text = buf_slice(&unix_lines);
     read_headers(&text, &h);
-    INSIST(verify(s, &h, slice_make(NULL, 0), in, where) == SCHEME_OK);
-    if (in.len && flip) {
+    bool stale = strchr(r->before, '%') && (age_s > TOLERANCE_S || age_s < -TOLERANCE_S);
+    INSIST(verify(s, &h, slice_make(NULL, 0), in, where) == (stale ? SCHEME_STALE : SCHEME_OK));
+    if (in.len && flip && !stale) {
         char *changed = malloc(in.len);
         memcpy(changed, in.ptr, in.len);
         changed[where % in.len] = (char)(changed[where % in.len] ^ (int)flip);
@@ -261,7 +264,6 @@ static void sign_and_change(const struct row *r, const struct scheme *s, struct 
         INSIST(verify(s, &h, slice_make(NULL, 0), slice_make(in.ptr, in.len - 1), 0) ==
                SCHEME_INVALID);
     }
-    (void)r;
     buf_clear(&lines);
     buf_clear(&unix_lines);
 }
