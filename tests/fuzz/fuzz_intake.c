@@ -8,7 +8,7 @@
 #include "receiver/intake.h"
 #include "tests/fuzz/fuzz.h"
 
-#define WIRE_MAX 3000
+#define WIRE_MAX 700
 #define INFLATED_MAX 200000
 #define SECRET "a-secret-of-the-fuzzer"
 

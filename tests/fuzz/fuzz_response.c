@@ -35,6 +35,8 @@ static void retry_after(struct slice value)
     int64_t want = RETRY_AFTER_MAX_MS;
     if (strspn(z, "0123456789") < value.len)
         want = by_strptime(z) - NOW;
+    if (want >= -NOW && strchr(z, ':') && !strstr(z, "-69 ")) /* a date, seen from just before it */
+        INSIST(retry_after_ms(value, want + NOW - 5000) == 5000);
     else if (strtoull(z, NULL, 10) <= 86400)
         want = (int64_t)strtoull(z, NULL, 10) * 1000;
     want = want < 0 ? 0 : want > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : want;
