@@ -308,3 +308,20 @@ def test_a_clock_set_back_does_not_hold_a_lane(queue):
     queue.r.zadd(queue.key("lanes"), {"d": 0})
     (a,) = queue.claim_until(timeout=2)
     assert a.id == "a:d"
+
+
+@pytest.mark.parametrize("delay", [0, 50])
+def test_a_delivery_that_somebody_deleted_leaves_nothing_behind(queue, delay):
+    """In the queue and in flight: its lane does not look for work that is not there, its place is free again."""
+    queue.limits(d=(1, 60, 20, 8))
+    queue.put_simple("queued", delay=delay)
+    queue.r.delete(queue.key("delivery:queued:d"))
+    assert queue.claim() == [] and queue.wait_us == -1, "asked to look again at once"
+    queue.put_simple("inflight", delay=delay)
+    (lost,) = queue.claim_until()
+    queue.r.delete(queue.key("delivery:inflight:d"))
+    assert queue.settle(lost, "done") == 0
+    queue.put_simple("next", delay=delay)
+    assert [c.id for c in queue.claim_until()] == ["next:d"], "its place was never given back"
+    assert set(queue.r.hgetall(queue.key("busy")).items()) == {("d", "1")}
+    queue.check_lanes()

@@ -262,6 +262,20 @@ def test_resend_keeps_what_is_kept_longer(tasks):
     assert tasks.r.pttl(tasks.key("event:a")) >= before - 5000
 
 
+def test_a_result_told_again_does_not_end_a_resend(tasks):
+    """The answer to a result was lost, the task resent, the result told again: that success is of before."""
+    put(tasks, "a", ("d", "d", "0"))
+    (first,) = tasks.claim()
+    assert tasks.settle(first, "done") == 1
+    resend(tasks, "a")
+    assert tasks.settle(first, "done") == 0
+    assert tasks.queued() == ["a:d"]
+    (again,) = tasks.claim()
+    tasks.settle(again, "retry", wait_ms=60000, status=500)
+    assert tasks.settle(first, "done") == 0 and tasks.settle(again, "done") == 2, "a late one of its own does end it"
+    assert tasks.check() == {"a:d": ["done"]}
+
+
 # --- expiry ---
 
 def test_what_has_expired_is_told_from_what_never_was(tasks):

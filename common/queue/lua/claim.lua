@@ -20,6 +20,10 @@ local function expire_leases()
     local d = delivery_load(id)
     if not d or d.state ~= 'inflight' then
       call('ZREM', base .. 'inflight', id)
+      if not d then -- deleted by somebody: the place that it took is free
+        local destination = string.match(id, '[^:]*$')
+        freed[destination] = (freed[destination] or 0) + 1
+      end
     else
       local lane = unclaim(d, true)
       local l = limits_of(d.destination)
@@ -192,10 +196,17 @@ local function pick(lane)
   end
 end
 
+-- Nothing is queued, so nothing may be counted: the counts of deliveries that somebody deleted would keep the lane in sight.
+local function forget_counts(lane)
+  call('DEL', lane.delays)
+  lane.count = {}
+end
+
 -- A lane without delays: as many as may go at once. SHARE: most of this call.
 local function claim_many(lane, share)
   local head = head_of(lane)
-  if not head or blocked(lane, head, true) then return end
+  if not head then return forget_counts(lane) end
+  if blocked(lane, head, true) then return end
   local l = limits_of(head.destination)
   local free = l.concurrency + l.ahead - busy_of(head.destination).n
   if lane.order == 'fifo' or lane.fails >= 5 then free = 1 end
@@ -215,7 +226,7 @@ end
 -- A lane on which some have a delay: one after the other. True if it may be looked at again now.
 local function claim_one(lane)
   local head = head_of(lane)
-  if not head then return end
+  if not head then return forget_counts(lane) end
   local when = lane_ready(lane, head.delay_ms)
   if when <= now then
     lane.held = 0

@@ -8,6 +8,7 @@
 --@include lib_view.lua
 local account, dead_ms = ARGV[2], tonumber(ARGV[3])
 local LOOK_MAX = 50000
+local fences = call('GET', base .. 'fences') or '0'
 
 -- Out of the list of dead letters, if it is near one of its ends; else it stays there until it is trimmed, and whoever reads the list
 -- sees by its state that it is not dead.
@@ -41,9 +42,9 @@ local function resend(t, d)
   if string.byte(d.destination, 6) == 64 then -- fetch@<source>: the task is open again
     count_open(nil, 1)
     uncount_failed(dead_ms)
-    call('HSET', d.key, 'state', 'queued', 'attempts', '0')
+    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'since', fences)
   else
-    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'apart', d.apart or 'resent')
+    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'apart', d.apart or 'resent', 'since', fences)
   end
   lane_push(lane_load(d.lane), d.id, d.delay_ms, 'RPUSH')
 end

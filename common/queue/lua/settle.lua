@@ -14,8 +14,10 @@
 local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ATTEMPTS_MAX, FIND_MAX, CIRCUIT_FAILS = 60, 10000, 5
 
--- A late success: whoever waits for a further attempt need not wait. True if it did end it.
-local function end_waiting(d)
+-- A late success: whoever waits for a further attempt need not wait. True if it did end it. A success of before a resend
+-- does not: that asks for a request of its own.
+local function end_waiting(d, fence)
+  if tonumber(fence) <= tonumber(call('HGET', d.key, 'since') or 0) then return false end
   if d.state == 'retry' then
     call('ZREM', base .. 'retry', d.id)
     local lane = lane_load(d.lane)
@@ -131,7 +133,7 @@ for i = 5, #ARGV, 16 do
     delivery_save(d)
     if ARGV[i + 15] ~= '' then list_failure(d, ARGV[i + 15]) end
     result = 1
-  elseif d and SUCCESS[verdict] and end_waiting(d) then
+  elseif d and SUCCESS[verdict] and end_waiting(d, fence) then
     remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
     finish(d, 'done', done_ms, dedup_ms, verdict)
     delivery_save(d)
