@@ -11,6 +11,7 @@
 #include "dispatcher/deliver.h"
 #include "dispatcher/listener.h"
 #include "dispatcher/pull.h"
+#include "dispatcher/reconcile.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct redis *redis;
     struct queue_take *queue;
     struct pull *pull;
+    struct reconcile *reconcile;
     struct redis_sub *wakes;
     struct listener *listener;
     struct loop_timer *drain_end, *settle_check;
@@ -138,6 +140,7 @@ static void on_stop_signal(void *ctx, int signo)
     d->stopping = true;
     LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
     listener_set_draining(d->listener);
+    reconcile_stop(d->reconcile);
     queue_take_on_settled(d->queue, finish_if_settled, d);
     loop_timer_arm(d->drain_end, d->conf->dispatcher.drain_ms * 1000);
     deliver_drain(d->engine, finish_if_settled, d);
@@ -152,14 +155,15 @@ static void on_reload_signal(void *ctx, int signo)
     struct config *conf = program_reload(d->path, d->conf);
     if (!conf)
         return;
-    if (deliver_set_config(d->engine, conf) != OK) {
+    pull_set_config(d->pull, conf);
+    if (deliver_set_config(d->engine, conf) != OK ||
+        reconcile_set_config(d->reconcile, conf) != OK) {
         LOG(LL_ERROR, "config.not_applied", LS("reason", "the HTTP client does not start"));
         config_unref(conf);
         return;
     }
     program_tell_restart("dispatcher.listen", d->conf->dispatcher.listen, conf->dispatcher.listen);
     queue_take_set_config(d->queue, conf);
-    pull_set_config(d->pull, conf);
     listener_set_config(d->listener, conf);
     config_unref(d->conf);
     d->conf = conf;
@@ -196,6 +200,9 @@ static enum err begin(struct dispatcher *d, struct error *e)
     deliver_set_queue(d->engine, d->queue);
     d->pull = pull_new(d->loop, d->conf, d->name);
     deliver_set_pull(d->engine, d->pull);
+    rc = reconcile_new(d->loop, d->conf, d->pull, &d->reconcile);
+    if (rc != OK)
+        return fail(e, rc, "the HTTP client does not start");
     subscribe(d);
     d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
     d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);
@@ -220,6 +227,7 @@ static void end(struct dispatcher *d)
     listener_close(d->listener);
     if (d->wakes)
         redis_sub_free(d->wakes);
+    reconcile_free(d->reconcile);
     deliver_free(d->engine);
     if (d->pull) {
         run_deferred(d); /* what is to be put is given to the connection, which ends it */

@@ -39,10 +39,12 @@ void pull_set_config(struct pull *p, struct config *conf)
     p->conf = conf;
     if (p->put) {
         queue_put_set_config(p->put, conf);
+        queue_tasks_set_config(p->tasks, conf);
     } else if (fetches(conf)) {
         struct redis_events none = {.ctx = p};
         p->redis = redis_new(p->loop, &conf->redis, p->name, &none);
         p->put = queue_put_new(p->loop, p->redis, conf);
+        p->tasks = queue_tasks_new(p->loop, p->redis, conf);
     }
 }
 
@@ -64,6 +66,7 @@ void pull_free(struct pull *p)
         return;
     pull_close(p);
     queue_put_free(p->put);
+    queue_tasks_free(p->tasks);
     json_picks_free(p->picks);
     config_unref(p->conf);
     free(p->name);

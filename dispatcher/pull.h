@@ -8,6 +8,7 @@
 
 #include "common/config/config.h"
 #include "common/queue/queue_put.h"
+#include "common/queue/queue_tasks.h"
 #include "common/redis/redis.h"
 
 struct loop;
@@ -18,6 +19,7 @@ struct pull { /* Owned by the dispatcher; pull_free. */
     struct config *conf;
     struct redis *redis; /* NULL until it is needed */
     struct queue_put *put;
+    struct queue_tasks *tasks;
     struct json_picks *picks; /* of fetch_judge */
 };
 
