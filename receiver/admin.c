@@ -7,6 +7,7 @@
 #include "common/net/http_server.h"
 #include "common/queue/queue_stats.h"
 #include "common/redis/redis.h"
+#include "receiver/api.h"
 #include "receiver/respond.h"
 #include "receiver/worker.h"
 
@@ -19,10 +20,12 @@ struct admin {
     struct config *conf;
     struct redis *redis;
     struct http_server *http;
+    struct api *api;
 };
 
 /* An answer that waits for Redis. Freed in the callback, which comes exactly once. */
 struct pending {
+    struct admin_ctx ctx; /* first */
     struct admin *admin;
     struct http_request *http; /* NULL: the client is gone */
 };
@@ -115,6 +118,11 @@ static const struct {
 
 static void on_request(struct http_request *r, void *ctx)
 {
+    struct admin *a = ctx;
+    if (api_owns(http_path(r))) {
+        api_on_request(a->api, r);
+        return;
+    }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (!slice_eq(http_path(r), slice_str(routes[i].path)))
             continue;
@@ -127,22 +135,34 @@ static void on_request(struct http_request *r, void *ctx)
     http_answer_error(r, 404, SLICE_LIT(""), "not_found", "there is nothing at this path");
 }
 
-static void on_body(struct http_request *r, struct slice piece, void *ctx)
+static bool is_of_api(struct http_request *r)
 {
-    (void)r;
-    (void)piece;
-    (void)ctx;
+    const struct admin_ctx *ctx = http_ctx(r);
+    return ctx && ctx->is_api;
 }
 
+static void on_body(struct http_request *r, struct slice piece, void *ctx)
+{
+    (void)ctx;
+    if (is_of_api(r))
+        api_on_body(r, piece);
+}
+
+/* The others are answered, or wait for Redis, since on_request. */
 static void on_complete(struct http_request *r, void *ctx)
 {
-    (void)r; /* every request is answered, or waits for Redis, since on_request */
     (void)ctx;
+    if (is_of_api(r))
+        api_on_complete(r);
 }
 
 static void on_gone(struct http_request *r, void *ctx)
 {
     (void)ctx;
+    if (is_of_api(r)) {
+        api_on_gone(r);
+        return;
+    }
     struct pending *p = http_ctx(r);
     if (p)
         p->http = NULL;
@@ -167,6 +187,7 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     a->conf = config_ref(setup->conf);
     struct redis_events events = {.on_ready = on_redis_ready, .on_lost = on_redis_lost, .ctx = a};
     a->redis = redis_new(l, &a->conf->redis, "hookpace-admin", &events);
+    a->api = api_new(l, a->redis, a->conf);
     struct http_limits limits = worker_limits(a->conf);
     limits.connections_max = 256;
     struct http_handler handler = {.on_request = on_request,
@@ -198,6 +219,7 @@ void admin_set_config(struct admin *a, struct config *conf)
 {
     config_unref(a->conf);
     a->conf = config_ref(conf);
+    api_set_config(a->api, conf);
 }
 
 void admin_close(struct admin *a)
@@ -207,6 +229,7 @@ void admin_close(struct admin *a)
     if (a->http)
         http_server_close(a->http);
     redis_free(a->redis);
+    api_free(a->api);
     config_unref(a->conf);
     free(a);
 }

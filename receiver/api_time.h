@@ -1,0 +1,15 @@
+/* api_time - moments as the API writes them: "2026-11-21 02:15:49 +00:00".   [pure] */
+#ifndef RECEIVER_API_TIME_H
+#define RECEIVER_API_TIME_H
+
+#include "common/base/clock.h"
+#include "common/base/slice.h"
+
+#define API_TIME_LEN 26
+
+/* Writes API_TIME_LEN characters and a NUL. */
+void api_time_write(wall_ms at, char out[API_TIME_LEN + 1]);
+/* Reads it; the offset may be another one, or missing (UTC). False if it is no such moment. */
+bool api_time_read(struct slice text, wall_ms *at);
+
+#endif
