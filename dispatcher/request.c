@@ -2,9 +2,11 @@
 
 #include "common/config/program.h"
 #include "common/gzip/gzip.h"
+#include "common/webhook/envelope.h"
 
 #include <stdint.h>
 
+#define PATH_MAX_SEGMENTS 64
 #define URL_MAX (16 * 1024)
 #define HEADERS_MAX (64 * 1024)
 #define COMPRESSED_MAX ((size_t)1 << 31)
@@ -102,6 +104,33 @@ static void make_notice(const struct event *e, struct request *r)
     r->body = buf_slice(&r->made);
 }
 
+/* Sets r->body to the answer of task_get for E, whose body is the result as it was posted. */
+static void make_envelope(const struct event *e, struct request *r)
+{
+    struct slice path[PATH_MAX_SEGMENTS], rest = e->path;
+    size_t n = 0;
+    if (envelope_is(e->body)) {
+        r->body = e->body;
+        return;
+    }
+    path[n++] = SLICE_LIT("v3");
+    while (rest.len && n < PATH_MAX_SEGMENTS - 3)
+        path[n++] = slice_cut(&rest, '/');
+    path[n++] = SLICE_LIT("task_get");
+    if (e->postback_data.len)
+        path[n++] = e->postback_data;
+    path[n++] = e->id;
+    struct envelope_task task = {.id = e->id,
+                                 .status_code = STATUS_OK,
+                                 .status_message = "Ok.",
+                                 .path = path,
+                                 .path_count = n,
+                                 .data = e->data};
+    r->made.max = COMPRESSED_MAX;
+    envelope_of_result(HOOKPACE_VERSION, &task, e->body, &r->made);
+    r->body = buf_slice(&r->made);
+}
+
 static enum err inflate(const struct request_rules *rules, struct request *r)
 {
     r->made.max = rules->inflated_max;
@@ -129,10 +158,12 @@ static enum err add_body(const struct request_rules *rules, const struct event *
     struct slice type = e->has_body ? e->content_type : SLICE_LIT("application/json");
     if (!type.len)
         type = SLICE_LIT("application/json");
-    if (e->has_body)
-        r->body = e->body;
-    else
+    if (!e->has_body)
         make_notice(e, r);
+    else if (rules->from_api)
+        make_envelope(e, r);
+    else
+        r->body = e->body;
 
     bool is_gzip = e->has_body && gzip_is(r->body);
     enum err rc = OK;
