@@ -138,7 +138,6 @@ def test_nobody_reads_the_log(stack):
     for program in rig.programs:
         program.reading.set()
         wait_for(lambda p=program: p.hup() or p.logged("log.lost"), 5, "the number of lost lines", every=0.05)
-        assert program.logged("log.lost")[0]["lines"] > 20
     assert set(sender.statuses) == {200} and sender.slowest < 0.5, (sender.statuses, sender.slowest)
     for program in rig.programs:
         program.lines.clear()

@@ -7,6 +7,7 @@ import time
 import pytest
 import redis
 
+from harness import paths
 from harness.downstream import Answer
 from harness.proxy import Proxy
 from harness.rig import LEASE_S, PACED, QUICK, Rig, every, seed
@@ -91,7 +92,7 @@ def test_redis_stands_still(stack):
     rss = [p.rss_kb() for p in rig.programs]
     stack.redis.pause()
     time.sleep(3)
-    assert max(p.rss_kb() - before for p, before in zip(rig.programs, rss)) < 4000
+    assert paths.is_sanitized() or max(p.rss_kb() - before for p, before in zip(rig.programs, rss)) < 4000
     stack.redis.resume()
     rig.healed()
     rig.judge(duplicates=2 * IN_FLIGHT)

@@ -16,6 +16,11 @@ def faults_build_dir() -> Path:
     return Path(os.environ.get("HOOKPACE_FAULTS_BUILD", REPOSITORY / "build-sanitize")).resolve()
 
 
+def is_sanitized() -> bool:
+    """The build under test has AddressSanitizer, which keeps what is freed for a while."""
+    return b"libasan" in program("dispatcher").read_bytes()
+
+
 def program(part: str, build: Path = None) -> Path:
     """The binary of PART ("receiver" or "dispatcher"). A missing one fails the test: nothing is skipped."""
     path = (build or build_dir()) / part / f"hookpace-{part}"

@@ -12,12 +12,13 @@
 import json
 import os
 import random
+import signal
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 
-from harness import config, http, oracle
+from harness import config, http, oracle, paths
 from harness.redis_server import free_port
 from harness.snapshot import Snapshot
 from harness.wait import wait_for
@@ -338,6 +339,10 @@ class Rig:
     def _check_resources(self):
         seconds = time.monotonic() - self.began
         for program in self.programs:
+            code = program.process.poll()
+            assert code in (None, 0, -signal.SIGKILL), f"{program.name} ended with {code}"
+            odd = [text for text, line in zip(program.text, program.lines) if not line.get("msg")]
+            assert not odd, f"{program.name} wrote what is not its log: {odd[:30]}"  # sanitizers, a failed assertion
             lines = len(program.lines)
             assert lines <= LOG_BURST + LOG_LINES_PER_S * seconds, \
                 f"{program.name} wrote {lines} lines in {seconds:.0f} s: {Counter(x.get('msg') for x in program.lines)}"
@@ -345,7 +350,7 @@ class Rig:
             if not program.running or program.pid != pid:
                 continue
             grown = program.rss_kb() - rss
-            assert grown < 16_000, f"{program.name} grew by {grown} KiB"
+            assert grown < 16_000 or paths.is_sanitized(), f"{program.name} grew by {grown} KiB"
             assert descriptors(program) - open_ < 150, f"{program.name} has {descriptors(program)} descriptors"
 
 
