@@ -81,6 +81,66 @@ def configuration(place, url):
     return conf
 
 
+RAW = (b"POST /in/token?token=%s HTTP/1.1\nHost: x\n\n", b"GET /%s\0 HTTP/1.1\r\nHost: x\r\n\r\n", b"%s / HTTP/1.1\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: %s\0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nExpect: %s\r\n\r\n",
+                b"GET / %s\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n%s x: y\r\n\r\n", b"GET / HTTP/1.1\r\nHost: %s@x\r\n\r\n",
+                b"POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n",
+                b"POST /in/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n",
+                b"POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\nContent-Encoding: %s\r\n\r\n{",
+                b"POST /in/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+                b'POST /in/open?id=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
+                b'POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n{"id":"a/%s"                    }                    ')
+
+
+def refusals(receiver):
+    """Requests that are refused, each with secrets in it, as functions that answer what was said."""
+    token, wrong = (quote(SECRETS[n], safe="") for n in ("token", "sent-wrong-token"))
+    basic = base64.b64encode(("user:" + SECRETS["sent-wrong-token"]).encode()).decode()
+    body = json.dumps({"id": "x", "text": SECRETS["body-text"]}).encode()
+
+    def post(path, headers=(), data=body):
+        return lambda: receiver().post(path, data, dict(headers)).body
+
+    yield post(f"/in/token?token={wrong}")
+    yield post(f"/in/token?token={token}&token={wrong}")
+    yield post("/in/token", {"Authorization": "Bearer " + SECRETS["sent-wrong-token"]})
+    yield post("/in/basic", {"Authorization": "Basic " + basic})
+    yield post("/in/basic", {"Authorization": SECRETS["sent-wrong-token"]})
+    yield post(f"/in/token?token={token}", data=body[:-1])
+    yield post(f"/in/token?token={token}&id={wrong}/")
+    yield post(f"/in/token?token={token}", {"Content-Encoding": SECRETS["sent-cookie"]})
+    yield post(f"/in/token?token={token}", {"Content-Encoding": "gzip"})
+    yield post(f"/in/open?tag={wrong}%00")
+    yield post("/in/env", sign.headers("serphouse", SECRETS["sent-wrong-token"], body))
+    yield post("/in/env", {"x-serphouse-signature": SECRETS["source-env"]})
+    yield post("/in/file", {"X-Hub-Signature-256": "sha256=" + SECRETS["source-file"]})
+    yield post("/in/standard", {"webhook-id": SECRETS["standard"], "webhook-timestamp": "1", "webhook-signature": "v1," + STANDARD})
+    yield post("/in/open", {f"X-Long-{n}": SECRETS["sent-cookie"] * 60 for n in range(5)}, data=b'{"id":"long"}')  # dropped in part
+    for raw in RAW:
+        for listener in ("ingest", "admin"):
+            yield lambda raw=raw, listener=listener: http.raw(receiver().address(listener),
+                                                              raw % SECRETS["sent-in-target"].encode(), 0.3)
+
+
+def test_no_refusal_is_logged_with_what_was_sent(place):
+    """In portions, each to a receiver of its own: a second's third line and more of one kind are dropped."""
+    conf = configuration(place, "http://127.0.0.1:9/x")
+    current = None
+    lines = 0
+    for n, ask in enumerate(refusals(lambda: current)):
+        if n % 3 == 0:
+            current = place.receiver(conf, env=environment())
+        answer = ask()
+        assert_none_in(answer, "an answer")
+        if n % 3 == 2:
+            current.term()
+            assert current.wait() == 0
+            assert_none_in(current.log(), "the log")
+            assert not any("dropped" in line for line in current.lines)
+            lines += sum(line["msg"] in ("event.refused", "request.refused", "header.dropped") for line in current.lines)
+    assert lines > 25, lines
+
+
 def requests(answers, receiver):
     """Good and bad ones to both listeners; what is answered goes to ANSWERS."""
     def keep(answer):
@@ -107,17 +167,6 @@ def requests(answers, receiver):
     basic = base64.b64encode(("user:" + SECRETS["basic"]).encode()).decode()
     assert keep(receiver.post("/in/basic", body("b1"), {"Authorization": "Basic " + basic})) == 200
     assert keep(receiver.post("/in/basic", body("b2"), {"Authorization": "Basic " + basic[:-4]})) == 401
-    for raw in (b"POST /in/token?token=%s HTTP/1.1\nHost: x\n\n", b"GET /%s\0 HTTP/1.1\r\nHost: x\r\n\r\n", b"%s / HTTP/1.1\r\n\r\n",
-                b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: %s\0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nExpect: %s\r\n\r\n",
-                b"GET / %s\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n%s x: y\r\n\r\n", b"GET / HTTP/1.1\r\nHost: %s@x\r\n\r\n",
-                b"POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n",
-                b"POST /in/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n",
-                b"POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\nContent-Encoding: %s\r\n\r\n{",
-                b"POST /in/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
-                b'POST /in/open?id=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
-                b'POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n{"id":"a/%s"                    }                    '):
-        for address in (receiver.ingest, receiver.admin):
-            answers.append(http.raw(address, raw % SECRETS["sent-in-target"].encode(), 0.3))
     for path in ("/", "/metrics", "/healthz", "/readyz", "/v3/appendix/user_data", "/api/lanes", f"/{wrong}", f"/metrics?x={token}"):
         for headers in ({}, {"Authorization": "Basic " + base64.b64encode(("admin:" + SECRETS["admin-password"]).encode()).decode()},
                         {"Authorization": "Basic " + base64.b64encode(("admin:" + SECRETS["sent-wrong-token"]).encode()).decode()},
