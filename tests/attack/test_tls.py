@@ -1,0 +1,154 @@
+"""TLS on both sides: downstreams that are not who they say they are get nothing, and old versions are not spoken."""
+
+import socket
+import ssl
+import threading
+import warnings
+
+import pytest
+
+from harness import config, http
+from harness.certs import Authority
+from harness.downstream import Downstream
+from harness.wait import wait_for
+
+MARKS = (b"THE-BODY", b"THE-TAG", b"THE-HEADER", b"webhook-signature", b"Hookpace-Delivery")
+
+
+class Wiretap:
+    """Passes what comes on to PORT, and keeps what the client said."""
+
+    def __init__(self, port):
+        self.target = port
+        self.heard = b""
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source, to, keep):
+        try:
+            while data := source.recv(65536):
+                if keep:
+                    self.heard += data
+                to.sendall(data)
+        except OSError:
+            pass
+        for sock in (source, to):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+def old_version(cert, key, version):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def weak_ciphers(cert, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aNULL:eNULL:@SECLEVEL=0")
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def sink_of(kind, authority, other):
+    if kind == "plain HTTP":
+        return Downstream()
+    if kind in ("TLS 1.0", "TLS 1.1"):
+        version = ssl.TLSVersion.TLSv1 if kind == "TLS 1.0" else ssl.TLSVersion.TLSv1_1
+        return Downstream(context=old_version(*authority.good(), version))
+    if kind == "no authentication":
+        return Downstream(context=weak_ciphers(*authority.good()))
+    if kind == "another CA":
+        return Downstream(*other.good())
+    return Downstream(*{"expired": authority.expired, "not yet valid": authority.not_yet, "self-signed": authority.self_signed,
+                        "another host": authority.wrong_host, "good": authority.good}[kind]())
+
+
+@pytest.mark.parametrize("kind", ["good", "TLS 1.0", "TLS 1.1", "no authentication", "expired", "not yet valid", "self-signed",
+                                  "another host", "another CA", "plain HTTP"])
+def test_who_is_not_known_learns_nothing(stack, tmp_path, kind):
+    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "Other CA")
+    sink = sink_of(kind, authority, other)
+    stack.sinks.append(sink)
+    tap = Wiretap(sink.port)
+    conf = config.base(stack.redis.url)
+    conf["sources"]["in"] = config.source("out")
+    conf["destinations"]["out"] = config.destination(
+        f"https://localhost:{tap.port}/hook?tag=$tag", ca_file=str(authority.ca), headers={"Authorization": "THE-HEADER"},
+        sign={"scheme": "standard-webhooks", "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZg=="]}, retry={"schedule_s": [0.05], "jitter": 0})
+    stack.dispatcher(conf)
+    stack.receiver(conf).send("a", tag="THE-TAG", text="THE-BODY" * 100)
+    wanted = "done" if kind == "good" else "dead"
+    wait_for(lambda: stack.keys.delivery("a:out")["state"] == wanted, 10, lambda: str(stack.keys.delivery("a:out")))
+    tap.close()
+    assert len(tap.heard) > 100  # a ClientHello at least
+    assert not any(mark in tap.heard for mark in MARKS)
+    if kind == "good":
+        assert len(sink.all()) == 1 and b"THE-BODY" in sink.all()[0].body
+        return
+    assert sink.all() == []
+    # a server that waits for the rest of a request line says nothing at all
+    assert stack.keys.delivery("a:out")["last_error"] == ("connect_timeout" if kind == "plain HTTP" else "tls")
+    assert stack.keys.delivery("a:out")["attempts"] == "2"
+
+
+def connect(address, context):
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 5) as sock, context.wrap_socket(sock, server_hostname="localhost") as tls:
+        return tls.version()
+
+
+def client(low=None, high=None, ciphers=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if low:
+            context.minimum_version = low
+        if high:
+            context.maximum_version = high
+    if ciphers:
+        context.set_ciphers(ciphers)
+    return context
+
+
+def test_the_receiver_speaks_no_old_tls(stack, tmp_path):
+    cert, key = Authority(tmp_path / "ca").good()
+    conf = config.base(stack.redis.url, receiver={"tls": {"cert": str(cert), "key": str(key)}})
+    conf["sources"]["in"] = config.source([])
+    receiver = stack.receiver(conf)
+    versions = ssl.TLSVersion
+    assert connect(receiver.ingest, client()) == "TLSv1.3"
+    assert connect(receiver.ingest, client(high=versions.TLSv1_2)) == "TLSv1.2"
+    for version in (versions.TLSv1, versions.TLSv1_1):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            connect(receiver.ingest, client(version, version, "ALL:@SECLEVEL=0"))
+    for ciphers in ("aNULL:@SECLEVEL=0", "eNULL:@SECLEVEL=0", "AES128-SHA:@SECLEVEL=0", "ADH-AES256-SHA:@SECLEVEL=0"):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            connect(receiver.ingest, client(high=versions.TLSv1_2, ciphers=ciphers))
+    assert not http.raw(receiver.ingest, b"GET /in/in?id=a HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP")
+    trust = client()
+    with http.Client(receiver.ingest, tls=trust) as good:
+        assert good.post("/in/in", {"id": "a"}).status == 200
