@@ -127,7 +127,7 @@ def test_torn_end_of_the_file(stack, tmp_path):
         os.truncate(file, max(0, file.stat().st_size - torn))
         server.start()
         with server.client() as client:
-            problems = Snapshot(client).problems()
+            problems = Snapshot(client, rig.bases[0]).problems()
         server.stop()
         assert not problems, f"{torn} bytes less: {problems[:5]}"
     last = sorted(rig.acknowledged().items(), key=lambda i: i[1])[-20:]

@@ -168,3 +168,34 @@ def test_redis_far_away_and_slow(stack, way):
     rig.healed()
     assert len(sender.ids()) == 60
     rig.judge()
+
+
+# -- events with several deliveries ---------------------------------------------------------------------------
+
+FAN = {"all": ["a", "b", "c", PACED]}
+
+
+@pytest.mark.redis(fsync="always")
+@pytest.mark.parametrize("fault", ["killed", "cut"])
+def test_events_with_four_deliveries(stack, way, fault):
+    """Whatever part of them was stored when Redis went away: the repeat completes it, and no part is there twice."""
+    rig = Rig(stack, f"4 deliveries an event, 4 partitions, Redis {fault}", redis_url=way.url, fan=FAN,
+              partitions=4, lanes={QUICK: 0, "a": 0, "b": 0, "c": 0, PACED: 10}).start(dispatchers=2)
+    sender = rig.load(threads=6, pause=0.08, make=lambda n: rig.event(f"e{n}", "all"))
+    for _ in range(2):
+        rig.wait_acknowledged(25)
+        if fault == "killed":
+            stack.redis.kill9()
+            time.sleep(0.1)
+            stack.redis.start()
+        else:
+            way.up.cut = 3000   # in the middle of a command
+            rig.wait_acknowledged(10)
+            way.down.cut = 700  # in the middle of a reply
+            rig.wait_acknowledged(10)
+            way.reset_all()
+    rig.healed()
+    sender.stop()
+    rig.judge(duplicates=2 * 2 * 4 * 16, timeout=15)
+    found = {i for i in sender.ids() if {f"/{name}" for name in FAN["all"]} - {r.path for r in rig.sink.of(i)}}
+    assert not found, f"did not arrive everywhere: {sorted(found)[:5]}"

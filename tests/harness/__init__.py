@@ -14,7 +14,7 @@ imports anything of the product: signatures and key names are written down a sec
     provider      Provider: a fake provider whose results are pulled
     certs         certificates, good and bad, by the openssl command
     oracle        where every delivery is; nothing acknowledged lost; gaps on a lane
-    snapshot      all of a partition at one moment, and what is inconsistent in it
+    snapshot      all that is in Redis at one moment, and what is inconsistent in it
     proxy         Proxy: a bad network between two ends, changed while it runs
     rig           Rig: a running set under a fault, and the one judgement over all it did
     stack         Stack: all of the above for one test, stopped and freed at its end

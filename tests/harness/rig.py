@@ -91,20 +91,21 @@ def content(ident, tag="t", size=None) -> bytes:
 
 
 class Rig:
-    """A receiver on a fixed port, dispatchers, a sink with a path per lane. LANES: name -> delay in ms.
+    """A receiver on a fixed port, dispatchers, a sink with a path per lane. LANES: name -> delay in ms. Each is a
+    source, a destination and a lane; FAN: source -> names of several destinations, for events that go to all of them.
 
     REDIS_URL, DOWN_URL: where the programs connect to, if not straight to the stack's Redis and sink (a proxy).
     """
 
-    def __init__(self, stack, fault, lanes=None, sink=None, redis_url=None, down_url=None, prefix="hookpace",
+    def __init__(self, stack, fault, lanes=None, sink=None, redis_url=None, down_url=None, fan=None, partitions=1,
                  timeout_ms=1000, **dest):
         self.stack, self.fault = stack, fault
         self.lanes = dict(LANES if lanes is None else lanes)
         self.sink = sink or stack.downstream()
         self.port = free_port()
-        self.base = f"{prefix}:{{0}}:"
+        self.bases = [f"hookpace:{{{n}}}:" for n in range(partitions)]
         self.conf = config.base(redis_url or stack.redis.url, delay_step_ms=1,
-                                redis={"prefix": prefix, "timeout_ms": timeout_ms},
+                                redis={"partitions": partitions, "timeout_ms": timeout_ms},
                                 receiver={"listen": f"127.0.0.1:{self.port}"})
         for lane, delay in self.lanes.items():
             url = (down_url or self.sink.url(""))
@@ -115,7 +116,10 @@ class Rig:
         self.receiver = None
         self.dispatchers = []
         self.senders = []
-        self.kept = {}          # id -> (lane, body): what was sent in any way
+        self.to = {lane: [lane] for lane in self.lanes} | (fan or {})  # source -> destinations
+        for name, several in (fan or {}).items():
+            self.conf["sources"][name] = config.source(several)
+        self.kept = {}          # id -> (source, body): what was sent in any way
         self.before = {}        # the same, of the fault before
         self.unpaced = set()    # lanes on which the gaps at the sink say nothing
         self.baseline = {}
@@ -188,11 +192,11 @@ class Rig:
         self.senders.append(sender)
         return sender.start()
 
-    def event(self, ident, lane=QUICK, **more):
-        """(id, target, headers, body) of an event for LANE, as http.Sender wants them; it is remembered."""
+    def event(self, ident, source=QUICK, **more):
+        """(id, target, headers, body) of an event from SOURCE, as http.Sender wants them; it is remembered."""
         body = content(ident, **more)
-        self.kept[ident] = (lane, body)
-        return ident, f"/in/{lane}", {}, body
+        self.kept[ident] = (source, body)
+        return ident, f"/in/{source}", {}, body
 
     def send(self, ident, lane=QUICK, **more):
         """One event by the caller, which must be acknowledged."""
@@ -246,7 +250,7 @@ class Rig:
 
     def snapshot(self) -> Snapshot:
         with self.stack.redis.client(socket_timeout=5) as client:
-            return Snapshot(client, self.base)
+            return Snapshot(client, *self.bases)
 
     def drain(self, timeout=30.0):
         """Waits until nothing waits or is under way any more."""
@@ -294,10 +298,9 @@ class Rig:
         return found
 
     def _missing(self, acknowledged, requests, snapshot):
-        arrived = {r.event for r in requests if was_accepted(r)}
-        places = snapshot.places
+        there = {r.delivery for r in requests if was_accepted(r)} | set(snapshot.places)
         return sorted(i for i in acknowledged
-                      if i not in arrived and not places.get(f"{i}:{self.kept[i][0]}"))
+                      if any(f"{i}:{destination}" not in there for destination in self.to[self.kept[i][0]]))
 
     def extra(self, requests=None) -> dict:
         """Delivery id -> requests that arrived after one that was answered 2xx, or as the same attempt again."""
@@ -314,9 +317,9 @@ class Rig:
     def _check_contents(self, requests):
         for r in requests:
             assert r.event in self.kept, f"{r.event} was never sent to the receiver"
-            lane, body = self.kept[r.event]
+            source, body = self.kept[r.event]
             assert r.body == body, f"the body of {r.event} is not the one that was sent"
-            assert r.delivery == f"{r.event}:{lane}" and r.path == f"/{lane}"
+            assert r.path[1:] in self.to[source] and r.delivery == f"{r.event}:{r.path[1:]}"
 
     def _check_attempts(self, requests, snapshot):
         """Every arrival is a counted attempt: numbers are given out once, and none is beyond what Redis counts."""

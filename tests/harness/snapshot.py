@@ -1,4 +1,4 @@
-"""Everything of one partition as it is at one moment, and what is wrong with it."""
+"""Everything in Redis as it is at one moment, and what is wrong with it."""
 
 import json
 from collections import Counter
@@ -41,9 +41,28 @@ OVER = ("done", "dead")
 
 
 class Snapshot:
+    """All partitions, each at one moment. `deliveries`, `places`, `inflight` as in Partition."""
+
+    def __init__(self, client, *bases):
+        self.partitions = [Partition(client, base) for base in bases]
+        self.deliveries, self.places, self.inflight = {}, {}, []
+        for p in self.partitions:
+            self.deliveries.update(p.deliveries)
+            self.places.update(p.places)
+            self.inflight += p.inflight
+
+    def unfinished(self) -> list:
+        return [i for i, where in self.places.items() if where != ["dead"]]
+
+    def problems(self, drained=False) -> list:
+        """What breaks the rules of docs/queue.md, as texts. DRAINED: nothing may be left on the way either."""
+        return [text for p in self.partitions for text in p.problems(drained)]
+
+
+class Partition:
     """deliveries: id -> fields (and `ttl`); places: id -> list of where it is listed."""
 
-    def __init__(self, client, base="hookpace:{0}:"):
+    def __init__(self, client, base):
         for name, value in json.loads(client.eval(LOOK, 0, base)).items():
             setattr(self, name, value or {})  # an empty table is {} in any case
         self.places = {}
@@ -52,15 +71,7 @@ class Snapshot:
             for ident in ids:
                 self.places.setdefault(ident, []).append(where)
 
-    def held(self) -> set:
-        """Delivery ids that are somewhere: waiting, under way, dead or done."""
-        return set(self.places) | {i for i, d in self.deliveries.items() if d.get("state") == "done"}
-
-    def unfinished(self) -> list:
-        return [i for i, where in self.places.items() if where != ["dead"]]
-
-    def problems(self, drained=False) -> list:
-        """What breaks the rules of docs/queue.md, as texts. DRAINED: nothing may be left on the way either."""
+    def problems(self, drained) -> list:
         found = [*self._deliveries(), *self._lanes(), *self._counters()]
         found += [f"{name} never expires" for name in self.immortal] + [f"{name} belongs to nothing" for name in self.orphans]
         if drained:
