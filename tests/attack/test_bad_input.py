@@ -92,7 +92,7 @@ def test_smuggling(farm, name):
     head = SMUGGLE[name]
     data = (b"POST /in/any?id=outer HTTP/1.1\r\nHost: x\r\n" + head if head else
             b"POST /in/any?id=outer HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-    said = http.raw(farm.receiver.ingest, data + INNER)
+    said = http.raw(farm.receiver.ingest, data + INNER, 0.5)
     first = int(said.split(b" ", 2)[1])
     assert first in ((411,) if name == "length with an underscore" else (400,)), said
     if first == 400:
