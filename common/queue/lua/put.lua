@@ -169,7 +169,7 @@ local function count_task(key, kind, account, fan)
   end
   if fan == 0 then
     end_task(key, account, false, false, done_ms)
-    call('SET', base .. 'gone:' .. key, '', 'PX', text(done_ms + afterglow(done_ms)))
+    call('SET', base .. 'gone:' .. key, account or '', 'PX', text(done_ms + afterglow(done_ms)))
   end
 end
 

@@ -9,7 +9,8 @@
 local account, get, done_ms, names = ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local function has_expired(id)
-  if account == '' and call('EXISTS', base .. 'gone:' .. id) == 1 then return true end
+  local owner = call('GET', base .. 'gone:' .. id)
+  if owner and (account == '' or owner == account) then return true end
   for i = 6, 5 + names do
     if call('EXISTS', base .. 'delivery:' .. id .. ':' .. ARGV[i]) == 1 then return true end
   end

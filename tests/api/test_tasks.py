@@ -1,0 +1,202 @@
+"""tasks_ready, task_get and tasks/count: what is done, fetched, failed."""
+
+import gzip
+import json
+import time
+
+import pytest
+
+import shapes
+from api_client import ORGANIC
+from harness import config
+from harness.downstream import Answer
+from harness.wait import stays, wait_for
+
+
+def done(service, ident, kind="postback"):
+    wait_for(lambda: service.delivery(ident, kind).get("state") == "done", message=lambda: service.delivery(ident, kind))
+
+
+def test_a_task_without_webhooks_is_ready_at_once(quiet):
+    ident = quiet.acme.set_one(tag="t")
+    (entry,) = quiet.acme.ready()
+    assert entry["id"] == ident and (entry["se"], entry["se_type"], entry["tag"]) == ("google", "organic", "t")
+    for kind in ("regular", "advanced", "html"):
+        assert entry[f"endpoint_{kind}"] == f"{ORGANIC}/task_get/{kind}/{ident}"
+        assert quiet.acme.get(entry[f"endpoint_{kind}"])["tasks"][0]["result"] == [{"n": 1}]
+    assert quiet.acme.ready() == []
+
+
+def test_what_task_get_answers(quiet):
+    ident = quiet.acme.set_one(keyword="k", tag="t", result={"keyword": "k", "items": []})
+    for kind in ("regular", "advanced", "html", "json", None):
+        task = quiet.acme.task(ident, kind)
+        assert (task["id"], task["status_code"], task["status_message"]) == (ident, 20000, "Ok.")
+        assert task["path"] == ["v3", "serp", "google", "organic", "task_get"] + ([kind] if kind else []) + [ident]
+        assert task["data"] == {"api": "serp", "function": "task_post", "se": "google", "se_type": "organic", "keyword": "k", "tag": "t"}
+        assert task["result"] == [{"keyword": "k", "items": []}]
+
+
+@pytest.mark.parametrize("value,result", [(7, [7]), ("x", ["x"]), ([1, 2], [[1, 2]]), ({}, [{}]), (False, [False]), (None, None),
+                                          ({"tasks": None}, [{"tasks": None}])])
+def test_any_json_is_a_result(quiet, value, result):
+    assert quiet.acme.task(quiet.acme.set_one(result=value))["result"] == result
+
+
+@pytest.mark.parametrize("ident", ["nothing", "undefined", "a%20b", "a%2Fb", "%24id", "%C3%A9", "x" * 200, "a~f", "..%2f.."])
+def test_an_unknown_id(quiet, ident):
+    status, _, text = quiet.acme.raw("GET", f"{ORGANIC}/task_get/advanced/{ident}")
+    answer = json.loads(text)
+    if status == 200:
+        shapes.check_envelope(answer)
+        assert answer["tasks"][0]["status_code"] == 40401 and answer["tasks"][0]["result"] is None
+        assert answer["tasks_error"] == 1
+    else:
+        assert status == 404
+        shapes.check_failure(answer, 40402)
+
+
+def test_an_id_is_percent_decoded(quiet):
+    quiet.acme.set_one(id="a:b.c")
+    assert quiet.acme.task("a%3Ab%2Ec")["status_code"] == 20000
+
+
+def test_until_its_webhooks_are_over_it_is_not_done(api):
+    api.sink.on(None, Answer(action="hang"), 200)
+    ident = api.acme.set_one(postback_url=api.hook())
+    wait_for(lambda: api.acme.task(ident)["status_code"] == 40601)
+    task = api.acme.task(ident)
+    assert (task["status_message"], task["result"]) == ("Task Handed.", None)
+    assert api.acme.counts() == {"done_fetched": 0, "done_not_fetched": 0, "processing": 1, "pending": 0, "failed": 0, "total": 1}
+    assert api.acme.ready() == []
+
+
+def test_queued_is_pending(quiet):
+    ident = quiet.acme.set_one(postback_url=quiet.hook())
+    task = quiet.acme.task(ident)
+    assert (task["status_code"], task["status_message"]) == (40602, "Task In Queue.")
+    assert quiet.acme.counts()["pending"] == 1
+
+
+def test_a_delivered_postback_is_fetched(api):
+    ident = api.acme.set_one(postback_url=api.hook())
+    done(api, ident)
+    assert api.acme.ready() == []
+    assert api.acme.counts() == {"done_fetched": 1, "done_not_fetched": 0, "processing": 0, "pending": 0, "failed": 0, "total": 1}
+    assert api.acme.task(ident)["result"] == [{"n": 1}], "and can be got all the same"
+
+
+def test_after_a_pingback_it_is_ready_until_it_is_got(api):
+    ident = api.acme.set_one(pingback_url=api.hook())
+    done(api, ident, "pingback")
+    assert api.acme.ready_ids() == [ident] and api.acme.counts()["done_not_fetched"] == 1
+    assert api.acme.task(ident)["status_code"] == 20000
+    assert api.acme.ready() == [] and api.acme.counts()["done_fetched"] == 1
+
+
+def test_a_dead_postback_fails_it_but_it_is_ready(api):
+    api.sink.on(None, Answer(status=410), 200)
+    ident = api.acme.set_one(postback_url=api.hook())
+    wait_for(lambda: api.delivery(ident).get("state") == "dead")
+    assert api.acme.ready_ids() == [ident]
+    assert api.acme.counts() == {"done_fetched": 0, "done_not_fetched": 0, "processing": 0, "pending": 0, "failed": 1, "total": 1}
+    assert api.acme.task(ident)["result"] == [{"n": 1}]
+    assert api.acme.counts()["done_fetched"] == 1 and api.acme.ready() == []
+
+
+def test_ready_by_path(quiet):
+    google = quiet.acme.set_one(path=ORGANIC)
+    bing = quiet.acme.set_one(path="/v3/serp/bing/organic")
+    merchant = quiet.acme.set_one(path="/v3/merchant/amazon/products")
+    assert quiet.acme.ready_ids() == [google]
+    assert sorted(quiet.acme.ready_ids("/v3/serp")) == sorted([google, bing])
+    assert quiet.acme.ready_ids("/v3/merchant") == [merchant] and quiet.acme.ready_ids("/v3/app_data") == []
+    (entry,) = quiet.acme.ready("/v3/merchant")
+    assert (entry["se"], entry["endpoint_regular"]) == ("amazon", f"/v3/merchant/amazon/products/task_get/regular/{merchant}")
+
+
+def test_at_most_a_thousand_are_ready_oldest_first(quiet):
+    ids = [f"t{i:04}" for i in range(1100)]
+    for i in range(0, 1100, 100):
+        quiet.acme.set(*[{"id": t, "result": 1} for t in ids[i:i + 100]])
+    assert quiet.acme.ready_ids() == ids[:1000]
+    for t in ids[:150]:
+        assert quiet.acme.task(t)["status_code"] == 20000
+    assert quiet.acme.ready_ids() == ids[150:]
+    assert quiet.acme.counts()["done_fetched"] == 150 and quiet.acme.counts()["done_not_fetched"] == 950
+
+
+# --- what came through sources ---
+
+def with_sources(service):
+    service.conf["sources"] = {"inbox": config.source([]), "in": config.source("out"), "raw": config.source([], payload="any"),
+                               "pinged": config.source("told")}
+    service.conf["destinations"] = {"out": config.destination(service.sink.url("/out")),
+                                    "told": config.destination(service.sink.url("/told"), pingback=True)}
+    return service.start()
+
+
+def send(service, source, body, ident=None, **headers):
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    query = f"?id={ident}" if ident else ""
+    answer = service.receiver.post(f"/in/{source}{query}", body, headers)
+    assert answer.status == 200, answer
+    return answer.json()["echo"]
+
+
+def test_what_is_only_kept_is_fetched_by_admins(service):
+    with_sources(service)
+    send(service, "inbox", {"id": "a", "tag": "t", "x": 1.50})
+    (entry,) = service.admin.ready()
+    assert (entry["id"], entry["tag"], entry["se"], entry["se_type"]) == ("a", "t", None, None)
+    assert entry["endpoint_advanced"] == ORGANIC + "/task_get/advanced/a"
+    assert service.acme.ready() == [] and service.acme.task("a")["status_code"] == 40401
+    task = service.admin.task("a")
+    assert task["result"] == [{"id": "a", "tag": "t", "x": 1.5}]
+    assert task["data"] == {"api": "in", "function": "inbox", "id": "a", "tag": "t"}
+    assert service.admin.ready() == [] and service.admin.counts()["done_fetched"] == 1
+
+
+def test_an_envelope_comes_out_as_it_went_in(service):
+    with_sources(service)
+    body = b'{"version":"0.1", "tasks":[{"id":"e1","result":null}]}'
+    for ident, sent in (("e1", body), ("e2", gzip.compress(body))):
+        send(service, "inbox", sent, ident)
+        assert service.admin.raw("GET", ORGANIC + f"/task_get/advanced/{ident}")[2] == body
+
+
+def test_a_body_that_is_no_json_is_a_string(service):
+    with_sources(service)
+    send(service, "raw", 'a "text"\n'.encode(), "r1")
+    assert service.admin.task("r1")["result"] == ['a "text"\n']
+
+
+def test_counts_of_sources(service):
+    with_sources(service)
+    send(service, "in", {"id": "a"})
+    send(service, "pinged", {"id": "b"})
+    send(service, "inbox", {"id": "c"})
+    service.receiver.get("/in/in?id=d", listener="ingest")
+    service.sink.wait_count(3)
+    wait_for(lambda: service.admin.counts()["pending"] + service.admin.counts()["processing"] == 0)
+    assert sorted(service.admin.ready_ids()) == ["b", "c"]
+    assert service.admin.counts() == {"done_fetched": 2, "done_not_fetched": 2, "processing": 0, "pending": 0, "failed": 0, "total": 4}
+    assert service.admin.task("d")["status_code"] == 40602, "announced only: the result is not here"
+
+
+# --- retention ---
+
+def test_what_has_expired_is_told_apart(service):
+    service.conf["retention"] = {"done_s": 1, "dead_s": 1, "dedup_s": 1}
+    service.start()
+    kept = service.acme.set_one()
+    sent = service.acme.set_one(postback_url=service.hook())
+    service.sink.wait_count(1)
+    for ident in (kept, sent):
+        wait_for(lambda: service.acme.task(ident)["status_code"] == 40403, message=lambda: service.acme.task(ident))
+        task = service.acme.task(ident)
+        assert (task["status_message"], task["result"]) == ("Results Expired.", None)
+        assert service.beta.task(ident)["status_code"] == 40401
+    assert service.acme.ready() == []
+    wait_for(lambda: service.acme.counts()["total"] == 0, message=lambda: service.acme.counts())
