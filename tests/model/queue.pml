@@ -15,7 +15,8 @@
 
 #define NEVER 255
 #define NOBODY 255
-#define FENCED 254
+#define FENCED 254 /* in the place of a fence: one that another claim has replaced */
+#define BEFORE 253 /* the same, of before a resend */
 #ifdef PACED
 #ifdef SCHEDULED
 #define LEASE (WINDOW + ANSWER + 1)
@@ -80,6 +81,8 @@ inline forget()
 #define TOO_EARLY (age[_pid] + hold[_pid] >= WINDOW)
 #endif
 
+#define MAY_RUN_OUT(d) (D[d].leased && D[d].lease == 0)
+
 active [HANDS] proctype dispatcher()
 {
     byte wait, i, at, chance;
@@ -96,15 +99,29 @@ end_idle:
         };
 #endif
         atomic {
-            select (wait : 0 .. DELIVERIES - 1);
-#ifndef SCHEDULED
-            select (chance : 0 .. (1 << DELIVERIES) - 1);
+            if /* which it looks at first, where that may make a difference */
+            :: wait = 0
+#if DELIVERIES > 1
+            :: D[1].state != absent && !over[1] -> wait = 1
 #endif
-            skip; /* no jump leads into a d_step */
+            fi;
+#ifndef SCHEDULED
+            if /* which leases have run out, of those that may have */
+            :: chance = 0
+            :: MAY_RUN_OUT(0) -> chance = 1
+#if DELIVERIES > 1
+            :: MAY_RUN_OUT(1) -> chance = 2
+            :: MAY_RUN_OUT(0) && MAY_RUN_OUT(1) -> chance = 3
+#endif
+            fi;
+#endif
             d_step {
                 claim(wait);
                 script_ends();
                 chance = 0;
+#ifndef PACED
+                wait = 0;
+#endif
                 if
                 :: got[_pid] == NOBODY -> forget()
                 :: else
@@ -191,6 +208,22 @@ proctype sender(byte number)
 }
 #endif
 
+#ifdef RESENDS
+/* Somebody who asks for what is over once more, once for each. */
+proctype caller(byte number)
+{
+    byte i, at;
+    short look;
+    bit loaded;
+    d_step {
+        over[number] ->
+        resend(number);
+        check_places();
+        renumber()
+    }
+}
+#endif
+
 #ifdef PACED
 #define AGES(what, most) if :: what < most -> what++ :: else fi
 #define RUNS_OUT(what) if :: what > 0 -> what-- :: else fi
@@ -253,9 +286,12 @@ init
         for (i : 0 .. DELIVERIES - 1) {
             D[i].state = absent;
 #if defined(PACED) && !defined(SCHEDULED)
-            put(i) /* when it comes does not matter here: it is taken when somebody likes */
+            put(i); /* when it comes does not matter here: it is taken when somebody likes */
 #else
-            run sender(i)
+            run sender(i);
+#endif
+#ifdef RESENDS
+            run caller(i)
 #endif
         }
         i = 0; at = 0; look = 0;

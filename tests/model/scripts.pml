@@ -37,14 +37,13 @@ byte lane_at = NEVER;       /* the lane's place in `lanes`: when it may next be 
 bit acked[DELIVERIES];       /* the sender has its 200 */
 byte owner[DELIVERIES];      /* the hand that claimed it last, from 1; 0: nobody has it */
 bit over[DELIVERIES];
+bit resent[DELIVERIES];      /* and not claimed since */
 byte since_send = DELAY_MAX; /* ticks since a request left on the lane */
 
 #if DELIVERIES == 1
 #define DELAY_OF(d) DELAY_0
-#elif DELIVERIES == 2
-#define DELAY_OF(d) (d == 0 -> DELAY_0 : DELAY_1)
 #else
-#define DELAY_OF(d) (d == 0 -> DELAY_0 : (d == 1 -> DELAY_1 : DELAY_2))
+#define DELAY_OF(d) (d == 0 -> DELAY_0 : DELAY_1)
 #endif
 
 /* --- lib_lane.lua --- */
@@ -271,6 +270,7 @@ inline claim(first)
         fi;
 #endif
 #endif
+        resent[look] = 0;
         printf("%d    claim: %d, fence %d, wait %d\n", _pid, look, fences, wait);
         assert(!over[look]);
         owner[look] = _pid + 1
@@ -326,6 +326,30 @@ inline sent(d, ago)
 #define MAY_SETTLE(d) (D[d].state == inflight && D[d].fence == its[_pid])
 #endif
 
+#ifdef RETOLD_ENDS_RESEND
+#define MAY_END_WAITING true
+#else
+#define MAY_END_WAITING (its[_pid] != BEFORE)
+#endif
+
+/* A success that comes late ends what only waits; not one of before a resend, which asks for a request of its own. */
+inline end_waiting(d)
+{
+    if
+    :: D[d].state == retry && MAY_END_WAITING ->
+        assert(!resent[d]);
+        lane_load();
+        D[d].deferred = 0;
+        finish(d, done)
+    :: D[d].state == queued && MAY_END_WAITING ->
+        assert(!resent[d]);
+        lane_load();
+        D[d].listed--;
+        finish(d, done)
+    :: else
+    fi
+}
+
 inline settle(d, verdict, left)
 {
     printf("%d    settle: %d, fence %d, %e, left %d\n", _pid, d, its[_pid], verdict, left);
@@ -342,21 +366,31 @@ inline settle(d, verdict, left)
             requeue(d)
         :: else -> finish(d, verdict)
         fi
-    :: else /* a success that comes late ends what only waits */
-        if
-        :: verdict == done && D[d].state == retry ->
-            lane_load();
-            D[d].deferred = 0;
-            finish(d, done)
-        :: verdict == done && D[d].state == queued ->
-            lane_load();
-            D[d].listed--;
-            finish(d, done)
-        :: else
-        fi
+    :: !MAY_SETTLE(d) && verdict == done -> end_waiting(d)
+    :: else
     fi;
     lane_schedule()
 }
+
+/* --- resend.lua --- */
+
+#ifdef RESENDS
+inline resend(d)
+{
+    printf("     resend %d\n", d);
+    D[d].buried = 0;
+    D[d].attempts = 0;
+    over[d] = 0;
+    resent[d] = 1;
+    requeue(d);
+    for (i : 0 .. HANDS - 1) {
+        if
+        :: got[i] == d -> its[i] = BEFORE /* not over `since`, the last fence given out by now */
+        :: else
+        fi
+    }
+}
+#endif
 
 /* --- after each script --- */
 
@@ -377,7 +411,7 @@ inline renumber()
 {
     for (i : 0 .. HANDS - 1) {
         if
-        :: got[i] != NOBODY && its[i] != D[got[i]].fence -> its[i] = FENCED
+        :: got[i] != NOBODY && its[i] != D[got[i]].fence && its[i] != BEFORE -> its[i] = FENCED
         :: else
         fi
     }
@@ -423,7 +457,7 @@ inline renumber()
             }
             for (i : 0 .. HANDS - 1) {
                 if
-                :: its[i] != FENCED && its[i] > look -> its[i]--
+                :: its[i] < BEFORE && its[i] > look -> its[i]--
                 :: else
                 fi
             }

@@ -48,9 +48,10 @@ class Queue:
         for name, values in destinations.items():
             self.r.hset(self.key("limits"), name, " ".join(map(str, (values + (0,))[:5])))
 
-    def record(self, body="{}", source="src", digest=None, received=None):
+    def record(self, body="{}", source="src", digest=None, received=None, to=()):
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
-        return f"hp1 {received or self.now} {digest} {source} {len(body)} -\n\n{body}"
+        names = f"o {' '.join(to)}\n" if to else ""
+        return f"hp1 {received or self.now} {digest} {source} {len(body)} -\n{names}\n{body}"
 
     def event(self, id, *deliveries, dedup="", kind="event", **record):
         """deliveries: (destination, lane, delay_ms[, order[, secret]]). Arguments of put for one event."""

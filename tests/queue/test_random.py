@@ -25,6 +25,7 @@ class World:
         self.expected = set()   # every delivery that was ever accepted
         self.over = {}          # id -> done or dead, as a settle that was recorded said
         self.leases = {}        # id -> (fence, when its lease may run out at the earliest)
+        self.resent = {}        # id -> last fence given out before it was queued again
         self.counter = 0
 
     def ids(self):
@@ -39,7 +40,7 @@ class World:
             to = self.rng.sample(sorted(DESTINATIONS), self.rng.randint(1, 3))
             body = self.rng.choice(["x", "y"]) * self.rng.randint(1, 50)
             events.append((to, self.queue.event(id, *[(d, DESTINATIONS[d][0], self.rng.choice([0, 50, DESTINATIONS[d][1]]),
-                                                       DESTINATIONS[d][2]) for d in to], body=body)))
+                                                       DESTINATIONS[d][2]) for d in to], body=body, to=to)))
         before = self.ids()
         results = self.queue.put(*[e for _, e in events])
         new = self.ids() - before
@@ -68,14 +69,32 @@ class World:
         verdict = self.rng.choice(["done", "done", "done", "retry", "dead", "release", "defer"])
         answer = self.queue.settle(c, verdict, wait_ms=self.rng.choice([0, 1, 20, 80]), status=self.rng.choice([0, 200, 500]),
                                    left=self.rng.randint(0, 1), unreachable=int(self.rng.random() < 0.05))
+        if self.rng.random() < 0.3:
+            self.abandoned.append(c)  # the answer was lost: it is told again, or something else is
         if answer:
             self.leases.pop(c.id, None)
+            assert c.fence > self.resent.get(c.id, 0), "a result of before the resend"
         if answer and verdict in ("done", "dead"):
             assert c.id not in self.over, "over twice"
             self.over[c.id] = verdict
 
+    def resend(self):
+        """Of some tasks, what is over at this moment and nothing else."""
+        names = sorted({id.rsplit(":", 1)[0] for id in self.expected})
+        for name in self.rng.sample(names, min(len(names), self.rng.randint(0, 2))):
+            before = self.queue.places()
+            fence = int(self.queue.r.get(self.queue.key("fences")) or 0)
+            self.queue.run("resend", "", self.queue.dead_ms, name)
+            for id, place in self.queue.places().items():
+                again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"])
+                assert place == (["queued"] if again else before[id]), (id, before[id], place)
+                if again:
+                    self.over.pop(id, None)
+                    self.resent[id] = fence
+
     def step(self):
-        self.rng.choice([self.put, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle])()
+        self.rng.choice([self.put, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle] * 4 +
+                        [self.resend])()
 
     def check(self):
         places = self.queue.check()
@@ -84,13 +103,17 @@ class World:
             assert places[id] == [verdict], (id, places[id], verdict)
 
 
+def limits(queue):
+    for d in DESTINATIONS:
+        queue.limits(**{d: (5, LEASE_MS, 30, 4)})
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_invariants_under_random_calls(queue, seed):
     print(f"HOOKPACE_SEED={seed}")
-    for d in DESTINATIONS:
-        queue.limits(**{d: (5, LEASE_MS, 30, 4)})
+    limits(queue)
     world = World(queue, random.Random(seed))
-    for i in range(250):
+    for i in range(300):
         world.step()
         if i % 40 == 0:
             queue.r.script_flush()
@@ -111,6 +134,26 @@ def test_invariants_under_random_calls(queue, seed):
         if queue.wait_us:
             time.sleep(min(max(queue.wait_us, 0), 20000) / 1e6)
     assert set(places) == world.expected
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_partitions_keep_to_themselves(queue, seed):
+    """Random calls on three partitions of one Redis and on another prefix: each script touches its own keys alone."""
+    rng = random.Random(seed)
+    queues = [queue] + [Queue(queue.r, partition=n) for n in (1, 2)] + [Queue(queue.r, prefix="hookpace2")]
+    worlds = [World(q, rng) for q in queues]
+    for q in queues:
+        limits(q)
+    for i in range(160):
+        world = rng.choice(worlds)
+        if i % 8:
+            world.step()
+            continue
+        before = {key: queue.r.dump(key) for key in queue.r.keys("*") if not key.startswith(world.queue.base)}
+        world.step()
+        assert before == {key: queue.r.dump(key) for key in queue.r.keys("*") if not key.startswith(world.queue.base)}
+        for w in worlds:
+            w.check()
 
 
 def dispatcher(redis_server, log, stop, rng):

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from scripts import Queue
-from test_random import DESTINATIONS, LEASE_MS, World
+from test_random import World, limits
 
 
 @pytest.fixture
@@ -84,8 +84,7 @@ def test_a_record_of_a_later_version_goes_through_every_script(queue):
 
 @pytest.mark.parametrize("seed", [11, 12])
 def test_invariants_under_random_calls_of_two_versions(queue, later, seed):
-    for d in DESTINATIONS:
-        queue.limits(**{d: (5, LEASE_MS, 30, 4)})
+    limits(queue)
     rng = random.Random(seed)
     world = World(queue, rng)
     for i in range(200):
