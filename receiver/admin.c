@@ -20,6 +20,7 @@ struct admin {
     struct config *conf;
     struct redis *redis;
     struct http_server *http;
+    struct http_budget budget; /* of its own: what comes in must not wait for what is asked */
     struct api *api;
 };
 
@@ -195,8 +196,9 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
                                    .on_complete = on_complete,
                                    .on_gone = on_gone,
                                    .ctx = a};
-    enum err rc =
-        http_server_open(l, a->conf->admin_listen, &limits, NULL, NULL, &handler, &a->http, e);
+    a->budget.max = (int64_t)a->conf->receiver.max_inflight_bytes;
+    enum err rc = http_server_open(l, a->conf->admin_listen, &limits, &a->budget, NULL, &handler,
+                                   &a->http, e);
     if (rc != OK) {
         admin_close(a);
         return rc;

@@ -153,10 +153,21 @@ struct slice api_query(const struct api_request *r)
 
 /* --- from request to call --- */
 
+static bool is_foreign(const struct http_request *http)
+{
+    return api_auth_is_foreign(http_header(http, "sec-fetch-site", NULL),
+                               http_header(http, "origin", NULL), http_header(http, "host", NULL));
+}
+
 /* False: R was ended. */
 static bool log_in(struct api_request *r)
 {
     unsigned n;
+    if (is_foreign(r->http)) {
+        end_error(r, 401, "", api_code_row(CODE_UNAUTHORIZED)->code,
+                  api_code_row(CODE_UNAUTHORIZED)->message);
+        return false;
+    }
     struct slice header = http_header(r->http, "authorization", &n);
     if (n != 1)
         header.len = 0;
@@ -243,6 +254,10 @@ void api_on_complete(struct http_request *http)
     }
     if (!inflate(r)) {
         api_fail(r, CODE_INVALID_DATA);
+        return;
+    }
+    if (r->plain.len && !http_charge(http, (int64_t)r->plain.len)) {
+        api_unavailable(r);
         return;
     }
     r->json = json_cut_trim(r->json);

@@ -36,6 +36,17 @@ void api_auth_free(struct api_auth *a)
     free(a);
 }
 
+bool api_auth_is_foreign(struct slice fetch_site, struct slice origin, struct slice host)
+{
+    if (fetch_site.len)
+        return !slice_eq(fetch_site, SLICE_LIT("same-origin")) &&
+               !slice_eq(fetch_site, SLICE_LIT("none"));
+    if (!origin.len)
+        return false;
+    (void)slice_cut(&origin, ':');
+    return !slice_starts(origin, SLICE_LIT("//")) || !slice_eq_nocase(slice_skip(origin, 2), host);
+}
+
 /* --- guesses --- */
 
 static void network_of(const struct addr *peer, unsigned char net[16])

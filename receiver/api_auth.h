@@ -8,6 +8,8 @@
 #include "common/base/slice.h"
 #include "common/net/addr.h"
 
+#include <stdbool.h>
+
 struct config;
 struct config_account;
 
@@ -20,6 +22,10 @@ enum auth_verdict {
     AUTH_WRONG,
     AUTH_LIMITED /* not even looked at: too many wrong ones from there */
 };
+
+/* Does a browser ask for the page of another site, with the login that it remembers for us? By what it says
+ * of itself (Fetch Metadata; Origin, RFC 6454), each empty if it is not there: other clients say nothing. */
+bool api_auth_is_foreign(struct slice fetch_site, struct slice origin, struct slice host);
 
 struct api_auth; /* counts of wrong logins, bounded */
 

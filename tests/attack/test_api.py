@@ -304,3 +304,38 @@ def test_names_of_tasks_that_turn(stack, tmp_path):
         names.close()
     finally:
         space.close()
+
+
+@pytest.mark.parametrize("headers, answered", [
+    ({"Sec-Fetch-Site": "cross-site"}, 401), ({"Sec-Fetch-Site": "same-site"}, 401), ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ({"Sec-Fetch-Site": "none"}, 200), ({"Origin": "https://evil.example"}, 401), ({"Origin": "null"}, 401),
+    ({"Origin": "http://hookpace.test:8081"}, 200), ({"Origin": "http://hookpace.test"}, 401), ({}, 200)], ids=str)
+def test_a_browser_is_not_made_to_use_its_login(place, headers, answered):
+    """A page of another site cannot have requests sent with the password that a browser remembers."""
+    for method, path, body in (("POST", "/v3/appendix/webhook_resend", b'[{"id":"x"}]'), ("GET", "/v3/serp/task_get/x", None)):
+        answer = call(place.api, method, path, body, headers={"Host": "hookpace.test:8081", "Content-Type": "text/plain", **headers})
+        assert answer.status == answered
+        if answered == 401:
+            assert answer.header("WWW-Authenticate") is None  # no password is asked for either
+
+
+def test_bodies_under_way_have_a_budget(stack):
+    conf = configuration(stack.redis.url, receiver={"listen": "127.0.0.1:0", "max_inflight_bytes": 2_000_000})
+    receiver = stack.receiver(conf)
+    head = http.render("POST", POSTS[0], {"Authorization": login(ACME), "Content-Length": "900000"})
+    held = []
+    for _ in range(4):
+        held.append(socket.create_connection(tuple(receiver.admin.split(":"))))
+        held[-1].sendall(head + b"[" + b" " * 700_000)
+
+    def refused():
+        answer = call(receiver, "POST", POSTS[0], b"[" + b" " * 800_000 + b"{}]")
+        return answer if answer.status != 200 else None
+    answer = wait_for(refused, 5, "the budget to be spent")
+    assert (answer.status, code(answer)) == (500, 50000)
+    assert answer.header("Retry-After")
+    for sock in held:
+        sock.close()
+    wait_for(lambda: call(receiver, "POST", POSTS[0], b"[" + b" " * 800_000 + b"{}]").status == 200, 5, "room again")
+    assert call(receiver, "POST", POSTS[0], gzip.compress(b"[" + b" " * 3_000_000 + b"{}]")).status == 500
+    assert receiver.post("/in/in", {"id": "a"}).status == 200
