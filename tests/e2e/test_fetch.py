@@ -281,27 +281,6 @@ def test_several_dispatchers_fetch_each_once(stack):
     assert len(provider.gets()) == 40
 
 
-@pytest.mark.slow
-def test_a_dispatcher_killed_while_it_fetches(stack):
-    """Its leases run out, another takes over; each result is relayed once."""
-    provider, sink, receiver, (first,) = run(stack)
-    bodies = {}
-    for ident, faulty in {"unanswered": {"action": "hang"}, "half": {"action": "trickle", "every": 0.01}}.items():
-        provider.done(ident, result=[{"pad": "x" * 200_000}])
-        bodies[ident] = provider.body_of(ident)
-        provider.on(f"{PATH}/task_get/advanced/{ident}", Answer(body=bodies[ident], **faulty), Answer(body=bodies[ident]))
-        announce(receiver, ident)
-    provider.wait_count(2)
-    first.kill9()
-    second = stack.dispatcher(first.config)
-    # the defaults' lease: 3 s to connect, 10 s in all, and 3 s
-    sink.wait_events(bodies, timeout=22)
-    for ident in bodies:
-        wait_state(stack, "done", ident)
-    stays(lambda: {r.event: r.body for r in sink.all()} == bodies and len(sink.all()) == 2, 0.5)
-    assert second.metric("hookpace_attempts_total", destination=FETCH, result="done") == 2
-
-
 def test_a_drain_waits_for_a_fetch(stack):
     provider, sink, receiver, (dispatcher,) = run(stack)
     provider.done("t1")

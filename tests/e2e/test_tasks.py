@@ -4,13 +4,12 @@ import base64
 import gzip
 import json
 import re
-import time
 
 import pytest
 
 from harness import config, http, oracle, sign
 from harness.downstream import Answer
-from harness.wait import stays, wait_for
+from harness.wait import wait_for
 
 PASSWORD = "acme-password-0123"
 SECRET = "acme-signing-secret-0123"
@@ -282,22 +281,6 @@ def test_no_query_or_secret_is_logged(stack):
     for program in (customer.dispatcher, customer.receiver):
         for secret in ("T0PS3CRET", SECRET, PASSWORD):
             assert secret not in program.log()
-
-
-@pytest.mark.slow
-def test_a_dispatcher_killed_while_it_sends(stack):
-    customer = Customer(stack)
-    customer.sink.on(None, Answer(action="hang"), 200)
-    customer.post(customer.task())
-    customer.sink.wait_count(1)
-    customer.dispatcher.kill9()
-    began = time.monotonic()
-    stack.dispatcher(customer.conf)
-    again = customer.sink.wait_count(2, timeout=22)[1]
-    assert time.monotonic() - began > 10, "the lease is that of the defaults"
-    assert opened(again) == opened(customer.sink.all()[0])
-    customer.wait_state("done")
-    stays(lambda: len(customer.sink.all()) == 2, 0.3)
 
 
 def test_an_account_that_is_gone_keeps_its_deliveries_waiting(stack):
