@@ -258,6 +258,20 @@ def test_a_dead_dispatchers_window_holds_the_lane_and_no_longer(queue):
     assert b.id == "b:d" and 0.25 <= time.monotonic() - start < 0.6
 
 
+def test_a_lane_whose_holder_died_goes_on_at_once(queue):
+    """Nobody looked while the window closed, and the call that finds out claims on another lane first."""
+    queue.limits(p=(10, 10000, 300, 8), q=(10, 10000, 300, 8))
+    queue.put_simple("p1", "p2", "p3", destination="p", lane="p", delay=50)
+    queue.claim()  # p1, by a dispatcher that dies with it
+    queue.put_simple("q1", destination="q", lane="q")
+    time.sleep(0.4)
+    claims = {c.lane: c for c in queue.claim()}
+    assert set(claims) == {"p", "q"} and list(claims)[0] == "q"
+    queue.sent(claims["p"])
+    at = time.monotonic()
+    assert [c.lane for c in queue.claim_until()] == ["p"] and time.monotonic() - at < 0.15, "its report was not believed"
+
+
 def test_a_report_that_comes_after_the_lease_opens_the_lane_for_nobody(queue):
     """The claim stopped counting when its lease ran out; another's request may leave at any moment. (Found by tests/model.)"""
     queue.limits(slow=(10, 60, 50, 8), d=(10, 10000, 2000, 8))

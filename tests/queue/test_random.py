@@ -173,6 +173,8 @@ def dispatcher(redis_server, log, stop, rng):
             log.append((time.monotonic(), c.lane, c.delay_ms))
             if rng.random() < 0.05:
                 continue                                            # killed after it left
+            if rng.random() < 0.06:
+                time.sleep(rng.choice([0.16, 0.3, 0.45]))           # stopped past its window, or its lease: reports late
             queue.sent(c)
             queue.settle(c, "done")
         if not claims:

@@ -255,7 +255,7 @@ end
 
 local function claim_lane(name, share)
   local lane = lane_load(name)
-  lane_lapse(lane)
+  lane_lapse(lane, next_fence <= last_fence and next_fence - 1)
   if lane.probe ~= 0 and now >= lane.pause then lane.probe = 0 end
   if lane.pause > now then return end
   if lane.hold ~= '' then -- its order is kept: nothing passes the one that is on its way
