@@ -13,7 +13,7 @@
 static void answer_with(struct api_request *r, struct slice echo, struct slice result, size_t count)
 {
     struct buf data;
-    buf_init(&data, DATA_MAX);
+    buf_init(&data, API_ANSWER_MAX);
     api_add_data(r, echo, NULL, &data);
     api_add_call(r, buf_slice(&data), result, count);
     buf_clear(&data);
@@ -244,7 +244,8 @@ void api_webhook_delay_set(struct api_request *r)
         return;
     struct api_field f = api_field_read(object, "webhook_delay", TYPE_INT);
     int64_t delay = f.value && !f.is_wrong ? json_int(f.value) : -1;
-    bool ok = f.is_null || (delay >= 0 && delay_is_allowed(delay, r->conf->delay_step_ms));
+    bool ok = (f.is_null && !f.is_wrong) ||
+              (delay >= 0 && delay_is_allowed(delay, r->conf->delay_step_ms));
     api_field_clear(&f);
     if (!ok) {
         char why[120];
