@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define AUTHENTICATE "WWW-Authenticate: Basic realm=\"Hookpace\", charset=\"UTF-8\"\r\n"
+#define FIELD_MESSAGE_MAX 200
 #define RETRY_LATER "Retry-After: 1\r\n"
 
 static void (*const calls[])(struct api_request *r) = {
@@ -121,6 +122,14 @@ void api_fail(struct api_request *r, enum api_code c)
     api_fail_saying(r, c, api_code_row(c)->message);
 }
 
+void api_fail_field(struct api_request *r, const char *field, const char *why)
+{
+    char text[FIELD_MESSAGE_MAX];
+    struct buf message = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
+    buf_addf(&message, "Invalid Field: '%s'. %s", field, why);
+    api_fail_saying(r, CODE_INVALID_FIELD, text);
+}
+
 void api_unavailable(struct api_request *r)
 {
     LOG_RARELY(LL_WARN, "api.unavailable", LS("reason", "Redis does not answer"));
@@ -229,15 +238,6 @@ static bool inflate(struct api_request *r)
     return true;
 }
 
-static bool is_json(struct slice text)
-{
-    struct json_scan *scan = json_scan_new(NULL);
-    struct error e;
-    bool ok = json_scan_feed(scan, text, &e) == OK && json_scan_end(scan, &e) == OK;
-    json_scan_free(scan);
-    return ok;
-}
-
 static bool takes_body(enum api_call call)
 {
     return call == API_WEBHOOK_RESEND || call == API_WEBHOOK_DELAY_SET || call == API_TASK_POST ||
@@ -263,7 +263,7 @@ void api_on_complete(struct http_request *http)
     r->json = json_cut_trim(r->json);
     if (!r->json.len)
         api_fail(r, CODE_EMPTY);
-    else if (!is_json(r->json) || json_cut_kind(r->json) != '[')
+    else if (!json_scan_accepts(r->json) || json_cut_kind(r->json) != '[')
         api_fail(r, CODE_INVALID_DATA);
     else if (json_cut_count(r->json) == 0)
         api_fail(r, CODE_EMPTY);

@@ -94,11 +94,8 @@ static struct slice name_of(const struct api_request *r)
 
 static void refuse(struct api_request *r, const char *field, const char *why)
 {
-    char text[200];
-    struct buf message = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
-    buf_addf(&message, "Invalid Field: '%s'. %s", field, why);
     whose_free(r->state);
-    api_fail_saying(r, CODE_INVALID_FIELD, text);
+    api_fail_field(r, field, why);
 }
 
 /* Another one's delay, which admins may see and set. False: R was ended. */

@@ -21,11 +21,8 @@ struct list { /* state of the request */
 
 static void refuse(struct api_request *r, const char *field, const char *why)
 {
-    char text[160];
-    struct buf message = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
-    buf_addf(&message, "Invalid Field: '%s'. %s", field, why);
     free(r->state);
-    api_fail_saying(r, CODE_INVALID_FIELD, text);
+    api_fail_field(r, field, why);
 }
 
 static bool read_number(struct api_request *r, const char *name, size_t max, size_t *out)

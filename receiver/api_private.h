@@ -85,6 +85,8 @@ void api_answer(struct api_request *r);
 void api_fail(struct api_request *r, enum api_code c);
 /* The same with a message of its own. */
 void api_fail_saying(struct api_request *r, enum api_code c, const char *message);
+/* 40501: FIELD is not as it must be, WHY. */
+void api_fail_field(struct api_request *r, const char *field, const char *why);
 /* Redis did not answer: HTTP 500. */
 void api_unavailable(struct api_request *r);
 /* With BODY as it is. */

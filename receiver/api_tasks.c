@@ -193,15 +193,6 @@ void api_tasks_fixed(struct api_request *r)
 
 /* --- task_get --- */
 
-static bool is_json(struct slice text)
-{
-    struct json_scan *scan = json_scan_new(NULL);
-    struct error e;
-    bool ok = json_scan_feed(scan, text, &e) == OK && json_scan_end(scan, &e) == OK;
-    json_scan_free(scan);
-    return ok;
-}
-
 /* A body that is no JSON (sources may take any) goes out as a string. */
 static void quote(struct slice body, struct buf *out)
 {
@@ -221,7 +212,7 @@ static void answer_result(struct api_request *r, const struct task *t)
     buf_init(&out, API_ANSWER_MAX);
     if (gzip_is(body) && gzip_inflate_all(body, &plain, NULL) == OK)
         body = buf_slice(&plain);
-    if (!is_json(body)) {
+    if (!json_scan_accepts(body)) {
         quote(body, &quoted);
         body = buf_slice(&quoted);
     }

@@ -407,6 +407,15 @@ enum err json_scan_end(struct json_scan *s, struct error *e)
     return OK;
 }
 
+bool json_scan_accepts(struct slice text)
+{
+    struct json_scan *s = json_scan_new(NULL);
+    struct error e;
+    bool ok = json_scan_feed(s, text, &e) == OK && json_scan_end(s, &e) == OK;
+    json_scan_free(s);
+    return ok;
+}
+
 enum json_pick_state json_scan_pick(const struct json_scan *s, size_t i, struct slice *value)
 {
     assert(s->picks && i < s->picks->count);

@@ -34,6 +34,9 @@ enum err json_scan_feed(struct json_scan *s, struct slice bytes, struct error *e
 /* The document is over: ERR_INVALID if it is not complete. */
 enum err json_scan_end(struct json_scan *s, struct error *e) MUST_CHECK;
 
+/* Is TEXT one such document? */
+bool json_scan_accepts(struct slice text);
+
 enum json_pick_state {
     JSON_PICK_MISSING, /* nothing there, or null */
     JSON_PICK_TEXT,    /* a string's decoded text, a number's or boolean's own text */
