@@ -126,7 +126,7 @@ size_t json_cut_count(struct slice value)
 struct slice json_cut_member(struct slice text, const char *key, unsigned *times)
 {
     struct json_cut c;
-    struct slice name, value, found = slice_make("", 0);
+    struct slice name = {0}, value, found = slice_make("", 0);
     unsigned n = 0;
     if (json_cut_kind(text) == '{' && json_cut_open(text, &c))
         while (json_cut_next(&c, &name, &value))

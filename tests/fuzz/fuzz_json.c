@@ -2,6 +2,7 @@
  * stream against itself, cut in other places. */
 #include "common/json/json.h"
 #include "common/json/json_check.h"
+#include "common/json/json_cut.h"
 #include "common/json/json_scan.h"
 #include "common/json/json_text.h"
 #include "tests/fuzz/fuzz.h"
@@ -72,6 +73,52 @@ static void same_value(const struct json_scan *s, size_t i, const struct json *w
     }
 }
 
+/* The parts that json_cut finds are those of the tree, and each is a document of its own. */
+static void same_parts(struct slice text, const struct json *want)
+{
+    struct json_cut c;
+    struct slice key = {0}, part = {0};
+    size_t n = 0;
+    INSIST(json_cut_open(text, &c) == (json_kind(want) >= JSON_ARRAY));
+    if (json_kind(want) < JSON_ARRAY)
+        return;
+    for (; json_cut_next(&c, &key, &part); n++) {
+        const struct json *value = json_kind(want) == JSON_ARRAY ? json_at(want, n) : NULL;
+        struct json *doc = NULL;
+        INSIST(part.ptr >= text.ptr && part.ptr + part.len <= text.ptr + text.len);
+        INSIST(json_parse(part, &doc, NULL) == OK);
+        if (json_kind(want) == JSON_ARRAY)
+            INSIST(json_kind(doc) == json_kind(value) && json_length(doc) == json_length(value));
+        json_free(doc);
+    }
+    INSIST(n == json_length(want) && json_cut_count(text) == n);
+}
+
+static void compact(struct slice text)
+{
+    struct buf once, twice;
+    buf_init(&once, text.len);
+    buf_init(&twice, text.len);
+    json_cut_compact(&once, text);
+    INSIST(!once.failed && json_check(buf_slice(&once), NULL) == OK);
+    json_cut_compact(&twice, buf_slice(&once));
+    INSIST(slice_eq(buf_slice(&once), buf_slice(&twice)));
+    buf_clear(&once);
+    buf_clear(&twice);
+}
+
+/* On what is no JSON it tells nothing sensible, but ends. */
+static void any_parts(struct slice text)
+{
+    struct buf out;
+    unsigned times;
+    buf_init(&out, 2 * text.len + 1);
+    (void)json_cut_count(text);
+    (void)json_cut_member(text, "id", &times);
+    json_cut_compact(&out, text);
+    buf_clear(&out);
+}
+
 static void same_tree(const struct json_scan *s, struct slice text)
 {
     struct json *doc = NULL;
@@ -86,6 +133,8 @@ static void same_tree(const struct json_scan *s, struct slice text)
     same_value(s, 1, json_kind(task[0]) == JSON_OBJECT ? json_get(task[0], "id") : NULL);
     same_value(s, 3, json_kind(task[1]) == JSON_OBJECT ? json_get(task[1], "id") : NULL);
     same_value(s, 4, doc);
+    same_parts(text, doc);
+    compact(text);
     json_free(doc);
 }
 
@@ -110,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err strict = json_check(text, &e);
     INSIST(strict != OK || ok);
     INSIST(strict == OK || !ok || is_stricter(e.text));
+    any_parts(text);
     if (strict == OK)
         same_tree(whole, text);
 

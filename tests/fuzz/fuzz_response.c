@@ -1,4 +1,5 @@
 /* A downstream's answer, line by line: status, Retry-After, what is kept. Dates against strptime. */
+#include "common/base/text.h"
 #include "dispatcher/response.h"
 #include "dispatcher/retry.h"
 #include "tests/fuzz/fuzz.h"
@@ -50,6 +51,8 @@ static void check(const struct response *r)
     struct slice wait = response_retry_after(r);
     INSIST(wait.len <= RETRY_AFTER_BYTES_MAX);
     INSIST(!wait.len || !memchr(wait.ptr, '\n', wait.len));
+    INSIST(!text_has_control(response_content_type(r)));
+    INSIST(!text_has_control(response_content_encoding(r)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,0 +1,267 @@
+/* The task API: a call of any path and body, and whatever Redis says to it, is answered once, by JSON whose counts are
+ * right; what is not logged in learns nothing. Paths, moments and logins also by themselves.
+ *
+ * Input: "METHOD TARGET", a line with credentials (empty: the right ones), the body; behind a line "~~" the replies of
+ * Redis' scripts, with '~' between them. */
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/config/config.h"
+#include "common/json/json_cut.h"
+#include "common/json/json_scan.h"
+#include "common/net/loop.h"
+#include "receiver/admin.h"
+#include "receiver/api_auth.h"
+#include "receiver/api_path.h"
+#include "receiver/api_time.h"
+#include "tests/fuzz/fake_redis.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+
+enum { TURNS = 400 };
+#define PASSWORD "password-of-the-fuzzer"
+
+static struct {
+    struct loop *loop;
+    struct config *conf;
+    struct metrics *metrics;
+    char login[2][128]; /* of an admin and a user, in base64 */
+} world;
+
+static bool workers_are_ready(void *ctx)
+{
+    return ctx == NULL;
+}
+
+static void on_ready(void *ctx)
+{
+    (void)ctx;
+}
+
+static void set_up(void)
+{
+    char text[1024];
+    struct config_problems problems;
+    setenv("HOOKPACE_LOG", "error", 1);
+    INSIST(log_init("fuzz_api"));
+    fake_start();
+    snprintf(text, sizeof text,
+             "{\"redis\":{\"url\":\"unix://"
+             "%s\",\"timeout_ms\":60000},\"admin\":{\"listen\":\"127.0.0.1:0\"},"
+             "\"accounts\":{\"root\":{\"password\":\"" PASSWORD "\",\"role\":\"admin\"},"
+             "\"acme\":{\"password\":\"" PASSWORD "\",\"delay_ms\":100}},\"sources\":{},"
+             "\"destinations\":{\"d\":{\"postback_url\":\"http://h/\"}}}",
+             fake.address.sun_path);
+    config_problems_init(&problems);
+    if (config_parse(slice_str(text), "x", &world.conf, &problems) != OK)
+        fprintf(stderr, "%s\n", problems.text.ptr);
+    INSIST(world.conf);
+    config_problems_clear(&problems);
+    world.loop = loop_new();
+    world.metrics = metrics_new();
+    text_base64("root:" PASSWORD, strlen("root:" PASSWORD), world.login[0]);
+    text_base64("acme:" PASSWORD, strlen("acme:" PASSWORD), world.login[1]);
+}
+
+/* --- by themselves --- */
+
+static void paths(struct slice raw)
+{
+    struct api_path p;
+    static const char *const methods[] = {"GET", "POST", "PUT"};
+    if (api_path_read(raw, &p)) {
+        INSIST(p.count <= API_SEGMENTS_MAX);
+        for (size_t i = 0; i < p.count; i++)
+            INSIST(p.segments[i].len && !text_has_control(p.segments[i]));
+        for (size_t i = 0; i < 3; i++) {
+            enum api_call call = api_path_route(&p, slice_str(methods[i]));
+            if (call == API_NOTHING)
+                continue;
+            INSIST(i < 2 && p.count >= 3 && p.function >= 2 && p.function < p.count);
+            struct buf path;
+            buf_init(&path, 1 << 16);
+            api_path_add(&p, &path);
+            INSIST(path.len && !path.failed);
+            INSIST(!api_path_is_plain(&p) ||
+                   (!memmem(path.ptr, path.len, "//", 2) && !memchr(path.ptr, ' ', path.len)));
+            buf_clear(&path);
+        }
+    }
+    api_path_clear(&p);
+}
+
+static void moments(struct slice text)
+{
+    wall_ms at = 0, again = 0;
+    char written[API_TIME_LEN + 1];
+    if (!api_time_read(text, &at))
+        return;
+    api_time_write(at, written);
+    INSIST(api_time_read(slice_str(written), &again) && again == at);
+    if (text.len == 19)
+        INSIST(memcmp(text.ptr, written, 19) == 0);
+}
+
+static void logins(struct slice header)
+{
+    static struct api_auth *auth;
+    static uint32_t host;
+    struct addr peer = {.family = 4, .ip = {10}};
+    const struct config_account *account = NULL;
+    if (!auth)
+        auth = api_auth_new();
+    host++;
+    memcpy(peer.ip + 1, &host, 3);
+    enum auth_verdict v = api_auth_check(auth, world.conf, &peer, header, 1000000, &account);
+    INSIST((v == AUTH_OK) == (account != NULL) && v != AUTH_LIMITED);
+    if (v == AUTH_OK)
+        INSIST(memmem(header.ptr, header.len, world.login[account->is_admin ? 0 : 1], 20));
+}
+
+/* --- a call --- */
+
+static void turn(void)
+{
+    event_base_loop(loop_base(world.loop), EVLOOP_NONBLOCK);
+    fake_turn();
+}
+
+static int dial(const struct admin *admin)
+{
+    static uint32_t host;
+    const struct linger reset = {.l_onoff = 1};
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++host % 0xfffff0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    to.sin_port = htons((uint16_t)strtoul(strrchr(admin_addr(admin), ':') + 1, NULL, 10));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    INSIST(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    INSIST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* Every byte of S that may stand in a request target. */
+static void add_target(struct buf *b, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] > ' ' && s.ptr[i] < 0x7f && !strchr("\"#<>\\^`{|}", s.ptr[i]))
+            buf_add_char(b, s.ptr[i]);
+}
+
+static void check_envelope(struct slice body, uint64_t status)
+{
+    struct json_scan *scan = json_scan_new(NULL);
+    struct error e;
+    INSIST(json_scan_feed(scan, body, &e) == OK && json_scan_end(scan, &e) == OK);
+    json_scan_free(scan);
+    unsigned times[3];
+    uint64_t count = 0, errors = 0;
+    struct slice tasks = json_cut_member(body, "tasks", &times[0]);
+    struct slice said = json_cut_member(body, "tasks_count", &times[1]);
+    struct slice wrong = json_cut_member(body, "tasks_error", &times[2]);
+    if (status != 200 || times[0] == 0)
+        return; /* a refusal of the server itself, or a result as it was stored */
+    if (text_u64(said, 1000, &count) == OK && text_u64(wrong, 1000, &errors) == OK)
+        INSIST(errors <= count && (json_cut_kind(tasks) == 'n' || json_cut_count(tasks) == count));
+}
+
+/* BYTES is everything that the server said. */
+static void check_answer(struct slice bytes, bool is_api, bool is_right)
+{
+    uint64_t status = 0, length = 0;
+    const char *end = memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4);
+    INSIST(end && bytes.len > 12 && text_u64(slice_make(bytes.ptr + 9, 3), 599, &status) == OK);
+    struct slice head = slice_make(bytes.ptr, (size_t)(end - bytes.ptr) + 2);
+    struct slice body = slice_skip(bytes, head.len + 2);
+    const char *at = memmem(head.ptr, head.len, "Content-Length: ", 16);
+    struct slice rest = slice_skip(head, at ? (size_t)(at - head.ptr) + 16 : 0);
+    INSIST(at && text_u64(slice_cut(&rest, '\r'), 1 << 30, &length) == OK);
+    INSIST(body.len == length || body.len == 0); /* one answer; HEAD has no body */
+    if (!is_api)
+        return;
+    INSIST(is_right ? status != 401 : status == 401 || status >= 400);
+    INSIST(status == 200 || status == 400 || status == 401 || status == 404 || status == 405 ||
+           status == 413 || status == 414 || status == 500);
+    if (body.len)
+        check_envelope(body, status);
+}
+
+static void ask(const struct admin *admin, struct slice request, bool is_api, bool is_right)
+{
+    char bytes[65536];
+    struct buf answer;
+    buf_init(&answer, 1 << 24);
+    int fd = dial(admin);
+    INSIST(send(fd, request.ptr, request.len, MSG_NOSIGNAL) == (ssize_t)request.len);
+    ssize_t n = -1;
+    for (int i = 0; i < TURNS && n != 0; i++) {
+        turn();
+        while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+            buf_add(&answer, bytes, (size_t)n);
+        if (n < 0 && errno != EAGAIN)
+            break;
+    }
+    if (answer.len) /* nothing: Redis left something out, and is waited for */
+        check_answer(buf_slice(&answer), is_api, is_right);
+    close(fd);
+    buf_clear(&answer);
+}
+
+static void call(struct slice line, struct slice login, struct slice body, struct slice replies)
+{
+    struct admin *admin = NULL;
+    struct error e;
+    struct admin_setup setup = {world.conf, world.metrics, workers_are_ready, on_ready, NULL};
+    INSIST(admin_open(world.loop, &setup, &admin, &e) == OK);
+    fake.replies = slice_make(NULL, 0);
+    for (int i = 0; i < TURNS && !admin_is_ready(admin); i++)
+        turn();
+    fake.replies = replies;
+    struct slice target = line, method = slice_cut(&target, ' ');
+    bool is_post = slice_eq(method, SLICE_LIT("POST")),
+         is_right = !login.len || login.ptr[0] == '=';
+    struct buf b;
+    buf_init(&b, 1 << 24);
+    buf_addf(&b, "%s /", is_post ? "POST" : slice_eq(method, SLICE_LIT("PUT")) ? "PUT" : "GET");
+    add_target(&b, target);
+    struct slice path = slice_skip(buf_slice(&b), is_post ? 5 : 4);
+    path = slice_cut(&path, '?');
+    bool is_api = api_path_is(path) && path.len < 4096;
+    buf_addf(&b, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n", body.len);
+    buf_add_str(&b, "Authorization: Basic ");
+    if (is_right)
+        buf_add_str(&b, world.login[login.len ? 1 : 0]);
+    else
+        add_target(&b, login);
+    buf_add_str(&b, "\r\n\r\n");
+    buf_add_slice(&b, body);
+    ask(admin, buf_slice(&b), is_api, is_right);
+    admin_close(admin);
+    turn();
+    fake_end();
+    buf_clear(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (!world.loop)
+        set_up();
+    struct slice body = slice_make(data, size), replies = {0};
+    struct slice line = fuzz_line(&body), login = fuzz_line(&body);
+    const char *mark = body.len ? memmem(body.ptr, body.len, "\n~~\n", 4) : NULL;
+    if (mark) {
+        replies = slice_skip(body, (size_t)(mark - body.ptr) + 4);
+        body.len = (size_t)(mark - body.ptr);
+    }
+    paths(line);
+    moments(line);
+    logins(login);
+    if (memmem(login.len ? login.ptr : "", login.len, world.login[0], 20) ||
+        memmem(login.len ? login.ptr : "", login.len, world.login[1], 20))
+        return 0;
+    call(line, login, body, replies);
+    return 0;
+}
