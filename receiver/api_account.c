@@ -104,7 +104,7 @@ static bool choose(struct api_request *r, const char *field, enum delay_of of, s
     struct whose *w = r->state;
     bool is_known = of == DELAY_ACCOUNT ? map_get(&r->conf->accounts, name) != NULL
                                         : config_destination(r->conf, name) != NULL &&
-                                              !memchr(name.ptr, '@', name.len);
+                                              !(name.len && memchr(name.ptr, '@', name.len));
     if (!r->account->is_admin) {
         refuse(r, field, "Only admins set the delay of others.");
         return false;

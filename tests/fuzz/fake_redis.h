@@ -109,7 +109,7 @@ static void fake_turn(void)
     }
     for (ssize_t n; (n = recv(fake.fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0;)
         buf_add(&fake.in, bytes, (size_t)n);
-    struct slice in = buf_slice(&fake.in), name;
+    struct slice in = buf_slice(&fake.in), name = {0};
     while (in.len && fake_command(&in, &name))
         fake_answer(name);
     size_t used = fake.in.len - in.len;
