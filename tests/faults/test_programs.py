@@ -158,7 +158,7 @@ def test_nowhere_to_log_to(stack):
             time.sleep(0.02)
     rig.load(count=60, pause=0, prefix="f").join()
     rig.healed(1)
-    rig.judge()
+    rig.judge(counts=False)  # nobody knows where it listens
     assert all(p.running for p in rig.programs)
 
 
@@ -194,7 +194,7 @@ def test_dispatcher_out_of_descriptors(stack):
     rig.add_dispatcher(wrapper=["prlimit", "--nofile=24:24"])
     rig.load(count=80, pause=0).join()
     rig.healed()
-    rig.judge()
+    rig.judge(counts=False)  # its kept connections leave no descriptor for who asks
     assert {r.attempt for r in rig.sink.all()} == {1}
 
 

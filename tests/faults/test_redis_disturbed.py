@@ -160,13 +160,13 @@ def test_redis_far_away_and_slow(stack, way):
     """100 ms there and 100 ms back; then 4 KB a step: slower, and nothing else."""
     rig = Rig(stack, "200 ms to Redis and back", redis_url=way.url).start(dispatchers=2)
     way.up.delay = way.down.delay = 0.1
-    sender = rig.load(count=120, threads=8, pause=0).join(60)
+    sender = rig.load(count=60, threads=8, pause=0).join(60)
     way.up.delay = way.down.delay = 0
     way.up.trickle = way.down.trickle = 4096
-    sender = rig.load(prefix="trickle", count=60, threads=8, pause=0).join(60)
+    sender = rig.load(prefix="trickle", count=40, threads=8, pause=0).join(60)
     way.heal()
     rig.healed()
-    assert len(sender.ids()) == 60
+    assert len(sender.ids()) == 40
     rig.judge()
 
 

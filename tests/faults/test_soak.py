@@ -7,7 +7,7 @@ from harness.rig import seed
 
 
 def test_a_moment_of_soaking():
-    run = subprocess.run([str(paths.REPOSITORY / "scripts" / "soak"), "--minutes", "0.25", "--seed", str(seed())],
+    run = subprocess.run([str(paths.REPOSITORY / "scripts" / "soak"), "--minutes", "0.2", "--seed", str(seed())],
                          capture_output=True, text=True, timeout=150, check=False)
     print(run.stdout, run.stderr)
     assert run.returncode == 0

@@ -101,5 +101,5 @@ def test_tasks_set_while_all_is_killed(stack):
     fetched = http.get(admin, f"/v3/serp/task_get/{some}", BASIC).json()["tasks"][0]
     assert fetched["status_code"] == 20000 and fetched["result"][0]["for"] == some
     rig.healed(2)
-    found = rig.judge(note="tasks")
+    found = rig.judge(note="tasks", counts=False)
     found.sent, found.acknowledged = sum(len(p.tried) for p in posters), len(acknowledged)

@@ -98,14 +98,14 @@ class Rig:
     """
 
     def __init__(self, stack, fault, lanes=None, sink=None, redis_url=None, down_url=None, fan=None, partitions=1,
-                 timeout_ms=1000, **dest):
+                 redis_timeout_ms=1000, **dest):
         self.stack, self.fault = stack, fault
         self.lanes = dict(LANES if lanes is None else lanes)
         self.sink = sink or stack.downstream()
         self.port = free_port()
         self.bases = [f"hookpace:{{{n}}}:" for n in range(partitions)]
         self.conf = config.base(redis_url or stack.redis.url, delay_step_ms=1,
-                                redis={"partitions": partitions, "timeout_ms": timeout_ms},
+                                redis={"partitions": partitions, "timeout_ms": redis_timeout_ms},
                                 receiver={"listen": f"127.0.0.1:{self.port}"})
         for lane, delay in self.lanes.items():
             url = (down_url or self.sink.url(""))
@@ -123,10 +123,10 @@ class Rig:
         self.before = {}        # the same, of the fault before
         self.unpaced = set()    # lanes on which the gaps at the sink say nothing
         self.baseline = {}
-        self.healed_at = self.recovery_s = None
+        self.starts = Counter() # program -> how often it was started
+        self.recovery_s = None
         self.began = time.monotonic()
         self.probes = 0
-        self.stop_watching = threading.Event()
 
     def forget(self, fault):
         """What was judged is forgotten: a further fault on the same running set."""
@@ -164,6 +164,7 @@ class Rig:
 
     def note_baseline(self, program):
         """Forgets what PROGRAM used so far: it has just been started (again)."""
+        self.starts[program] += 1
         self.baseline[program] = (program.pid, program.rss_kb(), descriptors(program))
 
     # -- load --------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class Rig:
     def healed(self, within=LEASE_S + 2.0):
         """The fault is over. Returns, and notes, how long it takes until an event passes and all that was in
         flight at this moment is over or with another; that may not be longer than WITHIN seconds."""
-        self.healed_at = time.monotonic()
+        healed_at = time.monotonic()
         stuck = wait_for(lambda: self._try(lambda s: {i: s.deliveries[i].get("fence") for i in s.inflight}),
                          within, "Redis to answer", every=0.02)[0]
         self.probes += 1
@@ -238,7 +239,7 @@ class Rig:
             return moved and moved[0] and ident in self.sink.events()
         wait_for(over, within, lambda: f"recovery from {self.fault}; probe acknowledged: {sender.ids()}", every=0.02)
         sender.stop()
-        self.recovery_s = max(self.recovery_s or 0, time.monotonic() - self.healed_at)
+        self.recovery_s = max(self.recovery_s or 0, time.monotonic() - healed_at)
         return self.recovery_s
 
     def _try(self, look):
@@ -263,12 +264,13 @@ class Rig:
 
     # -- the judgement -----------------------------------------------------------------------------------
 
-    def judge(self, duplicates=0, may_lose=(), drained=True, timeout=30.0, gaps=True, note="",
-              quiet=False):
+    def judge(self, duplicates=0, may_lose=(), drained=True, timeout=30.0, gaps=True, counts=True,
+              note="", quiet=False):
         """Stops the senders, waits for the rest, and asserts everything that must hold after any fault.
 
         DUPLICATES: at most so many. MAY_LOSE: event ids that the documentation gives up under this fault. GAPS:
-        False where the way to the sink changes them. The row of the table is noted before anything is asserted.
+        False where the way to the sink changes them. COUNTS: False where the metrics cannot be asked, or tell of more.
+        The row of the table is noted before anything is asserted.
         """
         for sender in self.senders:
             sender.stop()
@@ -294,6 +296,8 @@ class Rig:
         self._check_attempts([r for r in requests if r.event not in may_lose], snapshot)
         for lane, of_lane in self._by_lane(requests).items() if gaps else ():
             oracle.assert_paced(of_lane, self.lanes[lane])
+        if counts and not self.before:
+            self._check_counts(requests, snapshot)
         self._check_resources()
         return found
 
@@ -330,6 +334,19 @@ class Rig:
             fields = snapshot.deliveries.get(delivery)
             assert fields, f"{delivery} arrived and Redis does not know it"
             assert int(fields["attempts"]) >= max(numbers), (delivery, fields, numbers)
+
+    def _check_counts(self, requests, snapshot):
+        """The metrics of what runs since the beginning say the same as everything else."""
+        statuses = sum((Counter(s.statuses) for s in self.senders), Counter())
+        if self.starts[self.receiver] == 1 and not statuses[0] and self.receiver.running:
+            events = self.receiver.metrics().get("hookpace_events_total", {})
+            counted = sum(n for labels, n in events.items() if dict(labels)["result"] in ("ok", "duplicate"))
+            assert counted == statuses[200], (events, statuses)
+        if all(d.running for d in self.dispatchers):
+            counted = sum(n for d in self.dispatchers for labels, n in
+                          d.metrics().get("hookpace_attempts_total", {}).items() if dict(labels)["result"] == "done")
+            done = sum(d.get("state") == "done" for d in snapshot.deliveries.values())
+            assert done <= counted <= sum(map(was_accepted, requests)), (done, counted, len(requests))
 
     def _by_lane(self, requests):
         return oracle.by_lane([r for r in requests if self.lanes.get(r.path[1:]) and r.path[1:] not in self.unpaced], lambda r: r.path[1:])
