@@ -263,7 +263,7 @@ void api_on_complete(struct http_request *http)
     r->json = json_cut_trim(r->json);
     if (!r->json.len)
         api_fail(r, CODE_EMPTY);
-    else if (!json_scan_accepts(r->json) || json_cut_kind(r->json) != '[')
+    else if (!json_scan_accepts(r->json) || !json_cut_is_list(r->json))
         api_fail(r, CODE_INVALID_DATA);
     else if (json_cut_count(r->json) == 0)
         api_fail(r, CODE_EMPTY);

@@ -1,5 +1,7 @@
 #include "common/json/json_cut.h"
 
+#include "common/base/text.h"
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -121,6 +123,20 @@ size_t json_cut_count(struct slice value)
         while (json_cut_next(&c, &key, &one))
             n++;
     return n;
+}
+
+bool json_cut_is_list(struct slice value)
+{
+    struct json_cut c;
+    struct slice key, one;
+    uint64_t n = 0, index;
+    if (!json_cut_open(value, &c))
+        return false;
+    for (; json_cut_next(&c, &key, &one); n++)
+        if (c.is_object &&
+            (text_u64(key, n, &index) != OK || index != n || (key.len > 1 && key.ptr[0] == '0')))
+            return false;
+    return !c.is_object || n > 0;
 }
 
 struct slice json_cut_member(struct slice text, const char *key, unsigned *times)

@@ -25,6 +25,8 @@ bool json_cut_open(struct slice value, struct json_cut *c);
 bool json_cut_next(struct json_cut *c, struct slice *key, struct slice *value);
 /* Elements or members of VALUE. */
 size_t json_cut_count(struct slice value);
+/* Is VALUE an array, or the object that PHP arrays and DataForSEO's Python examples make of one: {"0":..,"1":..}? */
+bool json_cut_is_list(struct slice value);
 /* The value of KEY in the object TEXT; *TIMES says how often it stands there (the last one counts). Empty if it is
  * missing. */
 struct slice json_cut_member(struct slice text, const char *key, unsigned *times);

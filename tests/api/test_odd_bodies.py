@@ -89,3 +89,17 @@ def test_deep_and_wide_results(quiet):
         status, _, text = quiet.acme.raw("GET", f"{ORGANIC}/task_get/{task['id']}")
         assert status == 200 and b'"result":[' + value.encode() + b"]}]}" in text
     shapes.check_failure(quiet.acme.post(ORGANIC + "/task_post", b'[{"result":' + b"[" * 5000 + b"]" * 5000 + b"}]"), 40503)
+
+
+def test_the_arrays_of_php_and_of_the_published_python_example(quiet):
+    """post_data[len(post_data)] = dict(..), sent by the published client with a Content-Encoding that is not true."""
+    tasks = {str(i): {"id": f"t{i}", "postback_url": quiet.hook(), "result": i} for i in range(12)}
+    post = json.dumps(tasks).encode()
+    status, _, text = quiet.acme.raw("POST", ORGANIC + "/task_post", post, {"Content-Encoding": "gzip"})
+    assert status == 200 and [t["id"] for t in json.loads(text)["tasks"]] == [f"t{i}" for i in range(12)]
+    answers = quiet.acme.post(RESEND, {str(i): {"id": f"t{i}"} for i in range(3)})["tasks"]
+    assert [(t["id"], t["status_code"]) for t in answers] == [(f"t{i}", 20100) for i in range(3)]
+    assert len(quiet.acme.post("/v3/serp/id_list", {"0": {"limit": 5}})["tasks"][0]["result"]) == 5
+    for body in (b"{}", b'{"id":"t0"}', b'{"1":{"id":"t0"}}', b'{"0":{"id":"t0"},"0":{"id":"t1"}}'):
+        quiet.acme.refused(RESEND, body, 40503)
+    quiet.acme.refused(RESEND, {str(i): {"id": "t0"} for i in range(101)}, 40006)

@@ -66,6 +66,35 @@ static void test_compact(void **state)
 }
 
 /* Whatever it is: it ends, and stays inside. */
+static void test_lists(void **state)
+{
+    (void)state;
+    const char *const lists[] = {"[]",
+                                 " [1]",
+                                 "[{}]",
+                                 "{\"0\":{}}",
+                                 "{\"0\":1, \"1\":2}",
+                                 "{\"0\":0,\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,\"6\":6,"
+                                 "\"7\":7,\"8\":8,\"9\":9,\"10\":10}"};
+    const char *const others[] = {"{}",
+                                  "",
+                                  "1",
+                                  "\"0\"",
+                                  "null",
+                                  "{\"id\":\"a\"}",
+                                  "{\"1\":1}",
+                                  "{\"0\":1,\"0\":2}",
+                                  "{\"0\":1,\"2\":2}",
+                                  "{\"0\":1,\"01\":2}",
+                                  "{\"00\":1}",
+                                  "{\"\":1}",
+                                  "{\"0\":1,\"id\":2}"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        assert_true(json_cut_is_list(slice_str(lists[i])));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(json_cut_is_list(slice_str(others[i])));
+}
+
 static void test_broken_texts_end(void **state)
 {
     (void)state;
@@ -85,9 +114,9 @@ static void test_broken_texts_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_elements),         cmocka_unit_test(test_members),
-        cmocka_unit_test(test_member_by_name),   cmocka_unit_test(test_compact),
-        cmocka_unit_test(test_broken_texts_end),
+        cmocka_unit_test(test_elements),       cmocka_unit_test(test_members),
+        cmocka_unit_test(test_member_by_name), cmocka_unit_test(test_compact),
+        cmocka_unit_test(test_lists),          cmocka_unit_test(test_broken_texts_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
