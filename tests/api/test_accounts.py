@@ -45,8 +45,8 @@ def test_wrong_logins(quiet, header):
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
-def test_right_logins(quiet, name):
-    (user,) = quiet.api(name).result("/v3/appendix/user_data", shapes.USER)
+def test_right_logins(empty, name):
+    (user,) = empty.api(name).result("/v3/appendix/user_data", shapes.USER)
     assert user["login"] == name and user["role"] == ("admin" if name == "admin" else "user")
 
 
@@ -73,9 +73,9 @@ def test_guesses_are_limited(quiet):
     shapes.check_failure(json.loads(text), 40202)
 
 
-def test_right_logins_are_not_counted(quiet):
+def test_right_logins_are_not_counted(empty):
     for _ in range(60):
-        quiet.acme.counts()
+        empty.acme.counts()
 
 
 def test_a_new_password_by_reload(quiet):
@@ -85,19 +85,19 @@ def test_a_new_password_by_reload(quiet):
     assert Api(quiet.receiver, "acme", "another-password").counts()["total"] == 0
 
 
-def test_users_see_their_own_admins_everything(quiet):
-    mine = quiet.acme.set_one()
-    hers = quiet.beta.set_one()
-    assert quiet.acme.ready_ids() == [mine] and quiet.beta.ready_ids() == [hers]
-    assert sorted(quiet.admin.ready_ids()) == sorted([mine, hers])
-    assert [i["id"] for i in quiet.acme.id_list()] == [mine]
-    assert len(quiet.admin.id_list()) == 2
-    assert quiet.acme.counts()["total"] == 1 and quiet.admin.counts()["total"] == 2
-    assert quiet.acme.task(hers)["status_code"] == 40401
-    assert quiet.beta.ready_ids() == [hers], "asked for by another it is not fetched"
-    assert [t["status_code"] for t in quiet.acme.resend(hers)] == [40401]
-    assert quiet.admin.task(hers)["status_code"] == 20000
-    assert quiet.beta.ready_ids() == []
+def test_users_see_their_own_admins_everything(empty):
+    mine = empty.acme.set_one()
+    hers = empty.beta.set_one()
+    assert empty.acme.ready_ids() == [mine] and empty.beta.ready_ids() == [hers]
+    assert sorted(empty.admin.ready_ids()) == sorted([mine, hers])
+    assert [i["id"] for i in empty.acme.id_list()] == [mine]
+    assert len(empty.admin.id_list()) == 2
+    assert empty.acme.counts()["total"] == 1 and empty.admin.counts()["total"] == 2
+    assert empty.acme.task(hers)["status_code"] == 40401
+    assert empty.beta.ready_ids() == [hers], "asked for by another it is not fetched"
+    assert [t["status_code"] for t in empty.acme.resend(hers)] == [40401]
+    assert empty.admin.task(hers)["status_code"] == 20000
+    assert empty.beta.ready_ids() == []
 
 
 def test_health_and_metrics_need_no_login(quiet):

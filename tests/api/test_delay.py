@@ -12,25 +12,25 @@ URL = "/v3/appendix/webhook_delay"
 DELAY = {"webhook_delay": int, "account": str}
 
 
-def test_an_accounts_own(quiet):
-    assert quiet.acme.result(URL, DELAY) == [{"webhook_delay": 0, "account": "acme"}]
-    assert quiet.acme.result(URL, DELAY, [{"webhook_delay": 300}]) == [{"webhook_delay": 300, "account": "acme"}]
-    assert quiet.acme.delay() == 300 and quiet.beta.delay() == 0 and quiet.admin.delay() == 0
-    a = quiet.acme.set_one(postback_url=quiet.hook())
-    assert quiet.delivery(a)["delay_ms"] == "300"
-    b = quiet.beta.set_one(postback_url=quiet.hook())
-    assert quiet.delivery(b, account="beta")["delay_ms"] == "0"
-    (user,) = quiet.acme.result("/v3/appendix/user_data", shapes.USER)
+def test_an_accounts_own(empty):
+    assert empty.acme.result(URL, DELAY) == [{"webhook_delay": 0, "account": "acme"}]
+    assert empty.acme.result(URL, DELAY, [{"webhook_delay": 300}]) == [{"webhook_delay": 300, "account": "acme"}]
+    assert empty.acme.delay() == 300 and empty.beta.delay() == 0 and empty.admin.delay() == 0
+    a = empty.acme.set_one(postback_url=empty.hook())
+    assert empty.delivery(a)["delay_ms"] == "300"
+    b = empty.beta.set_one(postback_url=empty.hook())
+    assert empty.delivery(b, account="beta")["delay_ms"] == "0"
+    (user,) = empty.acme.result("/v3/appendix/user_data", shapes.USER)
     assert user["webhook_delay"] == 300
 
 
-def test_admins_set_the_top_level_one(quiet):
-    assert quiet.admin.result(URL, {"webhook_delay": int}, [{"webhook_delay": 500}]) == [{"webhook_delay": 500}]
-    assert quiet.acme.delay() == 500, "inherited"
-    quiet.acme.set_delay(100)
-    assert quiet.acme.delay() == 100 and quiet.beta.delay() == 500
-    assert quiet.admin.set_delay(50, account="beta") == 50 and quiet.beta.delay() == 50
-    assert quiet.acme.set_delay(None) == 500, "back to the configuration, which inherits"
+def test_admins_set_the_top_level_one(empty):
+    assert empty.admin.result(URL, {"webhook_delay": int}, [{"webhook_delay": 500}]) == [{"webhook_delay": 500}]
+    assert empty.acme.delay() == 500, "inherited"
+    empty.acme.set_delay(100)
+    assert empty.acme.delay() == 100 and empty.beta.delay() == 500
+    assert empty.admin.set_delay(50, account="beta") == 50 and empty.beta.delay() == 50
+    assert empty.acme.set_delay(None) == 500, "back to the configuration, which inherits"
 
 
 def test_a_destinations(service):
@@ -50,16 +50,16 @@ def test_a_destinations(service):
 
 
 @pytest.mark.parametrize("delay", [49, 75, 150, 1100, -1, -100, "100", 100.0, True, [], 10**20])
-def test_the_rule(quiet, delay):
-    answer = quiet.acme.post(URL, [{"webhook_delay": delay}])
+def test_the_rule(empty, delay):
+    answer = empty.acme.post(URL, [{"webhook_delay": delay}])
     shapes.check_failure(answer, 40501)
     assert "'webhook_delay'" in answer["status_message"] and "multiple of 100" in answer["status_message"]
-    assert quiet.acme.delay() == 0
+    assert empty.acme.delay() == 0
 
 
 @pytest.mark.parametrize("delay", [0, 50, 100, 900, 1000])
-def test_what_is_allowed(quiet, delay):
-    assert quiet.acme.set_delay(delay) == delay == quiet.acme.delay()
+def test_what_is_allowed(empty, delay):
+    assert empty.acme.set_delay(delay) == delay == empty.acme.delay()
 
 
 def test_a_step_of_one_allows_any(service):
@@ -71,23 +71,23 @@ def test_a_step_of_one_allows_any(service):
 @pytest.mark.parametrize("body,code", [(b"", 40502), (b"[]", 40502), (b"{}", 40503), (b"[7]", 40503), (b"[{}]", 40501),
                                        (b'[{"webhook_delay":100},{"webhook_delay":200}]', 40000),
                                        (b'[{"webhook_delay":100,"webhook_delay":200}]', 40501)])
-def test_a_body_that_is_refused(quiet, body, code):
-    quiet.acme.refused(URL, body, code)
-    assert quiet.acme.delay() == 0
+def test_a_body_that_is_refused(empty, body, code):
+    empty.acme.refused(URL, body, code)
+    assert empty.acme.delay() == 0
 
 
 @pytest.mark.parametrize("name,value", [("destination", "nothing"), ("destination", 7), ("destination", "postback@acme"), ("account", "nobody")])
-def test_whose_there_is_not(quiet, name, value):
-    answer = quiet.admin.post(URL, [{"webhook_delay": 100, name: value}])
+def test_whose_there_is_not(empty, name, value):
+    answer = empty.admin.post(URL, [{"webhook_delay": 100, name: value}])
     shapes.check_failure(answer, 40501)
     assert f"'{name}'" in answer["status_message"]
 
 
-def test_users_set_nobody_elses(quiet):
+def test_users_set_nobody_elses(empty):
     for whose in ({"account": "beta"}, {"destination": "out"}):
-        shapes.check_failure(quiet.acme.post(URL, [{"webhook_delay": 100, **whose}]), 40501)
-    shapes.check_failure(quiet.acme.get(URL + "?account=beta"), 40501)
-    assert quiet.beta.delay() == 0
+        shapes.check_failure(empty.acme.post(URL, [{"webhook_delay": 100, **whose}]), 40501)
+    shapes.check_failure(empty.acme.get(URL + "?account=beta"), 40501)
+    assert empty.beta.delay() == 0
 
 
 @pytest.mark.redis(fsync="always")

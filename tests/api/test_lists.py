@@ -55,16 +55,16 @@ BAD_PAGES = [("limit", -1), ("limit", 1001), ("limit", "5"), ("limit", 1.5), ("l
 
 
 @pytest.mark.parametrize("name,value", BAD_PAGES + [("filtered_function", "task_get"), ("filtered_function", 7)])
-def test_a_wrong_parameter_of_errors(quiet, name, value):
-    answer = quiet.acme.post("/v3/serp/errors", [{name: value}])
+def test_a_wrong_parameter_of_errors(empty, name, value):
+    answer = empty.acme.post("/v3/serp/errors", [{name: value}])
     shapes.check_failure(answer, 40501)
     assert f"'{name}'" in answer["status_message"]
 
 
 @pytest.mark.parametrize("path", ["/v3/serp/errors", "/v3/serp/id_list"])
 @pytest.mark.parametrize("body,code", [(b"", 40502), (b"[]", 40502), (b"{}", 40503), (b"[7]", 40503), (b"[{},{}]", 40000), (b"x", 40503)])
-def test_a_body_that_is_refused(quiet, path, body, code):
-    quiet.acme.refused(path, body, code)
+def test_a_body_that_is_refused(empty, path, body, code):
+    empty.acme.refused(path, body, code)
 
 
 def test_moments_with_an_offset(failed):
@@ -90,12 +90,12 @@ def test_what_is_told_of_a_task(api):
     assert (e["url"], e["datetime_done"]) == ("/v3/merchant/amazon/task_post", None)
 
 
-def test_id_list_is_paged_and_sorted(quiet):
+def test_id_list_is_paged_and_sorted(empty):
     ids = [f"t{i:03}" for i in range(250)]
     for i in range(0, 250, 50):
-        quiet.acme.set(*[{"id": t, "result": 1} for t in ids[i:i + 50]])
+        empty.acme.set(*[{"id": t, "result": 1} for t in ids[i:i + 50]])
     def listed(**page):
-        return [e["id"] for e in quiet.acme.id_list(**page)]
+        return [e["id"] for e in empty.acme.id_list(**page)]
     assert listed(sort="asc") == ids and listed() == listed(sort="desc") == ids[::-1]
     walked = []
     while page := listed(sort="asc", limit=40, offset=len(walked)):
@@ -106,48 +106,48 @@ def test_id_list_is_paged_and_sorted(quiet):
     assert listed(datetime_to=HOUR_AGO) == [] and listed(datetime_from=IN_AN_HOUR) == []
 
 
-def test_a_moment_means_all_of_its_second(quiet):
-    ident = quiet.acme.set_one()
-    (entry,) = quiet.acme.id_list()
+def test_a_moment_means_all_of_its_second(empty):
+    ident = empty.acme.set_one()
+    (entry,) = empty.acme.id_list()
     at = entry["datetime_posted"]
-    assert [e["id"] for e in quiet.acme.id_list(datetime_from=at, datetime_to=at)] == [ident]
+    assert [e["id"] for e in empty.acme.id_list(datetime_from=at, datetime_to=at)] == [ident]
 
 
 @pytest.mark.parametrize("name,value", BAD_PAGES + [("sort", "up"), ("sort", 1), ("include_metadata", "yes"), ("include_metadata", 1)])
-def test_a_wrong_parameter_of_id_list(quiet, name, value):
-    answer = quiet.acme.post("/v3/serp/id_list", [{name: value}])
+def test_a_wrong_parameter_of_id_list(empty, name, value):
+    answer = empty.acme.post("/v3/serp/id_list", [{name: value}])
     shapes.check_failure(answer, 40501)
     assert f"'{name}'" in answer["status_message"]
 
 
 # --- the small ones ---
 
-def test_codes(quiet):
-    codes = {c["code"]: c["message"] for c in quiet.acme.result("/v3/appendix/errors", shapes.CODE)}
+def test_codes(empty):
+    codes = {c["code"]: c["message"] for c in empty.acme.result("/v3/appendix/errors", shapes.CODE)}
     assert codes[20000] == "Ok." and codes[20100] == "Task Created." and codes[40401] == "Task Not Found."
     assert {40000, 40006, 40100, 40400, 40403, 40501, 40502, 40503, 40601, 40602, 50000} <= set(codes)
 
 
-def test_status(quiet):
-    (status,) = quiet.acme.result("/v3/appendix/status", shapes.STATUS)
+def test_status(empty):
+    (status,) = empty.acme.result("/v3/appendix/status", shapes.STATUS)
     assert {e["endpoint"] for e in status["endpoints"]} >= {"task_get", "task_post", "postback/pingback"}
 
 
 @pytest.mark.parametrize("path", ["/v3/serp/tasks_fixed", "/v3/serp/google/organic/tasks_fixed"])
-def test_nothing_is_fixed(quiet, path):
-    assert quiet.acme.result(path, shapes.READY) == []
+def test_nothing_is_fixed(empty, path):
+    assert empty.acme.result(path, shapes.READY) == []
 
 
-def test_a_base_url_that_ends_in_a_slash(quiet):
-    status, _, text = quiet.acme.raw("GET", "//v3/appendix/user_data")
+def test_a_base_url_that_ends_in_a_slash(empty):
+    status, _, text = empty.acme.raw("GET", "//v3/appendix/user_data")
     assert status == 200 and json.loads(text)["tasks"][0]["path"] == ["v3", "appendix", "user_data"]
 
 
 @pytest.mark.parametrize("method,path", [("GET", "/v3/appendix/webhook_resend"), ("POST", "/v3/appendix/user_data"), ("DELETE", "/v3/tasks/count"),
                                          ("GET", "/v3/serp/errors"), ("GET", "/v3/serp/google/organic/task_post"), ("GET", "/v3/x"),
                                          ("POST", "/v3/serp/google/errors")])
-def test_what_there_is_not(quiet, method, path):
-    status, _, text = quiet.acme.raw(method, path, b"[{}]" if method == "POST" else None)
+def test_what_there_is_not(empty, method, path):
+    status, _, text = empty.acme.raw(method, path, b"[{}]" if method == "POST" else None)
     assert status == 404
     shapes.check_failure(json.loads(text), 40400)
 

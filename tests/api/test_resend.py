@@ -55,8 +55,8 @@ def test_known_unknown_and_malformed_in_one_call(api):
 
 @pytest.mark.parametrize("body,code", [(b"", 40502), (b"[]", 40502), (b'{"id":"a"}', 40503), (b'"a"', 40503), (b"[", 40503),
                                        (b"undefined", 40503), (b"[" + b'{"id":"a"},' * 100 + b'{"id":"a"}]', 40006)])
-def test_a_body_that_is_refused(quiet, body, code):
-    quiet.acme.refused(URL, body, code)
+def test_a_body_that_is_refused(empty, body, code):
+    empty.acme.refused(URL, body, code)
 
 
 def test_a_hundred(api):
@@ -82,10 +82,10 @@ def test_what_is_on_its_way_is_not_doubled(api):
     assert len(api.sink.requests) == 2
 
 
-def test_what_is_queued_is_not_doubled(quiet):
-    ident = quiet.acme.set_one(postback_url=quiet.hook(), pingback_url=quiet.hook())
-    quiet.acme.resend(ident, ident)
-    assert sorted(quiet.stack.keys.queue("acme")) == [f"{ident}:pingback@acme", f"{ident}:postback@acme"]
+def test_what_is_queued_is_not_doubled(empty):
+    ident = empty.acme.set_one(postback_url=empty.hook(), pingback_url=empty.hook())
+    empty.acme.resend(ident, ident)
+    assert sorted(empty.stack.keys.queue("acme")) == [f"{ident}:pingback@acme", f"{ident}:postback@acme"]
 
 
 def test_it_goes_with_the_delay_and_secret_of_then(service):

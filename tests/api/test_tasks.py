@@ -17,20 +17,20 @@ def done(service, ident, kind="postback"):
     wait_for(lambda: service.delivery(ident, kind).get("state") == "done", message=lambda: service.delivery(ident, kind))
 
 
-def test_a_task_without_webhooks_is_ready_at_once(quiet):
-    ident = quiet.acme.set_one(tag="t")
-    (entry,) = quiet.acme.ready()
+def test_a_task_without_webhooks_is_ready_at_once(empty):
+    ident = empty.acme.set_one(tag="t")
+    (entry,) = empty.acme.ready()
     assert entry["id"] == ident and (entry["se"], entry["se_type"], entry["tag"]) == ("google", "organic", "t")
     for kind in ("regular", "advanced", "html"):
         assert entry[f"endpoint_{kind}"] == f"{ORGANIC}/task_get/{kind}/{ident}"
-        assert quiet.acme.get(entry[f"endpoint_{kind}"])["tasks"][0]["result"] == [{"n": 1}]
-    assert quiet.acme.ready() == []
+        assert empty.acme.get(entry[f"endpoint_{kind}"])["tasks"][0]["result"] == [{"n": 1}]
+    assert empty.acme.ready() == []
 
 
-def test_what_task_get_answers(quiet):
-    ident = quiet.acme.set_one(keyword="k", tag="t", result={"keyword": "k", "items": []})
+def test_what_task_get_answers(empty):
+    ident = empty.acme.set_one(keyword="k", tag="t", result={"keyword": "k", "items": []})
     for kind in ("regular", "advanced", "html", "json", None):
-        task = quiet.acme.task(ident, kind)
+        task = empty.acme.task(ident, kind)
         assert (task["id"], task["status_code"], task["status_message"]) == (ident, 20000, "Ok.")
         assert task["path"] == ["v3", "serp", "google", "organic", "task_get"] + ([kind] if kind else []) + [ident]
         assert task["data"] == {"api": "serp", "function": "task_post", "se": "google", "se_type": "organic", "keyword": "k", "tag": "t"}
@@ -39,13 +39,13 @@ def test_what_task_get_answers(quiet):
 
 @pytest.mark.parametrize("value,result", [(7, [7]), ("x", ["x"]), ([1, 2], [[1, 2]]), ({}, [{}]), (False, [False]), (None, None),
                                           ({"tasks": None}, [{"tasks": None}])])
-def test_any_json_is_a_result(quiet, value, result):
-    assert quiet.acme.task(quiet.acme.set_one(result=value))["result"] == result
+def test_any_json_is_a_result(empty, value, result):
+    assert empty.acme.task(empty.acme.set_one(result=value))["result"] == result
 
 
 @pytest.mark.parametrize("ident", ["nothing", "undefined", "a%20b", "a%2Fb", "%24id", "%C3%A9", "x" * 200, "a~f", "..%2f.."])
-def test_an_unknown_id(quiet, ident):
-    status, _, text = quiet.acme.raw("GET", f"{ORGANIC}/task_get/advanced/{ident}")
+def test_an_unknown_id(empty, ident):
+    status, _, text = empty.acme.raw("GET", f"{ORGANIC}/task_get/advanced/{ident}")
     answer = json.loads(text)
     if status == 200:
         shapes.check_envelope(answer)
@@ -56,9 +56,9 @@ def test_an_unknown_id(quiet, ident):
         shapes.check_failure(answer, 40402)
 
 
-def test_an_id_is_percent_decoded(quiet):
-    quiet.acme.set_one(id="a:b.c")
-    assert quiet.acme.task("a%3Ab%2Ec")["status_code"] == 20000
+def test_an_id_is_percent_decoded(empty):
+    empty.acme.set_one(id="a:b.c")
+    assert empty.acme.task("a%3Ab%2Ec")["status_code"] == 20000
 
 
 def test_until_its_webhooks_are_over_it_is_not_done(api):
@@ -71,11 +71,11 @@ def test_until_its_webhooks_are_over_it_is_not_done(api):
     assert api.acme.ready() == []
 
 
-def test_queued_is_pending(quiet):
-    ident = quiet.acme.set_one(postback_url=quiet.hook())
-    task = quiet.acme.task(ident)
+def test_queued_is_pending(empty):
+    ident = empty.acme.set_one(postback_url=empty.hook())
+    task = empty.acme.task(ident)
     assert (task["status_code"], task["status_message"]) == (40602, "Task In Queue.")
-    assert quiet.acme.counts()["pending"] == 1
+    assert empty.acme.counts()["pending"] == 1
 
 
 def test_a_delivered_postback_is_fetched(api):
@@ -104,26 +104,26 @@ def test_a_dead_postback_fails_it_but_it_is_ready(api):
     assert api.acme.counts()["done_fetched"] == 1 and api.acme.ready() == []
 
 
-def test_ready_by_path(quiet):
-    google = quiet.acme.set_one(path=ORGANIC)
-    bing = quiet.acme.set_one(path="/v3/serp/bing/organic")
-    merchant = quiet.acme.set_one(path="/v3/merchant/amazon/products")
-    assert quiet.acme.ready_ids() == [google]
-    assert sorted(quiet.acme.ready_ids("/v3/serp")) == sorted([google, bing])
-    assert quiet.acme.ready_ids("/v3/merchant") == [merchant] and quiet.acme.ready_ids("/v3/app_data") == []
-    (entry,) = quiet.acme.ready("/v3/merchant")
+def test_ready_by_path(empty):
+    google = empty.acme.set_one(path=ORGANIC)
+    bing = empty.acme.set_one(path="/v3/serp/bing/organic")
+    merchant = empty.acme.set_one(path="/v3/merchant/amazon/products")
+    assert empty.acme.ready_ids() == [google]
+    assert sorted(empty.acme.ready_ids("/v3/serp")) == sorted([google, bing])
+    assert empty.acme.ready_ids("/v3/merchant") == [merchant] and empty.acme.ready_ids("/v3/app_data") == []
+    (entry,) = empty.acme.ready("/v3/merchant")
     assert (entry["se"], entry["endpoint_regular"]) == ("amazon", f"/v3/merchant/amazon/products/task_get/regular/{merchant}")
 
 
-def test_at_most_a_thousand_are_ready_oldest_first(quiet):
+def test_at_most_a_thousand_are_ready_oldest_first(empty):
     ids = [f"t{i:04}" for i in range(1100)]
     for i in range(0, 1100, 100):
-        quiet.acme.set(*[{"id": t, "result": 1} for t in ids[i:i + 100]])
-    assert quiet.acme.ready_ids() == ids[:1000]
+        empty.acme.set(*[{"id": t, "result": 1} for t in ids[i:i + 100]])
+    assert empty.acme.ready_ids() == ids[:1000]
     for t in ids[:150]:
-        assert quiet.acme.task(t)["status_code"] == 20000
-    assert quiet.acme.ready_ids() == ids[150:]
-    assert quiet.acme.counts()["done_fetched"] == 150 and quiet.acme.counts()["done_not_fetched"] == 950
+        assert empty.acme.task(t)["status_code"] == 20000
+    assert empty.acme.ready_ids() == ids[150:]
+    assert empty.acme.counts()["done_fetched"] == 150 and empty.acme.counts()["done_not_fetched"] == 950
 
 
 # --- what came through sources ---
