@@ -71,6 +71,7 @@ mutation(pace_at_claim "the lane's clock is set at the claim alone; windows and 
   [[  lane.open = lane.open + 1
   if now + l.window * 1000 > lane['until'] or lane.open == 1 then
     lane['until'] = now + l.window * 1000
+    lane.window = l.window
   end
   if d.delay_ms > 0 then lane.holder = fence end
 ]]

@@ -290,6 +290,28 @@ def test_a_report_that_comes_after_the_lease_opens_the_lane_for_nobody(queue):
     queue.check()
 
 
+def test_long_windows_are_kept_to(queue):
+    """connect_timeout_ms may be up to ten minutes: the lane is held for all of them, whoever looks at it."""
+    queue.limits(d=(100, 1203000, 601000, 8))
+    queue.put_simple("a", delay=50)
+    queue.claim()
+    queue.put_simple("b", delay=50)
+    assert queue.claim() == [] and queue.wait_us > 600_000_000
+
+
+def test_a_clock_set_back_holds_a_lane_for_its_window(queue):
+    """The holder may still send for that long; not for the hour that the clock was set back by."""
+    queue.limits(d=(100, 10000, 300, 8))
+    queue.put_simple("a", "b", delay=50)
+    queue.claim()
+    until = int(queue.r.hget(queue.key("lane:d"), "until"))
+    queue.r.hset(queue.key("lane:d"), "until", until + 3600_000_000)
+    queue.r.zadd(queue.key("lanes"), {"d": 0})
+    at = time.monotonic()
+    assert queue.claim() == [], "a may be sent at any moment"
+    assert [c.id for c in queue.claim_until()] == ["b:d"] and 0.3 <= time.monotonic() - at < 0.6
+
+
 def test_late_success_ends_what_waits_for_its_retry(queue):
     queue.limits(d=(100, 50, 20, 8))
     queue.put_simple("a")
@@ -318,7 +340,7 @@ def test_late_success_ends_what_is_queued_again(queue):
 def test_a_clock_set_back_does_not_hold_a_lane(queue):
     queue.put_simple("a", delay=100)
     future = int((time.time() + 3600) * 1e6)
-    queue.r.hset(queue.key("lane:d"), mapping={"sent": future, "pause": future, "until": future, "open": 1})
+    queue.r.hset(queue.key("lane:d"), mapping={"sent": future, "pause": future, "until": future, "open": 1, "window": 50})
     queue.r.zadd(queue.key("lanes"), {"d": 0})
     (a,) = queue.claim_until(timeout=2)
     assert a.id == "a:d"

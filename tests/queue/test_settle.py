@@ -152,6 +152,17 @@ def test_circuit_opens_after_five_and_probes_with_one(queue):
     queue.check()
 
 
+def test_one_probe_however_long_its_lease(queue):
+    queue.limits(d=(100, 1203000, 601000, 8))
+    queue.put_simple(*[f"e{i}" for i in range(8)])
+    for _ in range(5):
+        fail(queue, unreachable=1)
+    queue.claim_until()
+    queue.put_simple("another")
+    assert queue.claim() == []
+    assert queue.r.zscore(queue.key("lanes"), "d") / 1000 - time.time() > 1000
+
+
 def test_any_answer_closes_the_circuit(queue):
     queue.put_simple(*[f"e{i}" for i in range(20)])
     for _ in range(5):

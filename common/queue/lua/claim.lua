@@ -139,6 +139,7 @@ local function claim(lane, d, report)
   lane.open = lane.open + 1
   if now + l.window * 1000 > lane['until'] or lane.open == 1 then
     lane['until'] = now + l.window * 1000
+    lane.window = l.window
   end
   if d.delay_ms > 0 then lane.holder = fence end
   if lane.order == 'fifo' then

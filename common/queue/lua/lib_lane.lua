@@ -13,7 +13,8 @@ local woken -- a lane that went from empty to not empty, or was brought forward,
 
 -- A lane's state; what is absent is 0, or '' where it is a text.
 local LANE = {'sent', 'open', 'until', 'holder', 'pause', 'held', 'hold', 'hold_until', 'parked',
-  'stale', 'fails', 'pauses', 'probe', 'order'}
+  'stale', 'fails', 'pauses', 'probe', 'order', 'window'}
+local WINDOW_MAX, LEASE_MAX, PAUSE_MAX = 601000, 1203000000, 130000000 -- ms, us, us: the longest that can be configured
 local TEXT = {hold = true, order = true}
 local loaded = {} -- lane name -> state: each lane is read and written once per call
 
@@ -29,10 +30,11 @@ local function lane_load(name)
     lane[field] = value
     lane.was[field] = value
   end
-  -- A clock that was set back must not hold the lane for longer than one delay or window.
+  -- A clock that was set back must not hold the lane for longer than one delay, window or pause (of a probe: a lease).
   if lane.sent > now then lane.sent = now end
-  if lane['until'] > now + 130000000 then lane['until'] = now end
-  if lane.pause > now + 130000000 then lane.pause = now end
+  local window = now + (lane.window > 0 and lane.window or WINDOW_MAX) * 1000
+  if lane['until'] > window then lane['until'] = window end
+  if lane.pause > now + (lane.probe ~= 0 and LEASE_MAX or PAUSE_MAX) then lane.pause = now end
   loaded[name] = lane
   return lane
 end
