@@ -1,6 +1,7 @@
 """Both programs under valgrind for one life: nothing is read before it is written, or after it is freed, in our
 code or in the uninstrumented libraries we hand memory to; and at the end nothing is left that nobody holds."""
 
+import base64
 import gzip
 import json
 import random
@@ -11,6 +12,7 @@ from harness import config, http, oracle, sign
 from harness.downstream import Answer
 from harness.wait import wait_for
 
+LOGIN = {"Authorization": "Basic " + base64.b64encode(b"root:password-of-memcheck").decode()}
 SECRET = "secret-of-the-memcheck-01"
 
 
@@ -28,6 +30,7 @@ def settings(stack, sink, delay_ms):
                        "gone": {"retry": {"schedule_s": [0.1]}}}.items():
         conf["destinations"][name] = config.destination(sink.url(f"/{name}?id=$id&tag=$tag"), **more)
     conf["destinations"]["ping"] = config.destination(sink.url("/ping/$id"), pingback=True)
+    conf["accounts"] = {"root": {"password": "password-of-memcheck", "role": "admin"}}
     conf["sources"]["in"] = config.source(["plain", "signed", "ping"])
     conf["sources"]["paced"] = config.source(["paced", "inflating"])
     conf["sources"]["gone"] = config.source("gone")
@@ -56,6 +59,26 @@ def webhooks(rng):
     yield 422, "/in/in", {}, b'{"id":"a b"}'
 
 
+def api_calls(sink):
+    """(method, path, body): one of every call of the task API, right and wrong."""
+    task = {"id": "task", "tag": "t", "postback_url": sink.url("/task?id=$id"), "pingback_url": sink.url("/p/$id")}
+    yield "POST", "/v3/serp/google/task_post", [{**task, "result": [{"a": 1}]}, {**task, "id": "a b", "result": 1}, 7]
+    yield "POST", "/v3/serp/google/task_post", {"not": "an array"}
+    yield "GET", "/v3/serp/google/tasks_ready", None
+    yield "GET", "/v3//serp/google/task_get/regular/packed", None
+    yield "GET", "/v3/serp/google/task_get/nothing", None
+    yield "GET", "/v3/serp/tasks_fixed", None
+    yield "GET", "/v3/no/such/call", None
+    yield "POST", "/v3/serp/errors", [{"limit": 10}]
+    yield "POST", "/v3/serp/id_list", [{"limit": 10, "sort": "desc"}]
+    yield "POST", "/v3/appendix/webhook_resend", [{"id": "packed"}, {"id": "nothing"}, {}]
+    yield "POST", "/v3/appendix/webhook_delay", [{"webhook_delay": 100, "destination": "plain"}]
+    yield "POST", "/v3/appendix/webhook_delay", [{"webhook_delay": 75}]
+    for path in ("webhook_delay", "errors", "status", "user_data"):
+        yield "GET", f"/v3/appendix/{path}", None
+    yield "GET", "/v3/tasks/count", None
+
+
 def ended(program, log):
     code = program.term().wait(60)
     assert code == 0, f"{program.name} ended with {code}:\n{log.read_text()[-8000:]}"
@@ -79,6 +102,10 @@ def test_one_life(stack, tmp_path):
     sink.wait_events({"small", "large", "packed", "paced0", "paced3", "checked", "pinged"}, 60)
     wait_for(lambda: keys.dead("gone") and not keys.inflight(), 60,
              lambda: f"the rest to end: {oracle.places(keys)}")
+    for method, path, body in api_calls(sink):
+        answer = http.Client(receiver.admin, 60).request(method, path, LOGIN, json.dumps(body).encode() if body else b"")
+        assert answer.status in (200, 404), (path, answer)
+        assert answer.json()["status_code"] >= 20000, (path, answer)
     for program in (receiver, dispatcher):
         assert "hookpace_" in program.get("/metrics", timeout=60).body.decode()
         program.reload(settings(stack, sink, 100), timeout=60)

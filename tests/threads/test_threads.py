@@ -1,7 +1,9 @@
 """The receiver with several threads, built with ThreadSanitizer: nothing that threads share is touched without
 order. Whatever the sanitizer has to say is in the log, and in the exit code at the end."""
 
+import base64
 import gzip
+import itertools
 import json
 import ssl
 import threading
@@ -13,6 +15,9 @@ from harness import certs, config, http, oracle, sign
 from harness.wait import wait_for
 
 SECRET = "secret-of-the-threads-0001"
+PASSWORD = "password-of-the-threads"
+LOGIN = {"Authorization": "Basic " + base64.b64encode(f"acme:{PASSWORD}".encode()).decode()}
+ROOT = {"Authorization": "Basic " + base64.b64encode(f"root:{PASSWORD}".encode()).decode()}
 STEPS = 40
 WRAPPER = ("setarch", "-R")  # gcc 12's ThreadSanitizer does not start where addresses are randomised widely
 
@@ -28,6 +33,9 @@ def settings(stack, sink, step=0):
     to = ["out0", "out1", "out2"][:1 + step % 3]
     conf["sources"]["open"] = config.source(to)
     conf["sources"]["signed"] = config.source("out1", "serphouse", [f"new-{step}-{SECRET}", SECRET])
+    conf["accounts"] = {"root": {"password": PASSWORD, "role": "admin"},
+                        "acme": {"password": PASSWORD, "delay_ms": 100 * (step % 3),
+                                 "sign": {"scheme": "semscraper", "secrets": [f"{step}-{SECRET}"]}}}
     if step % 2:
         conf["sources"][f"extra{step}"] = config.source("out2")
     return conf
@@ -64,6 +72,23 @@ def until(stop, action):
     return thread
 
 
+def use_api(receiver, sink):
+    """A round of the API's calls: tasks, lists, and delays that the receiver's threads take over."""
+    rounds = itertools.count()
+
+    def use():
+        n = next(rounds)
+        task = [{"id": f"task{n}", "postback_url": sink.url("/task"), "result": {"n": n}}]
+        http.post(receiver.admin, "/v3/serp/task_post", json.dumps(task).encode(), LOGIN)
+        for login, delay in ((LOGIN, {"webhook_delay": 100 * (n % 2)}),
+                             (ROOT, {"webhook_delay": 0, "destination": f"out{n % 3}"})):
+            http.post(receiver.admin, "/v3/appendix/webhook_delay", json.dumps([delay]).encode(), login)
+        http.post(receiver.admin, "/v3/appendix/webhook_resend", b'[{"id":"a-0"}]', ROOT)
+        for path in ("/v3/tasks/count", "/v3/serp/tasks_ready", f"/v3/serp/task_get/task{n}", "/v3/appendix/user_data"):
+            http.get(receiver.admin, path, ROOT)
+    return use
+
+
 def assert_no_report(*programs):
     for program in programs:
         for title in ("WARNING: ThreadSanitizer", "FATAL: ThreadSanitizer"):
@@ -85,6 +110,7 @@ def test_load_while_everything_changes(stack):
     stop = threading.Event()
     watchers = [until(stop, lambda: (receiver.get("/metrics"), receiver.get("/readyz"))) for _ in range(2)]
     watchers.append(until(stop, lambda: dispatcher.get("/metrics")))
+    watchers.append(until(stop, use_api(receiver, sink)))
     for step in range(1, STEPS):
         before = len(sender.ids())
         for program in (receiver, dispatcher):
@@ -105,6 +131,7 @@ def test_load_while_everything_changes(stack):
     assert {400, 401, 404} <= set(intruder.statuses) <= {400, 401, 404, 503}, intruder.statuses
     assert len(sender.ids()) > 300
     sink.wait_events(sender.ids(), 60)
+    assert any(ident.startswith("task") for ident in sink.events())
     assert receiver.term().wait() == 0 and dispatcher.term().wait() == 0
     assert_no_report(receiver, dispatcher)
 
