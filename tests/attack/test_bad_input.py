@@ -51,7 +51,7 @@ RAW_PATHS = {"NUL": b"/in/in\0", "NUL and more": b"/in/in\0/x", "0xff": b"/in/in
 
 @HERE("name", RAW_PATHS)
 def test_targets_that_are_none(farm, name):
-    data = http.raw(farm.receiver.ingest, b"GET " + RAW_PATHS[name] + b"?id=a HTTP/1.1\r\nHost: x\r\n\r\n")
+    data = http.raw(farm.receiver.ingest, b"GET " + RAW_PATHS[name] + b"?id=a HTTP/1.1\r\nHost: x\r\n\r\n", 1)
     status = int(data.split(b" ", 2)[1])
     assert status == 400 or (name in ("quotes", "DEL") and status in (400, 404)), data
     assert data.count(b"HTTP/1.1 4") == 1

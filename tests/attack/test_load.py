@@ -4,6 +4,7 @@ quickly as before, the log stays short, and everything recovers."""
 import collections
 import gzip
 import os
+import time
 import zlib
 
 import pytest
@@ -16,7 +17,7 @@ from harness.wait import wait_for
 
 MIB = 1 << 20
 LIMITS = {"listen": "127.0.0.1:0", "max_body_bytes": 2 * MIB, "max_inflight_bytes": 64 * MIB, "max_connections": 3000,
-          "header_timeout_ms": 2500, "body_timeout_ms": 2000}
+          "header_timeout_ms": 6000, "body_timeout_ms": 6000}
 READ_AHEAD = 64 * 1024  # what the HTTP server reads of a connection before a handler takes it
 LINES = 7  # of one kind in a second: three, and two of the receiver's seconds may touch one of the log's
 SLOWER = 40  # times that the slowest hundredth may take longer; without its defences the receiver is hundreds of times slower
@@ -85,12 +86,23 @@ def chatter(receiver, since):
     return {msg: max(n for (m, _), n in seen.items() if m == msg) for msg, _ in seen}
 
 
-def judge_latency(receiver, crowd_of):
+def settle(receiver):
+    """Waits until what the crowd sent at first is taken: slow senders harm by what they hold."""
+    def is_idle():
+        before = receiver.cpu_s()
+        time.sleep(0.3)
+        return receiver.cpu_s() - before < 0.06
+    wait_for(is_idle, 5, "the crowd's first bytes to be read")
+
+
+def judge_latency(receiver, name, crowd_of):
     """The slowest hundredth with the crowd there against that without it. A busy machine gets two more tries."""
     for n in range(3):
-        quiet = Healthy(receiver.ingest, 0.7, prefix=f"q{n}-").result()
+        quiet = Healthy(receiver.ingest, 0.5, prefix=f"q{n}-").result()
         with crowd_of() as crowd:
-            healthy = Healthy(receiver.ingest, 1.5, prefix=f"h{n}-").result()
+            if name.startswith("slow"):
+                settle(receiver)
+            healthy = Healthy(receiver.ingest, 1.2, prefix=f"h{n}-").result()
         assert quiet["ok"] == quiet["sent"] and healthy["ok"] == healthy["sent"], (quiet, healthy)
         if healthy["p99_ms"] <= SLOWER * max(NOISE_MS, quiet["p99_ms"]):
             break
@@ -105,7 +117,7 @@ def test_crowds(stack, name):
     # buffers double as they grow, and what they grew out of is not always used again at once
     allowed = 2 * LIMITS["max_inflight_bytes"] + count * READ_AHEAD if each_kb is None else count * each_kb * 1024
     lines, before, peak = len(receiver.lines), receiver.rss_kb(), Peak(receiver)
-    crowd, p99, quiet = judge_latency(receiver, lambda: Crowd(receiver.ingest, count, first, more, **options))
+    crowd, p99, quiet = judge_latency(receiver, name, lambda: Crowd(receiver.ingest, count, first, more, **options))
     grown = (peak.stop() - before) * 1024
     print(f"{name}: p99 {p99:.2f} ms (quiet {quiet:.2f}), {grown / MIB:.1f} MiB, heard {crowd.heard}, "
           f"log {chatter(receiver, lines)}")
