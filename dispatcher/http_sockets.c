@@ -2,8 +2,10 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/net/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,6 +25,7 @@ struct http_sockets { /* Owned by its client. */
     void *ctx;
     struct watch **watches; /* by descriptor */
     size_t cap;
+    unsigned open; /* made here and not closed yet */
 };
 
 struct http_sockets *http_sockets_new(struct loop *l, http_socket_fn fn, void *ctx)
@@ -82,9 +85,14 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 
 int http_sockets_open(struct http_sockets *s, int family, int type, int protocol)
 {
+    if (s->open >= process_files_for_clients()) {
+        errno = EMFILE;
+        return -1;
+    }
     int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
     if (fd < 0)
         return -1;
+    s->open++;
     struct watch *w = watch_of(s, fd);
     stop(w);
     w->wanted = 0;
@@ -97,6 +105,7 @@ int http_sockets_close(struct http_sockets *s, int fd)
     struct watch *w = watch_of(s, fd);
     stop(w);
     w->wanted = 0;
+    s->open -= w->is_ours;
     w->is_ours = false;
     return close(fd);
 }

@@ -18,7 +18,8 @@ struct http_sockets *http_sockets_new(struct loop *l, http_socket_fn fn, void *c
 /* All descriptors must be closed. */
 void http_sockets_free(struct http_sockets *s);
 
-/* A non-blocking socket, or -1 with errno. Close it with http_sockets_close. */
+/* A non-blocking socket, or -1 with errno: also where others would leave too few descriptors for Redis and the
+ * listener (EMFILE). Close it with http_sockets_close. */
 int http_sockets_open(struct http_sockets *s, int family, int type, int protocol);
 int http_sockets_close(struct http_sockets *s, int fd);
 /* Which events of FD (ours or libcurl's own) are wanted; with none, FN is not called. */
