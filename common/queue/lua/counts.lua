@@ -11,7 +11,8 @@ local fetched, failed, ready, busy = 0, 0, 0, 0
 local this_hour = math.floor(now_ms / HOUR_MS)
 for hour = this_hour - math.ceil(math.max(done_ms, dead_ms) / HOUR_MS), this_hour do
   local v = call('HMGET', base .. 'hours' .. scope .. ':' .. text(hour), 'fetched', 'failed')
-  fetched, failed = fetched + tonumber(v[1] or 0), failed + tonumber(v[2] or 0)
+  if hour >= this_hour - math.ceil(done_ms / HOUR_MS) then fetched = fetched + tonumber(v[1] or 0) end
+  if hour >= this_hour - math.ceil(dead_ms / HOUR_MS) then failed = failed + tonumber(v[2] or 0) end
 end
 
 local paths = call('SMEMBERS', base .. 'paths' .. scope)

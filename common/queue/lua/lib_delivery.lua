@@ -6,10 +6,10 @@ local function delivery_key(id) return base .. 'delivery:' .. id end
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
   local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan',
-    'apart')
+    'apart', 'since')
   if not v[1] then return nil end
   return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
-    attempts = v[6], delay_ms = v[7], fan = v[8], apart = v[9]}
+    attempts = v[6], delay_ms = v[7], fan = v[8], apart = v[9], since = v[10]}
 end
 
 -- Fields to write; delivery_save writes them all at once.
@@ -66,13 +66,13 @@ local function keep_known(event, keep_ms, dedup_ms)
   local received, digest, source = string.match(head, '^hp%d+ (%d+) (%x+) (%S+)')
   local left = received and tonumber(received) + dedup_ms - now_ms or 0
   if left > 0 then
-    local id = string.match(event, '^[^~]*')
+    local id = string.match(event, '^(.*)~%d+$') or event
     call('SET', base .. 'dedup:' .. source .. ':' .. id .. ':' .. digest, received, 'PX', left)
   end
 end
 
 -- One of several deliveries is over. Returns nil while others are not, else how long the event is kept; and whether the
--- task is done by it, got and dead as of all its first deliveries.
+-- task is done by it, got and dead as of all its deliveries that ended since it was accepted or last resent.
 local function end_one_of(d, event, keep_ms, got, dead)
   local key = base .. 'pending:' .. event
   local v = call('HMGET', key, 'keep', 'got', 'dead')
@@ -88,6 +88,17 @@ local function end_one_of(d, event, keep_ms, got, dead)
   return nil, done, got, dead
 end
 
+-- A resent delivery is over; the task may be done since long. KEPT: nothing else of it waits.
+local function end_resent(d, event, kept, keep_ms, got, dead)
+  local account = account_of(d.destination)
+  local has_body, path = event_facts(event)
+  if got or kept and not dead and not has_body then
+    fetch_task(event, account, path, keep_ms)
+  elseif dead or kept then
+    relist_task(dead and 'failed' or 'ready', account, path, event, keep_ms)
+  end
+end
+
 -- The event stays as long as its longest kept delivery. GOT: D brought its result to a postback.
 local function release_event(d, keep_ms, dedup_ms, got, dead)
   local event = string.sub(d.id, 1, -2 - #d.destination)
@@ -97,9 +108,8 @@ local function release_event(d, keep_ms, dedup_ms, got, dead)
   end
   if done then
     end_task(event, account_of(d.destination), got, dead, kept or keep_ms)
-  elseif d.apart == 'resent' and got then
-    local _, path = head_facts(call('GETRANGE', base .. 'event:' .. event, 0, 511))
-    fetch_task(event, account_of(d.destination), path, keep_ms)
+  elseif d.apart == 'resent' then
+    end_resent(d, event, kept, keep_ms, got, dead)
   end
   if kept then
     call('PEXPIRE', base .. 'event:' .. event, text(kept))
@@ -109,8 +119,9 @@ end
 
 -- The fetch of an announced result is over. Where it brought the event (verdict fetched) that is counted on; else
 -- it is here by other means, or cannot be had.
-local function end_fetch(verdict, keep_ms)
-  if verdict == 'fetched' then return end
+local function end_fetch(d, event, verdict, keep_ms)
+  local id, source = string.match(event, '^[^~]*'), string.match(d.destination, '@(.*)$')
+  if verdict == 'fetched' or call('EXISTS', base .. 'dedup:' .. source .. ':fetched:' .. id) == 1 then return end
   count_open(nil, -1)
   if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
 end
@@ -120,14 +131,14 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_text)
   call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))
-  if d.listed or d.attempts ~= '1' then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
+  if d.listed or d.attempts ~= '1' or d.since then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)
   end
   if string.byte(d.destination, 6) == 64 then -- fetch@<source>
-    end_fetch(verdict, keep_ms)
     local event = string.sub(d.id, 1, -2 - #d.destination)
+    end_fetch(d, event, verdict, keep_ms)
     call('PEXPIRE', base .. 'event:' .. event, text(keep_ms))
     keep_known(event, keep_ms, dedup_ms)
   else

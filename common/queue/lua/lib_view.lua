@@ -61,7 +61,7 @@ local function is_listed(t)
   local _, path = head_facts(t.head)
   local scope = account and '@' .. account or ''
   for _, kind in ipairs({'ready', 'failed'}) do
-    for _, listed in ipairs({path, string.match(path, '^[^/]*')}) do
+    for _, listed in ipairs(paths_of(path)) do
       if call('ZSCORE', set_key(kind, scope, listed), t.id) then return true end
     end
   end

@@ -65,11 +65,15 @@ local function refuse_beside(id, kind, record, old)
   return nil, nil, true
 end
 
--- An announcement is kept under "<id>~f"; where the event is here already nothing needs to be fetched.
-local function announced_before(id)
-  local task = string.match(id, '^([^~]*)~f$')
-  local head = task and call('GETRANGE', base .. 'event:' .. task, 0, 255)
-  return head and string.match(head, '^hp%d+ (%d+)')
+-- An announcement is kept under "<id>~f": another one of its source, however it is worded, is a repeat; and where the event is
+-- here already nothing needs to be fetched. Returns when that came.
+local function announced_before(id, record)
+  local event = base .. 'event:'
+  local first = string.match(call('GETRANGE', event .. string.match(id, '^[^~]*'), 0, 255), '^hp%d+ (%d+)')
+  if first then return first end
+  local source = string.match(record, '^hp%d+ %d+ %x+ (%S+)')
+  local at, same = string.match(call('GETRANGE', event .. id, 0, 255), '^hp%d+ (%d+) %x+ (%S+)')
+  return same == source and at
 end
 
 -- Returns the key id under which the event now is; or nil and, for a repeat, when it first came; or nil, nil and
@@ -81,7 +85,7 @@ local function accept(id, name, received, record, kept, kind)
     if before then return nil, before end
   end
   if kind == 'announced' then
-    local before = announced_before(id)
+    local before = announced_before(id, record)
     if before then return nil, before end
   end
   local old = call('SET', base .. 'event:' .. id, record, 'NX', 'GET', unpack(options))
@@ -153,12 +157,23 @@ local function capture()
   return table.concat(lines, '\n')
 end
 
+-- Is a result put that had been given up? Its fetch was counted as failed then.
+local function was_given_up(id, record)
+  local source = string.match(record, '^hp%d+ %d+ %x+ (%S+)') or ''
+  return call('HGET', base .. 'delivery:' .. id .. '~f:fetch@' .. source, 'state') == 'dead'
+end
+
 local posted = {} -- scope -> ids, in the order in which they came
 
 -- Lists and counts an event that is new.
-local function count_task(key, kind, account, fan)
+local function count_task(key, kind, account, fan, record)
   if kind == '' then return end
-  if kind ~= 'fetched' then
+  if kind == 'fetched' then
+    if was_given_up(key, record) then
+      count_open(nil, 1)
+      uncount_failed(done_ms)
+    end
+  else
     local id = kind == 'announced' and string.match(key, '^[^~]*') or key
     for _, scope in ipairs(scopes_of(account)) do
       local ids = posted[scope] or {}
@@ -196,7 +211,7 @@ for i = 1, tonumber(ARGV[4]) do
     local hash
     for _ = 1, fan do hash = add_delivery(key, received, fan, kind) end
     if kind == 'announced' then call('HSET', hash, 'then', capture()) end
-    count_task(key, kind, account, fan)
+    count_task(key, kind, account, fan, record)
     results[i] = QUEUED
   else
     at = at + 5 * fan

@@ -22,16 +22,22 @@ local function bury_no_more(d)
   end
 end
 
--- One of several deliveries waits again: the event must outlive it, and what was kept for the others.
+-- One of several deliveries waits again: the event must outlive it, and what was kept for the others. None is dead any more.
 local function hold_event(t, d)
   local key = base .. 'event:' .. t.id
   if d.fan then
     local pending = base .. 'pending:' .. t.id
     local keep = math.max(call('PTTL', key), tonumber(call('HGET', pending, 'keep') or 0))
     call('HINCRBY', pending, 'n', 1)
+    call('HSET', pending, 'dead', '0')
     if keep > 0 then call('HSET', pending, 'keep', text(keep)) end
   end
   call('PERSIST', key)
+end
+
+-- A fetch that brought something, or was not needed, is not made again.
+local function can_resend(d)
+  return d.state == 'dead' or d.state == 'done' and string.byte(d.destination, 6) ~= 64
 end
 
 local function resend(t, d)
@@ -56,7 +62,7 @@ for i = 4, #ARGV do
     judge_task(t)
     replies[#replies + 1] = view_reply(t)
     for _, d in ipairs(t.deliveries) do
-      if d.state == 'done' or d.state == 'dead' then resend(t, d) end
+      if can_resend(d) then resend(t, d) end
     end
   else
     replies[#replies + 1] = NOBODY

@@ -17,7 +17,7 @@ local ATTEMPTS_MAX, FIND_MAX, CIRCUIT_FAILS = 60, 10000, 5
 -- A late success: whoever waits for a further attempt need not wait. True if it did end it. A success of before a resend
 -- does not: that asks for a request of its own.
 local function end_waiting(d, fence)
-  if tonumber(fence) <= tonumber(call('HGET', d.key, 'since') or 0) then return false end
+  if tonumber(fence) <= tonumber(d.since or 0) then return false end
   if d.state == 'retry' then
     call('ZREM', base .. 'retry', d.id)
     local lane = lane_load(d.lane)
@@ -109,11 +109,11 @@ end
 -- The delivery as delivery_load gives it, but what the claim told is not read again.
 local function claimed(id, destination, lane, delay_ms, attempt)
   local key = delivery_key(id)
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan', 'apart')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan', 'apart', 'since')
   if not v[1] then return nil end
   return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = lane,
     destination = destination, attempts = attempt, delay_ms = delay_ms, fan = v[4],
-    apart = v[5]}
+    apart = v[5], since = v[6]}
 end
 
 local results = {}
@@ -135,6 +135,7 @@ for i = 5, #ARGV, 16 do
     result = 1
   elseif d and SUCCESS[verdict] and end_waiting(d, fence) then
     remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
+    d.listed = true -- later attempts may have been, where this one was the first
     finish(d, 'done', done_ms, dedup_ms, verdict)
     delivery_save(d)
     result = 2

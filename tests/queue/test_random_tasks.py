@@ -1,0 +1,397 @@
+"""Random calls of the whole API beside producers and dispatchers, against a model of what counts, lists and views must say."""
+
+import os
+import random
+import time
+
+import pytest
+
+from test_random import LEASE_MS
+from test_tasks import counts, ready, record, task
+
+SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3, 4]
+# destination: lane, delay as configured (= inherited), order
+EVERY = int(os.environ.get("HOOKPACE_CHECK_EVERY", "3"))  # steps
+CONFIGURED = {"a": ("a", "0", ""), "b": ("b", "20", ""), "c": ("shared", "=0", ""), "ping": ("shared", "=0", ""), "f": ("f", "0", "fifo"),
+              "ping2": ("ping2", "=0", "")}
+ACCOUNTS = ("acme", "beta")
+FETCH = "fetch@src"
+PATHS = ["serp/google/organic", "serp/google/maps", "serp", "merchant/amazon/" + "x" * 40]
+LASTING = ("limits", "fences", "settings", "lane:")  # keys that stay when every task has expired
+
+
+def is_pingback(destination):
+    return destination.startswith("ping")
+
+
+class Delivery:
+    def __init__(self, id, destination):
+        self.id, self.destination = id, destination
+        self.over = None       # done, told, dead
+        self.resent = False
+        self.since = 0         # claims up to this fence are of before a resend
+
+
+class Task:
+    """An event, or what announces one (its key ends ~f)."""
+
+    def __init__(self, key, account, path, has_body, destinations):
+        self.key, self.account, self.path, self.has_body = key, account, path, has_body
+        self.deliveries = {d: Delivery(f"{key}:{d}", d) for d in destinations}
+        self.got = self.done = False
+        self.listed = None     # ready, failed
+        self.counted = None    # fetched, failed (without a result): where it is in the hours
+
+    def first_open(self):
+        return [d for d in self.deliveries.values() if d.over is None and not d.resent]
+
+    def any_dead(self):
+        return any(d.over == "dead" for d in self.deliveries.values())
+
+    def scopes(self):
+        return ["", self.account] if self.account else [""]
+
+    def judge(self):
+        """After one of its deliveries ended, or none was there to begin with."""
+        if self.key.endswith("~f"):
+            return
+        if self.got and (self.done or not self.first_open()):
+            self.done, self.listed, self.counted = True, None, "fetched"
+        elif not self.done and not self.first_open():
+            self.done = True
+            self.rest()
+        elif self.listed and (self.any_dead() or all(d.over for d in self.deliveries.values())):
+            self.rest()
+
+    def rest(self):
+        """Done, and nobody has its result."""
+        self.listed = "failed" if self.any_dead() else "ready" if self.has_body else None
+        self.counted = None if self.listed else "fetched"
+
+    def is_open(self):
+        return not self.done
+
+
+class World:
+    def __init__(self, queue, rng):
+        self.queue, self.rng = queue, rng
+        self.tasks, self.deliveries = {}, {}
+        self.held, self.abandoned = [], []
+        self.leases, self.settings = {}, {}
+        self.put_by = {}      # fetched id -> True, when its result was put
+        self.counter = self.fence = 0
+
+    # --- the model ---
+    def add(self, t):
+        assert t.key not in self.tasks
+        self.tasks[t.key] = t
+        self.deliveries.update({d.id: d for d in t.deliveries.values()})
+        t.judge()
+
+    def find(self, id, account):
+        t = self.tasks.get(id) or self.tasks.get(id + "~f")
+        return t if t and (not account or t.account == account) else None
+
+    def end(self, id, verdict):
+        d = self.deliveries[id]
+        assert d.over is None, "over twice"
+        d.over = verdict
+        t = self.tasks[id.rsplit(":", 1)[0]]
+        if d.destination == FETCH:
+            t.done = True
+            if verdict == "dead" and t.key[:-2] not in self.put_by:
+                t.counted = "failed"
+            return
+        if verdict == "done":
+            t.got = True
+        t.judge()
+
+    def expected(self, scope):
+        mine = [t for t in self.tasks.values() if scope in t.scopes()]
+        opened = sum(t.is_open() for t in mine)
+        # What was fetched but whose fetch is not settled is one task.
+        opened -= sum(1 for t in mine if t.key.endswith("~f") and t.is_open() and t.key[:-2] in self.put_by)
+        return {"open": opened, "fetched": sum(t.counted == "fetched" for t in mine),
+                "ready": sum(t.listed == "ready" for t in mine),
+                "failed": sum(t.listed == "failed" or t.counted == "failed" for t in mine)}
+
+    def delay_in_force(self, destination, delay):
+        if delay[0] == "!":
+            return delay[1:]
+        inherits, delay = delay[0] == "=", delay.lstrip("=")
+        account = destination.split("@")[1] if "back@" in destination else None
+        own = self.settings.get(f"delay:account:{account}" if account else f"delay:destination:{destination}")
+        return own or (inherits and self.settings.get("delay")) or delay
+
+    # --- steps ---
+    def fresh_id(self):
+        self.counter += self.rng.random() < 0.8
+        return f"t{self.counter}"
+
+    def args(self, key, to, kind, then=(), dedup="", **rec):
+        args = [key, dedup, self.queue.now, record(self.queue, to=[d[0] for d in to], **rec), "", kind, len(to)]
+        for d in to:
+            args += d
+        if kind == "announced":
+            args.append(len(then))
+            for d in then:
+                args += d
+        return args
+
+    def some_destinations(self, most):
+        names = self.rng.sample(sorted(CONFIGURED), self.rng.randint(0, most))
+        return [(n, *CONFIGURED[n], "s1") for n in names]
+
+    def submit(self, *what):
+        """what: (key, to, kind, account, path, flag, args). Puts them in one call and checks what was made of them."""
+        results = self.queue.put(*[w[-1] for w in what])
+        for (key, to, kind, account, path, flag, _), (result, _) in zip(what, results):
+            if result != 0:
+                assert result in ((1, 3) if kind in ("task", "fetched") else (1,)), (key, kind, result)
+                continue
+            if key in self.tasks:  # a second event of this id
+                key += f"~{int(self.queue.r.get(self.queue.key('revisions:' + key))) + 1}"
+            if kind == "fetched":
+                self.put_by[key] = True
+                self.tasks[key + "~f"].counted = None  # even if it had been given up
+            self.add(Task(key, account, path, flag != "n", [d[0] for d in to]))
+            for d in to:
+                delay = self.queue.delivery(f"{key}:{d[0]}")["delay_ms"]
+                assert delay == self.delay_in_force(d[0], d[2]), (key, d, delay)
+        return [r for r, _ in results]
+
+    def make_event(self):
+        key, to, flag = self.fresh_id(), self.some_destinations(3), "n" if self.rng.random() < 0.15 else "-"
+        return key, to, "event", None, "", flag, self.args(key, to, "event", flag=flag)
+
+    def make_task(self):
+        key, account = self.fresh_id(), self.rng.choice(ACCOUNTS)
+        path = self.rng.choice(PATHS)
+        which = self.rng.choice([[], ["postback"], ["pingback"], ["postback", "pingback"]])
+        to = [(f"{w}@{account}", account, self.rng.choice(["=0", "10"]), "", "s1") for w in which]
+        return key, to, "task", account, path, "-", self.args(key, to, f"task {account}", source=f"@{account}", path=path)
+
+    def make_announcement(self):
+        key, to = self.fresh_id() + "~f", [(FETCH, FETCH, "0", "", "")]
+        return key, to, "announced", None, "", "n", self.args(key, to, "announced", then=self.some_destinations(2), flag="n")
+
+    def put(self):
+        made, keys = [], set()
+        for _ in range(self.rng.randint(1, 4)):
+            what = self.rng.choice([self.make_event, self.make_task, self.make_announcement])()
+            if what[0] not in keys:
+                made.append(what)
+                keys.add(what[0])
+        # Revisions are told by their counter: one event of an id a call.
+        self.submit(*made)
+
+    def claim(self):
+        asked = time.monotonic()
+        claims = self.queue.claim(want=self.rng.randint(0, 8), most_bytes=self.rng.choice([100, 1 << 20]))
+        self.see_lapsed()
+        for c in claims:
+            fence, until = self.leases.get(c.id, (0, 0))
+            assert c.fence > fence and time.monotonic() >= until, "claimed while another holds it"
+            self.leases[c.id] = (c.fence, asked + LEASE_MS / 1000)
+            self.fence = max(self.fence, c.fence)
+            assert self.deliveries[c.id].over is None, "claimed although it is over"
+            assert c.record, "claimed without its event"
+            (self.abandoned if self.rng.random() < 0.15 else self.held).append(c)
+
+    def see_lapsed(self):
+        """Deliveries that a lease ended, their attempts being spent."""
+        waiting = [d.id for d in self.deliveries.values() if d.over is None]
+        for id, state in zip(waiting, self.queue.fields(waiting, "state")):
+            if state == "dead":
+                self.end(id, "dead")
+                self.leases.pop(id, None)
+
+    def sent(self):
+        if self.held:
+            self.queue.sent(*self.rng.sample(self.held, self.rng.randint(1, min(4, len(self.held)))))
+
+    def bring(self, c):
+        """What a dispatcher does with a fetched result. Returns the verdict for the fetch."""
+        id = c.id.split("~")[0]
+        then = self.queue.delivery(c.id)["then"]
+        to = []
+        for line in filter(None, then.split("\n")):
+            name, delay, secret = line.split(" ")
+            lane, _, order = CONFIGURED[name]
+            to.append((name, lane, "!" + delay, order, secret))
+        args = self.args(id, to, "fetched", dedup=f"src:fetched:{id}")
+        (result,) = self.submit((id, to, "fetched", None, "", "-", args))
+        return "fetched" if result in (0, 1) else "told"
+
+    def settle(self):
+        late = self.abandoned and self.rng.random() < 0.2
+        pool = self.abandoned if late else self.held
+        if not pool:
+            return
+        c = pool.pop(self.rng.randrange(len(pool)))
+        d = self.deliveries[c.id]
+        verdict = self.rng.choice(["success", "success", "success", "retry", "dead", "release", "defer"])
+        if verdict == "success":
+            verdict = self.bring(c) if d.destination == FETCH else "told" if is_pingback(d.destination) else "done"
+            if d.destination == FETCH and self.rng.random() < 0.3:
+                return  # killed after the result was put
+        answer = self.queue.settle(c, verdict, wait_ms=self.rng.choice([0, 1, 20, 80]), status=self.rng.choice([0, 200, 500]),
+                                   left=self.rng.randint(0, 1), attempt=self.rng.choice(["", "{}"]),
+                                   failure='{"pingback":false}' if verdict in ("retry", "dead") else "")
+        if answer:
+            self.leases.pop(c.id, None)
+        assert answer == 0 or c.fence > d.since, "a result of before a resend counted"
+        if answer and verdict in ("done", "told", "fetched", "dead"):
+            self.end(c.id, verdict)
+
+    def some_ids(self):
+        ids = sorted({k.split("~f")[0] for k in self.tasks}) or ["t0"]
+        return [self.rng.choice(ids) for _ in range(self.rng.randint(1, 5))] + ["unknown"] * self.rng.randint(0, 1)
+
+    def resend(self):
+        ids, account = self.some_ids(), self.rng.choice(["", "", *ACCOUNTS])
+        found = [self.find(id, account) for id in ids]
+        views = self.queue.run("resend", account, self.queue.dead_ms, *ids)
+        assert [v[0] == "unknown" for v in views] == [t is None for t in found]
+        for t in filter(None, found):
+            for d in t.deliveries.values():
+                if d.over is None or d.destination == FETCH and d.over != "dead":
+                    continue
+                if d.destination == FETCH:
+                    t.done, t.counted = False, None
+                else:
+                    d.resent = True
+                d.over, d.since = None, self.fence
+
+    def get(self):
+        ids, account = self.some_ids(), self.rng.choice(["", *ACCOUNTS])
+        get = self.rng.randint(0, 1)
+        for id, view in zip(ids, task(self.queue, *ids, account=account, get=get)):
+            t = self.find(id, account)
+            if t and get and t.listed and t.has_body:
+                t.listed, t.counted, t.got = None, "fetched", True
+            self.check_view(t, view)
+
+    def set_delay(self):
+        field = self.rng.choice(["delay", "delay:account:acme", "delay:destination:a", "delay:destination:c"])
+        value = self.rng.choice(["", "0", "10", "30"])
+        self.queue.run("setting", field, value)
+        self.settings[field] = value
+        if not value:
+            del self.settings[field]
+
+    def step(self):
+        self.rng.choice([self.put, self.put, self.claim, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle, self.settle,
+                         self.settle, self.resend, self.get, self.set_delay])()
+
+    # --- what must be so ---
+    def check_view(self, t, view):
+        if t is None:
+            assert view["state"] == "unknown"
+            return
+        state = "failed" if t.any_dead() else "done"
+        assert view["state"] in ((state,) if t.done else ("queued", "handed")), (t.key, view, t.__dict__)
+        assert view["hooks"] == (1 if t.deliveries else 0)
+        is_fetched = t.done and t.counted == "fetched"
+        assert view["fetched"] == (1 if is_fetched else 0), (t.key, view, t.__dict__)
+
+    def check(self):
+        places = self.queue.check()
+        assert set(places) == set(self.deliveries), "something was lost or invented"
+        for id, where in places.items():
+            over = self.deliveries[id].over
+            if over:
+                assert where == ["dead" if over == "dead" else "done"], (id, where, over)
+            else:
+                assert where not in (["dead"], ["done"]), (id, where)
+        self.check_sets()
+        self.check_counts()
+        self.check_expiry()
+
+    def check_counts(self):
+        for scope in ("", *ACCOUNTS):
+            seen = counts(self.queue, scope)
+            busy = seen.pop("busy")
+            expected = self.expected(scope)
+            assert seen == expected, (scope, seen, expected)
+            held = sum(scope in t.scopes() for t in self.tasks.values())
+            twice = sum(1 for t in self.tasks.values() if scope in t.scopes() and t.key.endswith("~f") and
+                        (t.key[:-2] in self.put_by or t.done and t.counted is None))
+            assert sum(seen.values()) == held - twice, "not every task is counted once"
+            assert busy >= 0
+
+    def check_sets(self):
+        for scope in ("", *ACCOUNTS):
+            for prefix in ("", "serp", "serp/google", "merchant"):
+                expected = {t.key for t in self.tasks.values() if t.listed and t.has_body and scope in t.scopes() and
+                            (not prefix or not t.path or (t.path + "/").startswith(prefix + "/"))}
+                seen = ready(self.queue, scope, prefix)
+                assert sorted(seen) == sorted(expected), (scope, prefix)
+
+    def check_expiry(self):
+        """Only what is over expires, and all of it does."""
+        q = self.queue
+        for t in self.tasks.values():
+            over = all(d.over for d in t.deliveries.values())
+            assert (q.r.pttl(q.key("event:" + t.key)) >= 0) == over, t.key
+            pending = q.r.hgetall(q.key("pending:" + t.key))
+            waiting = sum(d.over is None for d in t.deliveries.values())
+            if len(t.deliveries) < 2 or waiting == 0:
+                assert not pending, (t.key, pending)
+            else:
+                assert (int(pending["n"]), int(pending.get("first", 0))) == (waiting, len(t.first_open())), (t.key, pending)
+            for d in t.deliveries.values():
+                assert (q.r.pttl(q.key("delivery:" + d.id)) >= 0) == (d.over is not None), d.id
+
+    def finish(self):
+        """Everything that was accepted ends, whatever was abandoned on the way."""
+        self.held.clear()
+        deadline = time.monotonic() + 60
+        while any(d.over is None for d in self.deliveries.values()):
+            assert time.monotonic() < deadline, [d.id for d in self.deliveries.values() if d.over is None]
+            claims = self.queue.claim(want=50)
+            self.see_lapsed()
+            for c in claims:
+                d = self.deliveries[c.id]
+                verdict = self.bring(c) if d.destination == FETCH else "told" if is_pingback(d.destination) else "done"
+                if self.queue.settle(c, verdict):
+                    self.end(c.id, verdict)
+            if not claims:
+                time.sleep(min(max(self.queue.wait_us, 0), 20000) / 1e6)
+
+    def expire(self):
+        """As if all retention were over: nothing stays but what is no task's."""
+        q = self.queue
+        lasting = tuple(q.key(k) for k in LASTING)
+        keys = [k for k in q.r.keys("*") if not k.startswith(lasting)]
+        for key in keys:
+            if not key.startswith((q.key("dead:"), q.key("deads"))):  # claim trims them
+                assert q.r.pttl(key) >= 0, f"{key} stays for ever"
+        for key in keys:
+            if q.r.pttl(key) >= 0:
+                q.r.pexpire(key, 1)
+        q.r.zadd(q.key("deads"), {d: 1 for d in q.r.zrange(q.key("deads"), 0, -1)})
+        deadline = time.monotonic() + 10
+        while left := [k for k in q.r.keys("*") if not k.startswith(lasting)]:
+            assert time.monotonic() < deadline, left
+            q.claim(want=0)
+        for scope in ("", *ACCOUNTS):
+            assert set(counts(q, scope).values()) == {0} and ready(q, scope) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_api_says_what_happened(queue, seed):
+    print(f"HOOKPACE_SEED={seed}")
+    for d in [*CONFIGURED, FETCH, *[f"{w}@{a}" for a in ACCOUNTS for w in ("postback", "pingback")]]:
+        queue.limits(**{d: (5, LEASE_MS, 30, 3)})
+    world = World(queue, random.Random(seed))
+    for i in range(250):
+        world.step()
+        world.see_lapsed()
+        if i % EVERY == 0:
+            world.check()
+        if i % 60 == 0:
+            queue.r.script_flush()
+    world.finish()
+    world.check()
+    world.expire()
