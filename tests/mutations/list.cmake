@@ -178,3 +178,33 @@ mutation(redirect_is_success "a redirect counts as delivered"
   EDIT dispatcher/outcome.c
   [[status <= 299]]
   [[status <= 399]])
+
+mutation(second_signature "of two signature headers the last one counts"
+  TESTS "tests/e2e/test_ingest_schemes.py::test_a_second_signature_header_is_refused[github]"
+  EDIT common/webhook/scheme_verify.c
+  [[if (count > 1)]]
+  [[if (count > 2)]])
+
+mutation(no_allow_list "any address may send"
+  TESTS tests/e2e/test_ingest_schemes.py::test_allow_narrows_a_scheme
+  EDIT receiver/ingest.c
+  [[!cidr_any(s->allow, s->allow_count, http_peer(r->http))]]
+  [[cidr_any(s->allow, s->allow_count, http_peer(r->http)) == 2]])
+
+mutation(anothers_task "an account sees the tasks of others"
+  TESTS tests/queue/test_tasks.py::test_an_account_sees_its_own
+  EDIT common/queue/lua/lib_view.lua
+  [[if account ~= '' and owner_of(head) ~= account then return nil end]]
+  [[]])
+
+mutation(set_delay_ignored "a delay that was set while running is ignored"
+  TESTS tests/queue/test_tasks.py::test_a_delay_that_was_set_wins_by_its_rule
+  EDIT common/queue/lua/put.lua
+  [[if not settings then return delay end]]
+  [[do return delay end]])
+
+mutation(last_attempt_again "the last attempt of the schedule is followed by another"
+  TESTS tests/e2e/test_delivery.py::test_attempts_end_with_the_schedule
+  EDIT dispatcher/outcome.c
+  [[if (o.verdict == SETTLE_RETRY && !attempt_left)]]
+  [[if (o.verdict == SETTLE_RETRY && !attempt_left && status == 0)]])
