@@ -1,0 +1,254 @@
+"""Corners of tasks that random calls (test_random_tasks.py) rarely reach, or found."""
+
+import time
+
+import pytest
+
+from test_tasks import announce, counts, end_all, posted, put, put_task, ready, resend, state, task, tasks  # noqa: F401
+
+NOTHING = {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 0}
+
+
+def settle_together(queue, *pairs):
+    """(claim, verdict)..., in one call."""
+    args = []
+    for c, verdict in pairs:
+        args += [c.id, c.id.rsplit(":", 1)[1], c.lane, c.delay_ms, c.attempt, c.fence, verdict, 0, 200, "", 7, "", "", 1, 0, ""]
+    return queue.run("settle", queue.done_ms, queue.dead_ms, queue.dedup_ms, *args)[1:]
+
+
+def claims_by_lane(queue):
+    return {c.lane: c for c in queue.claim(want=100)}
+
+
+# --- resends and first deliveries at once ---
+
+def test_listed_and_fetched_by_one_call(tasks):
+    """The last first delivery ends dead, and in the same call a resent postback arrives."""
+    put(tasks, "a", ("d", "d", "0"), ("b", "b", "0"))
+    claims = claims_by_lane(tasks)
+    tasks.settle(claims["d"], "dead", status=410)
+    resend(tasks, "a")
+    again = claims_by_lane(tasks)["d"]
+    assert settle_together(tasks, (claims["b"], "dead"), (again, "done")) == [1, 1]
+    assert counts(tasks) == {**NOTHING, "fetched": 1} and ready(tasks) == []
+    assert not tasks.r.exists(tasks.key("pending:a"))
+    tasks.check()
+
+
+@pytest.mark.parametrize("second", ["told", "dead"])
+def test_a_resend_while_the_other_first_delivery_waits(tasks, second):
+    put(tasks, "a", ("d", "d", "0"), ("ping", "ping", "0"))
+    claims = claims_by_lane(tasks)
+    tasks.settle(claims["d"], "dead", status=410)
+    assert resend(tasks, "a", "a") == ["handed", "handed"] and tasks.queued("d") == ["a:d"]
+    tasks.settle(claims["ping"], second, status=200 if second == "told" else 410)
+    listed = "ready" if second == "told" else "failed"
+    assert counts(tasks) == {**NOTHING, listed: 1}, "the one that is resent is not dead now"
+    end_all(tasks, {"d": "dead"}, status=410)
+    assert counts(tasks) == {**NOTHING, "failed": 1} and state(tasks, "a") == "failed"
+    assert not tasks.r.exists(tasks.key("pending:a")) and tasks.r.pttl(tasks.key("event:a")) > tasks.done_ms
+    resend(tasks, "a")
+    assert tasks.r.hget(tasks.key("pending:a"), "n") == "2"
+    end_all(tasks, {"d": "done", "ping": "told"})
+    assert counts(tasks) == {**NOTHING, "fetched": 1}
+    tasks.check()
+
+
+def test_a_resent_pingback_that_arrives_is_not_failed_any_more(tasks):
+    put_task(tasks, "a", "pingback")
+    end_all(tasks, {"pingback@acme": "dead"}, status=410)
+    assert counts(tasks, "acme") == counts(tasks) == {**NOTHING, "failed": 1}
+    resend(tasks, "a", account="acme")
+    end_all(tasks, {"pingback@acme": "told"})
+    assert counts(tasks, "acme") == counts(tasks) == {**NOTHING, "ready": 1} and ready(tasks, "acme") == ["a"]
+    resend(tasks, "a", account="acme")
+    end_all(tasks, {"pingback@acme": "dead"}, status=410)
+    assert counts(tasks, "acme") == counts(tasks) == {**NOTHING, "failed": 1} and ready(tasks, "acme") == ["a"]
+
+
+def test_without_a_body_a_resend_that_arrives_leaves_nothing_to_fetch(tasks):
+    put(tasks, "a", ("ping", "ping", "0"), flag="n")
+    end_all(tasks, {"ping": "dead"}, status=410)
+    assert counts(tasks) == {**NOTHING, "failed": 1} and ready(tasks) == []
+    assert [t["fetched"] for t in task(tasks, "a", get=1)] == [0]
+    resend(tasks, "a")
+    end_all(tasks, {"ping": "told"})
+    assert counts(tasks) == {**NOTHING, "fetched": 1} and [t["fetched"] for t in task(tasks, "a")] == [1]
+
+
+def test_a_lease_of_a_resend_runs_out(tasks):
+    tasks.limits(d=(10, 1, 1, 2))
+    put(tasks, "a", ("d", "d", "0"))
+    end_all(tasks, {"d": "done"})
+    resend(tasks, "a")
+    deadline = time.monotonic() + 5
+    while tasks.delivery("a:d")["state"] != "dead":
+        assert time.monotonic() < deadline
+        tasks.claim()
+    assert counts(tasks) == {**NOTHING, "fetched": 1}, "it stays fetched"
+    assert tasks.r.pttl(tasks.key("event:a")) > tasks.done_ms
+    tasks.check()
+
+
+def test_a_late_success_of_a_resend(tasks):
+    tasks.limits(d=(10, 1, 1, 8))
+    put(tasks, "a", ("d", "d", "0"))
+    (c,) = tasks.claim()
+    assert tasks.settle(c, "dead", status=410) == 1
+    resend(tasks, "a")
+    (old,) = tasks.claim()
+    (new,) = tasks.claim_until()
+    tasks.settle(new, "retry", wait_ms=60000, status=500)
+    assert tasks.settle(old, "done", attempt="") == 2
+    assert counts(tasks) == {**NOTHING, "fetched": 1} and ready(tasks) == []
+    assert tasks.r.pttl(tasks.key("attempts:a:d")) > 0
+    tasks.check()
+
+
+def test_what_was_attempted_expires_with_its_delivery(tasks):
+    """Where the success that ends it is told by the delivery alone."""
+    put(tasks, "a", ("d", "d", "0"))
+    end_all(tasks, {"d": "dead"}, status=410)
+    resend(tasks, "a")
+    end_all(tasks, {"d": "done"}, attempt="")
+    assert tasks.r.pttl(tasks.key("attempts:a:d")) > 0
+    tasks.limits(d=(10, 1, 1, 8))
+    put(tasks, "b", ("d", "d", "0"))
+    (first,) = tasks.claim()
+    (second,) = tasks.claim_until()
+    tasks.settle(second, "retry", wait_ms=60000, status=500)
+    assert tasks.settle(first, "done", attempt="") == 2
+    assert tasks.r.pttl(tasks.key("attempts:b:d")) > 0
+
+
+# --- what is gone ---
+
+def test_an_event_that_is_gone_while_its_delivery_lives(tasks):
+    """Evicted or removed by hand: it is neither listed nor resent, and those beside it are."""
+    put(tasks, "a", ("ping", "ping", "0"))
+    put(tasks, "b", ("ping", "ping", "0"))
+    end_all(tasks, {"ping": "told"})
+    tasks.r.delete(tasks.key("event:a"))
+    assert ready(tasks) == ["b"]
+    assert [t["state"] for t in task(tasks, "a", names=("ping",), get=1)] == ["expired"]
+    assert resend(tasks, "a", "b") == ["unknown", "done"] and tasks.queued("ping") == ["b:ping"]
+    assert posted(tasks) == ["a", "b"]
+
+
+def test_the_dead_may_be_kept_for_less_than_the_done(tasks):
+    tasks.dead_ms, tasks.done_ms = 30, 60000
+    put(tasks, "a", ("d", "d", "0"), ("ping", "ping", "0"))
+    end_all(tasks, {"d": "dead", "ping": "told"}, status=410)
+    put(tasks, "b", ("d", "d", "0"))
+    end_all(tasks, {"d": "dead"}, status=410)
+    deadline = time.monotonic() + 5
+    while tasks.r.exists(tasks.key("event:b")):
+        assert time.monotonic() < deadline
+    assert tasks.r.pttl(tasks.key("event:a")) > 0
+
+
+# --- paths ---
+
+def test_there_may_be_more_paths_than_are_listed(tasks):
+    for i in range(230):
+        put_task(tasks, f"t{i}", path=f"serp/p{i}")
+    for i in range(230):
+        put_task(tasks, f"u{i}", path=f"api{i}/x")
+    assert 200 <= tasks.r.scard(tasks.key("paths")) <= 401
+    assert ready(tasks, path="serp/p3") == ["t3"] and ready(tasks, "acme", path="serp/p229") == ["t229"]
+    assert ready(tasks, path="api229") == ready(tasks, path="api229/x") == ["u229"]
+    assert ready(tasks, path="api2") == ["u2"] and ready(tasks, path="serp/p2299") == []
+    assert len(ready(tasks, path="serp")) == 230 and len(ready(tasks)) == 460
+    assert counts(tasks)["ready"] == counts(tasks, "acme")["ready"] == 460
+    for id in ("t3", "t229", "u2", "u229"):
+        assert [t["fetched"] for t in task(tasks, id)] == [0]
+        assert [t["fetched"] for t in task(tasks, id, get=1)] == [1]
+    assert counts(tasks)["ready"] == counts(tasks, "acme")["ready"] == 456 and ready(tasks, path="serp/p229") == []
+    for key in ("paths", "paths@acme"):
+        assert 0 < tasks.r.pttl(tasks.key(key)) <= tasks.done_ms
+
+
+def test_first_segments_are_bounded_too(tasks):
+    for i in range(420):
+        put_task(tasks, f"t{i}", path=f"api{i}/x")
+    assert tasks.r.scard(tasks.key("paths")) == 400
+    assert ready(tasks, path="api419/x") == ready(tasks, path="api419") == ["t419"] and counts(tasks)["ready"] == 420
+    task(tasks, "t419", account="acme", get=1)
+    assert ready(tasks, path="api419") == [] and counts(tasks, "acme")["ready"] == counts(tasks)["ready"] == 419
+
+
+def test_a_path_of_the_longest(tasks):
+    path = "/".join(["x" * 63] * 16)
+    put_task(tasks, "a" * 128, "pingback", path=path)
+    end_all(tasks, {"pingback@acme": "told"})
+    assert ready(tasks, path=path) == ready(tasks, "acme", path="x" * 63) == ["a" * 128] and ready(tasks, path="x") == []
+    task(tasks, "a" * 128, get=1)
+    assert ready(tasks) == [] and counts(tasks) == {**NOTHING, "fetched": 1}
+
+
+# --- announced ---
+
+def bring(queue, id):
+    return put(queue, id, ("d", "d", "!0"), kind="fetched", dedup=f"src:fetched:{id}")
+
+
+def fail_fetch(queue, id="a"):
+    announce(queue, id)
+    end_all(queue, {"fetch@src": "dead"}, status=404)
+    assert counts(queue) == {**NOTHING, "failed": 1}
+
+
+def test_put_but_never_settled(tasks):
+    """The dispatcher was killed after it put the result, at the last attempt."""
+    tasks.limits(**{"fetch@src": (10, 1, 1, 1)})
+    announce(tasks, "a")
+    tasks.claim()
+    assert bring(tasks, "a") == 0
+    deadline = time.monotonic() + 5
+    while tasks.delivery("a~f:fetch@src")["state"] != "dead":
+        assert time.monotonic() < deadline
+        tasks.claim(want=0)
+    assert counts(tasks) == {**NOTHING, "open": 1}
+    assert resend(tasks, "a") == ["queued"] and counts(tasks) == {**NOTHING, "open": 1}
+    end_all(tasks, {"d": "done"})
+    assert counts(tasks) == {**NOTHING, "fetched": 1}
+
+
+def test_put_after_it_was_given_up(tasks):
+    fail_fetch(tasks)
+    assert bring(tasks, "a") == 0
+    assert counts(tasks) == {**NOTHING, "open": 1}
+    end_all(tasks, {"d": "done"})
+    assert counts(tasks) == {**NOTHING, "fetched": 1} and posted(tasks) == ["a"]
+
+
+def test_a_fetch_that_is_over_is_not_made_again(tasks):
+    announce(tasks, "a")
+    (claim,) = tasks.claim()
+    bring(tasks, "a")
+    tasks.settle(claim, "fetched")
+    end_all(tasks, {"d": "done"})
+    tasks.r.delete(tasks.key("event:a"))
+    resend(tasks, "a")
+    assert tasks.queued("fetch@src") == [] and counts(tasks) == {**NOTHING, "fetched": 1}
+
+
+def test_an_announcement_worded_otherwise_is_a_repeat(tasks):
+    """A pingback has the tag, the provider's list of what is ready has not."""
+    assert announce(tasks, "a") == 0
+    assert announce(tasks, "a", digest="11aa11aa11aa11aa") == 1
+    assert announce(tasks, "a", digest="22aa11aa11aa11aa", dedup="src:m1") == 1
+    assert counts(tasks)["open"] == 1 and posted(tasks) == ["a"] and tasks.queued("fetch@src") == ["a~f:fetch@src"]
+
+
+def test_an_announcement_is_known_for_longer_than_it_is_kept(tasks):
+    tasks.done_ms = 30
+    announce(tasks, "a")
+    (claim,) = tasks.claim()
+    tasks.settle(claim, "told")
+    deadline = time.monotonic() + 5
+    while tasks.r.exists(tasks.key("event:a~f")):
+        assert time.monotonic() < deadline
+    assert announce(tasks, "a") == 1
+    assert tasks.r.pttl(tasks.key("dedup:src:a~f:00ff00ff00ff00ff")) > 0
