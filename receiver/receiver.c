@@ -131,9 +131,10 @@ static void on_reload(void *ctx, int signo)
 /* A connection that cannot be accepted is worse than one that is told to come later. */
 static void tell_file_limit(const struct config *conf)
 {
-    if (conf->receiver.max_connections > process_files_for_clients())
+    struct process_files files = process_share_files(conf->receiver.threads);
+    if (conf->receiver.max_connections > files.clients)
         LOG(LL_WARN, "connections.limited", LI("max_connections", conf->receiver.max_connections),
-            LI("open_files", process_files()), LI("in_force", process_files_for_clients()));
+            LI("open_files", files.open), LI("in_force", files.clients));
 }
 
 static void log_listening(const char *addr, const char *purpose)

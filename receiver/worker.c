@@ -34,8 +34,8 @@ struct worker {
 struct http_limits worker_limits(const struct config *conf)
 {
     const struct config_receiver *r = &conf->receiver;
-    unsigned files = process_files_for_clients();
-    unsigned connections = r->max_connections < files ? r->max_connections : files;
+    struct process_files files = process_share_files(r->threads);
+    unsigned connections = r->max_connections < files.clients ? r->max_connections : files.clients;
     return (struct http_limits){
         .uri_max = URI_MAX,
         .headers_max = HEADERS_MAX,
@@ -45,6 +45,7 @@ struct http_limits worker_limits(const struct config *conf)
         .body_timeout_us = r->body_timeout_ms * 1000,
         .idle_timeout_us = IDLE_US,
         .connections_max = (connections + r->threads - 1) / r->threads,
+        .refusals_max = files.refusals,
     };
 }
 

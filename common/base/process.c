@@ -6,9 +6,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#define KEPT_MIN 16
-#define KEPT_MAX 320 /* 256 connections of the admin listener, and 64 */
-#define KEPT_SHARE 8
+#define KEPT_ALWAYS 280 /* 256 connections of the admin listener, and what a process has */
+#define KEPT_THREAD 72  /* refusals, and what a thread has */
+#define REFUSALS 64
 
 void process_raise_files(void)
 {
@@ -19,22 +19,19 @@ void process_raise_files(void)
     (void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
-unsigned process_files(void)
+struct process_files process_share_files(unsigned threads)
 {
     struct rlimit l;
-    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur > UINT_MAX)
-        return UINT_MAX;
-    return (unsigned)l.rlim_cur;
-}
-
-unsigned process_files_for_clients(void)
-{
-    unsigned all = process_files(), kept = all / KEPT_SHARE;
-    if (kept < KEPT_MIN)
-        kept = KEPT_MIN;
-    if (kept > KEPT_MAX)
-        kept = KEPT_MAX;
-    return all > kept ? all - kept : 1;
+    struct process_files f = {.open = UINT_MAX, .refusals = REFUSALS};
+    if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < UINT_MAX)
+        f.open = (unsigned)l.rlim_cur;
+    unsigned kept = KEPT_ALWAYS + KEPT_THREAD * threads;
+    if (kept > f.open / 2) {
+        kept = f.open / 2;
+        f.refusals = kept / 4 / threads + 1;
+    }
+    f.clients = f.open - kept;
+    return f;
 }
 
 void process_hide_memory(void)

@@ -5,11 +5,14 @@
 
 /* Raises the soft limit of open files to the hard one: many systems start programs with 1024. */
 void process_raise_files(void);
-/* How many files may be open, and of these those that connections of clients may take: some are
- * kept for Redis, logs, names and certificates, so that a crowd outside cannot starve what is
- * inside. */
-unsigned process_files(void);
-unsigned process_files_for_clients(void);
+struct process_files {
+    unsigned open;     /* how many files may be */
+    unsigned clients;  /* of these, connections of clients, over all threads */
+    unsigned refusals; /* and those that are only told to come later, in each thread */
+};
+/* The rest is kept for Redis, logs, names, certificates and the admin listener, so that a crowd
+ * outside cannot starve what is inside. */
+struct process_files process_share_files(unsigned threads);
 
 /* Secrets live in memory: no core dump is written, and other processes of the same user cannot look
  * (ptrace, /proc/<pid>/mem, environ). $HOOKPACE_CORE_DUMPS=1 leaves all that as it is, for

@@ -19,7 +19,7 @@
 
 enum {
     BACKLOG = 4096,
-    REFUSING_MAX = 64,        /* connections over connections_max that are told so at a time */
+    REFUSALS = 64,            /* connections over connections_max that are told so at a time */
     ROOM_STEPS = 256,         /* connections looked at to make room for one */
     ACCEPT_RETRY_US = 100000, /* after running out of descriptors */
     TIMER_GRAIN_US = 10000,
@@ -55,6 +55,11 @@ static void on_timer(void *ctx)
 }
 
 /* --- accepting --- */
+
+static bool may_refuse(const struct http_server *s)
+{
+    return s->refusing < (s->limits.refusals_max ? s->limits.refusals_max : REFUSALS);
+}
 
 /* C no longer counts: it is only there to be told. */
 static void set_refused(struct http_server *s, struct conn *c)
@@ -101,7 +106,7 @@ static bool make_room(struct http_server *s, unsigned slot)
     addr_text(&c->peer, peer);
     LOG_RARELY(LL_WARN, "connection.displaced", LS("peer", peer), LI("connections", s->connections),
                LI("of_this_peer", s->peers.counts[hog]));
-    if (c->state == CONN_IDLE || s->refusing >= REFUSING_MAX) {
+    if (c->state == CONN_IDLE || !may_refuse(s)) {
         conn_kill(c);
         return true;
     }
@@ -116,7 +121,7 @@ static void take_connection(struct http_server *s, int fd, const struct sockaddr
     addr_from_sockaddr(sa, &peer);
     unsigned slot = peers_slot(&s->peers, &peer);
     bool over = s->connections >= s->limits.connections_max && !make_room(s, slot);
-    if (over && s->refusing >= REFUSING_MAX) {
+    if (over && !may_refuse(s)) {
         close(fd);
         LOG_RARELY(LL_WARN, "connection.dropped", LI("connections", s->connections));
         if (s->handler.on_refused)

@@ -43,6 +43,7 @@ struct http_limits {
                                 * client has to take an answer (and 1 s more for each 64 KiB) */
     int64_t idle_timeout_us;   /* keep-alive between requests; closed silently */
     unsigned connections_max;  /* of this server; further ones are answered 503 overloaded */
+    unsigned refusals_max;     /* so many at a time, the others are just closed; 0: 64 */
 };
 
 /* Bytes of body held by all requests in flight, over all threads of a process. */

@@ -11,7 +11,7 @@ import pytest
 from crowd import NOISE_MS, Crowd, Healthy
 from farm import SECRET
 
-from harness import config, sign
+from harness import config, http, sign
 from harness.memory import Peak, is_sanitized
 from harness.wait import wait_for
 
@@ -23,11 +23,11 @@ LINES = 7  # of one kind in a second: three, and two of the receiver's seconds m
 SLOWER = 40  # times that the slowest hundredth may take longer; without its defences the receiver is hundreds of times slower
 
 
-def make_receiver(stack, **limits):
+def make_receiver(stack, wrapper=(), **limits):
     conf = config.base(stack.redis.url, receiver={**LIMITS, **limits})
     conf["sources"]["serphouse"] = config.source([], "serphouse", [SECRET])
     conf["sources"]["open"] = config.source([])
-    return stack.receiver(conf)
+    return stack.receiver(conf, wrapper=wrapper)
 
 
 def post(path, body, headers=(), length=None):
@@ -141,3 +141,29 @@ def sockets(receiver):
         except OSError:
             pass
     return found
+
+
+def test_who_is_over_the_limit_is_told_when_to_come_back(stack):
+    receiver = make_receiver(stack, max_connections=3)
+    held = [http.Client(receiver.ingest) for _ in range(3)]
+    for client in held:
+        assert client.post("/in/open", {"id": "a"}).status == 200
+    with http.Client(receiver.ingest) as over:
+        answer = over.post("/in/open", {"id": "b"})
+        assert (answer.status, answer.code) == (503, "overloaded")
+        assert int(answer.header("Retry-After")) > 0
+    assert receiver.metric("hookpace_events_total", source="unknown", result="overloaded") == 1
+    held.pop().close()
+    wait_for(lambda: receiver.post("/in/open", {"id": "b"}).status == 200, 5, "room for one")
+
+
+def test_no_descriptors_are_left_for_a_crowd_but_redis_gets_its_own(stack):
+    """Far fewer files than connections: who comes late is told so, and a lost Redis is found again all the same."""
+    receiver = make_receiver(stack, wrapper=["prlimit", "--nofile=128:128"])
+    assert receiver.wait_log("connections.limited")["in_force"] == 64
+    with Crowd(receiver.ingest, 400, lambda n: b"", again=False) as crowd:
+        wait_for(lambda: crowd.heard.get(503, 0) > 10, 10, lambda: f"refusals: {crowd.heard}")
+        assert not receiver.logged("accept.failed")
+        stack.redis.client().client_kill_filter(_type="normal", skipme=True)
+        stack.redis.restart()
+        wait_for(lambda: receiver.post("/in/open", {"id": "x"}).status == 200, 10, "Redis to be reached")
