@@ -52,7 +52,7 @@ class World:
         for c in self.queue.claim(want=self.rng.randint(0, 8), most_bytes=self.rng.choice([60, 1 << 20])):
             fence, until = self.leases.get(c.id, (0, 0))
             assert c.fence > fence and time.monotonic() >= until, "claimed while another holds it"
-            self.leases[c.id] = (c.fence, asked + LEASE_MS / 1000)
+            self.leases[c.id] = (c.fence, asked + (LEASE_MS - 1) / 1000)  # they end at a whole millisecond
             assert c.id not in self.over, "claimed although it is over"
             (self.abandoned if self.rng.random() < 0.15 else self.held).append(c)
 
