@@ -85,7 +85,7 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
 
 int http_sockets_open(struct http_sockets *s, int family, int type, int protocol)
 {
-    if (s->open >= process_files_for_clients()) {
+    if (s->open >= process_files_for_calls()) {
         errno = EMFILE;
         return -1;
     }

@@ -13,6 +13,8 @@ struct process_files {
 /* The rest is kept for Redis, logs, names, certificates and the admin listener, so that a crowd
  * outside cannot starve what is inside. */
 struct process_files process_share_files(unsigned threads);
+/* The same of a dispatcher: how many connections to downstreams may be open. */
+unsigned process_files_for_calls(void);
 
 /* Secrets live in memory: no core dump is written, and other processes of the same user cannot look
  * (ptrace, /proc/<pid>/mem, environ). $HOOKPACE_CORE_DUMPS=1 leaves all that as it is, for
