@@ -106,8 +106,8 @@ def start(stack, sink):
 def test_load_while_everything_changes(stack):
     sink = stack.downstream()
     receiver, dispatcher = start(stack, sink)
-    sender = http.Sender(receiver.ingest, mixed("a"), threads=6, retry=True, pause=0.001).start()
-    intruder = http.Sender(receiver.ingest, refused, threads=2, pause=0.002).start()
+    sender = http.Sender(receiver.ingest, mixed("a"), threads=6, retry=True, pause=0.001, timeout=40).start()
+    intruder = http.Sender(receiver.ingest, refused, threads=2, pause=0.002, timeout=40).start()
     stop = threading.Event()
     watchers = [until(stop, lambda: (receiver.get("/metrics"), receiver.get("/readyz"))) for _ in range(2)]
     watchers.append(until(stop, lambda: dispatcher.get("/metrics")))
@@ -123,16 +123,16 @@ def test_load_while_everything_changes(stack):
             receiver.hup(settings(stack, sink, step + 1))
             wait_for(lambda: sender.statuses.get(503, 0) > refusals, 10, "503s")
             stack.redis.start()
-    sender.stop()
-    intruder.stop()
+    sender.stop(60)
+    intruder.stop(60)
     stop.set()
     for thread in watchers:
-        thread.join(10)
+        thread.join(60)
     assert set(sender.statuses) <= {200, 503}, sender.statuses
     assert {400, 401, 404} <= set(intruder.statuses) <= {400, 401, 404, 503}, intruder.statuses
     assert len(sender.ids()) > 300
     sink.wait_events(sender.ids(), 60)
-    assert any(ident.startswith("task") for ident in sink.events())
+    wait_for(lambda: any(ident.startswith("task") for ident in sink.events()), 30, "a task")
     assert receiver.term().wait() == 0 and dispatcher.term().wait() == 0
     assert_no_report(receiver, dispatcher)
 
@@ -141,7 +141,7 @@ def test_load_while_everything_changes(stack):
 def test_drain_under_load(stack):
     sink = stack.downstream()
     receiver, dispatcher = start(stack, sink)
-    sender = http.Sender(receiver.ingest, mixed("b"), threads=8).start()
+    sender = http.Sender(receiver.ingest, mixed("b"), threads=8, timeout=40).start()
     wait_for(lambda: len(sender.ids()) > 100, 20, "load")
     receiver.hup(settings(stack, sink, 1))  # a reload and the end at once
     receiver.term()
@@ -157,7 +157,7 @@ def test_drain_under_load(stack):
 def test_stopped_at_once_under_load(stack):
     sink = stack.downstream()
     receiver, dispatcher = start(stack, sink)
-    sender = http.Sender(receiver.ingest, mixed("c"), threads=8).start()
+    sender = http.Sender(receiver.ingest, mixed("c"), threads=8, timeout=40).start()
     wait_for(lambda: len(sender.ids()) > 50, 20, "load")
     stack.redis.pause()  # requests wait for an answer that does not come
     receiver.term()
