@@ -8,13 +8,13 @@
 
 mutation(ack_early "the receiver answers 200 before Redis answered"
   TESTS tests/faults/test_promises.py::test_redis_stopped_and_killed_in_mid_request
-  EDIT receiver/ingest.c
-  [[    wait_in_line(r);
+  EDIT receiver/ingest_complete.c
+  [[    ingest_wait_in_line(r);
     intake_clear(]]
   [[    http_set_ctx(r->http, NULL);
     respond_accepted(r->http, now, event.id, false, &r->in->scratch);
     r->http = NULL;
-    wait_in_line(r);
+    ingest_wait_in_line(r);
     intake_clear(]])
 
 mutation(pop_without_inflight "claim pops without a record in inflight"
