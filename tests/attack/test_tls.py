@@ -1,5 +1,6 @@
 """TLS on both sides: downstreams that are not who they say they are get nothing, and old versions are not spoken."""
 
+import gzip
 import socket
 import ssl
 import threading
@@ -10,6 +11,7 @@ import pytest
 from harness import config, http
 from harness.certs import Authority
 from harness.downstream import Downstream
+from harness.memory import noise
 from harness.wait import wait_for
 
 MARKS = (b"THE-BODY", b"THE-TAG", b"THE-HEADER", b"webhook-signature", b"Hookpace-Delivery")
@@ -152,3 +154,27 @@ def test_the_receiver_speaks_no_old_tls(stack, tmp_path):
     trust = client()
     with http.Client(receiver.ingest, tls=trust) as good:
         assert good.post("/in/in", {"id": "a"}).status == 200
+
+
+def test_bodies_that_inflate_to_much_come_through_tls(stack, tmp_path):
+    """In pieces, in chunks, several at once: reading stops and goes on while they are inflated."""
+    cert, key = Authority(tmp_path / "ca").good()
+    conf = config.base(stack.redis.url, receiver={"tls": {"cert": str(cert), "key": str(key)}})
+    conf["sources"]["in"] = config.source([])
+    receiver = stack.receiver(conf)
+    block = noise(300_000)
+    clients = [http.Client(receiver.ingest, tls=client()) for _ in range(4)]
+    for n, good in enumerate(clients):
+        plain = b'{"id":"big%d","items":["' % n + b'","'.join(block[k:] + block[:k] for k in range(0, 12_000, 1000)) + b'"]}'
+        wire = gzip.compress(plain, 1)
+        assert len(wire) > 1_000_000
+        if n % 2:
+            pieces = b"".join(b"%x\r\n%s\r\n" % (len(wire[k:k + 3001]), wire[k:k + 3001]) for k in range(0, len(wire), 3001))
+            good.send(http.render("POST", "/in/in", {"Transfer-Encoding": "chunked"}) + pieces + b"0\r\n\r\n")
+        else:
+            good.send(http.render("POST", "/in/in", {}, wire) + http.render("POST", "/in/in", {}, b'{"id":"next%d"}' % n))
+    for n, good in enumerate(clients):
+        assert good.read().json()["echo"] == f"big{n}"
+        if n % 2 == 0:
+            assert good.read().json()["echo"] == f"next{n}"
+        good.close()
