@@ -242,12 +242,12 @@ static void on_posted(void *ctx, enum err rc, const struct task *tasks, size_t c
 
 void api_id_list(struct api_request *r)
 {
-    static const char *const orders[] = {"desc", "asc", NULL};
+    static const char *const orders[] = {"asc", "desc", NULL};
     size_t order = 0;
     if (!read_page(r) || !read_choice(r, "sort", orders, "It is 'asc' or 'desc'.", &order))
         return;
     struct list *l = r->state;
-    l->page.newest_first = order == 0;
+    l->page.newest_first = order == 1;
     struct api_field f = api_field_read(l->object, "include_metadata", TYPE_BOOL);
     bool wrong = f.is_wrong;
     l->with_metadata = f.value && !wrong && json_bool(f.value);

@@ -103,3 +103,13 @@ def test_the_arrays_of_php_and_of_the_published_python_example(quiet):
     for body in (b"{}", b'{"id":"t0"}', b'{"1":{"id":"t0"}}', b'{"0":{"id":"t0"},"0":{"id":"t1"}}'):
         quiet.acme.refused(RESEND, body, 40503)
     quiet.acme.refused(RESEND, {str(i): {"id": "t0"} for i in range(101)}, 40006)
+
+
+def test_null_is_missing(quiet):
+    """The published Python client posts every field that it knows, most of them null."""
+    nothing = dict.fromkeys(["id", "tag", "postback_url", "pingback_url", "postback_data", "depth"])
+    ident = quiet.acme.set_one(**nothing)
+    assert quiet.acme.task(ident)["data"] == {**nothing, "api": "serp", "function": "task_post", "se": "google", "se_type": "organic"}
+    assert [e["id"] for e in quiet.acme.id_list(**dict.fromkeys(["datetime_from", "datetime_to", "limit", "offset", "sort", "include_metadata"]))] == [ident]
+    assert quiet.acme.errors(**dict.fromkeys(["datetime_from", "datetime_to", "limit", "offset", "filtered_function"])) == []
+    assert quiet.acme.set_delay(300, destination=None, account=None) == 300
