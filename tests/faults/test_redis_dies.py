@@ -1,4 +1,4 @@
-"""Redis is killed, loses power, its disk is slow, full or broken."""
+"""Redis is killed, loses power, is replaced by its replica; its disk is slow, full or broken."""
 
 import os
 import random
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import paths
+from harness.proxy import Proxy
 from harness.redis_server import RedisServer
 from harness.rig import PACED, QUICK, Rig, seed
 from harness.snapshot import Snapshot
@@ -212,3 +213,67 @@ def test_full_disk(small_disk, fsync):
     rig.healed()
     rig.wait_acknowledged(30)
     rig.judge(duplicates=17)
+
+
+@pytest.fixture
+def pair(stack, tmp_path):
+    """A proxy to the stack's Redis, which has a replica; promote() makes that the master, where the proxy leads then."""
+    stack.redis.client().config_set("repl-diskless-sync-delay", 0)
+    replica = RedisServer(tmp_path / "replica", fsync="always", extra=["--replicaof", "127.0.0.1", str(stack.redis.port)])
+    replica.start()
+    way = Proxy(("127.0.0.1", stack.redis.port))
+    way.url = f"redis://127.0.0.1:{way.port}/0"
+    way.replica, old = replica, stack.redis
+
+    def in_step():
+        at = [server.client().info("replication").get(name) for server, name in
+              ((old, "master_repl_offset"), (replica, "slave_repl_offset"))]
+        return at[0] == at[1]
+
+    def promote(cleanly):
+        if cleanly:
+            old.client().execute_command("CLIENT", "PAUSE", 3000, "WRITE")
+            wait_for(in_step, 3, "the replica to have all")
+        replica.client().execute_command("REPLICAOF", "NO", "ONE")
+        way.target = ("127.0.0.1", replica.port)
+        stack.redis = replica
+    way.promote, way.old = promote, old
+    wait_for(in_step, 5, "the replica to be in step")
+    yield way
+    way.close()
+    replica.stop()
+    old.stop()
+
+
+@pytest.mark.redis(fsync="always")
+def test_failover(stack, pair):
+    """A clean failover behind one address: the old master answers READONLY, which drives everybody to the new one."""
+    rig = Rig(stack, "failover to a replica, clean", redis_url=pair.url).start(dispatchers=2)
+    rig.load(threads=4, pause=0.02)
+    rig.wait_acknowledged(60)
+    pair.promote(cleanly=True)
+    pair.old.client().execute_command("REPLICAOF", "127.0.0.1", str(pair.replica.port))
+    pair.old.client().execute_command("CLIENT", "UNPAUSE")
+    rig.healed()
+    rig.wait_acknowledged(60)
+    rig.judge(duplicates=2 * 17)
+
+
+@pytest.mark.redis(fsync="always")
+def test_failover_to_a_replica_that_was_behind(stack, pair):
+    """Replication is asynchronous: what the replica did not have yet is lost, and nothing else is."""
+    rig = Rig(stack, "failover to a replica 0.5 s behind", redis_url=pair.url)
+    rig.start_receiver()
+    rig.load(threads=4, pause=0.02)
+    rig.wait_acknowledged(60)
+    cut = time.monotonic()
+    pair.replica.client().execute_command("REPLICAOF", "127.0.0.1", "1")  # hears no more of its master
+    time.sleep(0.5)
+    pair.old.kill9()
+    given_up = since(rig, cut - 0.05)
+    pair.promote(cleanly=False)
+    pair.reset_all()
+    rig.add_dispatcher()
+    rig.healed()
+    found = rig.judge(may_lose=given_up, note="what was not replicated is given up")
+    assert found.lost > 0
