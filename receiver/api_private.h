@@ -24,7 +24,7 @@
     X(CREATED, 20100, "Task Created.")                                                             \
     X(ONE_TASK, 40000, "You Can Set Only One Task At A Time.")                                     \
     X(TOO_MANY, 40006, "You Can Set No More Than 100 Tasks At A Time.")                            \
-    X(UNAUTHORIZED, 40100, "You Are Not Authorized To Access This Resource.")                      \
+    X(UNAUTHORIZED, 40100, "You are not authorized to access this resource.")                      \
     X(RATE, 40202, "Rate Limit Per Minute Has Been Exceeded: Too Many Wrong Logins.")              \
     X(NOT_FOUND, 40400, "Not Found.")                                                              \
     X(TASK_NOT_FOUND, 40401, "Task Not Found.")                                                    \
