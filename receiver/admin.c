@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#define BODY_MAX ((size_t)1 << 40) /* the API itself refuses, in its own form, what is too large */
 #define METRICS_MAX (64u << 20)
 
 struct admin {
@@ -191,6 +192,7 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     a->api = api_new(l, a->redis, a->conf);
     struct http_limits limits = worker_limits(a->conf);
     limits.connections_max = 256;
+    limits.body_max = BODY_MAX;
     struct http_handler handler = {.on_request = on_request,
                                    .on_body = on_body,
                                    .on_complete = on_complete,

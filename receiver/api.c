@@ -196,6 +196,14 @@ static bool log_in(struct api_request *r)
     return false;
 }
 
+static void too_large(struct api_request *r)
+{
+    char text[100];
+    struct buf message = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
+    buf_addf(&message, "POST Data Is Invalid. It Has More Than %zu Bytes.", r->body.max);
+    api_fail_saying(r, CODE_INVALID_DATA, text);
+}
+
 void api_on_request(struct api *a, struct http_request *http)
 {
     struct api_request *r = request_new(a, http);
@@ -212,12 +220,19 @@ void api_on_request(struct api *a, struct http_request *http)
                   api_code_row(CODE_NOT_FOUND)->message);
         return;
     }
-    http_read_body(http, 0);
+    if (http_content_length(http) > (int64_t)r->body.max)
+        too_large(r);
+    else
+        http_read_body(http, 0);
 }
 
 void api_on_body(struct http_request *http, struct slice piece)
 {
     struct api_request *r = http_ctx(http);
+    if (piece.len > r->body.max - r->body.len) {
+        too_large(r);
+        return;
+    }
     if (!http_charge(http, (int64_t)piece.len)) {
         api_unavailable(r);
         return;

@@ -77,9 +77,16 @@ def test_a_body_that_is_too_large(service):
     service.conf["receiver"]["max_body_bytes"] = 4096
     service.start(dispatchers=0)
     assert service.acme.set({"result": "x" * 3000})[0]["status_code"] == 20100
-    status, _, text = service.acme.raw("POST", ORGANIC + "/task_post", json.dumps([{"result": "x" * 5000}]).encode())
-    assert status == 413, text
-    assert service.acme.counts()["total"] == 1
+    large = json.dumps([{"result": "x" * 5000}]).encode()
+    for body in (large, iter([large])):         # with its length, and chunked
+        status, _, text = service.acme.raw("POST", ORGANIC + "/task_post", body)
+        assert status == 200
+        shapes.check_failure(json.loads(text), 40503)
+    exactly = b'[{"result":"' + b"x" * (4096 - 15) + b'"}]'
+    for body in (exactly, iter([exactly])):
+        assert json.loads(service.acme.raw("POST", ORGANIC + "/task_post", body)[2])["tasks"][0]["status_code"] == 20100
+    assert len(exactly) == 4096
+    assert service.acme.counts()["total"] == 3
 
 
 def test_deep_and_wide_results(quiet):
