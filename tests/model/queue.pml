@@ -186,7 +186,39 @@ end_idle:
     od
 }
 
-#if !defined(PACED) || defined(SCHEDULED)
+#ifdef FANOUT
+#ifdef ANY_PARTITION
+#define ACCEPTED (first || second)
+#else
+#define ACCEPTED (first && second)
+#endif
+
+/* put in one of the partitions: it may fail, and it may succeed without anybody being told. */
+inline put_there(number, answered)
+{
+    if
+    :: d_step { put(number); check_places(); i = 0; at = 0; look = 0; answered = 1 }
+    :: d_step { put(number); check_places(); i = 0; at = 0; look = 0 }
+    :: skip
+    fi
+}
+
+/* One event for two destinations, which are in two partitions: 200 when both have it, else 503 and it is sent again. */
+proctype sender()
+{
+    byte i, at;
+    short look;
+    bit first, second;
+    do
+    ::  put_there(0, first);
+        put_there(1, second);
+        if
+        :: d_step { ACCEPTED -> acked[0] = 1; acked[1] = 1; check_places(); i = 0 }; break
+        :: d_step { !ACCEPTED -> first = 0; second = 0 }
+        fi
+    od
+}
+#elif !defined(PACED) || defined(SCHEDULED)
 /* The sender of an event with delivery NUMBER, who repeats until there is an answer; and the receiver. */
 proctype sender(byte number)
 {
@@ -287,7 +319,7 @@ init
             D[i].state = absent;
 #if defined(PACED) && !defined(SCHEDULED)
             put(i); /* when it comes does not matter here: it is taken when somebody likes */
-#else
+#elif !defined(FANOUT)
             run sender(i);
 #endif
 #ifdef RESENDS
@@ -295,6 +327,9 @@ init
 #endif
         }
         i = 0; at = 0; look = 0;
+#ifdef FANOUT
+        run sender();
+#endif
 #ifdef PACED
         run clock()
 #endif
