@@ -1,11 +1,12 @@
 """Results that are only announced: the pingback is accepted, the result fetched, and that is what is relayed."""
 
+import base64
 import gzip
 import json
 
 import pytest
 
-from harness import config, sign
+from harness import config, http, sign
 from harness.downstream import Answer
 from harness.provider import LOGIN, PATH, envelope, refusal
 from harness.wait import stays, wait_for
@@ -217,6 +218,47 @@ def test_no_secret_is_logged(stack):
     assert provider.all()[0].header("Authorization").startswith("Basic ")
     for secret in (LOGIN, LOGIN.split(":")[1], provider.all()[0].header("Authorization").split(" ")[1]):
         assert secret not in dispatcher.log()
+
+
+def api(receiver, method, path, content=None):
+    headers = {"Authorization": "Basic " + base64.b64encode(b"root:root-password").decode()}
+    if method == "POST":
+        answer = http.post(receiver.admin, path, json.dumps(content).encode(), headers)
+    else:
+        answer = http.get(receiver.admin, path, headers)
+    assert answer.status == 200, answer
+    return answer.json()["tasks"][0]
+
+
+ROOT = {"accounts": {"root": {"password": "root-password", "role": "admin"}}}
+
+
+def test_a_dead_fetch_can_be_resent(stack):
+    provider, sink, receiver, _ = run(stack, top=ROOT)
+    provider.on(None, Answer(status=410), Answer(body=b'{"n": 1}'))
+    announce(receiver)
+    wait_state(stack, "dead")
+    assert api(receiver, "GET", "/v3/tasks/count")["result"][0]["failed"] == 1
+    assert api(receiver, "POST", "/v3/appendix/webhook_resend", [{"id": "t1"}])["status_code"] == 20100
+    assert sink.wait_count(1)[0].body == b'{"n": 1}'
+    wait_state(stack, "done")
+    assert stack.keys.dead(FETCH) == []
+
+
+def test_the_api_knows_it_as_a_task(stack):
+    provider, sink, receiver, _ = run(stack, top=ROOT)
+    provider.set("t1", 40602)
+    announce(receiver)
+    wait_state(stack, "retry")
+    assert api(receiver, "GET", "/v3/serp/task_get/t1")["status_code"] == 40602
+    assert api(receiver, "GET", "/v3/tasks/count")["result"][0]["pending"] == 1
+    provider.done("t1")
+    sink.wait_count(1, timeout=10)
+    wait_for(lambda: stack.keys.delivery("t1:out").get("state") == "done")
+    got = api(receiver, "GET", "/v3/serp/task_get/t1")
+    assert (got["id"], got["status_code"], got["result"]) == ("t1", 20000, [{"keyword": "t1", "items": [{"rank": 1}]}])
+    counts = api(receiver, "GET", "/v3/tasks/count")["result"][0]
+    assert (counts["pending"], counts["processing"], counts["failed"]) == (0, 0, 0), counts
 
 
 # -- egress --------------------------------------------------------------------------------------------------
