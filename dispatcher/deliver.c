@@ -327,10 +327,13 @@ static void on_done(void *ctx, const struct http_result *r)
     f->call = NULL;
     if (r->end == END_ANSWERED && r->status / 100 == 2)
         FAULT_POINT("resp_2xx");
-    if (f->fetch && r->body)
-        fetch_take(f->fetch, r);
-    else
+    if (!f->fetch || !r->body) {
         settle(f, r->end, r);
+        return;
+    }
+    flight_fetched(&f->engine->flights, f, r->body->len);
+    ask_for_more(f->engine);
+    fetch_take(f->fetch, r);
 }
 
 /* ---- reload, drain, end ---- */

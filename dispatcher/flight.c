@@ -36,6 +36,7 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     f->fetch = NULL;
     f->was_sent = f->is_running = f->is_waiting = false;
     f->wait_ms = 0;
+    f->fetched = 0;
     f->prev = NULL;
     f->next = l->first;
     if (f->next)
@@ -54,6 +55,12 @@ static void destroy(struct flight *f)
     free(f);
 }
 
+void flight_fetched(struct flights *l, struct flight *f, size_t bytes)
+{
+    f->fetched += bytes;
+    l->bytes += bytes;
+}
+
 struct delivery *flight_leave(struct flights *l, struct flight *f)
 {
     struct delivery *d = f->delivery;
@@ -64,7 +71,7 @@ struct delivery *flight_leave(struct flights *l, struct flight *f)
     if (f->next)
         f->next->prev = f->prev;
     l->count--;
-    l->bytes -= bytes_of(d);
+    l->bytes -= bytes_of(d) + f->fetched;
     d->ctx = NULL;
     f->delivery = NULL;
     return d;

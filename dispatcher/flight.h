@@ -24,6 +24,7 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct fetch *fetch;       /* of a result that was only announced, else NULL */
     struct loop_timer *hold;   /* made when first needed, kept */
     struct request request;
+    size_t fetched; /* bytes of the result, counted in the list's */
     bool was_sent;
     bool is_running;       /* counted in its target's attempts */
     bool is_waiting;       /* for its turn */
@@ -44,11 +45,13 @@ struct flight *turns_take(struct turns *t, struct flight *f);
 struct flights { /* Owned by the engine; zeroed to begin with, flights_clear at the end. */
     struct flight *first, *spare;
     size_t count, spare_count;
-    size_t bytes; /* of the deliveries' records */
+    size_t bytes; /* of the deliveries' records and of what was fetched */
 };
 
 /* A flight for D, at the front of the list. */
 struct flight *flight_begin(struct flights *l, struct delivery *d);
+/* F has fetched so many bytes. */
+void flight_fetched(struct flights *l, struct flight *f, size_t bytes);
 /* Takes F out of the list; its delivery is the caller's again, its request stays until flight_end. */
 struct delivery *flight_leave(struct flights *l, struct flight *f);
 /* Behind flight_leave: F may be used again. */

@@ -136,6 +136,13 @@ static void announce(struct watch *w, const struct ready_task *task)
         w->failed++;
 }
 
+/* Another source's task of the same id is not this one. */
+static bool is_known(const struct watch *w, const struct task *t)
+{
+    return t->state == TASK_EXPIRED ||
+           (t->state != TASK_UNKNOWN && slice_eq(t->event.source, slice_str(w->source->name)));
+}
+
 static void on_looked(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct watch *w = ctx;
@@ -146,10 +153,10 @@ static void on_looked(void *ctx, enum err rc, const struct task *tasks, size_t c
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (tasks[i].state == TASK_UNKNOWN)
-            announce(w, &w->list.tasks[i]);
-        else
+        if (is_known(w, &tasks[i]))
             w->known++;
+        else
+            announce(w, &w->list.tasks[i]);
     }
     if (!w->awaited)
         round_done(w);

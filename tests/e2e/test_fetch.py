@@ -307,6 +307,29 @@ def test_a_postback_that_comes_while_it_is_fetched_is_relayed_once(stack):
     assert json.loads(sink.all()[0].body) == {"id": "t1"}
 
 
+def test_two_sources_may_use_the_same_ids(stack):
+    first, second, sink = stack.provider(), stack.provider(), stack.downstream()
+    conf = config.base(stack.redis.url)
+    for name, provider in (("in", first), ("other", second)):
+        conf["destinations"][name] = config.destination(sink.url(f"/{name}"))
+        conf["sources"][name] = provider.source(name)
+        provider.done("t1", result=[{"of": name}])
+        provider.done("t2", result=[{"of": name}])
+    receiver = stack.receiver(conf)
+    receiver.send("t2", "/in/other")
+    for ident in ("t1", "t2"):
+        for name in ("in", "other"):
+            assert receiver.get(f"/in/{name}?id={ident}", listener="ingest").status == 200
+    stack.dispatcher(conf)
+    requests = sink.wait_count(4)
+    assert sorted((r.path, r.event.split("~")[0]) for r in requests) == [
+        ("/in", "t1"), ("/in", "t2"), ("/other", "t1"), ("/other", "t2")]
+    bodies = {(r.path, r.event.split("~")[0]): r.body for r in requests}
+    assert bodies["/in", "t1"] == first.body_of("t1") and bodies["/in", "t2"] == first.body_of("t2")
+    assert bodies["/other", "t1"] == second.body_of("t1")
+    assert json.loads(bodies["/other", "t2"]) == {"id": "t2"}
+    stays(lambda: len(sink.all()) == 4, 0.3)
+
 def many(stack, count, dispatchers, **options):
     provider, sink, receiver, running = run(stack, dispatchers=dispatchers, **options)
     for n in range(count):

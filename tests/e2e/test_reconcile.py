@@ -58,6 +58,18 @@ def test_what_never_arrived_is_fetched_and_relayed_once(stack):
     stays(lambda: len(sink.all()) == 3 and len(provider.gets()) == 2, 0.3)
 
 
+def test_an_event_of_another_source_is_another_one(stack):
+    provider, sink, conf = configure(stack)
+    conf["sources"]["other"] = config.source("out")
+    receiver = stack.receiver(conf)
+    provider.done("twin")
+    receiver.send("twin", "/in/other")
+    stack.dispatcher(conf)
+    requests = sink.wait_count(2)
+    assert [r.body for r in requests] == [b'{"id": "twin"}', provider.body_of("twin")]
+    assert [r.query["id"] for r in requests] == ["twin", "twin"]
+
+
 def test_one_of_several_dispatchers_asks(stack):
     provider, sink, conf = configure(stack)
     ids = {f"t{n}" for n in range(30)}

@@ -208,3 +208,37 @@ mutation(last_attempt_again "the last attempt of the schedule is followed by ano
   EDIT dispatcher/outcome.c
   [[if (o.verdict == SETTLE_RETRY && !attempt_left)]]
   [[if (o.verdict == SETTLE_RETRY && !attempt_left && status == 0)]])
+
+# --- tasks of the API, and results that are pulled ---
+
+mutation(api_urls_anywhere "URLs of the API may reach private addresses"
+  TESTS tests/e2e/test_tasks.py::test_special_addresses_are_refused_at_once
+  EDIT dispatcher/targets.c
+  [[t->from_api = t->rules.from_api = dest->from_api;]]
+  [[t->rules.from_api = dest->from_api;]])
+
+mutation(lookups_shared "a host that does not resolve fails what goes to others"
+  TESTS tests/e2e/test_tasks.py::test_one_host_that_does_not_resolve_does_not_fail_another
+  EDIT dispatcher/targets.c
+  [[.many_hosts = dest->from_api]]
+  [[.many_hosts = false]])
+
+mutation(fetched_secret_of_now "what was fetched has the secret of now, not of the announcement"
+  TESTS tests/e2e/test_fetch.py::test_to_several_destinations_with_delay_and_secret_of_the_announcement
+  EDIT dispatcher/fetch.c
+  [[, .secret_id = line}]]
+  [[}]])
+
+mutation(not_ready_is_a_result "an answer that there is no result yet is relayed"
+  TESTS tests/e2e/test_fetch.py::test_not_ready_is_retried_until_it_is
+  EDIT dispatcher/fetch_judge.c
+  [[if (code == FETCH_CODE_HANDED || code == FETCH_CODE_QUEUED)]]
+  [[if (code == FETCH_CODE_HANDED || code == FETCH_CODE_QUEUED)
+        code = FETCH_CODE_OK;
+    if (false)]])
+
+mutation(reconcile_unlocked "every dispatcher reconciles"
+  TESTS tests/e2e/test_reconcile.py::test_one_of_several_dispatchers_asks
+  EDIT dispatcher/reconcile.c
+  [[redis_command(w->pull->redis, argv, 6, on_lock, w)]]
+  [[redis_command(w->pull->redis, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, on_lock, w)]])

@@ -149,11 +149,12 @@ class World:
             if result != 0:
                 assert result in ((1, 3) if kind in ("task", "fetched") else (1,)), (key, kind, result)
                 continue
+            id = key
             if key in self.tasks:  # a second event of this id
                 key += f"~{int(self.queue.r.get(self.queue.key('revisions:' + key))) + 1}"
             if kind == "fetched":
-                self.put_by[key] = True
-                self.tasks[key + "~f"].counted = None  # even if it had been given up
+                self.put_by[id] = True
+                self.tasks[id + "~f"].counted = None  # even if it had been given up
             self.add(Task(key, account, path, flag != "n", [d[0] for d in to]))
             for d in to:
                 delay = self.queue.delivery(f"{key}:{d[0]}")["delay_ms"]

@@ -57,23 +57,28 @@ end
 
 local NOTHING = {}
 
--- Where a second event of the same id cannot be kept beside the first: tasks of the API, and what was fetched.
-local function refuse_beside(id, kind, record, old)
+-- A second task of the API cannot be kept beside the first.
+local function refuse_beside(id, record, old)
   local same, received = identity(id, record)
   local known, first = identity(id, old)
-  if kind ~= 'fetched' and known == same then return nil, first or received end
+  if known == same then return nil, first or received end
   return nil, nil, true
 end
 
--- An announcement is kept under "<id>~f": another one of its source, however it is worded, is a repeat; and where the event is
--- here already nothing needs to be fetched. Returns when that came.
+-- The source of a record, or of its beginning, and when it came.
+local function source_of(record)
+  local received, source = string.match(record, '^hp%d+ (%d+) %x+ (%S+)')
+  return source, received
+end
+
+-- An announcement is kept under "<id>~f": another one of its source, however it is worded, is a repeat; and where the
+-- event is here already nothing needs to be fetched. Other sources may use the same ids. Returns when that came.
 local function announced_before(id, record)
-  local event = base .. 'event:'
-  local first = string.match(call('GETRANGE', event .. string.match(id, '^[^~]*'), 0, 255), '^hp%d+ (%d+)')
-  if first then return first end
-  local source = string.match(record, '^hp%d+ %d+ %x+ (%S+)')
-  local at, same = string.match(call('GETRANGE', event .. id, 0, 255), '^hp%d+ (%d+) %x+ (%S+)')
-  return same == source and at
+  local source = source_of(record)
+  for _, key in ipairs({string.match(id, '^[^~]*'), id}) do
+    local of, first = source_of(call('GETRANGE', base .. 'event:' .. key, 0, 255))
+    if of == source then return first end
+  end
 end
 
 -- Returns the key id under which the event now is; or nil and, for a repeat, when it first came; or nil, nil and
@@ -89,7 +94,8 @@ local function accept(id, name, received, record, kept, kind)
     if before then return nil, before end
   end
   local old = call('SET', base .. 'event:' .. id, record, 'NX', 'GET', unpack(options))
-  if old and (kind == 'task' or kind == 'fetched') then return refuse_beside(id, kind, record, old) end
+  if old and kind == 'task' then return refuse_beside(id, record, old) end
+  if old and kind == 'fetched' and source_of(old) == source_of(record) then return nil, nil, true end
   if old then return accept_beside(id, name, received, record, options, old) end
   if name ~= '' then
     remember(name, received)
