@@ -12,6 +12,7 @@
 #include "common/queue/record.h"
 #include "common/queue/scripts.h"
 #include "common/redis/redis.h"
+#include "common/webhook/ids.h"
 
 #include <stdlib.h>
 
@@ -315,6 +316,21 @@ static size_t last_partition(const struct put_request *req)
     return last;
 }
 
+/* Where an event without deliveries is kept. A task is where those of its account with deliveries are, so
+ * that its id is free for both or for none. */
+static unsigned keeping_partition(const struct queue_put *q, const struct event *e)
+{
+    char name[2 * NAME_MAX_LEN];
+    struct buf postback = {.ptr = name, .cap = sizeof name, .max = sizeof name - 1};
+    struct destination *d = NULL;
+    if (e->source.len && e->source.ptr[0] == '@') {
+        buf_add_str(&postback, CONFIG_POSTBACK);
+        buf_add_slice(&postback, e->source);
+        d = config_destination(q->conf, buf_slice(&postback));
+    }
+    return d ? d->partition : partition_of(e->id, q->partitions);
+}
+
 /* Where the event is listed and counted: with its first postback, whose delivery makes it fetched. */
 static unsigned home_partition(const struct queue_put *q, const struct put_request *req)
 {
@@ -323,7 +339,7 @@ static unsigned home_partition(const struct queue_put *q, const struct put_reque
     for (size_t i = 0; i < req->to_count; i++)
         if (!req->to[i]->is_pingback)
             return req->to[i]->partition;
-    return req->to_count ? req->to[0]->partition : partition_of(req->event->id, q->partitions);
+    return req->to_count ? req->to[0]->partition : keeping_partition(q, req->event);
 }
 
 static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)

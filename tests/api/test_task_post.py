@@ -127,6 +127,19 @@ def test_the_same_again_is_a_repeat_and_another_is_refused(empty):
     assert empty.admin.counts()["total"] == 1
 
 
+def test_an_id_is_taken_whether_its_task_has_webhooks_or_not(service):
+    service.conf["redis"]["partitions"] = 7
+    service.start(dispatchers=0)
+    ids = [f"t{i}" for i in range(20)]
+    kept = [{"id": i, "result": 1} for i in ids]
+    sent = [{**t, "postback_url": service.hook()} for t in kept]
+    assert {t["status_code"] for t in service.acme.set(*kept)} == {20100}
+    assert {t["status_code"] for t in service.acme.set(*kept)} == {20100}, "repeats"
+    assert all(field_error(t, "id") for t in service.acme.set(*sent))
+    assert service.acme.counts()["total"] == 20 and sorted(service.acme.ready_ids()) == sorted(ids)
+    assert all(service.acme.task(i)["status_code"] == 20000 for i in ids) and service.acme.counts()["done_fetched"] == 20
+
+
 def test_many_results_and_what_is_in_them_are_kept_byte_by_byte(api):
     body = b'[{"id":"a", "result" : {"big": 123456789012345678901234567890, "f":1.50, "e":1e999, "u":"\\u00e9\\/", "k":{"a":1,"a":2}} }]'
     assert api.acme.post(ORGANIC + "/task_post", body)["tasks"][0]["status_code"] == 20100
