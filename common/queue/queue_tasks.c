@@ -143,10 +143,43 @@ static void ask(struct queue_tasks *q, struct task_scope scope, const struct sli
     args_clear(&a);
 }
 
+static bool is_done(const struct task *t)
+{
+    return t->state == TASK_DONE || t->state == TASK_FAILED;
+}
+
+struct careful_get {
+    struct queue_tasks *q;
+    char *account, *id;
+    tasks_fn fn;
+    void *ctx;
+};
+
+static void on_seen(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct careful_get *g = ctx;
+    if (rc == OK && is_done(tasks))
+        ask(g->q, (struct task_scope){slice_str(g->account)}, &(struct slice){g->id, strlen(g->id)},
+            1, true, g->fn, g->ctx);
+    else
+        g->fn(g->ctx, rc, tasks, count);
+    free(g->account);
+    free(g->id);
+    free(g);
+}
+
+/* Of several partitions none knows whether the others are done with a task: a look first, or it would count as fetched
+ * although nobody is answered with it. */
 void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                      void *ctx)
 {
-    ask(q, scope, &id, 1, true, fn, ctx);
+    if (q->partitions == 1) {
+        ask(q, scope, &id, 1, true, fn, ctx);
+        return;
+    }
+    struct careful_get *g = NEW(struct careful_get);
+    *g = (struct careful_get){q, xslicedup(scope.account), xslicedup(id), fn, ctx};
+    ask(q, scope, &id, 1, false, on_seen, g);
 }
 
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
@@ -177,6 +210,7 @@ struct ready_call {
     struct tasks_call call; /* first */
     struct task_entry *entries;
     size_t count, limit;
+    char *account;
     tasks_fn fn;
     void *ctx;
 };
@@ -206,18 +240,51 @@ static int by_listed_at(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
+struct ready_look {
+    tasks_fn fn;
+    void *ctx;
+};
+
+static void on_ready_seen(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct ready_look *l = ctx;
+    struct task *done = xcalloc(count ? count : 1, sizeof *done);
+    size_t n = 0;
+    for (size_t i = 0; rc == OK && i < count; i++)
+        if (is_done(&tasks[i]))
+            done[n++] = tasks[i];
+    l->fn(l->ctx, rc, rc == OK ? done : NULL, n);
+    free(done);
+    free(l);
+}
+
+/* Of several partitions one lists what is done there; a webhook may still be pending in another. */
+static void look_at_ready(struct ready_call *c, size_t count)
+{
+    struct slice *ids = xcalloc(count ? count : 1, sizeof *ids);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = slice_str(c->entries[i].id);
+    struct ready_look *l = NEW(struct ready_look);
+    *l = (struct ready_look){c->fn, c->ctx};
+    queue_tasks_look(c->call.q, (struct task_scope){slice_str(c->account)}, ids, count,
+                     on_ready_seen, l);
+    free(ids);
+}
+
 static void on_ready_end(struct tasks_call *call)
 {
     struct ready_call *c = (struct ready_call *)call;
-    if (call->rc == OK) {
-        if (c->count > 1)
-            qsort(c->entries, c->count, sizeof *c->entries, by_listed_at);
-        task_entries_tell(c->entries, c->count < c->limit ? c->count : c->limit, false, c->fn,
-                          c->ctx);
-    } else {
+    size_t count = c->count < c->limit ? c->count : c->limit;
+    if (call->rc == OK && c->count > 1)
+        qsort(c->entries, c->count, sizeof *c->entries, by_listed_at);
+    if (call->rc != OK)
         c->fn(c->ctx, call->rc, NULL, 0);
-    }
+    else if (call->q->partitions == 1)
+        task_entries_tell(c->entries, count, false, c->fn, c->ctx);
+    else
+        look_at_ready(c, count);
     task_entries_free(c->entries, c->count);
+    free(c->account);
     free(c);
 }
 
@@ -230,6 +297,7 @@ void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct sl
     c->call.on_reply = on_ready;
     c->call.on_end = on_ready_end;
     c->limit = limit;
+    c->account = xslicedup(scope.account);
     c->fn = fn;
     c->ctx = ctx;
     struct args a;

@@ -54,7 +54,7 @@ struct queue_tasks *queue_tasks_new(struct loop *l, struct redis *redis, struct 
 void queue_tasks_free(struct queue_tasks *q);
 void queue_tasks_set_config(struct queue_tasks *q, struct config *conf);
 
-/* One task with its body (one entry, maybe TASK_UNKNOWN). A task that is done counts as fetched from then on. */
+/* One task (one entry, maybe TASK_UNKNOWN), with its body where it is done: it counts as fetched from then on. */
 void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                      void *ctx);
 /* COUNT (at most TASKS_LIST_MAX) tasks without their bodies, in the order of IDS. */
