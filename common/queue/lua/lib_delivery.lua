@@ -2,14 +2,22 @@
 -- Written out rather than looped over: this runs for every delivery.
 local function delivery_key(id) return base .. 'delivery:' .. id end
 
+-- What few deliveries have is read only where `fan` tells that it is there: one of several, resent, or a guest.
+local function delivery_read_rare(d, fan)
+  if not fan then return end
+  local v = call('HMGET', d.key, 'apart', 'since')
+  d.fan, d.apart, d.since = fan ~= '1', v[1], v[2]
+end
+
 -- The delivery as a table of texts (false where a field is not set), or nil if there is none.
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan',
-    'apart', 'since')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan')
   if not v[1] then return nil end
-  return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
-    attempts = v[6], delay_ms = v[7], fan = v[8], apart = v[9], since = v[10]}
+  local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
+    attempts = v[6], delay_ms = v[7]}
+  delivery_read_rare(d, v[8])
+  return d
 end
 
 -- Fields to write; delivery_save writes them all at once.

@@ -7,13 +7,16 @@ local opened, hours, sets, kept = {}, {}, {}, {}
 -- How much longer than its event a delivery is kept, so that what has expired can be told from what never was (task.lua).
 local function afterglow(keep_ms) return math.max(60000, math.min(math.floor(keep_ms / 10), HOUR_MS)) end
 
+local EVERYBODY = {''}
 local function scopes_of(account)
   if account then return {'', '@' .. account} end
-  return {''}
+  return EVERYBODY
 end
 
 -- The account whose task a destination serves, or nil: "postback@acme".
-local function account_of(destination) return string.match(destination, '^p%a+back@(.+)$') end
+local function account_of(destination)
+  if string.byte(destination, 9) == 64 then return string.sub(destination, 10) end -- @
+end
 
 local function count_open(account, n)
   opened[''] = (opened[''] or 0) + n
@@ -39,10 +42,9 @@ local function uncount_failed(keep_ms) count_in('', 'failed', -1, keep_ms) end
 -- KIND: 'ready', or 'failed' where a webhook is dead (there even what has no body: ready.lua passes over it).
 local function set_key(kind, scope, path) return base .. kind .. scope .. ':' .. path end
 
--- KEY stays at least that long.
+-- KEY stays at least that long; a little longer, so that this need not be written every time.
 local function keep_key(key, keep_ms)
-  call('PEXPIRE', key, text(keep_ms), 'NX')
-  call('PEXPIRE', key, text(keep_ms), 'GT')
+  if call('PTTL', key) < keep_ms then call('PEXPIRE', key, text(keep_ms + math.floor(keep_ms / 64))) end
 end
 
 local PATHS_MAX = 200

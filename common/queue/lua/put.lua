@@ -138,8 +138,11 @@ local function add_delivery(key, received, fan, kind)
   call('HSET', hash, 'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay, 'attempts', '0',
     'requeues', '0', 'accepted_at', received)
   if secret ~= '' then call('HSET', hash, 'secret', secret) end
-  if fan > 1 then call('HSET', hash, 'fan', text(fan)) end
-  if kind == '' then call('HSET', hash, 'apart', 'guest') end
+  if kind == '' then
+    call('HSET', hash, 'fan', text(fan), 'apart', 'guest')
+  elseif fan > 1 then
+    call('HSET', hash, 'fan', text(fan))
+  end
   local lane = lane_load(name)
   lane.order = order
   lane_count(lane, tonumber(delay), 1)
@@ -171,6 +174,15 @@ end
 
 local posted = {} -- scope -> ids, in the order in which they came
 
+local function post(scope, id)
+  local ids = posted[scope]
+  if not ids then
+    ids = {}
+    posted[scope] = ids
+  end
+  ids[#ids + 1] = id
+end
+
 -- Lists and counts an event that is new.
 local function count_task(key, kind, account, fan, record)
   if kind == '' then return end
@@ -181,11 +193,8 @@ local function count_task(key, kind, account, fan, record)
     end
   else
     local id = kind == 'announced' and string.match(key, '^[^~]*') or key
-    for _, scope in ipairs(scopes_of(account)) do
-      local ids = posted[scope] or {}
-      ids[#ids + 1] = id
-      posted[scope] = ids
-    end
+    post('', id)
+    if account then post('@' .. account, id) end
     count_open(account, 1)
   end
   if fan == 0 then
@@ -198,7 +207,7 @@ local function write_posted()
   for scope, ids in pairs(posted) do
     local key = base .. 'posted' .. scope
     call('XADD', key, 'MINID', '~', text(now_ms - done_ms), '*', 'ids', table.concat(ids, ' '))
-    call('PEXPIRE', key, text(done_ms))
+    keep_key(key, done_ms)
   end
 end
 

@@ -25,7 +25,7 @@ end
 -- One of several deliveries waits again: the event must outlive it, and what was kept for the others. None is dead any more.
 local function hold_event(t, d)
   local key = base .. 'event:' .. t.id
-  if d.fan then
+  if d.fan and d.fan ~= '1' then
     local pending = base .. 'pending:' .. t.id
     local keep = math.max(call('PTTL', key), tonumber(call('HGET', pending, 'keep') or 0))
     call('HINCRBY', pending, 'n', 1)
@@ -48,9 +48,10 @@ local function resend(t, d)
   if string.byte(d.destination, 6) == 64 then -- fetch@<source>: the task is open again
     count_open(nil, 1)
     uncount_failed(dead_ms)
-    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'since', fences)
+    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'since', fences, 'fan', d.fan or '1')
   else
-    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'apart', d.apart or 'resent', 'since', fences)
+    call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'apart', d.apart or 'resent', 'since', fences,
+      'fan', d.fan or '1')
   end
   lane_push(lane_load(d.lane), d.id, d.delay_ms, 'RPUSH')
 end

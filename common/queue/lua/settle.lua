@@ -109,11 +109,12 @@ end
 -- The delivery as delivery_load gives it, but what the claim told is not read again.
 local function claimed(id, destination, lane, delay_ms, attempt)
   local key = delivery_key(id)
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan', 'apart', 'since')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan')
   if not v[1] then return nil end
-  return {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = lane,
-    destination = destination, attempts = attempt, delay_ms = delay_ms, fan = v[4],
-    apart = v[5], since = v[6]}
+  local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = lane,
+    destination = destination, attempts = attempt, delay_ms = delay_ms}
+  delivery_read_rare(d, v[4])
+  return d
 end
 
 local results = {}
