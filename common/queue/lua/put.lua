@@ -169,7 +169,7 @@ end
 -- Is a result put that had been given up? Its fetch was counted as failed then.
 local function was_given_up(id, record)
   local source = string.match(record, '^hp%d+ %d+ %x+ (%S+)') or ''
-  return call('HGET', base .. 'delivery:' .. id .. '~f:fetch@' .. source, 'state') == 'dead'
+  return call('HGET', base .. 'delivery:' .. string.match(id, '^[^~]*') .. '~f:fetch@' .. source, 'state') == 'dead'
 end
 
 local posted = {} -- scope -> ids, in the order in which they came
