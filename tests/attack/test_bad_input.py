@@ -281,17 +281,24 @@ def slack(at, value=None):
     return [*{**made, "X-Slack-Request-Timestamp": str(at), "X-Slack-Signature": value}.items()]
 
 
-NOW = int(time.time())
-TIMES = [("", MISSING), (" ", MISSING), ("x", INVALID), ("1e9", INVALID), (f"-{NOW}", INVALID), (f"+{NOW}", INVALID),
-         (f"{NOW}.0", INVALID), (f"{NOW} 0", INVALID), ("0x5", INVALID), ("9" * 13, INVALID), ("9" * 30, INVALID),
-         ("18446744073709551616", INVALID), (f"{NOW * 1000}", INVALID), ("0", STALE), ("1", STALE), ("9" * 12, STALE),
-         (f"{NOW - 400}", STALE), (f"{NOW + 400}", STALE), ("\u0661\u0662\u0663".encode().decode("latin-1"), INVALID)]
+def now():
+    return int(time.time())
+
+
+# Made when they are sent: a value of when the tests were collected may be stale by then.
+TIMES = [(lambda: "", MISSING), (lambda: " ", MISSING), (lambda: "x", INVALID), (lambda: "1e9", INVALID),
+         (lambda: f"-{now()}", INVALID), (lambda: f"+{now()}", INVALID), (lambda: f"{now()}.0", INVALID),
+         (lambda: f"{now()} 0", INVALID), (lambda: "0x5", INVALID), (lambda: "9" * 13, INVALID), (lambda: "9" * 30, INVALID),
+         (lambda: "18446744073709551616", INVALID), (lambda: f"{now() * 1000}", INVALID), (lambda: "0", STALE),
+         (lambda: "1", STALE), (lambda: "9" * 12, STALE), (lambda: f"{now() - 400}", STALE), (lambda: f"{now() + 400}", STALE),
+         (lambda: "\u0661\u0662\u0663".encode().decode("latin-1"), INVALID)]
 
 
 @HERE("number", range(len(TIMES)))
 def test_timestamps(farm, number):
     """Right signatures over wrong times."""
-    at, code = TIMES[number]
+    made, code = TIMES[number]
+    at = made()
     text = at.encode("latin-1")
     mac = sign.b64_mac(sign.standard_key(sign.standard_secret()), b"msg_1." + text + b"." + BODY)
     for path, headers in (("standard-webhooks", standard(**{"webhook-timestamp": at, "webhook-signature": "v1," + mac})),
@@ -302,32 +309,39 @@ def test_timestamps(farm, number):
     refused(answer, 401, code if code == STALE else INVALID)
 
 
+def dotted_id():
+    at = str(now())
+    mac = sign.b64_mac(sign.standard_key(sign.standard_secret()), f"a.{at}.{at}.".encode() + BODY)
+    return [("webhook-id", f"a.{at}"), ("webhook-timestamp", at), ("webhook-signature", "v1," + mac)]
+
+
+def nine():
+    bad = " ".join("v1," + base64.b64encode(bytes([n]) * 32).decode() for n in range(8))
+    return standard(**{"webhook-signature": bad + " " + signature()})
+
+
+def signature():
+    return standard()[2][1]
+
+
 STRANGE = {
-    "two ids": standard() + [("webhook-id", "msg_1")],
-    "two timestamps": standard() + [("webhook-timestamp", str(NOW))],
-    "two signatures": standard() + [("webhook-signature", "v1,x")],
-    "both spellings, two signatures": standard() + [("svix-signature", "v1,x")] * 2,
-    "id with a dot": None,
-    "another id": standard(**{"webhook-id": "msg_2"}),
-    "no version": standard(**{"webhook-signature": standard()[2][1][3:]}),
-    "version 2": standard(**{"webhook-signature": "v2" + standard()[2][1][2:]}),
-    "asymmetric": standard(**{"webhook-signature": "v1a" + standard()[2][1][2:]}),
-    "nine signatures, the last one right": standard(**{"webhook-signature": "v1,AAAA" * 8 + " " + standard()[2][1]}),
+    "two ids": lambda: standard() + [("webhook-id", "msg_1")],
+    "two timestamps": lambda: standard() + [("webhook-timestamp", str(now()))],
+    "two signatures": lambda: standard() + [("webhook-signature", "v1,x")],
+    "both spellings, two signatures": lambda: standard() + [("svix-signature", "v1,x")] * 2,
+    "id with a dot": dotted_id,
+    "another id": lambda: standard(**{"webhook-id": "msg_2"}),
+    "no version": lambda: standard(**{"webhook-signature": signature()[3:]}),
+    "version 2": lambda: standard(**{"webhook-signature": "v2" + signature()[2:]}),
+    "asymmetric": lambda: standard(**{"webhook-signature": "v1a" + signature()[2:]}),
+    "nine signatures, the last one right": nine,
 }
 
 
 @HERE("name", STRANGE)
 def test_strange_standard_webhooks(farm, name):
-    headers = STRANGE[name]
-    if name == "id with a dot":
-        at = str(NOW)
-        mac = sign.b64_mac(sign.standard_key(sign.standard_secret()), f"a.{at}.{at}.".encode() + BODY)
-        headers = [("webhook-id", f"a.{at}"), ("webhook-timestamp", at), ("webhook-signature", "v1," + mac)]
-    if name.startswith("nine"):
-        bad = " ".join("v1," + base64.b64encode(bytes([n]) * 32).decode() for n in range(8))
-        headers = standard(**{"webhook-signature": bad + " " + standard()[2][1]})
     with http.Client(farm.receiver.ingest) as client:
-        client.send(http.render("POST", "/in/standard-webhooks", headers, BODY))
+        client.send(http.render("POST", "/in/standard-webhooks", STRANGE[name](), BODY))
         refused(client.read(), 401, INVALID)
 
 
@@ -338,18 +352,19 @@ def test_one_of_several_signatures_is_accepted(farm):
     made["webhook-signature"] = f"v1,{wrong} v1a,{wrong} v2,{wrong} {made['webhook-signature']} v1,short"
     accepted(farm.receiver.post("/in/standard-webhooks", body, made))
     body = json.dumps({"id": unique()}).encode()
-    at = int(time.time())
+    at = now()
     mac = sign.hex_mac(SECRET, f"{at}.".encode() + body)
     accepted(farm.receiver.post("/in/stripe", body, {"Stripe-Signature": f"t={at},v0={'0' * 64},v1={'0' * 64},v1={mac}"}))
 
 
-STRIPE = ["", "t=", "v1=" + "0" * 64, f"t={NOW}", f"t={NOW},v0={{mac}}", f"t={NOW};v1={{mac}}", f"t={NOW},t={NOW},v1={{mac}}",
-          f"t={NOW},v1={{mac}}0", f"v1={{mac}},t={NOW - 5}", f"t={NOW},v1= {{mac}}x", f"T={NOW},V1={{mac}}"]
+STRIPE = ["", "t=", "v1=" + "0" * 64, "t={now}", "t={now},v0={mac}", "t={now};v1={mac}", "t={now},t={now},v1={mac}",
+          "t={now},v1={mac}0", "v1={mac},t={before}", "t={now},v1= {mac}x", "T={now},V1={mac}"]
 
 
 @HERE("number", range(len(STRIPE)))
 def test_strange_stripe(farm, number):
-    text = STRIPE[number].format(mac=sign.hex_mac(SECRET, f"{NOW}.".encode() + BODY))
+    at = now()
+    text = STRIPE[number].format(now=at, before=at - 5, mac=sign.hex_mac(SECRET, f"{at}.".encode() + BODY))
     answer = farm.receiver.post("/in/stripe", BODY, {"Stripe-Signature": text})
     refused(answer, 401, MISSING if number == 0 else INVALID)
 
@@ -361,10 +376,11 @@ def own(ident, at, body=BODY):
 
 def test_what_is_signed_cannot_be_cut_elsewhere(farm):
     """`{id}.{timestamp}.{body}`: "a.b" + "1" must not be taken for "a" + "b.1"."""
-    good = own("a", NOW)
-    for ident in (f"a.{NOW}", "a.", ".a", "."):
+    at = now()
+    good = own("a", at)
+    for ident in (f"a.{at}", "a.", ".a", "."):
         with http.Client(farm.receiver.ingest) as client:
-            client.send(http.render("POST", "/in/hmac", own(ident, NOW), BODY))
+            client.send(http.render("POST", "/in/hmac", own(ident, at), BODY))
             refused(client.read(), 401, INVALID)
     with http.Client(farm.receiver.ingest) as client:
         client.send(http.render("POST", "/in/hmac", good + [("X-Id", "a")], BODY))

@@ -115,6 +115,7 @@ class Rig:
                 **{"timeout_ms": TIMEOUT_MS, "connect_timeout_ms": CONNECT_MS, "retry": RETRY, **dest})
         self.receiver = None
         self.dispatchers = []
+        self.started_dispatchers = []  # with those that a test took out of the others
         self.senders = []
         self.to = {lane: [lane] for lane in self.lanes} | (fan or {})  # source -> destinations
         for name, several in (fan or {}).items():
@@ -155,6 +156,7 @@ class Rig:
         program.start(ready=ready)
         go_first(program)
         self.dispatchers.append(program)
+        self.started_dispatchers.append(program)
         self.note_baseline(program)
         return program
 
@@ -342,7 +344,7 @@ class Rig:
             events = self.receiver.metrics().get("hookpace_events_total", {})
             counted = sum(n for labels, n in events.items() if dict(labels)["result"] in ("ok", "duplicate"))
             assert counted == statuses[200], (events, statuses)
-        if all(d.running for d in self.dispatchers):
+        if all(d.running for d in self.dispatchers) and len(self.started_dispatchers) == len(self.dispatchers):
             counted = sum(n for d in self.dispatchers for labels, n in
                           d.metrics().get("hookpace_attempts_total", {}).items() if dict(labels)["result"] == "done")
             done = sum(d.get("state") == "done" for d in snapshot.deliveries.values())

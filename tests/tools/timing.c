@@ -23,6 +23,7 @@
 #define SECRET "a-secret-of-the-timing-test-0123456789"
 #define BODY SLICE_LIT("{\"id\":\"a\",\"tag\":\"t\"}")
 #define KEEP 0.8
+#define BLOCK 1000 /* samples that are judged together */
 #define INPUT_MAX 256
 
 struct subject { /* what is timed */
@@ -99,24 +100,45 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double welch(const double *took, const unsigned char *class, size_t n)
+struct sums {
+    double count, mean, m2;
+};
+
+static void add(struct sums *s, double x)
 {
-    double *sorted = xcalloc(n, sizeof *sorted);
+    double delta = x - s->mean;
+    s->count++;
+    s->mean += delta / s->count;
+    s->m2 += delta * (x - s->mean);
+}
+
+/* The value below which KEEP of the N of TOOK are. */
+static double cut(const double *took, size_t n)
+{
+    double sorted[BLOCK];
     memcpy(sorted, took, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, ascending);
-    double limit = sorted[(size_t)((double)n * KEEP)], count[2] = {0}, mean[2] = {0}, m2[2] = {0};
-    free(sorted);
-    for (size_t i = 0; i < n; i++) {
-        if (took[i] > limit)
-            continue;
-        int c = class[i];
-        double delta = took[i] - mean[c];
-        count[c]++;
-        mean[c] += delta / count[c];
-        m2[c] += delta * (took[i] - mean[c]);
+    return sorted[(size_t)((double)n * KEEP)];
+}
+
+/* Block by block, each against its own mean: a machine that is slower for a while is so for both classes. */
+static double welch(const double *took, const unsigned char *class, size_t n)
+{
+    struct sums by_class[2] = {0};
+    for (size_t from = 0; from + BLOCK <= n; from += BLOCK) {
+        const double *block = took + from;
+        double limit = cut(block, BLOCK);
+        struct sums all = {0};
+        for (size_t i = 0; i < BLOCK; i++)
+            if (block[i] <= limit)
+                add(&all, block[i]);
+        for (size_t i = 0; i < BLOCK; i++)
+            if (block[i] <= limit)
+                add(&by_class[class[from + i]], block[i] - all.mean);
     }
-    double spread = m2[0] / (count[0] - 1) / count[0] + m2[1] / (count[1] - 1) / count[1];
-    return spread > 0 ? (mean[0] - mean[1]) / sqrt(spread) : 0;
+    const struct sums *a = &by_class[0], *b = &by_class[1];
+    double spread = a->m2 / (a->count - 1) / a->count + b->m2 / (b->count - 1) / b->count;
+    return spread > 0 ? (a->mean - b->mean) / sqrt(spread) : 0;
 }
 
 /* --- inputs: right, but for the first byte in class 0, and but for the last in class 1 --- */
@@ -220,7 +242,7 @@ static double time_it(struct subject *s, size_t n)
 int main(int argc, char **argv)
 {
     size_t n = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 50000;
-    for (size_t i = 0; argc > 1 && n > 100 && i < sizeof subjects / sizeof *subjects; i++) {
+    for (size_t i = 0; argc > 1 && n >= BLOCK && i < sizeof subjects / sizeof *subjects; i++) {
         struct subject *s = &subjects[i];
         if (strcmp(s->what, argv[1]) != 0)
             continue;
