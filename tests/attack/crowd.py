@@ -15,7 +15,7 @@ from farm import SECRET
 from harness import paths
 
 AGAIN_AT_ONCE = 20  # opened anew every 20 ms: the tests share two cores with what they attack
-NOISE_MS = 1.0  # below this a percentile says more about the machine than about the receiver
+NOISE_MS = {"p50_ms": 0.5, "p99_ms": 2.0}  # below these they say more about the machine than about the receiver
 
 
 def raise_files(count=12000):
@@ -139,4 +139,4 @@ class Healthy:
 
     def result(self):
         out, _ = self.process.communicate(timeout=60)
-        return json.loads(out)
+        return json.loads(out.replace("-nan", "0").replace("nan", "0"))  # nobody was answered

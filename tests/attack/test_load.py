@@ -20,7 +20,7 @@ LIMITS = {"listen": "127.0.0.1:0", "max_body_bytes": 2 * MIB, "max_inflight_byte
           "header_timeout_ms": 6000, "body_timeout_ms": 6000}
 READ_AHEAD = 64 * 1024  # what the HTTP server reads of a connection before a handler takes it
 LINES = 7  # of one kind in a second: three, and two of the receiver's seconds may touch one of the log's
-SLOWER = 40  # times that the slowest hundredth may take longer; without its defences the receiver is hundreds of times slower
+SLOWER = 30  # times longer that answers may take; without its defences the receiver takes hundreds of times longer
 
 
 def make_receiver(stack, wrapper=(), **limits):
@@ -64,8 +64,8 @@ ATTACKS = {
     "slow chunks": (500, lambda n: HEAD + b"x-serphouse-signature: " + b"0" * 64 + b"\r\nTransfer-Encoding: chunked\r\n\r\n",
                     lambda n: b"1\r\n \r\n", {}, 48),
     "slow gzip": (800, lambda n: post("/in/serphouse", gzip.compress(b"[1]")[:-9], WRONG, 2000), lambda n: b"", {}, 120),
-    "idle": (3000, lambda n: GET, None, {}, 4),
-    "never a byte": (3000, lambda n: b"", None, {}, 4),
+    "idle": (3600, lambda n: GET, None, {}, 4),
+    "never a byte": (3600, lambda n: b"", None, {}, 4),
     "gzip bombs": (24, bombs(bomb(b"{},", 100)), None, {}, None),
     "gzip bombs of all kinds": (24, bombs(bomb(b"x", 100), bomb(b'"",', 100), bomb(b"[[]],", 100), bomb(b"1", 50),
                                           bomb(b'"\\ud83d\\ude00",', 60)), None, {}, None),
@@ -95,8 +95,12 @@ def settle(receiver):
     wait_for(is_idle, 5, "the crowd's first bytes to be read")
 
 
+def is_slower(quiet, healthy):
+    return any(healthy[key] > SLOWER * max(least, quiet[key]) for key, least in NOISE_MS.items())
+
+
 def judge_latency(receiver, name, crowd_of):
-    """The slowest hundredth with the crowd there against that without it. A busy machine gets two more tries."""
+    """The slowest half and hundredth with the crowd there, against those without it. A busy machine gets two more tries."""
     for n in range(3):
         quiet = Healthy(receiver.ingest, 0.5, prefix=f"q{n}-").result()
         with crowd_of() as crowd:
@@ -104,12 +108,12 @@ def judge_latency(receiver, name, crowd_of):
                 settle(receiver)
             healthy = Healthy(receiver.ingest, 1.2, prefix=f"h{n}-").result()
         assert quiet["ok"] == quiet["sent"] and healthy["ok"] == healthy["sent"], (quiet, healthy)
-        if healthy["p99_ms"] <= SLOWER * max(NOISE_MS, quiet["p99_ms"]):
+        if not is_slower(quiet, healthy):
             break
-    return crowd, healthy["p99_ms"], max(NOISE_MS, quiet["p99_ms"])
+    return crowd, quiet, healthy
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", ATTACKS, ids=lambda name: name.replace(" ", "-"))
 def test_crowds(stack, name):
     count, first, more, options, each_kb = ATTACKS[name]
     receiver = make_receiver(stack)
@@ -117,12 +121,13 @@ def test_crowds(stack, name):
     # buffers double as they grow, and what they grew out of is not always used again at once
     allowed = 2 * LIMITS["max_inflight_bytes"] + count * READ_AHEAD if each_kb is None else count * each_kb * 1024
     lines, before, peak = len(receiver.lines), receiver.rss_kb(), Peak(receiver)
-    crowd, p99, quiet = judge_latency(receiver, name, lambda: Crowd(receiver.ingest, count, first, more, **options))
+    crowd, quiet, healthy = judge_latency(receiver, name, lambda: Crowd(receiver.ingest, count, first, more, **options))
     grown = (peak.stop() - before) * 1024
-    print(f"{name}: p99 {p99:.2f} ms (quiet {quiet:.2f}), {grown / MIB:.1f} MiB, heard {crowd.heard}, "
+    print(f"{name}: p50 {healthy['p50_ms']:.2f} ms (quiet {quiet['p50_ms']:.2f}), p99 {healthy['p99_ms']:.2f} ms "
+          f"(quiet {quiet['p99_ms']:.2f}), {grown / MIB:.1f} MiB, heard {crowd.heard}, "
           f"log {chatter(receiver, lines)}")
     if not is_sanitized(receiver):
-        assert p99 <= SLOWER * quiet
+        assert not is_slower(quiet, healthy), (quiet, healthy)
         assert grown <= allowed + 4 * MIB
     assert all(n <= LINES for n in chatter(receiver, lines).values()), chatter(receiver, lines)
     assert set(crowd.heard) <= {200, 400, 401, 404, 408, 413, 431, 503}, crowd.heard

@@ -30,8 +30,9 @@ def program(part: str, build: Path = None) -> Path:
 
 
 def tool(name: str) -> Path:
-    """A C tool of tests/tools, from the build tree."""
-    path = build_dir() / "tests" / name
-    if not os.access(path, os.X_OK):
-        raise FileNotFoundError(f"{path} is not there: configure with -DHOOKPACE_TESTS=ON and build")
-    return path
+    """A C tool of tests/tools, from the build tree, or (tools are no part of what is tested) from <repository>/build."""
+    for build in (build_dir(), REPOSITORY / "build"):
+        path = build / "tests" / name
+        if os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(f"{path} is not there: configure with -DHOOKPACE_TESTS=ON and build")

@@ -242,3 +242,55 @@ mutation(reconcile_unlocked "every dispatcher reconciles"
   EDIT dispatcher/reconcile.c
   [[redis_command(w->pull->redis, argv, 6, on_lock, w)]]
   [[redis_command(w->pull->redis, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, on_lock, w)]])
+
+# --- what means harm ---
+
+mutation(bomb_in_one_go "a bomb is inflated in one turn of the loop"
+  TESTS tests/attack/test_load.py::test_crowds[gzip-bombs]
+  EDIT receiver/intake.c
+  [[&rest, INTAKE_SLICE, take_plain]]
+  [[&rest, SIZE_MAX, take_plain]])
+
+mutation(packed_anew "a signed body that is packed anew is another event"
+  TESTS tests/attack/test_bad_input.py::test_a_body_packed_anew_is_accepted_as_the_same
+  EDIT receiver/intake.c
+  [[    sha256_add(in->digest, bytes);
+    verify_body(in->verify, bytes);]]
+  [[    verify_body(in->verify, bytes);]]
+  EDIT receiver/intake.c
+  [[    if (in->source->signed_over_wire)
+        take_signed(in, piece);]]
+  [[    sha256_add(in->digest, piece);
+    if (in->source->signed_over_wire)
+        take_signed(in, piece);]])
+
+mutation(own_machine_reached "URLs of the API reach public addresses of the dispatcher's own machine"
+  TESTS tests/attack/test_api.py::test_names_of_tasks_that_turn
+  EDIT dispatcher/egress.c
+  [[!addr_is_special(a) && !is_own(e, a)]]
+  [[!addr_is_special(a) && (true || !is_own(e, a))]])
+
+mutation(foreign_pages "pages of other sites use the login that a browser remembers"
+  TESTS tests/attack/test_api.py::test_a_browser_is_not_made_to_use_its_login
+  EDIT receiver/api.c
+  [[if (is_foreign(r->http)) {]]
+  [[if (is_foreign(r->http) && !r) {]])
+
+mutation(hogs_stay "one address keeps all others out"
+  TESTS tests/attack/test_load.py::test_crowds[never-a-byte]
+  EDIT common/net/http_server.c
+  [[struct conn *c = hog < PEERS_SLOTS ? find_idler(s, hog) : NULL;]]
+  [[struct conn *c = hog < 0 * PEERS_SLOTS ? find_idler(s, hog) : NULL;]])
+
+mutation(dumped "a crash leaves the memory behind"
+  TESTS tests/attack/test_secrets.py::test_a_crash_leaves_no_memory_behind
+  EDIT common/config/program.c
+  [[    process_hide_memory(); /* before a secret is read */]]
+  [[]])
+
+mutation(query_logged "refusals are logged with the query"
+  TESTS tests/attack/test_secrets.py::test_no_refusal_is_logged_with_what_was_sent
+  EDIT receiver/ingest_request.c
+  [[LS("code", answer_row(a)->code), LS("peer", peer));]]
+  [[LS("code", answer_row(a)->code), LS("peer", peer),
+               LSL("query", http_query(r->http)));]])
