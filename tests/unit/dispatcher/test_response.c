@@ -129,6 +129,70 @@ static void garbage_has_no_status(void **state)
     }
 }
 
+static void assert_type(const struct response *r, const char *wanted)
+{
+    assert_true(slice_eq(response_content_type(r), slice_str(wanted)));
+}
+
+static void keeps_what_says_what_the_body_is(void **state)
+{
+    (void)state;
+    struct response r;
+    response_reset(&r);
+    feed(&r, "HTTP/1.1 103 Early Hints\r\n");
+    feed(&r, "Content-Type: text/early\r\n");
+    feed(&r, "\r\n");
+    feed(&r, "HTTP/1.1 200 OK\r\n");
+    feed(&r, "content-TYPE:  application/json; charset=utf-8 \r\n");
+    feed(&r, "Content-Encoding: gzip\r\n");
+    feed(&r, "\r\n");
+    feed(&r, "Content-Type: text/trailer\r\n");
+    assert_type(&r, "application/json; charset=utf-8");
+    assert_true(slice_eq(response_content_encoding(&r), SLICE_LIT("gzip")));
+    response_reset(&r);
+    assert_type(&r, "");
+}
+
+static void does_not_keep_a_doubtful_content_type(void **state)
+{
+    (void)state;
+    struct response r;
+    char line[400] = "Content-Type: ";
+    size_t len = strlen(line);
+    memset(line + len, 'x', CONTENT_FIELD_MAX);
+    response_reset(&r);
+    feed(&r, line);
+    assert_int_equal(response_content_type(&r).len, CONTENT_FIELD_MAX);
+    response_reset(&r);
+    line[len + CONTENT_FIELD_MAX] = 'x';
+    feed(&r, line);
+    assert_type(&r, "");
+    response_reset(&r);
+    feed(&r, "Content-Type: a\x01z\r\n");
+    assert_type(&r, "");
+    response_reset(&r);
+    feed(&r, "Content-Type: a/b\r\n");
+    feed(&r, "Content-Type: a/b\r\n");
+    assert_type(&r, "");
+}
+
+static void copies_what_another_response_said(void **state)
+{
+    (void)state;
+    struct response r;
+    char body[RESPONSE_KEPT_MAX];
+    memset(body, 'b', sizeof body);
+    response_keep(&r, slice_make(body, sizeof body), SLICE_LIT("7"), SLICE_LIT("a/b"));
+    memset(body, 'c', sizeof body);
+    assert_int_equal(response_kept(&r).len, sizeof body);
+    assert_int_equal(response_kept(&r).ptr[0], 'b');
+    assert_true(slice_eq(response_retry_after(&r), SLICE_LIT("7")));
+    assert_type(&r, "a/b");
+    response_keep(&r, slice_make(NULL, 0), slice_make(NULL, 0), slice_make(NULL, 0));
+    assert_int_equal(response_kept(&r).len + response_retry_after(&r).len, 0);
+    assert_type(&r, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +204,9 @@ int main(void)
         cmocka_unit_test(an_overlong_retry_after_is_not_kept),
         cmocka_unit_test(keeps_the_beginning_of_the_body),
         cmocka_unit_test(garbage_has_no_status),
+        cmocka_unit_test(keeps_what_says_what_the_body_is),
+        cmocka_unit_test(does_not_keep_a_doubtful_content_type),
+        cmocka_unit_test(copies_what_another_response_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
