@@ -9,9 +9,8 @@
 #include "dispatcher/outcome.h"
 #include "dispatcher/pace_guard.h"
 #include "dispatcher/report.h"
-#include "dispatcher/targets.h"
+#include "dispatcher/target_sets.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* Claims bring their bodies along: with so many bytes in flight no more are taken. */
@@ -20,13 +19,10 @@
 
 struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
-    struct metrics *metrics;
     struct queue_take *queue;
     struct pull *pull;
-    struct target_set *targets;
-    struct target_set *retired; /* replaced by a reload, attempts still under way */
+    struct target_sets targets;
     struct loop_timer *waiting; /* looks at what waits for its turn */
-    struct loop_timer *sweeper; /* frees retired sets outside of their callbacks */
     struct pace_guard pace;
     struct metric_series *overshoot;
     struct flights flights;
@@ -45,7 +41,7 @@ static const struct http_hooks hooks = {may_connect, may_send, on_done};
 
 static void ask_for_more(struct deliver *e)
 {
-    size_t most = e->targets->conf->dispatcher.concurrency;
+    size_t most = e->targets.now->conf->dispatcher.concurrency;
     bool full = e->draining || e->flights.count >= most || e->flights.bytes >= BYTES_IN_FLIGHT_MAX;
     queue_take_set_capacity(e->queue, full ? 0 : most - e->flights.count);
 }
@@ -55,13 +51,6 @@ static void call_idle(void *ctx)
     struct deliver *e = ctx;
     if (e->flights.count == 0)
         e->on_idle(e->on_idle_ctx);
-}
-
-static void target_release(struct target *t, struct deliver *e)
-{
-    struct target_set *s = t->set;
-    if (--s->in_use == 0 && s != e->targets)
-        loop_timer_arm(e->sweeper, 0);
 }
 
 /* ---- turns: what was claimed ahead waits until an attempt of its destination ends ---- */
@@ -77,7 +66,7 @@ static void start_next(void *ctx)
     t->start_due = false;
     while (t->turns.first && t->running < t->concurrency)
         start(turns_take(&t->turns, NULL));
-    target_release(t, e);
+    target_sets_release(&e->targets, t);
 }
 
 static void start_next_soon(struct target *t, struct deliver *e)
@@ -86,7 +75,7 @@ static void start_next_soon(struct target *t, struct deliver *e)
         return;
     t->start_due = true;
     t->engine = e;
-    t->set->in_use++;
+    target_hold(t);
     loop_defer(e->loop, start_next, t);
 }
 
@@ -150,7 +139,7 @@ static void settle_as(struct flight *f, enum attempt_end end, int status,
     if (t && f->is_running)
         end_turn(e, t, f->delivery, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
     if (t)
-        target_release(t, e);
+        target_sets_release(&e->targets, t);
     queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);
     fetch_free(fetch); /* R may be its */
     flight_end(&e->flights, f);
@@ -261,12 +250,11 @@ void deliver_claimed(void *ctx, struct delivery *d)
         settle(f, END_UNREADABLE, NULL);
         return;
     }
-    f->target = target_set_find(e->targets, d->destination);
+    f->target = target_sets_hold(&e->targets, d->destination);
     if (!f->target) {
         settle(f, END_UNCONFIGURED, NULL);
         return;
     }
-    f->target->set->in_use++;
     mono_us now = clock_mono_us();
     int64_t wait_us = pace_guard_wait_us(&e->pace, slice_str(d->lane), d->delay_ms, now);
     if (d->send_from - now > wait_us)
@@ -338,31 +326,12 @@ static void on_done(void *ctx, const struct http_result *r)
 
 /* ---- reload, drain, end ---- */
 
-static void sweep(void *ctx)
-{
-    struct deliver *e = ctx;
-    for (struct target_set **at = &e->retired; *at;) {
-        struct target_set *s = *at;
-        if (s->in_use) {
-            at = &s->next;
-            continue;
-        }
-        *at = s->next;
-        target_set_free(s);
-    }
-}
-
 enum err deliver_set_config(struct deliver *e, struct config *conf)
 {
-    struct target_set *s = target_set_new(e->loop, conf, e->metrics, &hooks);
-    if (!s)
-        return ERR_UNAVAIL;
-    e->targets->next = e->retired;
-    e->retired = e->targets;
-    e->targets = s;
-    loop_timer_arm(e->sweeper, 0);
-    ask_for_more(e);
-    return OK;
+    enum err err = target_sets_replace(&e->targets, conf);
+    if (err == OK)
+        ask_for_more(e);
+    return err;
 }
 
 static void hand_back(struct flight *f)
@@ -405,14 +374,13 @@ size_t deliver_in_flight(const struct deliver *e)
 enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metrics,
                      struct deliver **out)
 {
-    struct target_set *s = target_set_new(l, conf, metrics, &hooks);
-    if (!s)
-        return ERR_UNAVAIL;
     struct deliver *e = NEW(struct deliver);
+    enum err err = target_sets_init(&e->targets, l, conf, metrics, &hooks);
+    if (err != OK) {
+        free(e);
+        return err;
+    }
     e->loop = l;
-    e->metrics = metrics;
-    e->targets = s;
-    e->sweeper = loop_timer_new(l, sweep, e);
     e->waiting = loop_timer_new(l, send_back, e);
     e->overshoot =
         metrics_series(metrics, METRIC_GAP_OVERSHOOT, slice_make(NULL, 0), slice_make(NULL, 0));
@@ -438,10 +406,7 @@ void deliver_free(struct deliver *e)
         return;
     deliver_release_all(e);
     flights_clear(&e->flights);
-    target_set_free(e->targets);
-    sweep(e);
-    assert(!e->retired);
-    loop_timer_free(e->sweeper);
+    target_sets_clear(&e->targets);
     loop_timer_free(e->waiting);
     pace_guard_clear(&e->pace);
     free(e);

@@ -1,8 +1,7 @@
 /* targets - the destinations of one configuration, ready to be sent to.   [wiring]
  *
  * A set belongs to one configuration: its HTTP client (connection pool, egress rules) and, made
- * when first needed, what each destination's attempts have in common. A reload makes a new set; the
- * old one lives until the last attempt under it is over.
+ * when first needed, what each destination's attempts have in common.
  */
 #ifndef DISPATCHER_TARGETS_H
 #define DISPATCHER_TARGETS_H
@@ -41,8 +40,8 @@ struct target { /* Owned by its set. */
     struct metric_series *latency;           /* accepted to delivered */
 };
 
-struct target_set {          /* Owned by the engine; target_set_free. */
-    struct target_set *next; /* the engine's list of retired sets */
+struct target_set {          /* Owned by target_sets; target_set_free. */
+    struct target_set *next; /* the list of retired ones */
     struct config *conf;     /* referenced */
     struct http_client *client;
     struct egress egress;
