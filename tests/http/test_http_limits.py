@@ -350,32 +350,6 @@ def test_clients_that_do_not_take_their_answer(start):
     assert probe.alive()
 
 
-def test_large_bodies_leave_some_of_the_budget_to_small_ones(start):
-    """Of 64 MiB an eighth: bodies that never end, a little below that, and then one too many."""
-    probe = start(budget=64 << 20, body_ms=20000)
-    size = 1_012_000
-    held = [probe.client() for _ in range(58)]
-    for c in held:
-        c.send(post(b"x" * (size + 1), "/charge")[:-1])
-
-    def is_idle():
-        before = probe.cpu()
-        time.sleep(0.3)
-        return probe.cpu() - before < 0.02
-    until(is_idle, what="all to be read")
-    with probe.client() as c:
-        assert c.ask(post(b"x" * size, "/charge")).status == 503
-    with probe.client() as c:
-        assert c.ask(post(b"x" * 100_000, "/charge")).status == 200
-        assert c.ask(post(b"x" * 1000, "/charge")).status == 200
-    with probe.client() as c:
-        assert c.ask(post(b"x" * 300_000, "/charge")).status == 503
-    for c in held:
-        c.send(b"x")
-        assert c.answer().status == 200
-        c.sock.close()
-
-
 def test_reading_stops_while_answers_are_not_taken(start):
     probe = start()
     before = probe.rss()
