@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 from harness import config, http
-from harness.certs import Authority
+from harness.certs import Authority, trusting
 from harness.downstream import Downstream
 from harness.memory import noise
 from harness.wait import wait_for
@@ -121,37 +121,22 @@ def connect(address, context):
         return tls.version()
 
 
-def client(low=None, high=None, ciphers=None):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if low:
-            context.minimum_version = low
-        if high:
-            context.maximum_version = high
-    if ciphers:
-        context.set_ciphers(ciphers)
-    return context
-
-
 def test_the_receiver_speaks_no_old_tls(stack, tmp_path):
     cert, key = Authority(tmp_path / "ca").good()
     conf = config.base(stack.redis.url, receiver={"tls": {"cert": str(cert), "key": str(key)}})
     conf["sources"]["in"] = config.source([])
     receiver = stack.receiver(conf)
     versions = ssl.TLSVersion
-    assert connect(receiver.ingest, client()) == "TLSv1.3"
-    assert connect(receiver.ingest, client(high=versions.TLSv1_2)) == "TLSv1.2"
+    assert connect(receiver.ingest, trusting()) == "TLSv1.3"
+    assert connect(receiver.ingest, trusting(high=versions.TLSv1_2)) == "TLSv1.2"
     for version in (versions.TLSv1, versions.TLSv1_1):
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            connect(receiver.ingest, client(version, version, "ALL:@SECLEVEL=0"))
+            connect(receiver.ingest, trusting(version, version, "ALL:@SECLEVEL=0"))
     for ciphers in ("aNULL:@SECLEVEL=0", "eNULL:@SECLEVEL=0", "AES128-SHA:@SECLEVEL=0", "ADH-AES256-SHA:@SECLEVEL=0"):
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            connect(receiver.ingest, client(high=versions.TLSv1_2, ciphers=ciphers))
+            connect(receiver.ingest, trusting(high=versions.TLSv1_2, ciphers=ciphers))
     assert not http.raw(receiver.ingest, b"GET /in/in?id=a HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP")
-    trust = client()
+    trust = trusting()
     with http.Client(receiver.ingest, tls=trust) as good:
         assert good.post("/in/in", {"id": "a"}).status == 200
 
@@ -163,7 +148,7 @@ def test_bodies_that_inflate_to_much_come_through_tls(stack, tmp_path):
     conf["sources"]["in"] = config.source([])
     receiver = stack.receiver(conf)
     block = noise(300_000)
-    clients = [http.Client(receiver.ingest, tls=client()) for _ in range(4)]
+    clients = [http.Client(receiver.ingest, tls=trusting()) for _ in range(4)]
     for n, good in enumerate(clients):
         plain = b'{"id":"big%d","items":["' % n + b'","'.join(block[k:] + block[:k] for k in range(0, 12_000, 1000)) + b'"]}'
         wire = gzip.compress(plain, 1)

@@ -1,6 +1,8 @@
-"""Certificates for TLS tests, made by the openssl command in a directory."""
+"""Certificates for TLS tests, made by the openssl command in a directory; and a client that takes any of them."""
 
+import ssl
 import subprocess
+import warnings
 from pathlib import Path
 
 
@@ -62,3 +64,19 @@ class Authority:
         _run("openssl", "ca", "-batch", "-notext", "-config", conf, "-cert", self.ca, "-keyfile", self.ca_key,
              "-in", request, "-out", cert, *dates)
         return cert, key
+
+
+def trusting(low=None, high=None, ciphers=None) -> ssl.SSLContext:
+    """A client's context that believes any server. LOW, HIGH: versions (ssl.TLSVersion), also those that Python warns of."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if low:
+            context.minimum_version = low
+        if high:
+            context.maximum_version = high
+    if ciphers:
+        context.set_ciphers(ciphers)
+    return context

@@ -1,5 +1,6 @@
 """Waiting for a condition with a deadline; tests never sleep a fixed time instead."""
 
+import subprocess
 import time
 
 
@@ -26,3 +27,13 @@ def stays(condition, seconds, message="the condition to stay true", every=0.02):
     while time.monotonic() < deadline:
         assert condition(), f"{message} ended early"
         time.sleep(every)
+
+
+def wait_exit(process, timeout=10.0) -> int:
+    """The exit code of PROCESS (subprocess.Popen). If it does not end in time it is killed, and this fails."""
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise

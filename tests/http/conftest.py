@@ -1,4 +1,3 @@
-import signal
 import sys
 from pathlib import Path
 

@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+from harness.wait import wait_exit
+
 REPO = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HOOKPACE_BUILD", REPO / "build"))
 PROBE = BUILD / "tests" / "http_probe"
@@ -160,12 +162,7 @@ class Probe:
         """Drains; the exit code."""
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
+        code = wait_exit(self.process)
         self.reader.join(5)
         return code
 

@@ -6,10 +6,11 @@ import socket
 import ssl
 import subprocess
 import time
-import warnings
 
 import pytest
 from probe import GET, Client, checksum, post, until
+
+from harness.certs import trusting
 
 
 def make_certificate(directory, name):
@@ -31,17 +32,7 @@ def probe(start, files):
 
 
 def wrapper(low=None, high=None, alpn=None, session=None):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if low:
-            context.minimum_version = low
-        if high:
-            context.maximum_version = high
-    if low and low < ssl.TLSVersion.TLSv1_2:
-        context.set_ciphers("ALL:@SECLEVEL=0")
+    context = trusting(low, high, "ALL:@SECLEVEL=0" if low and low < ssl.TLSVersion.TLSv1_2 else None)
     if alpn:
         context.set_alpn_protocols(alpn)
     return lambda sock: context.wrap_socket(sock, server_hostname="localhost", session=session)
