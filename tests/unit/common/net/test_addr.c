@@ -22,7 +22,7 @@ static struct addr parsed(const char *text)
 static void every_special_range_is_special(void **state)
 {
     (void)state;
-    /* The first and the last address of each block of reliability.md section 4, by what it is. */
+    /* The first and the last address of each block that is not for the public (RFC 6890 and what came after), by what it is. */
     static const char *const special[] = {
         "0.0.0.0",
         "0.255.255.255", /* this network */
