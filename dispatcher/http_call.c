@@ -16,7 +16,7 @@
 
 bool http_call_must_wait(const struct http_profile *p)
 {
-    return p->resolving >= (p->options.many_hosts ? RESOLVING_HOSTS : 1) ||
+    return p->resolving >= (p->pool->options.many_hosts ? RESOLVING_HOSTS : 1) ||
            p->client->resolving >= RESOLVING_MAX;
 }
 
@@ -106,7 +106,7 @@ static int on_prerequest(void *ctx, char *peer_ip, char *own_ip, int peer_port, 
 
 bool http_call_wants_body(const struct http_call *call)
 {
-    return call->profile->options.body_max > 0 && call->response.status / 100 == 2;
+    return call->pool->options.body_max > 0 && call->response.status / 100 == 2;
 }
 
 /* Taking fewer bytes than offered ends the transfer. */
@@ -132,10 +132,10 @@ static size_t on_body(char *ptr, size_t size, size_t n, void *ctx)
 /* In functions with `e` and `rc`: stops at the first that fails. */
 #define SET(option, value) rc = rc ? rc : curl_easy_setopt(e, option, value)
 
-/* What stays the same for all calls of a profile. */
+/* What stays the same for all calls of a pool. */
 static bool set_fixed(struct http_call *call)
 {
-    const struct http_profile *p = call->profile;
+    const struct http_pool *p = call->pool;
     CURL *e = call->easy;
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_PRIVATE, call);
@@ -195,10 +195,10 @@ void http_call_free(struct http_call *call)
     free(call);
 }
 
-struct http_call *http_call_new(struct http_profile *p)
+struct http_call *http_call_new(struct http_pool *p)
 {
     struct http_call *call = NEW(struct http_call);
-    call->profile = p;
+    call->pool = p;
     buf_init(&call->body, p->options.body_max);
     call->easy = curl_easy_init();
     if (call->easy && set_fixed(call))
@@ -258,7 +258,7 @@ bool http_call_prepare(struct http_call *call, const struct http_request_parts *
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_URL, parts->url);
     SET(CURLOPT_HTTPHEADER, make_lines(call, parts->headers, parts->headers_len));
-    if (call->profile->options.is_post) {
+    if (call->pool->options.is_post) {
         SET(CURLOPT_POSTFIELDS, parts->body.len ? parts->body.ptr : "");
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)parts->body.len);
     }

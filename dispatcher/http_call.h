@@ -10,10 +10,11 @@
 
 #include <curl/curl.h>
 
-struct http_call { /* Owned by its profile: in `idle`, or under way and linked in no list, or in
+struct http_call { /* Owned by its pool: in `idle`, or under way and linked in no list, or in
                       `waiting`. */
-    struct http_profile *profile;
-    struct http_call *next; /* in idle or waiting */
+    struct http_pool *pool;
+    struct http_profile *profile; /* that it is, or was last, sent for */
+    struct http_call *next;       /* in idle or waiting */
     CURL *easy;
     struct curl_slist *lines; /* nodes over the caller's header text */
     size_t lines_cap;
@@ -29,15 +30,23 @@ struct http_call { /* Owned by its profile: in `idle`, or under way and linked i
     struct buf body; /* where the whole of it is wanted */
 };
 
-struct http_profile { /* Owned by its client. */
+/* The calls of all profiles that have the same options: a thousand destinations that are sent to in turns
+ * need no more of them than run at a time. */
+struct http_pool { /* Owned by its client. */
     struct http_client *client;
-    struct http_profile *next;
+    struct http_pool *next;
     struct http_profile_options options;
     char *ca_file;
     struct http_call *idle;
     size_t idle_count;
+    bool used; /* since the last trim */
+};
+
+struct http_profile { /* Owned by its client. */
+    struct http_client *client;
+    struct http_profile *next;
+    struct http_pool *pool;
     unsigned resolving; /* calls that look their host up now */
-    bool used;          /* since the last trim */
 };
 
 struct http_client { /* Owned by its maker; http_client_free. */
@@ -49,6 +58,7 @@ struct http_client { /* Owned by its maker; http_client_free. */
     struct loop_timer *trimmer;
     struct http_sockets *sockets;
     struct http_profile *profiles;
+    struct http_pool *pools;
     struct http_call *waiting; /* for a name */
     struct http_call **waiting_tail;
     size_t running; /* calls under way, waiting ones included */
@@ -57,7 +67,7 @@ struct http_client { /* Owned by its maker; http_client_free. */
 };
 
 /* A call of P with the options that never change; NULL without memory. */
-struct http_call *http_call_new(struct http_profile *p);
+struct http_call *http_call_new(struct http_pool *p);
 void http_call_free(struct http_call *call);
 /* Forgets the last request, before the same or another is started. */
 void http_call_reset(struct http_call *call);

@@ -6,9 +6,10 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define IDLE_CALLS_MAX 128 /* of a profile, kept for reuse */
-#define TRIM_US 15000000   /* a profile unused for so long gives its idle calls back */
+#define IDLE_CALLS_MAX 256 /* of a pool, kept for reuse */
+#define TRIM_US 15000000   /* a pool unused for so long gives its idle calls back */
 
 static void after_action(struct http_client *c);
 
@@ -57,17 +58,23 @@ static void on_timer(void *ctx)
 
 static struct http_call *call_take(struct http_profile *p)
 {
-    struct http_call *call = p->idle;
-    if (!call)
-        return http_call_new(p);
-    p->idle = call->next;
-    p->idle_count--;
+    struct http_pool *pool = p->pool;
+    pool->used = true;
+    struct http_call *call = pool->idle;
+    if (!call) {
+        call = http_call_new(pool);
+    } else {
+        pool->idle = call->next;
+        pool->idle_count--;
+    }
+    if (call)
+        call->profile = p;
     return call;
 }
 
 static void call_give_back(struct http_call *call)
 {
-    struct http_profile *p = call->profile;
+    struct http_pool *p = call->pool;
     p->client->running--;
     if (p->idle_count >= IDLE_CALLS_MAX) {
         http_call_free(call);
@@ -86,7 +93,6 @@ struct http_call *http_send(struct http_profile *p, const struct http_request_pa
     struct http_call *call = call_take(p);
     if (!call)
         return NULL;
-    p->used = true;
     p->client->running++;
     http_call_reset(call);
     call->ctx = ctx;
@@ -184,7 +190,7 @@ static void finish(struct http_call *call, CURLcode rc)
     bool lookup_failed = call->is_resolving;
     http_call_resolved(call);
     report(call, end, rc == CURLE_OK);
-    if (lookup_failed && !p->options.many_hosts)
+    if (lookup_failed && !p->pool->options.many_hosts)
         fail_waiting(p, end);
 }
 
@@ -227,7 +233,7 @@ void http_cancel(struct http_call *call)
 
 /* ---- client and profiles ---- */
 
-static void free_idle(struct http_profile *p)
+static void free_idle(struct http_pool *p)
 {
     while (p->idle) {
         struct http_call *call = p->idle;
@@ -241,7 +247,7 @@ static void trim(void *ctx)
 {
     struct http_client *c = ctx;
     bool left = false, freed = false;
-    for (struct http_profile *p = c->profiles; p; p = p->next) {
+    for (struct http_pool *p = c->pools; p; p = p->next) {
         freed = freed || (!p->used && p->idle);
         if (!p->used)
             free_idle(p);
@@ -288,6 +294,10 @@ void http_client_free(struct http_client *c)
     assert(c->running == 0);
     for (struct http_profile *p = c->profiles, *next; p; p = next) {
         next = p->next;
+        free(p);
+    }
+    for (struct http_pool *p = c->pools, *next; p; p = next) {
+        next = p->next;
         free_idle(p);
         free(p->ca_file);
         free(p);
@@ -302,14 +312,41 @@ void http_client_free(struct http_client *c)
     curl_global_cleanup();
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool serves(const struct http_pool *p, const struct http_profile_options *o)
+{
+    return p->options.is_post == o->is_post && p->options.many_hosts == o->many_hosts &&
+           p->options.timeout_ms == o->timeout_ms &&
+           p->options.connect_timeout_ms == o->connect_timeout_ms &&
+           p->options.verify_tls == o->verify_tls && p->options.body_max == o->body_max &&
+           is_same(p->ca_file, o->ca_file);
+}
+
+static struct http_pool *pool_for(struct http_client *c, const struct http_profile_options *options)
+{
+    for (struct http_pool *p = c->pools; p; p = p->next)
+        if (serves(p, options))
+            return p;
+    struct http_pool *p = NEW(struct http_pool);
+    p->client = c;
+    p->options = *options;
+    p->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
+    p->options.ca_file = p->ca_file;
+    p->next = c->pools;
+    c->pools = p;
+    return p;
+}
+
 struct http_profile *http_profile_new(struct http_client *c,
                                       const struct http_profile_options *options)
 {
     struct http_profile *p = NEW(struct http_profile);
     p->client = c;
-    p->options = *options;
-    p->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
-    p->options.ca_file = p->ca_file;
+    p->pool = pool_for(c, options);
     p->next = c->profiles;
     c->profiles = p;
     return p;
