@@ -21,8 +21,9 @@ mutation(pop_without_inflight "claim pops without a record in inflight"
   TESTS tests/queue/test_claim.py::test_what_kills_its_dispatcher_each_time_ends_dead
         tests/faults/test_promises.py::test_dispatcher_killed_with_work_in_hand
   EDIT common/queue/lua/claim.lua
-  [[if #leases > 0 then call('ZADD', base .. 'inflight', unpack(leases)) end]]
-  [[]])
+  [[write_claims()
+  write_leases()]]
+  [[write_claims()]])
 
 mutation(lease_never_ends "expired leases are not put back"
   TESTS tests/queue/test_claim.py::test_an_expired_lease_puts_it_back
