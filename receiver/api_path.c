@@ -25,9 +25,13 @@ static bool read_segment(struct slice raw, struct api_path *p)
     size_t from = p->text.len;
     if (text_unpercent(&p->text, raw, false) != OK || p->text.failed)
         return false;
-    struct slice s = slice_make(p->text.ptr + from, p->text.len - from);
-    p->segments[p->count++] = s;
-    return s.len <= ID_MAX + 4 && !text_has_control(s);
+    p->segments[p->count++] = slice_make(p->text.ptr + from, p->text.len - from);
+    return true;
+}
+
+static bool is_word(struct slice s)
+{
+    return s.len <= ID_MAX && !text_has_control(s);
 }
 
 bool api_path_read(struct slice raw, struct api_path *p)
@@ -38,6 +42,9 @@ bool api_path_read(struct slice raw, struct api_path *p)
         return false;
     for (struct slice rest = skip_slashes(raw); rest.len; rest = skip_slashes(rest))
         if (!read_segment(slice_cut(&rest, '/'), p))
+            return false;
+    for (size_t i = 0; i + 1 < p->count; i++) /* the last may be the id that a client made up */
+        if (!is_word(p->segments[i]))
             return false;
     return true;
 }
@@ -53,44 +60,34 @@ struct route {
     const char *api; /* NULL: any */
     bool has_middle; /* any path between */
     const char *function;
-    unsigned after; /* most segments behind the function */
+    bool has_id; /* behind the function: any path between, then an id */
     enum api_call call;
 };
 
 static const struct route routes[] = {
-    {"POST", "appendix", false, "webhook_resend", 0, API_WEBHOOK_RESEND},
-    {"GET", "appendix", false, "webhook_delay", 0, API_WEBHOOK_DELAY},
-    {"POST", "appendix", false, "webhook_delay", 0, API_WEBHOOK_DELAY_SET},
-    {"GET", "appendix", false, "errors", 0, API_APPENDIX_ERRORS},
-    {"GET", "appendix", false, "status", 0, API_APPENDIX_STATUS},
-    {"GET", "appendix", false, "user_data", 0, API_USER_DATA},
-    {"GET", "tasks", false, "count", 0, API_TASKS_COUNT},
-    {"POST", NULL, true, "task_post", 0, API_TASK_POST},
-    {"GET", NULL, true, "tasks_ready", 0, API_TASKS_READY},
-    {"GET", NULL, true, "tasks_fixed", 0, API_TASKS_FIXED},
-    {"GET", NULL, true, "task_get", 2, API_TASK_GET},
-    {"POST", NULL, false, "errors", 0, API_ERRORS},
-    {"POST", NULL, false, "id_list", 0, API_ID_LIST},
+    {"POST", "appendix", false, "webhook_resend", false, API_WEBHOOK_RESEND},
+    {"GET", "appendix", false, "webhook_delay", false, API_WEBHOOK_DELAY},
+    {"POST", "appendix", false, "webhook_delay", false, API_WEBHOOK_DELAY_SET},
+    {"GET", "appendix", false, "errors", false, API_APPENDIX_ERRORS},
+    {"GET", "appendix", false, "status", false, API_APPENDIX_STATUS},
+    {"GET", "appendix", false, "user_data", false, API_USER_DATA},
+    {"GET", "tasks", false, "count", false, API_TASKS_COUNT},
+    {"POST", NULL, true, "task_post", false, API_TASK_POST},
+    {"GET", NULL, true, "tasks_ready", false, API_TASKS_READY},
+    {"GET", NULL, true, "tasks_fixed", false, API_TASKS_FIXED},
+    {"GET", NULL, true, "task_get", true, API_TASK_GET},
+    {"POST", NULL, false, "errors", false, API_ERRORS},
+    {"POST", NULL, false, "id_list", false, API_ID_LIST},
 };
-
-static bool is_kind(struct slice s)
-{
-    static const char *const kinds[] = {"regular", "advanced", "html", "json"};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (slice_eq(s, slice_str(kinds[i])))
-            return true;
-    return false;
-}
 
 /* Where R's function stands in P, or 0. */
 static size_t find_function(const struct route *r, const struct api_path *p)
 {
-    size_t last = p->count - 1;
-    if (r->after) { /* task_get/<id> or task_get/<kind>/<id> */
-        size_t at = last >= 4 && is_kind(p->segments[last - 1]) ? last - 2 : last - 1;
-        return last > 1 && slice_eq(p->segments[at], slice_str(r->function)) ? at : 0;
-    }
-    return slice_eq(p->segments[last], slice_str(r->function)) ? last : 0;
+    size_t at = p->count - 1;
+    if (r->has_id)
+        while (--at > 1 && !slice_eq(p->segments[at], slice_str(r->function)))
+            ;
+    return slice_eq(p->segments[at], slice_str(r->function)) ? at : 0;
 }
 
 enum api_call api_path_route(struct api_path *p, struct slice method)

@@ -38,7 +38,7 @@ struct api_path {    /* owned by whoever holds it; api_path_clear */
 
 /* Is the raw target one of the API: /v3 or below? */
 bool api_path_is(struct slice raw);
-/* Cuts and decodes. False: malformed, or too many segments, or one that is too long or holds control characters. */
+/* Cuts and decodes. False: malformed, or too many segments, or one but the last that is too long or holds control characters. */
 bool api_path_read(struct slice raw, struct api_path *p);
 void api_path_clear(struct api_path *p);
 enum api_call api_path_route(struct api_path *p, struct slice method);

@@ -54,7 +54,7 @@ static void refuse(struct draft *d, const char *field, const char *why)
 static struct slice id_of(const struct draft *d)
 {
     const struct api_field *f = &d->fields[FIELD_ID];
-    return f->value ? api_field_text(f) : slice_str(d->fresh_id);
+    return f->value && !f->is_wrong ? api_field_text(f) : slice_str(d->fresh_id);
 }
 
 static bool check_url(struct draft *d, enum field field)
@@ -127,6 +127,7 @@ static void read_draft(struct draft *d, struct api_request *r, struct slice elem
     buf_init(&d->data, DATA_MAX);
     if (json_cut_kind(element) != '{') {
         d->code = CODE_INVALID_DATA;
+        api_add_data(r, slice_make("", 0), NULL, &d->data);
         return;
     }
     for (int i = 0; i < FIELDS; i++)
@@ -137,6 +138,7 @@ static void read_draft(struct draft *d, struct api_request *r, struct slice elem
     if (d->data.failed) {
         buf_reset(&d->data);
         d->data.failed = false;
+        api_add_data(r, slice_make("", 0), NULL, &d->data);
         refuse(d, "data", "A task without its result has at most 16 KiB.");
     } else if (check_fields(d)) {
         (void)check_result(d, times);

@@ -13,7 +13,8 @@
 
 /* --- webhook_resend --- */
 
-struct resend { /* state of the request */
+struct resend {             /* state of the request */
+    struct slice *elements; /* as posted */
     struct api_field *ids;
     struct slice *asked; /* those of the ids that are texts, in their order */
     size_t count, asked_count;
@@ -24,17 +25,28 @@ static bool is_id(const struct api_field *f)
     return f->value && !f->is_wrong;
 }
 
-static void add_resent(struct api_request *r, const struct task *t, struct slice id)
+/* What is no task: its data is what was posted. */
+static void add_not_resent(struct api_request *r, struct slice id, enum api_code c,
+                           struct slice element)
 {
     struct buf data;
-    buf_init(&data, DATA_MAX);
+    buf_init(&data, API_ANSWER_MAX);
+    api_add_data(r, element, NULL, &data);
+    api_add_task(r, id, c, NULL, buf_slice(&data));
+    buf_clear(&data);
+}
+
+static void add_resent(struct api_request *r, const struct task *t, struct slice id,
+                       struct slice element)
+{
     if (t->state == TASK_UNKNOWN || t->state == TASK_EXPIRED) {
-        buf_add_str(&data, "{\"api\":\"appendix\",\"function\":\"webhook_resend\"}");
-        api_add_task(r, id, CODE_TASK_NOT_FOUND, NULL, buf_slice(&data));
-    } else {
-        api_add_origin(t, &data);
-        api_add_task(r, id, t->has_hooks ? CODE_CREATED : CODE_NO_WEBHOOK, NULL, buf_slice(&data));
+        add_not_resent(r, id, CODE_TASK_NOT_FOUND, element);
+        return;
     }
+    struct buf data;
+    buf_init(&data, DATA_MAX);
+    api_add_origin(t, &data);
+    api_add_task(r, id, t->has_hooks ? CODE_CREATED : CODE_NO_WEBHOOK, NULL, buf_slice(&data));
     buf_clear(&data);
 }
 
@@ -47,13 +59,13 @@ static void on_resent(void *ctx, enum err rc, const struct task *tasks, size_t c
         char fresh[UUID_LEN + 1];
         api_new_id(fresh);
         if (is_id(&s->ids[i]) && at < count)
-            add_resent(r, &tasks[at++], api_field_text(&s->ids[i]));
+            add_resent(r, &tasks[at++], api_field_text(&s->ids[i]), s->elements[i]);
         else
-            api_add_task(r, slice_str(fresh), CODE_INVALID_DATA, NULL,
-                         SLICE_LIT("{\"api\":\"appendix\",\"function\":\"webhook_resend\"}"));
+            add_not_resent(r, slice_str(fresh), CODE_INVALID_DATA, s->elements[i]);
     }
     for (size_t i = 0; i < s->count; i++)
         api_field_clear(&s->ids[i]);
+    free(s->elements);
     free(s->ids);
     free(s->asked);
     free(s);
@@ -72,12 +84,14 @@ void api_webhook_resend(struct api_request *r)
     }
     struct resend *s = NEW(struct resend);
     r->state = s;
+    s->elements = xcalloc(count, sizeof *s->elements);
     s->ids = xcalloc(count, sizeof *s->ids);
     s->asked = xcalloc(count, sizeof *s->asked);
     struct json_cut c;
     struct slice key, element;
     bool ok = json_cut_open(r->json, &c);
     while (ok && s->count < count && json_cut_next(&c, &key, &element)) {
+        s->elements[s->count] = element;
         struct api_field *f = &s->ids[s->count++];
         *f = api_field_read(element, "id", TYPE_TEXT);
         if (is_id(f))
@@ -242,8 +256,7 @@ static enum api_code code_of(const struct task *t)
         return CODE_TASK_NOT_FOUND;
     case TASK_EXPIRED:
         return CODE_EXPIRED;
-    case TASK_HANDED:
-        return CODE_HANDED;
+    case TASK_HANDED: /* its result waits all the same: one code for what is not done */
     case TASK_QUEUED:
         return CODE_IN_QUEUE;
     case TASK_DONE:

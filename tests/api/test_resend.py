@@ -49,6 +49,9 @@ def test_known_unknown_and_malformed_in_one_call(api):
     codes = [t["status_code"] for t in answer["tasks"]]
     assert codes == [40401, 20100, 40503, 40503, 40503, 40503, 20100, 40401] and answer["tasks_error"] == 6
     assert answer["tasks"][0]["status_message"] == "Task Not Found."
+    ours = {"api": "appendix", "function": "webhook_resend"}
+    echoed = [{"id": "nothing"}, None, {"x": 1}, {}, {"id": 7}, {"id": None}, None, {"id": "a b"}]
+    assert all(t["data"] == {**ours, **e} for t, e in zip(answer["tasks"], echoed) if e is not None), "what was posted"
     api.sink.wait_count(2)
     stays(lambda: len(api.sink.requests) == 2, 0.3)
 

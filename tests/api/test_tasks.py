@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from urllib.parse import unquote
 
 import pytest
 
@@ -43,17 +44,19 @@ def test_any_json_is_a_result(empty, value, result):
     assert empty.acme.task(empty.acme.set_one(result=value))["result"] == result
 
 
-@pytest.mark.parametrize("ident", ["nothing", "undefined", "a%20b", "a%2Fb", "%24id", "%C3%A9", "x" * 200, "a~f", "..%2f.."])
+@pytest.mark.parametrize("ident", ["nothing", "undefined", "a%20b", "a%2Fb", "%24id", "%C3%A9", "x" * 200, "a~f", "..%2f..", "a%0Ab",
+                                   "%FF", "%2525", "x" * 4000])
 def test_an_unknown_id(empty, ident):
-    status, _, text = empty.acme.raw("GET", f"{ORGANIC}/task_get/advanced/{ident}")
-    answer = json.loads(text)
-    if status == 200:
-        shapes.check_envelope(answer)
-        assert answer["tasks"][0]["status_code"] == 40401 and answer["tasks"][0]["result"] is None
-        assert answer["tasks_error"] == 1
-    else:
-        assert status == 404
-        shapes.check_failure(answer, 40402)
+    answer = empty.acme.get(f"{ORGANIC}/task_get/advanced/{ident}")
+    (task,) = answer["tasks"]
+    assert (task["id"], task["status_code"], task["result"]) == (unquote(ident), 40401, None) and answer["tasks_error"] == 1
+
+
+@pytest.mark.parametrize("between", ["", "regular/", "live/", "a/b/c/", "task_get/"])
+def test_any_path_may_stand_before_the_id(empty, between):
+    ident = empty.acme.set_one(result=7)
+    task = empty.acme.task(between + ident, None)
+    assert (task["id"], task["status_code"], task["result"]) == (ident, 20000, [7])
 
 
 def test_an_id_is_percent_decoded(empty):
@@ -64,9 +67,9 @@ def test_an_id_is_percent_decoded(empty):
 def test_until_its_webhooks_are_over_it_is_not_done(api):
     api.sink.on(None, Answer(action="hang"), 200)
     ident = api.acme.set_one(postback_url=api.hook())
-    wait_for(lambda: api.acme.task(ident)["status_code"] == 40601)
+    wait_for(lambda: api.delivery(ident)["state"] == "inflight")
     task = api.acme.task(ident)
-    assert (task["status_message"], task["result"]) == ("Task Handed.", None)
+    assert (task["status_code"], task["status_message"], task["result"]) == (40602, "Task In Queue.", None)
     assert api.acme.counts() == {"done_fetched": 0, "done_not_fetched": 0, "processing": 1, "pending": 0, "failed": 0, "total": 1}
     assert api.acme.ready() == []
 

@@ -54,7 +54,10 @@ static void routes(void **state)
         {"GET", "/v3/serp/google/organic/task_get/regular/" ID, API_TASK_GET},
         {"GET", "/v3/serp/google/organic/task_get/html/" ID, API_TASK_GET},
         {"GET", "/v3/on_page/lighthouse/task_get/json/" ID, API_TASK_GET},
-        {"GET", "/v3/serp/google/organic/task_get/other/" ID, API_NOTHING},
+        {"GET", "/v3/serp/google/organic/task_get/other/" ID, API_TASK_GET},
+        {"GET", "/v3/serp/google/organic/task_get/a/b/" ID, API_TASK_GET},
+        {"GET", "/v3/serp/task_get/task_get", API_TASK_GET},
+        {"GET", "/v3/task_get/regular/" ID, API_NOTHING},
         {"GET", "/v3/keywords_data/google/task_get/" ID, API_TASK_GET},
         {"GET", "/v3/serp/task_get/" ID, API_TASK_GET},
         {"GET", "/v3/task_get/" ID, API_NOTHING},
@@ -110,10 +113,11 @@ static void parts(void **state)
 static void malformed(void **state)
 {
     (void)state;
-    char segment[200] = "/v3/serp/task_get/", deep[200] = "/v3";
-    const char *const rows[] = {"/v3/a%",    "/v3/a%4",       "/v3/a%zz", "/v3/a%00",
-                                "/v3/a%0ab", "/v3/x/y/%7f/z", segment,    deep};
+    char segment[200] = "/v3/serp/", deep[200] = "/v3";
+    const char *const rows[] = {"/v3/a%",       "/v3/a%4",       "/v3/a%zz", "/v3/a%00/b",
+                                "/v3/a%0ab/x/", "/v3/x/y/%7f/z", segment,    deep};
     memset(segment + strlen(segment), 'x', 140);
+    strncat(segment, "/task_post", 11);
     for (int i = 0; i < API_SEGMENTS_MAX; i++)
         strncat(deep, "/x", 3);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
