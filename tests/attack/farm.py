@@ -31,3 +31,8 @@ class Farm:
 
     def queued(self):
         return sum(len(ids) for ids in self.stack.keys.queues().values())
+
+
+def unique(n=[0]):
+    n[0] += 1
+    return f"u{n[0]}"

@@ -253,7 +253,7 @@ mutation(bomb_in_one_go "a bomb is inflated in one turn of the loop"
   [[&rest, SIZE_MAX, take_plain]])
 
 mutation(packed_anew "a signed body that is packed anew is another event"
-  TESTS tests/attack/test_bad_input.py::test_a_body_packed_anew_is_accepted_as_the_same
+  TESTS tests/attack/test_bad_bodies.py::test_a_body_packed_anew_is_accepted_as_the_same
   EDIT receiver/intake.c
   [[    sha256_add(in->digest, bytes);
     verify_body(in->verify, bytes);]]
