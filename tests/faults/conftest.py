@@ -1,9 +1,9 @@
 """The table of all faults at the end of the run."""
 
-from harness import rig
+from harness import figures
 
 
 def pytest_terminal_summary(terminalreporter):
-    if rig.FIGURES:
+    if figures.FIGURES:
         terminalreporter.section("faults")
-        terminalreporter.write_line(rig.table(rig.FIGURES))
+        terminalreporter.write_line(figures.table(figures.FIGURES))

@@ -10,11 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import rig as rigs
+from harness import figures
 from harness.downstream import Answer
 from harness.proxy import Proxy
-from harness.rig import LEASE_S, Rig, every
+from harness.rig import LEASE_S, Rig
 from harness.stack import Stack
+from harness.wait import every
 
 # `far` is reached through a bad network, so the gaps on it are not looked at.
 LANES = {"quick": 0, "far": 0, "p50": 50, "p100": 100}
@@ -288,7 +289,7 @@ def run(minutes, seed, fsync="always", say=print) -> bool:
                 say(f"--- {title}\n" + "\n".join(text.splitlines()[-15:]))
         finally:
             world.close()
-    say(rigs.table(rigs.merged()))
+    say(figures.table(figures.merged()))
     if failure:
         say(f"FAILED in episode {number} ({world.rig.fault}), seed {seed}: {failure}")
     return failure is None

@@ -8,7 +8,7 @@ from collections import Counter
 
 from harness import config
 from harness.downstream import Answer
-from harness.rig import PACED, QUICK, RETRY, Rig, descriptors, every
+from harness.rig import QUICK, Rig
 from harness.wait import wait_for
 
 

@@ -9,7 +9,6 @@ Quick, and of any build: HOOKPACE_BUILD=<build tree> pytest tests/faults/test_pr
 """
 
 import random
-import time
 
 import pytest
 
@@ -38,15 +37,7 @@ def test_redis_stopped_and_killed_in_mid_request(stack):
 
 
 def test_redis_killed_under_load(stack):
-    rig = Rig(stack, "Redis killed (always)").start()
-    rig.load(threads=6, pause=0.002)
-    for _ in range(3):
-        rig.wait_acknowledged(60)
-        stack.redis.kill9()
-        time.sleep(0.2)
-        stack.redis.start()
-    rig.healed()
-    rig.judge(duplicates=3 * 17)
+    Rig(stack, "Redis killed (always)").start().kill_redis_under_load()
 
 
 def test_receiver_killed_under_load(stack):

@@ -39,16 +39,7 @@ def quick_disk():
 
 def test_killed_with_everysec(quick_disk):
     """A process that dies leaves to the kernel what it has written: on a quick disk nothing is lost either."""
-    stack = quick_disk
-    rig = Rig(stack, "Redis killed (everysec)").start()
-    rig.load(threads=6, pause=0.002)
-    for _ in range(3):
-        rig.wait_acknowledged(60)
-        stack.redis.kill9()
-        time.sleep(0.2)
-        stack.redis.start()
-    rig.healed()
-    rig.judge(duplicates=3 * 17)
+    Rig(quick_disk, "Redis killed (everysec)").start().kill_redis_under_load()
 
 
 def is_still(file, seconds) -> bool:
@@ -59,21 +50,29 @@ def is_still(file, seconds) -> bool:
 
 
 @pytest.fixture
-def slow_disk(tmp_path):
-    """make(fsync, slower_ms): a stack whose Redis syncs that much slower; its `syncs` is the shim's log."""
+def open_stack(tmp_path):
+    """make(options of the Redis): a stack whose Redis is started; it is closed after the test."""
     made = []
 
-    def make(fsync, slower_ms):
-        log = tmp_path / "syncs"
-        stack = Stack(tmp_path, fsync=fsync, env={"LD_PRELOAD": str(paths.tool("slow_sync.so")),
-                                                  "SLOW_SYNC_MS": str(slower_ms), "SLOW_SYNC_LOG": str(log)})
-        stack.syncs = log
-        stack.redis.start()
-        made.append(stack)
-        return stack
+    def make(**options):
+        made.append(Stack(tmp_path, **options))
+        made[-1].redis.start()
+        return made[-1]
     yield make
     for stack in made:
         stack.close()
+
+
+@pytest.fixture
+def slow_disk(tmp_path, open_stack):
+    """make(fsync, slower_ms): a stack whose Redis syncs that much slower; its `syncs` is the shim's log."""
+    def make(fsync, slower_ms):
+        log = tmp_path / "syncs"
+        stack = open_stack(fsync=fsync, env={"LD_PRELOAD": str(paths.tool("slow_sync.so")),
+                                             "SLOW_SYNC_MS": str(slower_ms), "SLOW_SYNC_LOG": str(log)})
+        stack.syncs = log
+        return stack
+    return make
 
 
 @pytest.mark.parametrize("fsync,slower_ms", [("always", 150), ("everysec", 1800)])
@@ -174,25 +173,25 @@ def test_broken_middle_of_the_file(stack):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """make(fsync): a stack whose append-only file is on a disk of 1 MB; its grow() makes it large."""
+def mounted(tmp_path):
+    """A disk of 1 MB where a stack in tmp_path has its Redis; unmounted when that is closed."""
     directory = tmp_path / "redis"
     directory.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(directory)], capture_output=True,
                       check=False).returncode:
         pytest.skip("mounting is not permitted here")
-    made = []
-
-    def make(fsync):
-        stack = Stack(tmp_path, fsync=fsync)
-        stack.grow = lambda: subprocess.run(["mount", "-o", "remount,size=64m", str(directory)], check=True)
-        stack.redis.start()
-        made.append(stack)
-        return stack
-    yield make
-    for stack in made:
-        stack.close()
+    yield directory
     subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+@pytest.fixture
+def small_disk(mounted, open_stack):
+    """make(fsync): a stack whose append-only file is on a disk of 1 MB; its grow() makes it large."""
+    def make(fsync):
+        stack = open_stack(fsync=fsync)
+        stack.grow = lambda: subprocess.run(["mount", "-o", "remount,size=64m", str(mounted)], check=True)
+        return stack
+    return make
 
 
 @pytest.mark.parametrize("fsync", ["always", "everysec"])

@@ -10,8 +10,8 @@ import redis
 from harness import paths
 from harness.downstream import Answer
 from harness.proxy import Proxy
-from harness.rig import LEASE_S, PACED, QUICK, Rig, every, seed
-from harness.wait import wait_for
+from harness.rig import LEASE_S, PACED, QUICK, Rig, seed
+from harness.wait import every, wait_for
 
 TIMEOUT_S = 1.0  # redis.timeout_ms of a Rig
 IN_FLIGHT = 17   # concurrency of the two lanes of a Rig: what a dispatcher can have under way

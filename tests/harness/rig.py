@@ -16,9 +16,9 @@ import signal
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
 
 from harness import config, http, oracle, paths
+from harness.figures import FIGURES, Figures
 from harness.redis_server import free_port
 from harness.snapshot import Snapshot
 from harness.wait import wait_for
@@ -36,51 +36,6 @@ LOG_LINES_PER_S, LOG_BURST = 12, 60
 def seed() -> int:
     """$HOOKPACE_SEED, or a new one. Print it: it repeats the run."""
     return int(os.environ.get("HOOKPACE_SEED", 0)) or random.SystemRandom().randrange(1, 1 << 31)
-
-
-@dataclass
-class Figures:
-    """One row of the table that is printed at the end."""
-
-    fault: str
-    sent: int = 0
-    acknowledged: int = 0
-    lost: int = 0
-    duplicates: int = 0
-    shortest_gap_ms: float = None   # of the paced lanes, less the lane's delay
-    recovery_s: float = None
-    note: str = ""
-
-
-FIGURES = []    # of all rigs that were judged, in order
-
-
-def merged() -> list:
-    """FIGURES with one row for each fault: sums, the shortest gap and the longest recovery."""
-    rows = {}
-    for f in FIGURES:
-        row = rows.setdefault(f.fault, Figures(f.fault, note=0))
-        for name in ("sent", "acknowledged", "lost", "duplicates"):
-            setattr(row, name, getattr(row, name) + getattr(f, name))
-        row.shortest_gap_ms = min((x.shortest_gap_ms for x in (row, f) if x.shortest_gap_ms is not None), default=None)
-        row.recovery_s = max((x.recovery_s for x in (row, f) if x.recovery_s is not None), default=None)
-        row.note += 1
-    for row in rows.values():
-        row.note = f"{row.note} times"
-    return list(rows.values())
-
-
-def table(figures) -> str:
-    """FIGURES as text."""
-    head = ("fault", "sent", "acked", "lost", "dup", "gap-delay ms", "recovery s", "")
-    rows = [head]
-    for f in figures:
-        rows.append((f.fault, f.sent, f.acknowledged, f.lost, f.duplicates,
-                     "-" if f.shortest_gap_ms is None else f"{f.shortest_gap_ms:+.2f}",
-                     "-" if f.recovery_s is None else f"{f.recovery_s:.2f}", f.note))
-    widths = [max(len(str(r[n])) for r in rows) for n in range(len(head))]
-    return "\n".join("  ".join(str(c).ljust(w) if n in (0, 7) else str(c).rjust(w)
-                               for n, (c, w) in enumerate(zip(r, widths))).rstrip() for r in rows)
 
 
 def content(ident, tag="t", size=None) -> bytes:
@@ -220,6 +175,17 @@ class Rig:
     def wait_arrivals(self, more, timeout=15.0):
         before = len(self.sink.all())
         wait_for(lambda: len(self.sink.all()) >= before + more, timeout, f"{more} more arrivals")
+
+    def kill_redis_under_load(self):
+        """Three times, each with events under way, and the judgement."""
+        self.load(threads=6, pause=0.002)
+        for _ in range(3):
+            self.wait_acknowledged(60)
+            self.stack.redis.kill9()
+            time.sleep(0.2)
+            self.stack.redis.start()
+        self.healed()
+        self.judge(duplicates=3 * 17)
 
     # -- recovery ----------------------------------------------------------------------------------------
 
@@ -392,19 +358,3 @@ def go_first(program):
 
 def descriptors(program) -> int:
     return len(os.listdir(f"/proc/{program.pid}/fd"))
-
-
-def every(seconds, action):
-    """Calls ACTION every SECONDS in a thread until the returned function is called."""
-    stop = threading.Event()
-
-    def run():
-        while not stop.wait(seconds):
-            action()
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-
-    def end():
-        stop.set()
-        thread.join(10)
-    return end

@@ -1,6 +1,7 @@
 """Waiting for a condition with a deadline; tests never sleep a fixed time instead."""
 
 import subprocess
+import threading
 import time
 
 
@@ -27,6 +28,22 @@ def stays(condition, seconds, message="the condition to stay true", every=0.02):
     while time.monotonic() < deadline:
         assert condition(), f"{message} ended early"
         time.sleep(every)
+
+
+def every(seconds, action):
+    """Calls ACTION every SECONDS in a thread until the returned function is called."""
+    stop = threading.Event()
+
+    def run():
+        while not stop.wait(seconds):
+            action()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def end():
+        stop.set()
+        thread.join(10)
+    return end
 
 
 def wait_exit(process, timeout=10.0) -> int:
