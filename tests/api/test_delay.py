@@ -1,12 +1,9 @@
 """webhook_delay: set while running, for what is accepted from then on."""
 
-import json
-
 import pytest
 
 import shapes
 from harness import config
-from harness.wait import wait_for
 
 URL = "/v3/appendix/webhook_delay"
 DELAY = {"webhook_delay": int, "account": str}

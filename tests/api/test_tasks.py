@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from urllib.parse import unquote
 
 import pytest
@@ -11,7 +10,7 @@ import shapes
 from api_client import ORGANIC
 from harness import config
 from harness.downstream import Answer
-from harness.wait import stays, wait_for
+from harness.wait import wait_for
 
 
 def done(service, ident, kind="postback"):

@@ -6,7 +6,7 @@ import socket
 import time
 import zlib
 
-from harness.ingest import accepted, make, queued, refused
+from harness.ingest import accepted, make, refused
 from harness.memory import Peak, is_sanitized, noise
 
 

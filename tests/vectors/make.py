@@ -11,7 +11,6 @@ A case is lines up to a blank one: `case NAME`, `scheme NAME`, `field NAME VALUE
 ok|missing|invalid|stale` or `sign ID` followed by the `line`s that signing must produce.
 """
 import base64
-import hashlib
 import hmac
 
 NOW = 1700000000
