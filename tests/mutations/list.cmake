@@ -131,7 +131,7 @@ mutation(current_secret "signed with the newest secret instead of the one at acc
   [[size_t secret = 0;]])
 
 mutation(retold_ends_resend "a result of before a resend ends it"
-  TESTS tests/queue/test_tasks.py::test_a_result_told_again_does_not_end_a_resend
+  TESTS tests/queue/test_resend.py::test_a_result_told_again_does_not_end_a_resend
   EDIT common/queue/lua/settle.lua
   [[if tonumber(fence) <= tonumber(]]
   [[if -1 == tonumber(]])

@@ -26,3 +26,10 @@ def queue(redis_server):
     q.limits(d=(100, 10000, 2000, 8))
     yield q
     client.close()
+
+
+@pytest.fixture
+def tasks(queue):
+    """The queue with limits for every destination that tests of tasks have."""
+    queue.limits(**{n: (100, 10000, 2000, 8) for n in ("d", "b", "ping", "postback@acme", "pingback@acme", "postback@beta", "fetch@src")})
+    return queue

@@ -7,105 +7,10 @@ import time
 
 import pytest
 
+from random_world import World, limits
 from scripts import Queue
 
 SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3]
-DESTINATIONS = {"a": ("a", 0, ""), "b": ("b", 50, ""), "c": ("shared", 100, ""), "d": ("shared", 0, ""),
-                "e": ("e", 0, "fifo"), "f": ("f", 50, "fifo")}
-
-LEASE_MS = 60
-
-
-class World:
-    """Random producers and dispatchers; knows what must have become of every delivery."""
-
-    def __init__(self, queue, rng):
-        self.queue, self.rng = queue, rng
-        self.held, self.abandoned = [], []
-        self.expected = set()   # every delivery that was ever accepted
-        self.over = {}          # id -> done or dead, as a settle that was recorded said
-        self.leases = {}        # id -> (fence, when its lease may run out at the earliest)
-        self.resent = {}        # id -> last fence given out before it was queued again
-        self.counter = 0
-
-    def ids(self):
-        prefix = self.queue.key("delivery:")
-        return {key[len(prefix):] for key in self.queue.r.keys(prefix + "*")}
-
-    def put(self):
-        events = []
-        for _ in range(self.rng.randint(1, 6)):
-            id = f"e{self.counter}"
-            self.counter += self.rng.random() < 0.9
-            to = self.rng.sample(sorted(DESTINATIONS), self.rng.randint(1, 3))
-            body = self.rng.choice(["x", "y"]) * self.rng.randint(1, 50)
-            events.append((to, self.queue.event(id, *[(d, DESTINATIONS[d][0], self.rng.choice([0, 50, DESTINATIONS[d][1]]),
-                                                       DESTINATIONS[d][2]) for d in to], body=body, to=to)))
-        before = self.ids()
-        results = self.queue.put(*[e for _, e in events])
-        new = self.ids() - before
-        assert len(new) == sum(len(to) for (to, _), r in zip(events, results) if r[0] == 0)
-        self.expected |= new
-
-    def claim(self):
-        asked = time.monotonic()
-        for c in self.queue.claim(want=self.rng.randint(0, 8), most_bytes=self.rng.choice([60, 1 << 20])):
-            fence, until = self.leases.get(c.id, (0, 0))
-            assert c.fence > fence and time.monotonic() >= until, "claimed while another holds it"
-            self.leases[c.id] = (c.fence, asked + (LEASE_MS - 1) / 1000)  # they end at a whole millisecond
-            assert c.id not in self.over, "claimed although it is over"
-            (self.abandoned if self.rng.random() < 0.15 else self.held).append(c)
-
-    def sent(self):
-        if self.held:
-            self.queue.sent(*self.rng.sample(self.held, self.rng.randint(1, min(4, len(self.held)))))
-
-    def settle(self):
-        late = self.abandoned and self.rng.random() < 0.2
-        pool = self.abandoned if late else self.held
-        if not pool:
-            return
-        c = pool.pop(self.rng.randrange(len(pool)))
-        verdict = self.rng.choice(["done", "done", "done", "retry", "dead", "release", "defer"])
-        answer = self.queue.settle(c, verdict, wait_ms=self.rng.choice([0, 1, 20, 80]), status=self.rng.choice([0, 200, 500]),
-                                   left=self.rng.randint(0, 1), unreachable=int(self.rng.random() < 0.05))
-        if self.rng.random() < 0.3:
-            self.abandoned.append(c)  # the answer was lost: it is told again, or something else is
-        if answer:
-            self.leases.pop(c.id, None)
-            assert c.fence > self.resent.get(c.id, 0), "a result of before the resend"
-        if answer and verdict in ("done", "dead"):
-            assert c.id not in self.over, "over twice"
-            self.over[c.id] = verdict
-
-    def resend(self):
-        """Of some tasks, what is over at this moment and nothing else."""
-        names = sorted({id.rsplit(":", 1)[0] for id in self.expected})
-        for name in self.rng.sample(names, min(len(names), self.rng.randint(0, 2))):
-            before = self.queue.places()
-            fence = int(self.queue.r.get(self.queue.key("fences")) or 0)
-            self.queue.run("resend", "", self.queue.dead_ms, name)
-            for id, place in self.queue.places().items():
-                again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"])
-                assert place == (["queued"] if again else before[id]), (id, before[id], place)
-                if again:
-                    self.over.pop(id, None)
-                    self.resent[id] = fence
-
-    def step(self):
-        self.rng.choice([self.put, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle] * 4 +
-                        [self.resend])()
-
-    def check(self):
-        places = self.queue.check()
-        assert set(places) == self.expected, "something was lost or invented"
-        for id, verdict in self.over.items():
-            assert places[id] == [verdict], (id, places[id], verdict)
-
-
-def limits(queue):
-    for d in DESTINATIONS:
-        queue.limits(**{d: (5, LEASE_MS, 30, 4)})
 
 
 @pytest.mark.parametrize("seed", SEEDS)

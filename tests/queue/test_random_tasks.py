@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from test_random import LEASE_MS
-from test_tasks import counts, ready, record, task
+from random_world import LEASE_MS, Dispatchers
+from task_calls import counts, ready, record, task
 
 SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3, 4]
 # destination: lane, delay as configured (= inherited), order
@@ -72,12 +72,11 @@ class Task:
         return not self.done
 
 
-class World:
+class World(Dispatchers):
     def __init__(self, queue, rng):
-        self.queue, self.rng = queue, rng
+        super().__init__(queue, rng)
         self.tasks, self.deliveries = {}, {}
-        self.held, self.abandoned = [], []
-        self.leases, self.settings = {}, {}
+        self.settings = {}
         self.put_by = {}      # fetched id -> True, when its result was put
         self.counter = self.fence = 0
 
@@ -191,13 +190,10 @@ class World:
         claims = self.queue.claim(want=self.rng.randint(0, 8), most_bytes=self.rng.choice([100, 1 << 20]))
         self.see_lapsed()
         for c in claims:
-            fence, until = self.leases.get(c.id, (0, 0))
-            assert c.fence > fence and time.monotonic() >= until, "claimed while another holds it"
-            self.leases[c.id] = (c.fence, asked + LEASE_MS / 1000)
             self.fence = max(self.fence, c.fence)
             assert self.deliveries[c.id].over is None, "claimed although it is over"
             assert c.record, "claimed without its event"
-            (self.abandoned if self.rng.random() < 0.15 else self.held).append(c)
+            self.claimed(c, asked)
 
     def see_lapsed(self):
         """Deliveries that a lease ended, their attempts being spent."""
@@ -206,10 +202,6 @@ class World:
             if state == "dead":
                 self.end(id, "dead")
                 self.leases.pop(id, None)
-
-    def sent(self):
-        if self.held:
-            self.queue.sent(*self.rng.sample(self.held, self.rng.randint(1, min(4, len(self.held)))))
 
     def bring(self, c):
         """What a dispatcher does with a fetched result. Returns the verdict for the fetch."""
@@ -225,11 +217,9 @@ class World:
         return "fetched" if result in (0, 1) else "told"
 
     def settle(self):
-        late = self.abandoned and self.rng.random() < 0.2
-        pool = self.abandoned if late else self.held
-        if not pool:
+        c = self.pick()
+        if c is None:
             return
-        c = pool.pop(self.rng.randrange(len(pool)))
         d = self.deliveries[c.id]
         verdict = self.rng.choice(["success", "success", "success", "retry", "dead", "release", "defer"])
         if verdict == "success":

@@ -1,73 +1,10 @@
-"""What the API lists and counts: task, resend, ready, posted, counts, setting, and what put and settle write for them."""
+"""What the API lists and counts: task, ready, posted, counts, setting, and what put and settle write for them."""
 
 import time
 
-import pytest
+from task_calls import announce, counts, end_all, posted, put, put_task, ready, record, resend, state, task
 
 DAY = 86400000
-
-
-def task(queue, *ids, account="", get=0, names=()):
-    replies = queue.run("task", account, get, queue.done_ms, len(names), *names, *ids)
-    return [dict(zip(("state", "fetched", "hooks", "received", "done_at", "record"), r)) for r in replies]
-
-
-def state(queue, id, **how):
-    (t,) = task(queue, id, **how)
-    return t["state"]
-
-
-def counts(queue, account=""):
-    return dict(zip(("open", "busy", "fetched", "ready", "failed"),
-                    queue.run("counts", account, queue.done_ms, queue.dead_ms)))
-
-
-def ready(queue, account="", path="", most=1000):
-    return [r[0] for r in queue.run("ready", account, path, most, queue.done_ms, queue.dead_ms)]
-
-
-def posted(queue, account="", start=0, end=1 << 50, skip=0, most=1000, newest=0):
-    reply = queue.run("posted", account, start, end, skip, most, newest)
-    return list(reply[0::2])
-
-
-def record(queue, body="{}", source="src", path="", to=(), flag="-", digest="00ff00ff00ff00ff"):
-    lines = f"hp1 {queue.now} {digest} {source} {len(body) if flag != 'n' else 0} {flag}\n"
-    lines += f"p {path}\n" if path else ""
-    lines += f"o {' '.join(to)}\n" if to else ""
-    return lines + "\n" + (body if flag != "n" else "")
-
-
-def put(queue, id, *deliveries, kind="event", dedup="", then=(), **rec):
-    """deliveries: (destination, lane, delay). A record as the programs write it."""
-    args = [id, dedup, queue.now, record(queue, to=[d[0] for d in deliveries], **rec), "", kind, len(deliveries)]
-    for d in deliveries:
-        args += (list(d) + ["", ""])[:5]
-    if kind == "announced":
-        args.append(len(then))
-        for d in then:
-            args += (list(d) + ["", ""])[:5]
-    (reply,) = queue.put(args)
-    return reply[0]
-
-
-def put_task(queue, id, *which, account="acme", path="serp/google/organic", delay="=0", **rec):
-    to = [(f"{w}@{account}", account, delay) for w in which]
-    return put(queue, id, *to, kind=f"task {account}", source=f"@{account}", path=path, **rec)
-
-
-@pytest.fixture
-def tasks(queue):
-    queue.limits(**{n: (100, 10000, 2000, 8) for n in ("d", "b", "ping", "postback@acme", "pingback@acme", "postback@beta", "fetch@src")})
-    return queue
-
-
-def end_all(queue, verdicts, **how):
-    """Claims what there is and settles it: verdicts by destination."""
-    claims = queue.claim(want=100)
-    for c in claims:
-        queue.settle(c, verdicts[c.id.rsplit(":", 1)[1]], **how)
-    return len(claims)
 
 
 # --- done, fetched, failed ---
@@ -194,88 +131,6 @@ def test_an_id_is_taken_once(tasks):
     assert state(tasks, "a", account="beta") == "unknown"
 
 
-# --- resend ---
-
-def resend(queue, *ids, account=""):
-    return [r[0] for r in queue.run("resend", account, queue.dead_ms, *ids)]
-
-
-def test_resend_queues_again_what_is_over(tasks):
-    put(tasks, "a", ("d", "d", "=100", "", "s1"), ("b", "b", "0"))
-    claims = {c.lane: c for c in tasks.claim()}
-    tasks.sent(claims["d"])
-    tasks.settle(claims["d"], "dead", status=410)
-    assert resend(tasks, "a") == ["handed"]
-    d = tasks.delivery("a:d")
-    assert (d["state"], d["attempts"], d["delay_ms"], d["secret"], d["apart"]) == ("queued", "0", "100", "s1", "resent")
-    assert tasks.queued("d") == ["a:d"] and tasks.queued("b") == [] and not tasks.r.exists(tasks.key("dead:d"))
-    assert tasks.r.pttl(tasks.key("event:a")) == tasks.r.pttl(tasks.key("delivery:a:d")) == -1
-    assert resend(tasks, "a") == ["handed"] and len(tasks.queued("d")) == 1, "not doubled"
-    tasks.settle(claims["b"], "done")
-    assert counts(tasks)["open"] == 0 and state(tasks, "a") == "done", "a resend does not undo it"
-    assert tasks.r.pttl(tasks.key("event:a")) == -1, "needed until the resend is over"
-    (claim,) = tasks.claim_until()
-    assert (claim.id, claim.attempt, claim.delay_ms, claim.secret) == ("a:d", 1, 100, "s1")
-    tasks.settle(claim, "done")
-    assert tasks.r.pttl(tasks.key("event:a")) > 0 and not tasks.r.exists(tasks.key("pending:a"))
-    tasks.check()
-
-
-def test_resend_of_a_dead_postback_that_arrives_makes_it_fetched(tasks):
-    put(tasks, "a", ("d", "d", "0"))
-    end_all(tasks, {"d": "dead"}, status=410)
-    assert resend(tasks, "a") == ["failed"]
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 1}, "not undone"
-    end_all(tasks, {"d": "done"})
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0} and ready(tasks) == []
-    assert resend(tasks, "a") == ["done"]
-    end_all(tasks, {"d": "done"})
-    assert counts(tasks)["fetched"] == 1, "counted once"
-    tasks.check()
-
-
-def test_resend_goes_to_the_tail(tasks):
-    put(tasks, "a", ("d", "d", "0"))
-    end_all(tasks, {"d": "done"})
-    put(tasks, "b", ("d", "d", "0"))
-    resend(tasks, "a")
-    assert tasks.queued("d") == ["b:d", "a:d"]
-
-
-def test_resend_of_the_unknown_the_hookless_and_anothers(tasks):
-    put_task(tasks, "a", "postback")
-    put_task(tasks, "b", account="beta")
-    end_all(tasks, {"postback@acme": "done"})
-    assert resend(tasks, "x", "a", "b", account="acme") == ["unknown", "done", "unknown"]
-    assert tasks.queued("acme") == ["a:postback@acme"]
-    assert resend(tasks, "b", account="beta") == ["done"]
-    assert not [k for k in tasks.r.keys("*queue:beta*")]
-
-
-def test_resend_keeps_what_is_kept_longer(tasks):
-    put(tasks, "a", ("d", "d", "0"), ("b", "b", "0"))
-    end_all(tasks, {"d": "dead", "b": "done"}, status=410)
-    before = tasks.r.pttl(tasks.key("event:a"))
-    assert before > tasks.done_ms
-    resend(tasks, "a")
-    end_all(tasks, {"d": "done", "b": "done"})
-    assert tasks.r.pttl(tasks.key("event:a")) >= before - 5000
-
-
-def test_a_result_told_again_does_not_end_a_resend(tasks):
-    """The answer to a result was lost, the task resent, the result told again: that success is of before."""
-    put(tasks, "a", ("d", "d", "0"))
-    (first,) = tasks.claim()
-    assert tasks.settle(first, "done") == 1
-    resend(tasks, "a")
-    assert tasks.settle(first, "done") == 0
-    assert tasks.queued() == ["a:d"]
-    (again,) = tasks.claim()
-    tasks.settle(again, "retry", wait_ms=60000, status=500)
-    assert tasks.settle(first, "done") == 0 and tasks.settle(again, "done") == 2, "a late one of its own does end it"
-    assert tasks.check() == {"a:d": ["done"]}
-
-
 # --- expiry ---
 
 def test_what_has_expired_is_told_from_what_never_was(tasks):
@@ -339,11 +194,6 @@ def test_a_delay_that_was_set_wins_by_its_rule(tasks):
 
 
 # --- announced and fetched ---
-
-def announce(queue, id, **how):
-    return put(queue, f"{id}~f", ("fetch@src", "fetch@src", "0"), kind="announced", flag="n",
-               then=[("d", "d", "=100", "", "s1"), ("b", "b", "50")], **how)
-
 
 def test_an_announced_task_is_open_until_its_result_is_relayed(tasks):
     tasks.run("setting", "delay", 300)

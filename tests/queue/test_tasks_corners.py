@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from test_tasks import announce, counts, end_all, posted, put, put_task, ready, resend, state, task, tasks  # noqa: F401
+from task_calls import announce, counts, end_all, posted, put, put_task, ready, resend, state, task
 
 NOTHING = {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 0}
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from random_world import World, limits
 from scripts import Queue
-from test_random import World, limits
 
 
 @pytest.fixture

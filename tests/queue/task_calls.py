@@ -1,0 +1,67 @@
+"""Tasks as the programs put, end and ask for them."""
+
+
+def task(queue, *ids, account="", get=0, names=()):
+    replies = queue.run("task", account, get, queue.done_ms, len(names), *names, *ids)
+    return [dict(zip(("state", "fetched", "hooks", "received", "done_at", "record"), r)) for r in replies]
+
+
+def state(queue, id, **how):
+    (t,) = task(queue, id, **how)
+    return t["state"]
+
+
+def counts(queue, account=""):
+    return dict(zip(("open", "busy", "fetched", "ready", "failed"),
+                    queue.run("counts", account, queue.done_ms, queue.dead_ms)))
+
+
+def ready(queue, account="", path="", most=1000):
+    return [r[0] for r in queue.run("ready", account, path, most, queue.done_ms, queue.dead_ms)]
+
+
+def posted(queue, account="", start=0, end=1 << 50, skip=0, most=1000, newest=0):
+    reply = queue.run("posted", account, start, end, skip, most, newest)
+    return list(reply[0::2])
+
+
+def record(queue, body="{}", source="src", path="", to=(), flag="-", digest="00ff00ff00ff00ff"):
+    lines = f"hp1 {queue.now} {digest} {source} {len(body) if flag != 'n' else 0} {flag}\n"
+    lines += f"p {path}\n" if path else ""
+    lines += f"o {' '.join(to)}\n" if to else ""
+    return lines + "\n" + (body if flag != "n" else "")
+
+
+def put(queue, id, *deliveries, kind="event", dedup="", then=(), **rec):
+    """deliveries: (destination, lane, delay). A record as the programs write it."""
+    args = [id, dedup, queue.now, record(queue, to=[d[0] for d in deliveries], **rec), "", kind, len(deliveries)]
+    for d in deliveries:
+        args += (list(d) + ["", ""])[:5]
+    if kind == "announced":
+        args.append(len(then))
+        for d in then:
+            args += (list(d) + ["", ""])[:5]
+    (reply,) = queue.put(args)
+    return reply[0]
+
+
+def put_task(queue, id, *which, account="acme", path="serp/google/organic", delay="=0", **rec):
+    to = [(f"{w}@{account}", account, delay) for w in which]
+    return put(queue, id, *to, kind=f"task {account}", source=f"@{account}", path=path, **rec)
+
+
+def end_all(queue, verdicts, **how):
+    """Claims what there is and settles it: verdicts by destination."""
+    claims = queue.claim(want=100)
+    for c in claims:
+        queue.settle(c, verdicts[c.id.rsplit(":", 1)[1]], **how)
+    return len(claims)
+
+
+def resend(queue, *ids, account=""):
+    return [r[0] for r in queue.run("resend", account, queue.dead_ms, *ids)]
+
+
+def announce(queue, id, **how):
+    return put(queue, f"{id}~f", ("fetch@src", "fetch@src", "0"), kind="announced", flag="n",
+               then=[("d", "d", "=100", "", "s1"), ("b", "b", "50")], **how)

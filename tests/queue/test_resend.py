@@ -1,0 +1,79 @@
+"""Tasks that are sent again: what is queued, what is counted, how long it is kept."""
+
+from task_calls import counts, end_all, put, put_task, ready, resend, state
+
+
+def test_resend_queues_again_what_is_over(tasks):
+    put(tasks, "a", ("d", "d", "=100", "", "s1"), ("b", "b", "0"))
+    claims = {c.lane: c for c in tasks.claim()}
+    tasks.sent(claims["d"])
+    tasks.settle(claims["d"], "dead", status=410)
+    assert resend(tasks, "a") == ["handed"]
+    d = tasks.delivery("a:d")
+    assert (d["state"], d["attempts"], d["delay_ms"], d["secret"], d["apart"]) == ("queued", "0", "100", "s1", "resent")
+    assert tasks.queued("d") == ["a:d"] and tasks.queued("b") == [] and not tasks.r.exists(tasks.key("dead:d"))
+    assert tasks.r.pttl(tasks.key("event:a")) == tasks.r.pttl(tasks.key("delivery:a:d")) == -1
+    assert resend(tasks, "a") == ["handed"] and len(tasks.queued("d")) == 1, "not doubled"
+    tasks.settle(claims["b"], "done")
+    assert counts(tasks)["open"] == 0 and state(tasks, "a") == "done", "a resend does not undo it"
+    assert tasks.r.pttl(tasks.key("event:a")) == -1, "needed until the resend is over"
+    (claim,) = tasks.claim_until()
+    assert (claim.id, claim.attempt, claim.delay_ms, claim.secret) == ("a:d", 1, 100, "s1")
+    tasks.settle(claim, "done")
+    assert tasks.r.pttl(tasks.key("event:a")) > 0 and not tasks.r.exists(tasks.key("pending:a"))
+    tasks.check()
+
+
+def test_resend_of_a_dead_postback_that_arrives_makes_it_fetched(tasks):
+    put(tasks, "a", ("d", "d", "0"))
+    end_all(tasks, {"d": "dead"}, status=410)
+    assert resend(tasks, "a") == ["failed"]
+    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 1}, "not undone"
+    end_all(tasks, {"d": "done"})
+    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0} and ready(tasks) == []
+    assert resend(tasks, "a") == ["done"]
+    end_all(tasks, {"d": "done"})
+    assert counts(tasks)["fetched"] == 1, "counted once"
+    tasks.check()
+
+
+def test_resend_goes_to_the_tail(tasks):
+    put(tasks, "a", ("d", "d", "0"))
+    end_all(tasks, {"d": "done"})
+    put(tasks, "b", ("d", "d", "0"))
+    resend(tasks, "a")
+    assert tasks.queued("d") == ["b:d", "a:d"]
+
+
+def test_resend_of_the_unknown_the_hookless_and_anothers(tasks):
+    put_task(tasks, "a", "postback")
+    put_task(tasks, "b", account="beta")
+    end_all(tasks, {"postback@acme": "done"})
+    assert resend(tasks, "x", "a", "b", account="acme") == ["unknown", "done", "unknown"]
+    assert tasks.queued("acme") == ["a:postback@acme"]
+    assert resend(tasks, "b", account="beta") == ["done"]
+    assert not [k for k in tasks.r.keys("*queue:beta*")]
+
+
+def test_resend_keeps_what_is_kept_longer(tasks):
+    put(tasks, "a", ("d", "d", "0"), ("b", "b", "0"))
+    end_all(tasks, {"d": "dead", "b": "done"}, status=410)
+    before = tasks.r.pttl(tasks.key("event:a"))
+    assert before > tasks.done_ms
+    resend(tasks, "a")
+    end_all(tasks, {"d": "done", "b": "done"})
+    assert tasks.r.pttl(tasks.key("event:a")) >= before - 5000
+
+
+def test_a_result_told_again_does_not_end_a_resend(tasks):
+    """The answer to a result was lost, the task resent, the result told again: that success is of before."""
+    put(tasks, "a", ("d", "d", "0"))
+    (first,) = tasks.claim()
+    assert tasks.settle(first, "done") == 1
+    resend(tasks, "a")
+    assert tasks.settle(first, "done") == 0
+    assert tasks.queued() == ["a:d"]
+    (again,) = tasks.claim()
+    tasks.settle(again, "retry", wait_ms=60000, status=500)
+    assert tasks.settle(first, "done") == 0 and tasks.settle(again, "done") == 2, "a late one of its own does end it"
+    assert tasks.check() == {"a:d": ["done"]}
