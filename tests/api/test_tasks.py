@@ -6,7 +6,6 @@ from urllib.parse import unquote
 
 import pytest
 
-import shapes
 from api_client import ORGANIC
 from harness import config
 from harness.downstream import Answer
