@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from harness import certs, http, oracle, programs, sign
-from harness.downstream import Answer, Downstream, Request
+from harness.downstream import Downstream
+from harness.exchange import Answer, Request
 from harness.redis_server import RedisServer, crc16
 from harness.wait import wait_for
 
