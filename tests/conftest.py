@@ -9,6 +9,7 @@ import pytest
 # at the end: a directory here must never hide a module of the standard library (tests/queue)
 sys.path.append(str(Path(__file__).resolve().parent))
 
+from harness.documented import undocumented  # noqa: E402
 from harness.stack import Stack  # noqa: E402
 
 
@@ -21,6 +22,8 @@ def stack(tmp_path, request):
     try:
         made.redis.start()
         yield made
+        with made.redis.client(socket_timeout=1) as client:
+            assert not undocumented(client), "keys that docs/queue.md does not tell of"
     finally:
         made.close()
 
