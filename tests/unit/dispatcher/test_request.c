@@ -1,7 +1,5 @@
 #include "dispatcher/request.h"
 
-#include "common/gzip/gzip.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,106 +8,8 @@
 #include <cmocka.h>
 
 #include "common/config/program.h"
-
-#define NOW INT64_C(1763691349123)
-#define SECRET "0123456789abcdef"
-
-struct fixture {
-    struct request_rules rules;
-    struct event event;
-    struct request_input in;
-    struct request request;
-    struct url_template *url;
-    struct scheme *sign;
-};
-
-static void set_url(struct fixture *f, const char *text)
-{
-    url_template_free(f->url);
-    assert_int_equal(url_template_new(slice_str(text), &f->url, NULL), OK);
-    f->rules.url = f->url;
-}
-
-static void set_sign(struct fixture *f, const char *name)
-{
-    struct scheme_spec spec = {
-        .name = name, .tolerance_s = -1, .secrets = {SECRET}, .secret_count = 1};
-    assert_int_equal(scheme_new(&spec, &f->sign, NULL), OK);
-    f->rules.sign = f->sign;
-}
-
-static int setup(void **state)
-{
-    static struct fixture f;
-    f = (struct fixture){
-        .rules = {.gzip = GZIP_KEEP, .inflated_max = 1 << 20},
-        .event = {.id = SLICE_LIT("id-1"),
-                  .tag = SLICE_LIT("a b&c"),
-                  .source = SLICE_LIT("inbox"),
-                  .received_at = NOW,
-                  .has_body = true,
-                  .body = SLICE_LIT("{\"a\": 1.0}\r\n")},
-        .in = {.delivery_id = SLICE_LIT("id-1:orders"),
-               .message_id = SLICE_LIT("id-1"),
-               .attempt = 3,
-               .now = NOW},
-    };
-    f.in.event = &f.event;
-    request_init(&f.request);
-    set_url(&f, "http://app.example/hook?id=$id&tag=$tag&s=$source");
-    *state = &f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    request_clear(&f->request);
-    url_template_free(f->url);
-    scheme_free(f->sign);
-    return 0;
-}
-
-static void build(struct fixture *f)
-{
-    assert_int_equal(request_build(&f->rules, &f->in, &f->request), REQUEST_OK);
-}
-
-/* The value of the only line of header NAME, or NULL. */
-static const char *header(const struct fixture *f, const char *name)
-{
-    static char value[512];
-    struct slice rest = buf_slice(&f->request.headers);
-    bool found = false;
-    while (rest.len) {
-        struct slice line = slice_cut(&rest, '\n');
-        assert_true(line.len && line.ptr[line.len - 1] == '\r');
-        line = slice_make(line.ptr, line.len ? line.len - 1 : 0);
-        struct slice key = slice_cut(&line, ':');
-        if (!slice_eq_nocase(key, slice_str(name)))
-            continue;
-        assert_false(found);
-        found = true;
-        line = slice_trim(line);
-        assert_true(line.len < sizeof value);
-        memcpy(value, line.ptr, line.len);
-        value[line.len] = '\0';
-    }
-    return found ? value : NULL;
-}
-
-static void assert_header(const struct fixture *f, const char *name, const char *wanted)
-{
-    const char *value = header(f, name);
-    if (!value)
-        fail_msg("no %s in: %s", name, f->request.headers.ptr);
-    assert_string_equal(value, wanted);
-}
-
-static void assert_body(const struct fixture *f, const char *wanted)
-{
-    assert_true(slice_eq(f->request.body, slice_str(wanted)));
-}
+#include "common/gzip/gzip.h"
+#include "tests/unit/dispatcher/request_fixture.h"
 
 static void relays_the_bytes_as_they_came(void **state)
 {
@@ -304,94 +204,6 @@ static void too_many_headers_are_refused(void **state)
     build(f);
 }
 
-/* ---- tasks that were set through the API ---- */
-
-static void make_task(struct fixture *f)
-{
-    f->rules.from_api = true;
-    f->rules.url = NULL;
-    f->rules.gzip = GZIP_ALWAYS;
-    f->event.source = SLICE_LIT("@acme");
-    f->event.path = SLICE_LIT("serp/google/organic");
-    f->event.postback_url = SLICE_LIT("https://c.example/post?id=$id&tag=$tag&by=$source");
-    f->event.pingback_url = SLICE_LIT("https://c.example/ping/$id");
-    f->event.postback_data = SLICE_LIT("advanced");
-    f->event.data = SLICE_LIT("{\"api\":\"serp\"}");
-    f->event.body = SLICE_LIT("{\"n\": 1.0}");
-}
-
-static void assert_inflates_to(const struct fixture *f, const char *wanted)
-{
-    struct buf plain;
-    buf_init(&plain, 1 << 20);
-    assert_int_equal(gzip_inflate_all(f->request.body, &plain, NULL), OK);
-    assert_string_equal(plain.ptr, wanted);
-    buf_clear(&plain);
-}
-
-static void a_tasks_postback_is_the_envelope_of_its_result(void **state)
-{
-    struct fixture *f = *state;
-    make_task(f);
-    build(f);
-    assert_string_equal(f->request.url.ptr, "https://c.example/post?id=id-1&tag=a%20b%26c&by=acme");
-    assert_header(f, "Content-Type", "application/json");
-    assert_header(f, "Content-Encoding", "gzip");
-    assert_inflates_to(
-        f,
-        "{\"version\":\"" HOOKPACE_VERSION "\",\"status_code\":20000,\"status_message\":\"Ok.\","
-        "\"time\":\"0.0000 sec.\",\"cost\":0,\"tasks_count\":1,\"tasks_error\":0,\"tasks\":[{"
-        "\"id\":\"id-1\",\"status_code\":20000,\"status_message\":\"Ok.\",\"time\":\"0.0000 sec.\","
-        "\"cost\":0,\"result_count\":1,\"path\":[\"v3\",\"serp\",\"google\",\"organic\",\"task_"
-        "get\","
-        "\"advanced\",\"id-1\"],\"data\":{\"api\":\"serp\"},\"result\":[{\"n\": 1.0}]}]}");
-}
-
-static void a_stored_envelope_goes_as_it_came(void **state)
-{
-    struct fixture *f = *state;
-    make_task(f);
-    f->event.body = SLICE_LIT("{ \"tasks\": [], \"n\": 1.0 }");
-    build(f);
-    assert_inflates_to(f, "{ \"tasks\": [], \"n\": 1.0 }");
-}
-
-static void a_tasks_pingback_is_a_get(void **state)
-{
-    struct fixture *f = *state;
-    make_task(f);
-    f->rules.is_pingback = true;
-    build(f);
-    assert_string_equal(f->request.url.ptr, "https://c.example/ping/id-1");
-    assert_int_equal(f->request.body.len, 0);
-    assert_null(header(f, "Content-Type"));
-}
-
-static void a_tasks_postback_is_signed_as_sent(void **state)
-{
-    struct fixture *f = *state;
-    struct buf wanted;
-    make_task(f);
-    set_sign(f, "semscraper");
-    build(f);
-    buf_init(&wanted, 1024);
-    assert_int_equal(scheme_sign(f->sign, 0, SLICE_LIT("id-1"), NOW, f->request.body, &wanted), OK);
-    assert_non_null(strstr(f->request.headers.ptr, wanted.ptr));
-    buf_clear(&wanted);
-}
-
-static void a_tasks_url_is_checked_again(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const urls[] = {"", "ftp://c.example/", "https://u:p@c.example/",
-                                       "https://c.example/$nothing", "https://$id/"};
-    make_task(f);
-    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
-        f->event.postback_url = slice_str(urls[i]);
-        assert_int_equal(request_build(&f->rules, &f->in, &f->request), REQUEST_BAD_URL);
-    }
-}
-
 static void nothing_of_the_event_goes_to_who_is_asked_for_its_result(void **state)
 {
     struct fixture *f = *state;
@@ -405,7 +217,6 @@ static void nothing_of_the_event_goes_to_who_is_asked_for_its_result(void **stat
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(relays_the_bytes_as_they_came),
         TEST(the_default_type_is_json),
@@ -420,11 +231,6 @@ int main(void)
         TEST(each_attempt_is_signed_afresh),
         TEST(refuses_a_dot_segment),
         TEST(too_many_headers_are_refused),
-        TEST(a_tasks_postback_is_the_envelope_of_its_result),
-        TEST(a_stored_envelope_goes_as_it_came),
-        TEST(a_tasks_pingback_is_a_get),
-        TEST(a_tasks_postback_is_signed_as_sent),
-        TEST(a_tasks_url_is_checked_again),
         TEST(nothing_of_the_event_goes_to_who_is_asked_for_its_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

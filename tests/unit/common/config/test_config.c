@@ -61,22 +61,10 @@ static void has_the_documented_defaults(void **state)
     config_unref(c);
 }
 
-static void defaults_of_sources_and_destinations(void **state)
+static void has_the_defaults_of_destinations(const struct destination *d)
 {
-    (void)state;
-    struct config *c = parse("{\"delay_ms\":50,\"redis\":{\"partitions\":16},\"sources\":{\"in\":{"
-                             "\"verify\":{\"scheme\":\"none\"},\"to\":[\"out\"]}},"
-                             "\"destinations\":{\"out\":{\"postback_url\":\"http://h/x\"}}}",
-                             "x.json");
     static const int64_t schedule[] = {5, 300, 1800, 7200, 18000, 36000, 36000};
-    struct destination *d = config_destination(c, SLICE_LIT("out"));
-    assert_string_equal(d->name, "out");
-    assert_string_equal(d->lane, "out");
-    assert_int_equal(d->partition, partition_of(SLICE_LIT("out"), 16));
-    assert_false(d->is_pingback);
-    assert_int_equal(d->delay_ms, 50);
     assert_int_equal(d->order, ORDER_REQUEUE);
-    assert_int_equal(d->gzip, GZIP_KEEP);
     assert_int_equal(d->concurrency, 16);
     assert_int_equal(d->timeout_ms, 10000);
     assert_int_equal(d->connect_timeout_ms, 3000);
@@ -84,11 +72,28 @@ static void defaults_of_sources_and_destinations(void **state)
     assert_true(d->verify_tls);
     assert_null(d->ca_file);
     assert_string_equal(d->headers, "");
-    assert_null(d->sign);
     assert_int_equal(d->schedule_count, 7);
     for (size_t i = 0; i < 7; i++)
         assert_int_equal(d->schedule_ms[i], schedule[i] * 1000);
     assert_true(d->jitter > 0.19 && d->jitter < 0.21);
+}
+
+static void defaults_of_sources_and_destinations(void **state)
+{
+    (void)state;
+    struct config *c = parse("{\"delay_ms\":50,\"redis\":{\"partitions\":16},\"sources\":{\"in\":{"
+                             "\"verify\":{\"scheme\":\"none\"},\"to\":[\"out\"]}},"
+                             "\"destinations\":{\"out\":{\"postback_url\":\"http://h/x\"}}}",
+                             "x.json");
+    struct destination *d = config_destination(c, SLICE_LIT("out"));
+    assert_string_equal(d->name, "out");
+    assert_string_equal(d->lane, "out");
+    assert_int_equal(d->partition, partition_of(SLICE_LIT("out"), 16));
+    assert_false(d->is_pingback);
+    assert_int_equal(d->delay_ms, 50);
+    assert_int_equal(d->gzip, GZIP_KEEP);
+    assert_null(d->sign);
+    has_the_defaults_of_destinations(d);
     struct source *s = config_source(c, SLICE_LIT("in"));
     assert_string_equal(s->name, "in");
     assert_int_equal(s->to_count, 1);
@@ -178,23 +183,6 @@ static const char implied[] =
     "\"fetch\":{\"url\":\"http://h/$id\"},\"reconcile_s\":86400,\"tasks_ready_url\":\"http://h/"
     "r\"}},"
     "\"destinations\":{\"out\":{\"postback_url\":\"http://h\",\"lane\":\"acme\"}}}";
-
-static void has_the_defaults_of_destinations(const struct destination *d)
-{
-    static const int64_t schedule[] = {5, 300, 1800, 7200, 18000, 36000, 36000};
-    assert_int_equal(d->order, ORDER_REQUEUE);
-    assert_int_equal(d->concurrency, 16);
-    assert_int_equal(d->timeout_ms, 10000);
-    assert_int_equal(d->connect_timeout_ms, 3000);
-    assert_int_equal(d->lease_ms, 16000);
-    assert_true(d->verify_tls);
-    assert_null(d->ca_file);
-    assert_string_equal(d->headers, "");
-    assert_int_equal(d->schedule_count, 7);
-    for (size_t i = 0; i < 7; i++)
-        assert_int_equal(d->schedule_ms[i], schedule[i] * 1000);
-    assert_true(d->jitter > 0.19 && d->jitter < 0.21);
-}
 
 static void accounts_have_destinations(void **state)
 {
