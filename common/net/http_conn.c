@@ -19,6 +19,7 @@ enum {
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
     STEPS_MAX = 64, /* in a turn: a connection with a thousand requests in its input is not alone */
     LINGER_BYTES = 256 * 1024,
+    LINGER_BODY_MAX = 16 * 1024 * 1024, /* announced bodies up to this are read to their end */
     LINGER_US = 1000 * 1000,
     REFUSAL_US =
         2000 * 1000, /* for who is only there to be told; with TLS the handshake included */
@@ -195,6 +196,14 @@ static int64_t write_us(const struct conn *c)
            (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000;
 }
 
+/* How much of what still comes is read and dropped. Many clients write all of a body before they look for an answer, and one that
+ * is refused for a few bytes too many is the answer they need most: so to its end, if that is not far. */
+static size_t linger_bytes(const struct http_request *r)
+{
+    bool is_near = r && r->framing.has_length && r->framing.length <= LINGER_BODY_MAX;
+    return LINGER_BYTES + (is_near ? (size_t)r->framing.length : 0);
+}
+
 void conn_answered(struct conn *c, bool keep)
 {
     struct http_request *r = c->request;
@@ -202,6 +211,7 @@ void conn_answered(struct conn *c, bool keep)
     c->busy = true;
     c->request = NULL;
     c->close_after = c->close_after || !keep;
+    c->linger_max = linger_bytes(r);
     if (r && r->paused)
         conn_pause(c, false);
     if (r)
@@ -262,7 +272,7 @@ static void drop_input(struct conn *c)
 {
     c->dropped += conn_input_len(c);
     conn_input_drop(c, conn_input_len(c));
-    c->held = c->dropped > LINGER_BYTES; /* no more of it; the client may still read for a while */
+    c->held = c->dropped > c->linger_max; /* no more of it; the client may still read for a while */
 }
 
 /* One step; true if another may follow at once. */

@@ -41,8 +41,9 @@ struct conn { /* Owned by its server. */
     struct http_scan scan;
     struct addr peer;
     unsigned peer_slot;
-    mono_us began;  /* when the first byte of the head being read came */
-    size_t dropped; /* bytes read while lingering */
+    mono_us began;     /* when the first byte of the head being read came */
+    size_t dropped;    /* bytes read while lingering */
+    size_t linger_max; /* of them, at most */
     int fd;
     enum conn_state state;
     bool secure;      /* TLS */

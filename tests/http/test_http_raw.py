@@ -343,6 +343,17 @@ def test_the_answer_reaches_a_client_that_goes_on_sending(shared):
         assert c.closed()
 
 
+def test_the_answer_reaches_a_client_that_first_sends_a_body_that_is_too_large(shared):
+    """As most clients do: 12 MiB are more than the buffers between the two hold."""
+    body = b"x" * (12 << 20)
+    for _ in range(3):
+        with shared.client() as c:
+            c.send(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+            c.sock.sendall(body)
+            assert c.answer().status == 401
+            assert c.closed()
+
+
 def test_a_refused_upload_is_not_drained_for_ever(shared):
     before = shared.connections()
     with shared.client() as c:
