@@ -10,7 +10,6 @@
 
 #define ATTEMPT_MAX (16 * 1024)
 #define RESPONSE_KEPT 1024
-#define FAILURE_RESPONSE 256
 #define FAILURE_URL 4096
 
 /* What claim.lua answers per claim, in order. */
@@ -56,9 +55,7 @@ bool claim_read(const struct redis_reply *claim, struct delivery *d)
 static void attempt_json(struct buf *out, const struct delivery *d, const struct settlement *s,
                          wall_ms at)
 {
-    struct slice response = s->response;
-    if (response.len > RESPONSE_KEPT)
-        response.len = RESPONSE_KEPT;
+    struct slice response = slice_head(s->response, RESPONSE_KEPT);
     buf_addf(out, "{\"attempt\":%u,\"at\":%lld,\"duration_ms\":%lld,\"status\":%d,\"error\":\"",
              d->attempt, (long long)at, (long long)s->duration_ms, s->status);
     buf_add_json(out, s->error);
@@ -71,7 +68,7 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
 static void failure_json(struct buf *out, const struct delivery *d, const struct settlement *s,
                          wall_ms at)
 {
-    struct slice response = slice_head(s->response, FAILURE_RESPONSE);
+    struct slice response = slice_head(s->response, RESPONSE_KEPT);
     buf_addf(out, "{\"at\":%lld,\"pingback\":%s,\"status\":%d,\"duration_ms\":%lld,\"id\":\"",
              (long long)at, s->is_pingback ? "true" : "false", s->status,
              (long long)s->duration_ms);

@@ -38,6 +38,14 @@ def test_what_is_told_of_a_failed_attempt(failed):
     assert (e["http_code"], e["error_code"], e["error_message"], e["http_response"]) == (0, 50000, "connect", "")
 
 
+def test_a_kib_of_the_answer_is_told(api):
+    text = "".join(f"{i:04} " for i in range(1000))
+    api.sink.on(None, Answer(status=500, body=text.encode()))
+    api.acme.set_one(postback_url=api.hook())
+    wait_for(lambda: api.acme.errors())
+    assert api.acme.errors()[0]["http_response"] == text[:1024]
+
+
 def test_errors_are_filtered_and_paged(failed):
     everything = failed.acme.errors()
     assert {e["id"] for e in failed.acme.errors(filtered_function="postback_url")} == {failed.posted, failed.down}
