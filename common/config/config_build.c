@@ -296,7 +296,7 @@ static bool pointers_are_valid(struct builder *b, const struct source *s, const 
 static void build_picks(struct builder *b, struct source *s, const struct draft_texts *id,
                         const struct draft_texts *tag)
 {
-    const char *pointers[JSON_SCAN_PICKS];
+    const char *pointers[JSON_PICKS_MAX];
     size_t n = 0;
     struct error e;
     bool ids_are_valid = pointers_are_valid(b, s, "id", id);

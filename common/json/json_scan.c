@@ -1,7 +1,6 @@
 #include "common/json/json_scan.h"
 
 #include "common/base/alloc.h"
-#include "common/base/text.h"
 #include "common/json/json_text.h"
 
 #include <assert.h>
@@ -9,120 +8,14 @@
 #include <stdlib.h>
 #include <yajl/yajl_parse.h>
 
-/* --- pointers --- */
-
-struct token {
-    char *text; /* ~0 and ~1 decoded */
-    size_t len;
-    int64_t index; /* as an array index, or -1 */
-};
-
-struct pick {
-    struct token *tokens;
-    size_t count;
-};
-
-struct json_picks {
-    struct pick picks[JSON_SCAN_PICKS];
-    size_t count;
-};
-
-typedef uint16_t pick_set; /* bit I: pick I */
-_Static_assert(JSON_SCAN_PICKS <= 16, "pick_set is 16 bits wide");
-
-static int64_t array_index(struct slice token)
-{
-    uint64_t v;
-    if (token.len > 1 && token.ptr[0] == '0')
-        return -1; /* RFC 6901 4: no leading zeros */
-    return text_u64(token, INT32_MAX, &v) == OK ? (int64_t)v : -1;
-}
-
-static enum err parse_token(struct slice raw, struct token *out)
-{
-    struct buf b;
-    buf_init(&b, JSON_SCAN_VALUE_MAX);
-    for (size_t i = 0; i < raw.len; i++) {
-        char c = raw.ptr[i];
-        if (c == '~') {
-            char next = i + 1 < raw.len ? raw.ptr[++i] : 0;
-            if (next != '0' && next != '1') {
-                buf_clear(&b);
-                return ERR_INVALID;
-            }
-            c = next == '0' ? '~' : '/';
-        }
-        buf_add_char(&b, c);
-    }
-    if (b.failed || !text_is_utf8(buf_slice(&b))) {
-        buf_clear(&b);
-        return ERR_INVALID;
-    }
-    out->text = buf_take(&b, &out->len);
-    out->index = array_index(slice_make(out->text, out->len));
-    return OK;
-}
-
-static enum err parse_pointer(struct slice rest, struct pick *out, struct error *e)
-{
-    struct slice whole = rest;
-    if (rest.len == 0)
-        return OK; /* the whole document */
-    if (rest.ptr[0] != '/')
-        return fail(e, ERR_INVALID, "\"%.*s\" is not a JSON pointer: it must start with /",
-                    SLICE_FMT(whole));
-    rest = slice_skip(rest, 1);
-    while (rest.ptr) {
-        if (out->count == JSON_SCAN_DEPTH)
-            return fail(e, ERR_INVALID, "a JSON pointer has at most %d parts", JSON_SCAN_DEPTH);
-        out->tokens = xrealloc(out->tokens, out->count + 1, sizeof *out->tokens);
-        if (parse_token(slice_cut(&rest, '/'), &out->tokens[out->count]) != OK)
-            return fail(e, ERR_INVALID,
-                        "\"%.*s\" is not a JSON pointer: ~ is written ~0, / is written ~1",
-                        SLICE_FMT(whole));
-        out->count++;
-    }
-    return OK;
-}
-
-enum err json_picks_new(const char *const *pointers, size_t n, struct json_picks **out,
-                        struct error *e)
-{
-    if (n > JSON_SCAN_PICKS)
-        return fail(e, ERR_TOO_BIG, "at most %d JSON pointers", JSON_SCAN_PICKS);
-    struct json_picks *p = NEW(struct json_picks);
-    for (; p->count < n; p->count++) {
-        enum err rc = parse_pointer(slice_str(pointers[p->count]), &p->picks[p->count], e);
-        if (rc != OK) {
-            p->count++;
-            json_picks_free(p);
-            return rc;
-        }
-    }
-    *out = p;
-    return OK;
-}
-
-void json_picks_free(struct json_picks *p)
-{
-    if (!p)
-        return;
-    for (size_t i = 0; i < p->count; i++) {
-        for (size_t k = 0; k < p->picks[i].count; k++)
-            free(p->picks[i].tokens[k].text);
-        free(p->picks[i].tokens);
-    }
-    free(p);
-}
-
-/* --- the scan --- */
+_Static_assert(JSON_PICKS_PARTS == JSON_SCAN_DEPTH, "a pointer leads as deep as a document goes");
 
 struct frame { /* an open object or array */
     bool is_array;
     int64_t next_index;
-    pick_set active; /* the path to here is how these pointers begin */
-    pick_set hit;    /* the current member continues these pointers */
-    pick_set seen;   /* these found their key in this object before */
+    json_pick_set active; /* the path to here is how these pointers begin */
+    json_pick_set hit;    /* the current member continues these pointers */
+    json_pick_set seen;   /* these found their key in this object before */
 };
 
 #define ARENA_BYTES 8192
@@ -140,7 +33,7 @@ struct json_scan {
     size_t depth;
     const char *refused;                      /* why a callback stopped yajl */
     struct frame frames[JSON_SCAN_DEPTH + 1]; /* [0] stands around the document */
-    struct picked picked[JSON_SCAN_PICKS];
+    struct picked picked[JSON_PICKS_MAX];
     struct buf values;
     /* yajl has no reset, and makes five allocations a document: they come from here. */
     size_t arena_used;
@@ -208,40 +101,22 @@ static void keep(struct json_scan *s, size_t i, enum json_pick_state state, stru
     assert(!s->values.failed);
 }
 
-/* The set of the active pointers whose next part, number DEPTH, is KEY or (KEY NULL) INDEX. */
-static pick_set continues(const struct json_scan *s, pick_set active, size_t depth,
-                          const struct slice *key, int64_t index)
-{
-    pick_set hit = 0;
-    for (size_t i = 0; active; i++, active = (pick_set)(active >> 1)) {
-        if (!(active & 1))
-            continue;
-        const struct token *t = &s->picks->picks[i].tokens[depth];
-        if (key ? slice_eq(*key, slice_make(t->text, t->len)) : t->index == index)
-            hit |= (pick_set)(1u << i);
-    }
-    return hit;
-}
-
 /* A value begins. Keeps it for the pointers that end here; returns those that go on inside. */
-static pick_set value(struct json_scan *s, enum json_pick_state state, struct slice text)
+static json_pick_set value(struct json_scan *s, enum json_pick_state state, struct slice text)
 {
     struct frame *f = &s->frames[s->depth];
     if (f->is_array) {
-        f->hit = f->active ? continues(s, f->active, s->depth - 1, NULL, f->next_index) : 0;
+        f->hit =
+            f->active ? json_picks_next(s->picks, f->active, s->depth - 1, NULL, f->next_index) : 0;
         f->next_index++;
     }
-    pick_set inside = 0;
-    pick_set hit = f->hit;
-    for (size_t i = 0; hit; i++, hit = (pick_set)(hit >> 1)) {
-        if (!(hit & 1))
-            continue;
-        if (s->picks->picks[i].count == s->depth)
+    if (!f->hit)
+        return 0;
+    json_pick_set ended = json_picks_ended(s->picks, f->hit, s->depth);
+    for (size_t i = 0; ended >> i; i++)
+        if (ended >> i & 1)
             keep(s, i, state, text);
-        else
-            inside |= (pick_set)(1u << i);
-    }
-    return inside;
+    return (json_pick_set)(f->hit & ~ended);
 }
 
 static int on_null(void *ctx)
@@ -276,7 +151,7 @@ static int on_string(void *ctx, const unsigned char *text, size_t len)
 
 static int open_frame(struct json_scan *s, bool is_array)
 {
-    pick_set inside = value(s, JSON_PICK_OTHER, SLICE_LIT(""));
+    json_pick_set inside = value(s, JSON_PICK_OTHER, SLICE_LIT(""));
     if (s->depth == JSON_SCAN_DEPTH) {
         s->refused = "nested too deep";
         return 0;
@@ -309,9 +184,10 @@ static int on_key(void *ctx, const unsigned char *text, size_t len)
     if (!f->active)
         return 1;
     struct slice key = slice_make(text, len);
-    f->hit = continues(s, f->active, s->depth - 1, &key, 0);
-    for (size_t i = 0; i < s->picks->count; i++)
-        if (f->hit & f->seen & (1u << i))
+    f->hit = json_picks_next(s->picks, f->active, s->depth - 1, &key, 0);
+    json_pick_set twice = f->hit & f->seen;
+    for (size_t i = 0; twice >> i; i++)
+        if (twice >> i & 1)
             s->picked[i].state = JSON_PICK_TWICE;
     f->seen |= f->hit;
     return 1;
@@ -332,7 +208,7 @@ static const yajl_callbacks callbacks = {
 struct json_scan *json_scan_new(const struct json_picks *picks)
 {
     struct json_scan *s = NEW(struct json_scan);
-    buf_init(&s->values, JSON_SCAN_PICKS * JSON_SCAN_VALUE_MAX);
+    buf_init(&s->values, JSON_PICKS_MAX * JSON_SCAN_VALUE_MAX);
     json_scan_reset(s, picks);
     return s;
 }
@@ -363,8 +239,7 @@ void json_scan_reset(struct json_scan *s, const struct json_picks *picks)
     s->consumed = 0;
     s->depth = 0;
     s->refused = NULL;
-    size_t count = picks ? picks->count : 0;
-    s->frames[0] = (struct frame){.hit = (pick_set)((1u << count) - 1)};
+    s->frames[0] = (struct frame){.hit = (json_pick_set)((1u << json_picks_count(picks)) - 1)};
     memset(s->picked, 0, sizeof s->picked);
     buf_reset(&s->values);
 }
@@ -418,7 +293,7 @@ bool json_scan_accepts(struct slice text)
 
 enum json_pick_state json_scan_pick(const struct json_scan *s, size_t i, struct slice *value)
 {
-    assert(s->picks && i < s->picks->count);
+    assert(i < json_picks_count(s->picks));
     const struct picked *p = &s->picked[i];
     if (p->state == JSON_PICK_TEXT)
         *value = slice_make(buf_slice(&s->values).ptr + p->at, p->len);

@@ -2,7 +2,7 @@
  *
  * RFC 8259, one document, nothing after it but white space, UTF-8 checked, no NaN or comments, no
  * raw control characters; depth at most JSON_SCAN_DEPTH. No tree is built: memory is the picked
- * values and the keys on the path. Pointers are RFC 6901 ("/tasks/0/id").
+ * values and the keys on the path.
  */
 #ifndef COMMON_JSON_JSON_SCAN_H
 #define COMMON_JSON_JSON_SCAN_H
@@ -10,16 +10,10 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/json/json_picks.h"
 
 #define JSON_SCAN_DEPTH 64
-#define JSON_SCAN_PICKS 16 /* most pointers of one set */
 #define JSON_SCAN_VALUE_MAX 512
-
-/* Pointers parsed at load time; immutable, shared by threads. Free with json_picks_free. */
-struct json_picks;
-enum err json_picks_new(const char *const *pointers, size_t n, struct json_picks **out,
-                        struct error *e) MUST_CHECK;
-void json_picks_free(struct json_picks *p);
 
 struct json_scan;
 /* PICKS must outlive the scan; may be NULL. */

@@ -319,20 +319,6 @@ static void several_picks(void **state)
     json_picks_free(picks);
 }
 
-static void bad_pointers(void **state)
-{
-    (void)state;
-    const char *bad[] = {"id", "/a~", "/a~2", "/\xff"};
-    struct error e;
-    struct json_picks *picks;
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(json_picks_new(&bad[i], 1, &picks, &e), ERR_INVALID);
-    const char *many[JSON_SCAN_PICKS + 1];
-    for (size_t i = 0; i <= JSON_SCAN_PICKS; i++)
-        many[i] = "/a";
-    assert_int_equal(json_picks_new(many, JSON_SCAN_PICKS + 1, &picks, &e), ERR_TOO_BIG);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,7 +328,6 @@ int main(void)
         cmocka_unit_test(long_tokens),   cmocka_unit_test(picks_by_pointer),
         cmocka_unit_test(picks_by_kind), cmocka_unit_test(keys_that_stand_twice),
         cmocka_unit_test(long_values),   cmocka_unit_test(several_picks),
-        cmocka_unit_test(bad_pointers),
     };
     return cmocka_run_group_tests(tests, make_scan, free_scan);
 }
