@@ -214,6 +214,11 @@ const char *admin_addr(const struct admin *a)
     return http_server_addr(a->http);
 }
 
+struct http_server *admin_http(struct admin *a)
+{
+    return a->http;
+}
+
 bool admin_is_ready(const struct admin *a)
 {
     return redis_is_ready(a->redis);

@@ -6,6 +6,7 @@
 
 struct admin;
 struct config;
+struct http_server;
 struct loop;
 struct metrics;
 
@@ -21,6 +22,7 @@ struct admin_setup { /* all borrowed, and must outlive the listener */
 enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admin **out,
                     struct error *e) MUST_CHECK;
 const char *admin_addr(const struct admin *a);
+struct http_server *admin_http(struct admin *a);
 bool admin_is_ready(const struct admin *a);
 void admin_set_config(struct admin *a, struct config *conf);
 void admin_close(struct admin *a);

@@ -115,11 +115,9 @@ static bool make_room(struct http_server *s, unsigned slot)
     return true;
 }
 
-static void take_connection(struct http_server *s, int fd, const struct sockaddr *sa)
+void http_server_take(struct http_server *s, int fd, const struct addr *peer)
 {
-    struct addr peer;
-    addr_from_sockaddr(sa, &peer);
-    unsigned slot = peers_slot(&s->peers, &peer);
+    unsigned slot = peers_slot(&s->peers, peer);
     bool over = s->connections >= s->limits.connections_max && !make_room(s, slot);
     if (over && !may_refuse(s)) {
         close(fd);
@@ -128,7 +126,7 @@ static void take_connection(struct http_server *s, int fd, const struct sockaddr
             s->handler.on_refused("overloaded", s->handler.ctx);
         return;
     }
-    struct conn *c = conn_new(s, fd, &peer);
+    struct conn *c = conn_new(s, fd, peer);
     if (!c)
         return;
     c->peer_slot = slot;
@@ -143,8 +141,10 @@ static void take_connection(struct http_server *s, int fd, const struct sockaddr
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
                       void *ctx)
 {
+    struct addr peer;
     (void)l, (void)len;
-    take_connection(ctx, (int)fd, sa);
+    addr_from_sockaddr(sa, &peer);
+    http_server_take(ctx, (int)fd, &peer);
 }
 
 /* Out of descriptors or memory. The listener stays readable, so trying again at once would spin. */
@@ -297,7 +297,7 @@ static void accept_backlog(struct http_server *s)
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        take_connection(s, fd, (struct sockaddr *)&sa);
+        on_accept(s->listener, fd, (struct sockaddr *)&sa, (int)len, s);
     }
 }
 

@@ -71,6 +71,8 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
                           struct error *e) MUST_CHECK;
 /* "127.0.0.1:8080": what it is bound to, with the real port. Borrowed. */
 const char *http_server_addr(const struct http_server *s);
+/* Takes FD, a connected stream socket that does not block, as if PEER had connected. */
+void http_server_take(struct http_server *s, int fd, const struct addr *peer);
 unsigned http_server_connections(const struct http_server *s);
 /* New limits for requests that begin from now on. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);

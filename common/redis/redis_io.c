@@ -30,7 +30,7 @@ bool redis_io_open(struct redis *r, int fd)
     r->fd = fd;
     r->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, r);
     r->writable = event_new(base, fd, EV_WRITE, on_writable, r);
-    r->reader = redisReaderCreate();
+    r->reader = redis_reader_new();
     if (!r->readable || !r->writable || !r->reader || event_add(r->readable, NULL) < 0)
         return false;
     r->reader->maxbuf = READER_SPARE_BYTES;
@@ -43,8 +43,7 @@ void redis_io_close(struct redis *r)
         event_free(r->readable);
     if (r->writable)
         event_free(r->writable);
-    if (r->reader)
-        redisReaderFree(r->reader);
+    redis_reader_free(r->reader);
     if (r->fd >= 0)
         close(r->fd);
     r->readable = r->writable = NULL;

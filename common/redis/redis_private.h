@@ -72,6 +72,12 @@ void redis_drop_soon(struct redis *r, const char *reason);
 /* The handshake is over and the server may be used. */
 void redis_become_ready(struct redis *r);
 
+/* ---- redis_reader.c: the parser of replies ---- */
+
+/* hiredis' own, but one that refuses what cannot be a reply's size. NULL without memory. */
+struct redisReader *redis_reader_new(void);
+void redis_reader_free(struct redisReader *reader);
+
 /* ---- redis_io.c: the socket ---- */
 
 /* Takes FD. False if there is no memory for it. */

@@ -13,12 +13,11 @@
 #include "receiver/api_auth.h"
 #include "receiver/api_path.h"
 #include "receiver/api_time.h"
+#include "tests/fuzz/dial.h"
 #include "tests/fuzz/fake_redis.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 
 enum { TURNS = 400 };
 #define PASSWORD "password-of-the-fuzzer"
@@ -74,7 +73,7 @@ static void paths(struct slice raw)
     if (api_path_read(raw, &p)) {
         INSIST(p.count <= API_SEGMENTS_MAX);
         for (size_t i = 0; i < p.count; i++)
-            INSIST(p.segments[i].len && !text_has_control(p.segments[i]));
+            INSIST(p.segments[i].len && (i + 1 == p.count || !text_has_control(p.segments[i])));
         for (size_t i = 0; i < 3; i++) {
             enum api_call call = api_path_route(&p, slice_str(methods[i]));
             if (call == API_NOTHING)
@@ -128,21 +127,6 @@ static void turn(void)
     fake_turn();
 }
 
-static int dial(const struct admin *admin)
-{
-    static uint32_t host;
-    const struct linger reset = {.l_onoff = 1};
-    struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++host % 0xfffff0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    to.sin_port = htons((uint16_t)strtoul(strrchr(admin_addr(admin), ':') + 1, NULL, 10));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    INSIST(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    INSIST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
-}
-
 /* Every byte of S that may stand in a request target. */
 static void add_target(struct buf *b, struct slice s)
 {
@@ -189,12 +173,12 @@ static void check_answer(struct slice bytes, bool is_api, bool is_right)
         check_envelope(body, status);
 }
 
-static void ask(const struct admin *admin, struct slice request, bool is_api, bool is_right)
+static void ask(struct admin *admin, struct slice request, bool is_api, bool is_right)
 {
     char bytes[65536];
     struct buf answer;
     buf_init(&answer, 1 << 24);
-    int fd = dial(admin);
+    int fd = dial(admin_http(admin));
     INSIST(send(fd, request.ptr, request.len, MSG_NOSIGNAL) == (ssize_t)request.len);
     ssize_t n = -1;
     for (int i = 0; i < TURNS && n != 0; i++) {

@@ -1,17 +1,14 @@
-/* The HTTP server over a real connection of loopback: what a client sends, in pieces, is answered
+/* The HTTP server over a pair of sockets: what a client sends, in pieces, is answered
  * the same as in one, by answers that a strict client can read; each request ends exactly once, and
  * no byte stays charged. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/net/http_server.h"
 #include "common/net/loop.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/dial.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,24 +110,6 @@ static void start(void)
     buf_init(&told.answers, 1 << 20);
 }
 
-/* From an address of its own each time, and closed with a reset: ports in TIME_WAIT would run out. */
-static int dial(void)
-{
-    static uint32_t host;
-    const struct linger reset = {.l_onoff = 1};
-    struct sockaddr_in from = {.sin_family = AF_INET};
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++host % 0xfffff0);
-    const char *address = http_server_addr(server);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    to.sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-    INSIST(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    INSIST(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return fd;
-}
-
 /* Takes what has come. False once the server has closed its side. */
 static bool collect(int fd)
 {
@@ -153,7 +132,7 @@ static void talk(struct slice input, uint32_t seed)
     told.begun = told.ended = told.refused = 0;
     buf_reset(&told.story);
     buf_reset(&told.answers);
-    int fd = dial();
+    int fd = dial(server);
     turn();
     bool open = true;
     while (input.len && open) {
