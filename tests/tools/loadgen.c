@@ -233,6 +233,8 @@ static void on_answer(struct run *r, struct conn *c)
         }
         return;
     }
+    if (!c->busy) /* refused although nothing was asked: the end comes next */
+        return;
     c->have += (size_t)n;
     c->in[c->have] = 0;
     char *end = strstr(c->in, "\r\n\r\n");
