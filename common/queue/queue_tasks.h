@@ -86,6 +86,7 @@ struct task_failure { /* a failed attempt; slices borrowed for the callback */
     struct slice task_id;     /* key of the event */
     struct slice destination; /* "orders", "postback@acme" */
     bool is_pingback;
+    bool is_fetch;      /* not of a webhook, but of getting an announced result */
     struct slice url;   /* the request's; empty if it was never made */
     struct slice error; /* short word: "timeout", "http_500", ... */
     int status;         /* HTTP status, 0 if none was seen */

@@ -181,10 +181,15 @@ static struct slice text_of(const struct json *doc, const char *key)
 
 static struct task_failure read_failure(const struct json *doc)
 {
+    struct slice id = text_of(doc, "id"), destination = text_of(doc, "destination");
+    bool is_fetch = slice_starts(destination, SLICE_LIT("fetch@"));
+    if (is_fetch) /* of "<task>~f", which stands for the task until its result is here */
+        id = slice_cut(&id, '~');
     return (struct task_failure){
         .at = json_int(json_get(doc, "at")),
-        .task_id = text_of(doc, "id"),
-        .destination = text_of(doc, "destination"),
+        .task_id = id,
+        .destination = destination,
+        .is_fetch = is_fetch,
         .is_pingback = json_bool(json_get(doc, "pingback")),
         .url = text_of(doc, "url"),
         .error = text_of(doc, "error"),

@@ -46,6 +46,19 @@ def test_a_kib_of_the_answer_is_told(api):
     assert api.acme.errors()[0]["http_response"] == text[:1024]
 
 
+def test_a_fetch_that_failed_is_told_of_its_task(service):
+    provider = service.stack.provider()
+    service.conf["sources"]["in"] = provider.source([])
+    service.start()
+    provider.set("t1", 40501)
+    service.receiver.get("/in/in?id=t1", listener="ingest")
+    wait_for(lambda: service.admin.errors())
+    e = service.admin.errors()[0]
+    assert (e["id"], e["http_method"], e["http_code"], e["error_message"]) == ("t1", "GET", 200, "task_40501")
+    assert e["http_url"] == provider.url(provider.gets()[0].target)
+    assert service.admin.task(e["id"])["status_code"] == 40602
+
+
 def test_errors_are_filtered_and_paged(failed):
     everything = failed.acme.errors()
     assert {e["id"] for e in failed.acme.errors(filtered_function="postback_url")} == {failed.posted, failed.down}
