@@ -244,29 +244,31 @@ def wait_end(stack, task, kind="postback"):
 
 
 SPECIAL = ["127.0.0.1", "localhost", "0", "2130706433", "0x7f.1", "017700000001", "127.1", "[::1]", "[::]", "[::ffff:127.0.0.1]",
-           "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1",
-           "255.255.255.255", "168.63.129.16", "[fe80::1]", "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]", "[2002:7f00:1::1]",
-           "[2001::1]", "[100::1]", "[ff02::1]", "[::127.0.0.1]"]
+           "0.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "192.0.0.1", "192.0.2.1", "192.88.99.1",
+           "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "168.63.129.16", "[fe80::1]",
+           "[127.0.0.1]", "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[64:ff9b::169.254.169.254]", "[64:ff9b:1::1]", "[2002:7f00:1::1]",
+           "[2001::1]", "[2001:db8::1]", "[100::1]", "[5f00::1]", "[fec0::1]", "[3fff::1]", "[ff02::1]", "[::127.0.0.1]"]
+NOT_HOSTS = ["ok@127.0.0.1", "127.0.0.1:80#@ok.example", "ok.example\\@127.0.0.1", "127.0.0.1%00.ok.example", "[fe80::1%25lo]"]
 
 
 def test_urls_of_tasks_do_not_reach_inside(stack):
+    """All of them are judged as what they are: that nothing listens there, or no way leads there, would hide a hole."""
     sink = stack.downstream()
     conf = configuration(stack.redis.url)
     receiver = stack.receiver(conf)
     stack.dispatcher(conf)
-    posted = {}
+
+    def post(ident, host):
+        task = {"id": ident, "result": 1, "postback_url": f"http://{host}:{sink.port}/x"}
+        return task_codes(call(receiver, "POST", "/v3/serp/google/organic/task_post", [task]))
     for n, host in enumerate(SPECIAL):
-        answer = call(receiver, "POST", "/v3/serp/google/organic/task_post",
-                      [{"id": f"t{n}", "result": 1, "postback_url": f"http://{host}:{sink.port}/x"}])
-        if task_codes(answer) == [20100]:
-            posted[f"t{n}"] = host
-        else:
-            assert task_codes(answer) == [40501]
-    assert len(posted) >= 20
-    for task, host in posted.items():
-        assert wait_end(stack, task) in (("dead", "blocked_address"), ("dead", "connect")), host
+        assert post(f"t{n}", host) == [20100], host
+    assert {host: post("none", host) for host in NOT_HOSTS} == dict.fromkeys(NOT_HOSTS, [40501])
+    ends = {host: wait_end(stack, f"t{n}") for n, host in enumerate(SPECIAL)}
+    # what is in brackets must be an IPv6 address
+    assert ends == {host: ("dead", "bad_url" if host == "[127.0.0.1]" else "blocked_address") for host in SPECIAL}
     assert sink.connections == 0
-    # the same in a pingback, and by a redirect from where they may go
+    # the same by a redirect from where they may go
     conf["dispatcher"]["egress"] = {"allow": ["127.0.0.1/32"]}
     stack.programs[1].reload(conf)
     other = stack.downstream(host="127.0.0.2")
