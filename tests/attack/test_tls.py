@@ -73,6 +73,23 @@ def weak_ciphers(cert, key):
     return context
 
 
+def any_digest(cert, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def wants_a_certificate(cert, key, ca):
+    """Asks in the handshake, before the request: that is TLS 1.2."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ca)
+    context.load_cert_chain(cert, key)
+    return context
+
+
 def sink_of(kind, authority, other):
     if kind == "plain HTTP":
         return Downstream()
@@ -81,6 +98,10 @@ def sink_of(kind, authority, other):
         return Downstream(context=old_version(*authority.good(), version))
     if kind == "no authentication":
         return Downstream(context=weak_ciphers(*authority.good()))
+    if kind == "SHA-1":
+        return Downstream(context=any_digest(*authority.sha1()))
+    if kind == "our certificate wanted":
+        return Downstream(context=wants_a_certificate(*authority.good(), authority.ca))
     if kind == "another CA":
         return Downstream(*other.good())
     return Downstream(*{"expired": authority.expired, "not yet valid": authority.not_yet, "self-signed": authority.self_signed,
@@ -88,7 +109,7 @@ def sink_of(kind, authority, other):
 
 
 @pytest.mark.parametrize("kind", ["good", "TLS 1.0", "TLS 1.1", "no authentication", "expired", "not yet valid", "self-signed",
-                                  "another host", "another CA", "plain HTTP"])
+                                  "another host", "another CA", "SHA-1", "our certificate wanted", "plain HTTP"])
 def test_who_is_not_known_learns_nothing(stack, tmp_path, kind):
     authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "Other CA")
     sink = sink_of(kind, authority, other)

@@ -40,6 +40,10 @@ class Authority:
     def not_yet(self):
         return self._issue("notyet", ("DNS:localhost", "IP:127.0.0.1"), ("20980101000000Z", "20990101000000Z"))
 
+    def sha1(self):
+        """Right in all but that it is signed with SHA-1."""
+        return self._issue("sha1", ("DNS:localhost", "IP:127.0.0.1"), digest="sha1")
+
     def self_signed(self):
         """Right host, but signed by itself."""
         cert, key = self.directory / "self.pem", self.directory / "self.key"
@@ -48,7 +52,7 @@ class Authority:
              "-keyout", key, "-out", cert)
         return cert, key
 
-    def _issue(self, stem, names, window=None):
+    def _issue(self, stem, names, window=None, digest="sha256"):
         cert, key = self.directory / f"{stem}.pem", self.directory / f"{stem}.key"
         request, conf = self.directory / f"{stem}.csr", self.directory / f"{stem}.cnf"
         _run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
@@ -57,7 +61,7 @@ class Authority:
         database = self.directory / f"{stem}.db"
         database.write_text("")
         conf.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\nnew_certs_dir={self.directory}\n"
-                        f"rand_serial=yes\ndefault_md=sha256\npolicy=p\nunique_subject=no\nx509_extensions=e\n"
+                        f"rand_serial=yes\ndefault_md={digest}\npolicy=p\nunique_subject=no\nx509_extensions=e\n"
                         f"[p]\ncommonName=supplied\n[e]\nsubjectAltName={','.join(names)}\n"
                         f"subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
         dates = ["-startdate", window[0], "-enddate", window[1]] if window else ["-days", "2"]
