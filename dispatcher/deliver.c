@@ -272,19 +272,6 @@ static bool may_connect(void *ctx, const struct addr *a)
     return target_may_connect(((struct flight *)ctx)->target, a);
 }
 
-/* Only where work was waiting when the lane's slot came up, so that the gap says how precise the pacing is: a
- * first attempt waited if its event was accepted before that moment; of retries it is not known. A gap of
- * twice the delay or more says nothing, another dispatcher may have sent in between. */
-static void observe_gap(struct deliver *e, const struct delivery *d, mono_us before, mono_us now)
-{
-    if (d->delay_ms <= 0 || before < 0 || d->attempt != 1)
-        return;
-    int64_t late_us = now - before - d->delay_ms * 1000;
-    if (late_us >= 0 && late_us < d->delay_ms * 1000 &&
-        (clock_wall_ms() - d->accepted_at) * 1000 >= late_us)
-        metric_observe(e->overshoot, (double)late_us / 1e6);
-}
-
 static enum attempt_end may_send(void *ctx)
 {
     struct flight *f = ctx;
@@ -303,7 +290,7 @@ static enum attempt_end may_send(void *ctx)
         return END_TOO_EARLY;
     }
     f->was_sent = true;
-    observe_gap(e, d, pace_guard_sent(&e->pace, lane, now), now);
+    report_gap(e->overshoot, d, pace_guard_sent(&e->pace, lane, now), now);
     if (d->report_sent)
         queue_take_sent(e->queue, d);
     return END_ANSWERED;

@@ -83,3 +83,17 @@ struct settlement report_settlement(const struct flight *f, const struct outcome
         .url = shown_url(f),
     };
 }
+
+/* Only where work was waiting when the lane's slot came up, so that the gap says how precise the pacing is: a
+ * first attempt waited if its event was accepted before that moment; of retries it is not known. A gap of
+ * twice the delay or more says nothing, another dispatcher may have sent in between. */
+void report_gap(struct metric_series *overshoot, const struct delivery *d, mono_us before,
+                mono_us now)
+{
+    if (d->delay_ms <= 0 || before < 0 || d->attempt != 1)
+        return;
+    int64_t late_us = now - before - d->delay_ms * 1000;
+    if (late_us >= 0 && late_us < d->delay_ms * 1000 &&
+        (clock_wall_ms() - d->accepted_at) * 1000 >= late_us)
+        metric_observe(overshoot, (double)late_us / 1e6);
+}
