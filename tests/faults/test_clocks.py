@@ -1,16 +1,18 @@
 """Clocks that are set while everything runs: Redis', which paces the lanes, and the dispatcher's own."""
 
+import json
 import struct
 import time
 
 import pytest
 
-from harness import oracle, paths
+from harness import config, oracle, paths, sign
 from harness.rig import CONNECT_MS, PACED, Rig
 from harness.stack import Stack
 from harness.wait import wait_for
 
 HOUR = 3600.0
+SECRET = "secret-of-the-clocks"
 WINDOW_S = CONNECT_MS / 1000 + 1    # the send window: connect_timeout + 1 s
 
 
@@ -96,3 +98,25 @@ def test_the_clock_of_a_dispatcher_is_set(stack, clock):
     rig.healed(1)
     rig.judge()
     assert {r.attempt for r in rig.sink.all()} == {1}
+
+
+def test_the_clock_of_a_receiver_is_set(stack, clock):
+    """Signatures with a time are too old, or of the future, and are taken again when it is right; nothing else notices."""
+    rig = Rig(stack, "the receiver's clock set by an hour, back and forth")
+    rig.conf["sources"]["signed"] = config.source([], "stripe", [SECRET])
+    rig.start_receiver(env=clock.env)
+    rig.add_dispatcher()
+    rig.load(threads=4, pause=0.02)
+
+    def signed():
+        body = json.dumps({"id": f"signed{time.monotonic_ns()}"}).encode()
+        answer = rig.receiver.post("/in/signed", body, sign.headers("stripe", SECRET, body))
+        return answer.status, answer.code
+    for by, said in ((HOUR, (401, "stale_timestamp")), (-HOUR, (401, "stale_timestamp")), (0, (200, None))):
+        rig.wait_acknowledged(40)
+        clock.set(by)
+        assert signed() == said, by
+    rig.healed(1)
+    rig.judge(counts=False)  # of what is signed the senders know nothing
+    assert {r.attempt for r in rig.sink.all()} == {1}
+    assert set(rig.senders[0].statuses) == {200}

@@ -1,10 +1,13 @@
 """The programs themselves: stopped, reloaded, multiplied, out of descriptors, killed by what they deliver."""
 
 import fcntl
+import re
 import resource
+import signal
 import socket
 import time
 from collections import Counter
+from pathlib import Path
 
 from harness import config
 from harness.downstream import Answer
@@ -218,3 +221,35 @@ def test_descriptors_run_out_and_come_back(stack):
     rig.healed()
     rig.judge(duplicates=17)
     assert len(sender.ids()) > 30
+
+
+# -- memory -----------------------------------------------------------------------------------------------------
+
+def starve(program):
+    """From now on it gets 1 MiB more of the kernel, and no more."""
+    status = Path(f"/proc/{program.pid}/status").read_text()
+    size = int(re.search(r"VmData:\s+(\d+)", status)[1]) << 10
+    resource.prlimit(program.pid, resource.RLIMIT_DATA, (size + (1 << 20), resource.RLIM_INFINITY))
+
+
+def test_no_memory_is_left(stack):
+    """The receiver ends at once and says why, like a kill; the dispatcher loses its connection to Redis over what it
+    cannot take, and that delivery comes back with its lease."""
+    rig = Rig(stack, "no memory for a body of 4 MB").start()
+    receiver, dispatcher = rig.programs
+    rig.load(threads=3, pause=0.02)
+    rig.wait_arrivals(30)
+    large = rig.event("large", size=4 << 20)
+    starve(receiver)
+    rig.load(count=1, threads=1, make=lambda _: large)
+    assert receiver.wait(10) == -signal.SIGABRT and receiver.logged("out of memory")
+    starve(dispatcher)
+    receiver.start()
+    rig.note_baseline(receiver)
+    dispatcher.wait_log("redis.lost", reason="out of memory")
+    rig.wait_arrivals(30)
+    assert not rig.sink.of("large")
+    resource.prlimit(dispatcher.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    rig.healed()
+    rig.judge(duplicates=17)
+    assert rig.sink.of("large")

@@ -18,17 +18,20 @@ IN_FLIGHT = 17   # concurrency of the two lanes of a Rig: what a dispatcher can 
 
 
 def test_full_memory(stack):
-    """New events are refused, what is there goes out and is settled, and it recovers by itself."""
+    """New events are refused, what is there goes out, is tried again or ends dead, and it recovers by itself."""
     rig = Rig(stack, "Redis at maxmemory", lanes={QUICK: 0, PACED: 20})
     rig.start_receiver()
     sender = rig.load(count=60, pause=0, make=lambda n: rig.event(f"e{n}", PACED if n % 2 else QUICK, size=5000))
     sender.join()
     with stack.redis.client() as client:
         client.config_set("maxmemory", client.info("memory")["used_memory"] - 100_000)
+        rig.sink.on(lambda r: r.event in ("e2", "e3"), Answer(status=410))
+        rig.sink.on(lambda r: r.event in ("e4", "e5") and r.attempt == 1, Answer(status=500))
         rig.add_dispatcher()
         refused = rig.load(prefix="refused", threads=2, pause=0.05)
         rig.sink.wait_events(sender.ids(), 15)
-        wait_for(lambda: not rig.snapshot().inflight, 5, "the results, although Redis is full")
+        wait_for(lambda: not rig.snapshot().unfinished(), 5, "the results, although Redis is full")
+        assert sorted(stack.keys.all_dead()) == ["e2:quick", "e3:paced"]
         assert set(refused.statuses) == {503}, refused.statuses
         client.config_set("maxmemory", 0)
     rig.healed(2)
