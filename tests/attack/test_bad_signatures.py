@@ -21,7 +21,16 @@ HEX = sign.hex_mac(SECRET, BODY)
 B64 = sign.b64_mac(SECRET, BODY)
 MISSING, INVALID, STALE = "missing_signature", "invalid_signature", "stale_timestamp"
 
+def off(text, at=-1):
+    """TEXT with one character, hex or base64, that is another one."""
+    at %= len(text)
+    return text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1:]
+
+
 BAD_SIGNATURES = [
+    ("serphouse", off(HEX), INVALID), ("serphouse", off(HEX, 0), INVALID), ("serphouse", off(HEX, 32), INVALID),
+    ("semscraper", off(HEX), INVALID), ("github", "sha256=" + off(HEX), INVALID), ("github", "sha256=" + off(HEX, 0), INVALID),
+    ("shopify", off(B64, -3), INVALID), ("shopify", off(B64, 0), INVALID),
     ("serphouse", "", MISSING), ("serphouse", "  ", MISSING), ("serphouse", HEX[:-1], INVALID), ("serphouse", HEX[:-2], INVALID),
     ("serphouse", HEX + "0", INVALID), ("serphouse", HEX + "00", INVALID), ("serphouse", "g" * 64, INVALID),
     ("serphouse", "0x" + HEX[2:], INVALID), ("serphouse", HEX[:32] + " " + HEX[33:], INVALID), ("serphouse", "0" * 64, INVALID),
@@ -122,6 +131,7 @@ STRANGE = {
     "both spellings, two signatures": lambda: standard() + [("svix-signature", "v1,x")] * 2,
     "id with a dot": dotted_id,
     "another id": lambda: standard(**{"webhook-id": "msg_2"}),
+    "one character off": lambda: standard(**{"webhook-signature": off(signature(), -3)}),
     "no version": lambda: standard(**{"webhook-signature": signature()[3:]}),
     "version 2": lambda: standard(**{"webhook-signature": "v2" + signature()[2:]}),
     "asymmetric": lambda: standard(**{"webhook-signature": "v1a" + signature()[2:]}),
@@ -149,13 +159,14 @@ def test_one_of_several_signatures_is_accepted(farm):
 
 
 STRIPE = ["", "t=", "v1=" + "0" * 64, "t={now}", "t={now},v0={mac}", "t={now};v1={mac}", "t={now},t={now},v1={mac}",
-          "t={now},v1={mac}0", "v1={mac},t={before}", "t={now},v1= {mac}x", "T={now},V1={mac}"]
+          "t={now},v1={mac}0", "t={now},v1={off}", "v1={mac},t={before}", "t={now},v1= {mac}x", "T={now},V1={mac}"]
 
 
 @HERE("number", range(len(STRIPE)))
 def test_strange_stripe(farm, number):
     at = now()
-    text = STRIPE[number].format(now=at, before=at - 5, mac=sign.hex_mac(SECRET, f"{at}.".encode() + BODY))
+    mac = sign.hex_mac(SECRET, f"{at}.".encode() + BODY)
+    text = STRIPE[number].format(now=at, before=at - 5, mac=mac, off=off(mac))
     answer = farm.receiver.post("/in/stripe", BODY, {"Stripe-Signature": text})
     refused(answer, 401, MISSING if number == 0 else INVALID)
 

@@ -112,7 +112,8 @@ def test_dispatcher_stopped_past_its_lease(stack, late):
 
 
 def test_dispatcher_stopped_before_it_sends(stack, tmp_path):
-    """Stopped while it connects, until its window is over and another has sent: it must not send any more."""
+    """Stopped while it connects, until its window is over and another has sent: it must not send any more. Here its time
+    for connecting is over too; test_crash_points stops it where only the window says so."""
     cert, key = Authority(tmp_path / "ca").good()
     slow = [0.25]
     sink = stack.downstream(cert=cert, key=key, handshake_delay=lambda: slow[0])
