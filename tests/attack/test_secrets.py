@@ -176,6 +176,18 @@ def requests(answers, receiver):
             keep(receiver.get(path, headers=headers))
 
 
+def what_the_api_tells(receiver):
+    """Every call that tells something, to an admin and to a user; what was delivered, and what failed, is there by now."""
+    for account, secret in (("admin", "admin-password"), ("user", "user-password")):
+        login = {"Authorization": "Basic " + base64.b64encode(f"{account}:{SECRETS[secret]}".encode()).decode()}
+        for path in ("serp/tasks_ready", "serp/task_get/e0", "serp/task_get/std", "serp/tasks_fixed", "appendix/errors", "appendix/status",
+                     "appendix/user_data", "appendix/webhook_delay", "tasks/count"):
+            yield receiver.get(f"/v3/{path}", headers=login)
+        for path, body in (("serp/errors", [{"limit": 100}]), ("serp/errors", [{"filtered_function": "postback_url"}]),
+                           ("serp/id_list", [{"limit": 100}]), ("appendix/webhook_resend", [{"id": "nothing"}])):
+            yield http.post(receiver.admin, f"/v3/{path}", body, login)
+
+
 def test_no_secret_is_told_or_stored(place):
     sink = place.downstream()
     # what a downstream says is kept with the attempt, so it is not asked to say a secret
@@ -186,6 +198,12 @@ def test_no_secret_is_told_or_stored(place):
     answers = []
     requests(answers, receiver)
     wait_for(lambda: len(sink.events()) == 8, 10, lambda: f"8 events, not {sink.events()}")
+    told = list(what_the_api_tells(receiver))
+    assert all(answer.status == 200 for answer in told), told
+    assert any(SECRETS["body-text"].encode() in answer.body for answer in told), "no result was told"
+    assert any(b'"http_code":500' in answer.body for answer in told), "no failed attempt was told"
+    for answer in told:
+        assert_none_in(str(answer.headers).encode() + answer.body, "what the API tells", but=("body-text",))
     # reloads: the same, one with every secret changed, and broken ones
     for program in (receiver, dispatcher):
         program.reload(conf)

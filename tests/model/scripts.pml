@@ -6,8 +6,9 @@
  *
  * Wider than the scripts, so that it covers more: claim may take any queued delivery whose moment has come (the
  * order of the list, requeues and `fifo` are not told apart here), and a retry is due when somebody looks. Left out:
- * concurrency, circuits, retention, a second lane (a lane's clock knows of no other), and each dispatcher's own
- * memory of its last send, which the promise must not need.
+ * concurrency, circuits, retention, a second lane (a lane's clock knows of no other), calls that claim or settle
+ * several at once, what is counted and listed of tasks, and each dispatcher's own memory of its last send, which
+ * the promise must not need. What is left out is tried on a real Redis by tests/queue, at random too.
  */
 mtype = { absent, queued, inflight, retry, dead, done, release };
 
