@@ -200,8 +200,10 @@ static int64_t write_us(const struct conn *c)
  * is refused for a few bytes too many is the answer they need most: so to its end, if that is not far. */
 static size_t linger_bytes(const struct http_request *r)
 {
-    bool is_near = r && r->framing.has_length && r->framing.length <= LINGER_BODY_MAX;
-    return LINGER_BYTES + (is_near ? (size_t)r->framing.length : 0);
+    /* No conditional operator: gcc 14 multiplies by the condition instead, and reads of NULL where there is no request. */
+    if (!r || !r->framing.has_length || r->framing.length > LINGER_BODY_MAX)
+        return LINGER_BYTES;
+    return LINGER_BYTES + (size_t)r->framing.length;
 }
 
 void conn_answered(struct conn *c, bool keep)
