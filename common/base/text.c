@@ -72,8 +72,11 @@ size_t text_base64(const void *bytes, size_t len, char *out)
     size_t n = 0;
     for (size_t i = 0; i < len; i += 3) {
         size_t left = len - i;
-        unsigned v = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
-                     (left > 2 ? in[i + 2] : 0);
+        unsigned v = (unsigned)in[i] << 16;
+        if (left > 1)
+            v |= (unsigned)in[i + 1] << 8;
+        if (left > 2)
+            v |= in[i + 2];
         out[n++] = base64_digits[v >> 18];
         out[n++] = base64_digits[v >> 12 & 63];
         out[n++] = left > 1 ? base64_digits[v >> 6 & 63] : '=';
