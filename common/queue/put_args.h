@@ -6,13 +6,11 @@
 #include "common/queue/args.h"
 #include "common/queue/queue_put.h"
 
-/* The name by which a repeat is known, or empty. */
+/* What put.lua calls the plan: the kind, and the deliveries of PARTITION (all that will be, of what is announced).
+ * Only the HOME partition lists and counts the event. HAS_REST: the rest of the record follows as an argument. */
+void put_args_plan(struct args *a, const struct put_request *req, unsigned partition, bool is_home,
+                   bool has_rest);
+/* The name by which a repeat is known, if there is one. */
 void put_args_dedup(struct args *a, const struct put_request *req);
-/* What put.lua calls the kind; only the HOME partition lists and counts the event. */
-void put_args_kind(struct args *a, const struct put_request *req, bool is_home);
-/* The deliveries of PARTITION and, in front of them, their number. */
-void put_args_deliveries(struct args *a, const struct put_request *req, unsigned partition);
-/* The one delivery that fetches, and those that will follow. */
-void put_args_announced(struct args *a, const struct put_request *req);
 
 #endif

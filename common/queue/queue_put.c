@@ -123,18 +123,16 @@ static void put_answer(struct queue_put *q, struct put *p)
     q->free_puts = p;
 }
 
-/* Script reply of one event: {0, ''} queued, {1, first received_at} repeat, {3, ''} the id is taken, anything
- * else refused. */
+/* Script reply of one event: 0 queued, 3 the id is taken, 2 refused, else when what it repeats came. */
 static void read_result(struct put *p, const struct redis_reply *r)
 {
-    int64_t code = redis_count(r) == 2 ? redis_int(redis_at(r, 0)) : -1;
-    if (code == 0) {
+    int64_t said = redis_kind(r) == REDIS_INT ? redis_int(r) : -1;
+    if (said == 0) {
         p->queued = true;
-    } else if (code == 1) {
-        wall_ms first = redis_int(redis_at(r, 1));
-        if (p->first_at == 0 || first < p->first_at)
-            p->first_at = first;
-    } else if (code == 3) {
+    } else if (said > 3) {
+        if (p->first_at == 0 || said < p->first_at)
+            p->first_at = said;
+    } else if (said == 3) {
         p->taken = true;
     } else {
         p->failed = true;
@@ -268,7 +266,6 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
     args_add(a, buf_slice(&q->key));
-    put_args_dedup(a, req);
     args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
     enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);
@@ -279,12 +276,10 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
         return rc;
     }
     args_add_since(a, mark);
-    args_borrow(a, large ? e.body : slice_make("", 0));
-    put_args_kind(a, req, is_home);
-    if (req->kind == PUT_ANNOUNCED)
-        put_args_announced(a, req);
-    else
-        put_args_deliveries(a, req, partition);
+    put_args_plan(a, req, partition, is_home, large);
+    if (large)
+        args_borrow(a, e.body);
+    put_args_dedup(a, req);
     b->puts[b->count++] = p;
     p->waiting++;
     if (large)

@@ -50,14 +50,14 @@ static bool names_between(struct slice pattern)
 bool companion_keeps(struct slice name, const char *const *keep, size_t keep_count,
                      const struct scheme *scheme)
 {
-    if (name.len == 0 || matches(name, never, COUNT(never)))
-        return false;
-    if (scheme && scheme_owns_header(scheme, name))
-        return false;
     const char *const *patterns = keep ? keep : usual;
     size_t count = keep ? keep_count : COUNT(usual);
+    if (name.len == 0 || !matches(name, patterns, count)) /* first: most headers end here */
+        return false;
+    if (matches(name, never, COUNT(never)) || (scheme && scheme_owns_header(scheme, name)))
+        return false;
     if (!matches(name, between, COUNT(between)))
-        return matches(name, patterns, count);
+        return true;
     for (size_t i = 0; i < count; i++)
         if (names_between(slice_str(patterns[i])) && text_glob_nocase(slice_str(patterns[i]), name))
             return true;

@@ -24,6 +24,13 @@ def script_text(name):
         text = text.replace(found.group(0), (LUA / found.group(1)).read_text())
 
 
+def plan(*deliveries, kind, dedup=""):
+    """What put.lua calls a plan. KIND: also "task <account>"."""
+    lines = [f"{'d' if dedup else '-'} {kind if ' ' in kind else kind + ' -'}"]
+    lines += [" ".join(str(word) or "-" for word in (*d, "", "")[:5]) for d in deliveries]
+    return "".join(line + "\n" for line in lines)
+
+
 class Queue:
     """One partition of a queue. Times of retention in ms. VERSION: appended to the scripts, whose SHA is another then."""
 
@@ -54,15 +61,16 @@ class Queue:
         return f"hp1 {received or self.now} {digest} {source} {len(body)} -\n{names}\n{body}"
 
     def event(self, id, *deliveries, dedup="", kind="event", **record):
-        """deliveries: (destination, lane, delay_ms[, order[, secret]]). Arguments of put for one event."""
-        args = [id, dedup, record.get("received") or self.now, self.record(**record), "", kind, len(deliveries)]
-        for d in deliveries:
-            args += list(d) + [""] * (5 - len(d))
-        return args
+        """deliveries: (destination, lane, delay_ms[, order[, secret]]). KIND: also "task <account>". Arguments of put for
+        one event."""
+        written = plan(*deliveries, kind=kind, dedup=dedup)
+        return [id, record.get("received") or self.now, self.record(**record), written, *([dedup] if dedup else [])]
 
     def put(self, *events):
+        """[0, ""] for what is queued, [1, when it came] for a duplicate, [code, ""] for what is refused, of each event."""
         args = [a for e in events for a in e]
-        return self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
+        reply = self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
+        return [[code, ""] if code <= 3 else [1, str(code)] for code in reply]
 
     def put_simple(self, *ids, destination="d", lane="d", delay=0, order=""):
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])

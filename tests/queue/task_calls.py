@@ -1,5 +1,7 @@
 """Tasks as the programs put, end and ask for them."""
 
+from scripts import plan
+
 
 def task(queue, *ids, account="", get=0, names=()):
     replies = queue.run("task", account, get, queue.done_ms, len(names), *names, *ids)
@@ -32,16 +34,14 @@ def record(queue, body="{}", source="src", path="", to=(), flag="-", digest="00f
     return lines + "\n" + (body if flag != "n" else "")
 
 
-def put(queue, id, *deliveries, kind="event", dedup="", then=(), **rec):
-    """deliveries: (destination, lane, delay). A record as the programs write it."""
-    args = [id, dedup, queue.now, record(queue, to=[d[0] for d in deliveries], **rec), "", kind, len(deliveries)]
-    for d in deliveries:
-        args += (list(d) + ["", ""])[:5]
-    if kind == "announced":
-        args.append(len(then))
-        for d in then:
-            args += (list(d) + ["", ""])[:5]
-    (reply,) = queue.put(args)
+def put_args(queue, id, deliveries, kind, then=(), dedup="", **rec):
+    """Arguments of put for one event, with a record as the programs write it. deliveries: (destination, lane, delay[, ..])."""
+    written = record(queue, to=[d[0] for d in deliveries], **rec)
+    return [id, queue.now, written, plan(*deliveries, *then, kind=kind, dedup=dedup), *([dedup] if dedup else [])]
+
+
+def put(queue, id, *deliveries, kind="event", **how):
+    (reply,) = queue.put(put_args(queue, id, deliveries, kind, **how))
     return reply[0]
 
 

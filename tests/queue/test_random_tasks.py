@@ -7,7 +7,7 @@ import time
 import pytest
 
 from random_world import LEASE_MS, Dispatchers
-from task_calls import counts, ready, record, task
+from task_calls import counts, put_args, ready, task
 
 SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3, 4]
 # destination: lane, delay as configured (= inherited), order
@@ -127,16 +127,6 @@ class World(Dispatchers):
         self.counter += self.rng.random() < 0.8
         return f"t{self.counter}"
 
-    def args(self, key, to, kind, then=(), dedup="", **rec):
-        args = [key, dedup, self.queue.now, record(self.queue, to=[d[0] for d in to], **rec), "", kind, len(to)]
-        for d in to:
-            args += d
-        if kind == "announced":
-            args.append(len(then))
-            for d in then:
-                args += d
-        return args
-
     def some_destinations(self, most):
         names = self.rng.sample(sorted(CONFIGURED), self.rng.randint(0, most))
         return [(n, *CONFIGURED[n], "s1") for n in names]
@@ -162,18 +152,18 @@ class World(Dispatchers):
 
     def make_event(self):
         key, to, flag = self.fresh_id(), self.some_destinations(3), "n" if self.rng.random() < 0.15 else "-"
-        return key, to, "event", None, "", flag, self.args(key, to, "event", flag=flag)
+        return key, to, "event", None, "", flag, put_args(self.queue, key, to, "event", flag=flag)
 
     def make_task(self):
         key, account = self.fresh_id(), self.rng.choice(ACCOUNTS)
         path = self.rng.choice(PATHS)
         which = self.rng.choice([[], ["postback"], ["pingback"], ["postback", "pingback"]])
         to = [(f"{w}@{account}", account, self.rng.choice(["=0", "10"]), "", "s1") for w in which]
-        return key, to, "task", account, path, "-", self.args(key, to, f"task {account}", source=f"@{account}", path=path)
+        return key, to, "task", account, path, "-", put_args(self.queue, key, to, f"task {account}", source=f"@{account}", path=path)
 
     def make_announcement(self):
         key, to = self.fresh_id() + "~f", [(FETCH, FETCH, "0", "", "")]
-        return key, to, "announced", None, "", "n", self.args(key, to, "announced", then=self.some_destinations(2), flag="n")
+        return key, to, "announced", None, "", "n", put_args(self.queue, key, to, "announced", then=self.some_destinations(2), flag="n")
 
     def put(self):
         made, keys = [], set()
@@ -212,7 +202,7 @@ class World(Dispatchers):
             name, delay, secret = line.split(" ")
             lane, _, order = CONFIGURED[name]
             to.append((name, lane, "!" + delay, order, secret))
-        args = self.args(id, to, "fetched", dedup=f"src:fetched:{id}")
+        args = put_args(self.queue, id, to, "fetched", dedup=f"src:fetched:{id}")
         (result,) = self.submit((id, to, "fetched", None, "", "-", args))
         return "fetched" if result in (0, 1) else "told"
 

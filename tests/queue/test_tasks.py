@@ -2,7 +2,7 @@
 
 import time
 
-from task_calls import announce, counts, end_all, posted, put, put_task, ready, record, resend, state, task
+from task_calls import announce, counts, end_all, posted, put, put_args, put_task, ready, resend, state, task
 
 DAY = 86400000
 
@@ -149,7 +149,7 @@ def test_what_has_expired_is_told_from_what_never_was(tasks):
 
 def test_posted_pages_both_ways(tasks):
     for n in range(10):
-        tasks.put(*[[f"e{n}-{i}", "", tasks.now, record(tasks), "", "event", 0] for i in range(7)])
+        tasks.put(*[put_args(tasks, f"e{n}-{i}", (), "event") for i in range(7)])
         time.sleep(0.002)
     everything = [f"e{n}-{i}" for n in range(10) for i in range(7)]
     assert posted(tasks) == everything

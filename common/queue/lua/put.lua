@@ -1,13 +1,14 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
---   id, dedup name ('' if ids and digests decide), received_at, record head, rest of the record, kind, number of
---   deliveries, and per delivery: destination, lane, delay, order, secret id.
--- A kind is 'event'; 'task <account>', set through the API; 'announced', whose result is still to be fetched:
---   behind its deliveries stands how many will follow then, and these; 'fetched', which is what was announced; or '': another
---   partition lists and counts it.
+--   id, received_at, record, plan, and as the plan says: the rest of the record, the dedup name.
+-- A plan is what many events have in common, and is read once a call. Its first line: 'r' (the rest of the record is an
+--   argument of its own), 'd' (so is the name by which a repeat is known; else ids and digests decide), 'rd' or '-'; the
+--   kind; the account. Then a line per delivery: destination, lane, delay, order, secret id; '-' for none.
+-- A kind is 'event'; 'task', set through the API; 'announced', whose result is still to be fetched: its first delivery
+--   does, the others follow then; 'fetched', which is what was announced; or 'guest': another partition lists and counts it.
 -- A delay is in ms: "100" the destination's own; "=100" that of everybody; "!100" captured before.
--- Replies per event: {0, ''} queued, {1, received_at} duplicate, {2, ''} no free revision, {3, ''} the id is taken.
+-- Replies a number per event: 0 queued, 2 no free revision, 3 the id is taken, else a duplicate of what came at that moment (ms).
 --@include lib_lane.lua
 --@include lib_tasks.lua
 local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -123,6 +124,23 @@ local function delay_in_force(destination, delay)
   return own or inherits and settings.delay or delay
 end
 
+local function given(word) return word ~= '-' and word or '' end
+
+local plans = {} -- its text -> a plan: its deliveries, and what stands in its first line
+local function read_plan(written)
+  local more, kind, account, lines = string.match(written, '^(%S+) (%S+) (%S+)\n(.*)$')
+  local plan = {has_rest = string.find(more, 'r') ~= nil, has_name = string.find(more, 'd') ~= nil, kind = kind,
+    account = account ~= '-' and account or nil}
+  for destination, lane, delay, order, secret in string.gmatch(lines, '(%S+) (%S+) (%S+) (%S+) (%S+)\n') do
+    delay = delay_in_force(destination, delay)
+    plan[#plan + 1] = {destination = destination, lane = lane, delay = delay, delay_ms = tonumber(delay),
+      order = given(order), secret = given(secret)}
+  end
+  plan.fan = kind == 'announced' and 1 or #plan
+  plans[written] = plan
+  return plan
+end
+
 local batch = {} -- lane -> ids: one RPUSH a lane
 
 local function push_batch(name)
@@ -130,22 +148,22 @@ local function push_batch(name)
   batch[name] = nil
 end
 
-local function add_delivery(key, received, fan, kind)
-  local destination, name, delay, order, secret = arg(), arg(), arg(), arg(), arg()
-  delay = delay_in_force(destination, delay)
-  local id = key .. ':' .. destination
+-- TO: a delivery of a plan.
+local function add_delivery(key, received, to, fan, kind)
+  local id = key .. ':' .. to.destination
   local hash = base .. 'delivery:' .. id
-  call('HSET', hash, 'state', 'queued', 'destination', destination, 'lane', name, 'delay_ms', delay, 'attempts', '0',
+  call('HSET', hash, 'state', 'queued', 'destination', to.destination, 'lane', to.lane, 'delay_ms', to.delay, 'attempts', '0',
     'requeues', '0', 'accepted_at', received)
-  if secret ~= '' then call('HSET', hash, 'secret', secret) end
-  if kind == '' then
+  if to.secret ~= '' then call('HSET', hash, 'secret', to.secret) end
+  if kind == 'guest' then
     call('HSET', hash, 'fan', text(fan), 'apart', 'guest')
   elseif fan > 1 then
     call('HSET', hash, 'fan', text(fan))
   end
+  local name = to.lane
   local lane = lane_load(name)
-  lane.order = order
-  lane_count(lane, tonumber(delay), 1)
+  lane.order = to.order
+  lane_count(lane, to.delay_ms, 1)
   local ids = batch[name]
   if not ids then
     ids = {}
@@ -157,11 +175,11 @@ local function add_delivery(key, received, fan, kind)
 end
 
 -- What follows when the announced result is here: captured now, as it will then be put.
-local function capture()
+local function capture(plan)
   local lines = {}
-  for i = 1, tonumber(arg()) do
-    local destination, _, delay, _, secret = arg(), arg(), arg(), arg(), arg()
-    lines[i] = destination .. ' ' .. delay_in_force(destination, delay) .. ' ' .. secret
+  for i = 2, #plan do
+    local to = plan[i]
+    lines[i - 1] = to.destination .. ' ' .. to.delay .. ' ' .. to.secret
   end
   return table.concat(lines, '\n')
 end
@@ -185,7 +203,7 @@ end
 
 -- Lists and counts an event that is new.
 local function count_task(key, kind, account, fan, record)
-  if kind == '' then return end
+  if kind == 'guest' then return end
   if kind == 'fetched' then
     if was_given_up(key, record) then
       count_open(nil, 1)
@@ -211,27 +229,22 @@ local function write_posted()
   end
 end
 
-local QUEUED = {0, ''}
 local results = {}
 for i = 1, tonumber(ARGV[4]) do
-  local id, name, received, head, rest, index, fan = arg(), arg(), arg(), arg(), arg(), arg(), tonumber(arg())
-  local record = rest == '' and head or head .. rest
-  local kind, account = index, nil
-  if string.byte(index) == 116 then -- task
-    kind, account = string.match(index, '^(%S+) (%S+)')
-  end
+  local id, received, record, written = arg(), arg(), arg(), arg()
+  local plan = plans[written] or read_plan(written)
+  if plan.has_rest then record = record .. arg() end
+  local name, kind, fan = plan.has_name and arg() or '', plan.kind, plan.fan
   local key, before, taken = accept(id, name, received, record, fan == 0, kind)
   if key then
     if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'first', text(fan)) end
     local hash
-    for _ = 1, fan do hash = add_delivery(key, received, fan, kind) end
-    if kind == 'announced' then call('HSET', hash, 'then', capture()) end
-    count_task(key, kind, account, fan, record)
-    results[i] = QUEUED
+    for n = 1, fan do hash = add_delivery(key, received, plan[n], fan, kind) end
+    if kind == 'announced' then call('HSET', hash, 'then', capture(plan)) end
+    count_task(key, kind, plan.account, fan, record)
+    results[i] = 0
   else
-    at = at + 5 * fan
-    if kind == 'announced' then at = at + 1 + 5 * tonumber(ARGV[at]) end
-    results[i] = before and {1, before} or {taken and 3 or 2, ''}
+    results[i] = before and tonumber(before) or taken and 3 or 2
   end
 end
 
