@@ -138,22 +138,52 @@ static const char *verdict_word(const struct result *r)
     return "retry";
 }
 
+static bool is_there(const struct buf *b)
+{
+    return b->len && !b->failed;
+}
+
+static void add_number(struct buf *b, int64_t n)
+{
+    buf_add_char(b, ' ');
+    buf_add_i64(b, n);
+}
+
+static void add_word(struct buf *b, struct slice word)
+{
+    buf_add_char(b, ' ');
+    buf_add_slice(b, word.len ? word : SLICE_LIT("-"));
+}
+
+/* What settle.lua calls an outcome. */
+static void add_outcome(const struct result *r, const struct delivery *d, struct args *a)
+{
+    static const char *const more[2][2] = {{"-", "f"}, {"a", "af"}};
+    struct buf *b = &a->text;
+    size_t mark = args_mark(a);
+    buf_add_str(b, more[is_there(&r->attempt)][is_there(&r->failure)]);
+    add_word(b, d->destination);
+    add_word(b, slice_str(d->lane));
+    add_number(b, d->delay_ms);
+    add_number(b, d->attempt);
+    add_word(b, slice_str(verdict_word(r)));
+    add_number(b, r->wait_ms);
+    add_number(b, r->status);
+    add_word(b, slice_str(r->error));
+    add_number(b, r->was_sent);
+    add_number(b, r->unreachable);
+    args_add_since(a, mark);
+}
+
 void result_add_args(const struct result *r, const struct delivery *d, struct args *a)
 {
     args_add(a, slice_str(d->id));
-    args_add(a, d->destination);
-    args_add(a, slice_str(d->lane));
-    args_add_int(a, d->delay_ms);
-    args_add_int(a, d->attempt);
     args_add_int(a, (int64_t)d->fence);
-    args_add(a, slice_str(verdict_word(r)));
-    args_add_int(a, r->wait_ms);
-    args_add_int(a, r->status);
-    args_add(a, slice_str(r->error));
+    add_outcome(r, d, a);
     args_add_int(a, r->duration_ms);
     args_add(a, slice_str(r->response));
-    args_add(a, r->attempt.failed ? slice_make("", 0) : buf_slice(&r->attempt));
-    args_add_int(a, r->was_sent);
-    args_add_int(a, r->unreachable);
-    args_add(a, r->failure.failed ? slice_make("", 0) : buf_slice(&r->failure));
+    if (is_there(&r->attempt))
+        args_add(a, buf_slice(&r->attempt));
+    if (is_there(&r->failure))
+        args_add(a, buf_slice(&r->failure));
 }

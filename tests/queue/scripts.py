@@ -31,6 +31,14 @@ def plan(*deliveries, kind, dedup=""):
     return "".join(line + "\n" for line in lines)
 
 
+def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure=""):
+    """Arguments of settle for one delivery; what settle.lua calls an outcome is the third."""
+    more = ("a" if attempt else "") + ("f" if failure else "")
+    outcome = (more, claim.id.rsplit(":", 1)[1], claim.lane, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
+    return [claim.id, claim.fence, " ".join("-" if word == "" else str(word) for word in outcome), 7, response,
+            *([attempt] if attempt else []), *([failure] if failure else [])]
+
+
 class Queue:
     """One partition of a queue. Times of retention in ms. VERSION: appended to the scripts, whose SHA is another then."""
 
@@ -91,10 +99,8 @@ class Queue:
 
     def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
                unreachable=0, failure=""):
-        reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, claim.id,
-                         claim.id.rsplit(":", 1)[1], claim.lane, claim.delay_ms,
-                         claim.attempt, claim.fence, verdict, wait_ms, status, error, 7, response, attempt, left,
-                         unreachable, failure)
+        args = result_args(claim, verdict, wait_ms, status, error, response, attempt, left, unreachable, failure)
+        reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, *args)
         self.wait_us = int(reply[0])
         return reply[1]
 

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from scripts import result_args
 from task_calls import announce, counts, end_all, posted, put, put_task, ready, resend, state, task
 
 NOTHING = {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 0}
@@ -11,9 +12,7 @@ NOTHING = {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 0}
 
 def settle_together(queue, *pairs):
     """(claim, verdict)..., in one call."""
-    args = []
-    for c, verdict in pairs:
-        args += [c.id, c.id.rsplit(":", 1)[1], c.lane, c.delay_ms, c.attempt, c.fence, verdict, 0, 200, "", 7, "", "", 1, 0, ""]
+    args = [arg for c, verdict in pairs for arg in result_args(c, verdict)]
     return queue.run("settle", queue.done_ms, queue.dead_ms, queue.dedup_ms, *args)[1:]
 
 

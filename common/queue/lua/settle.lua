@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
 -- settle: what became of claimed deliveries.
 -- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
---   id, destination, lane, delay ms, attempt and fence as claimed, verdict (done, told, fetched, retry, dead, release,
---   defer), wait ms, status, error, duration ms, the
---   answer's first bytes if they are short, the attempt's record (JSON, or '' where the delivery itself
---   says all of it), 1 if the request left, 1 if the host could not be reached, the failed attempt as the API lists it (JSON, or '').
--- done: a postback was delivered; told: a pingback was; fetched: an announced result was, and is put.
+--   id and fence as claimed, outcome, duration ms, the answer's first bytes if they are short, and as the outcome says: the
+--   attempt's record (JSON, where the delivery itself does not say all of it), the failed attempt as the API lists it (JSON).
+-- An outcome is what many deliveries have in common, and is read once a call: 'a' (the attempt's record follows), 'f' (the
+--   failed attempt does), 'af' or '-'; destination, lane, delay ms and attempt as claimed; verdict; wait ms, status, error or '-';
+--   1 if the request left; 1 if the host could not be reached.
+-- Verdicts: done, a postback was delivered; told, a pingback was; fetched, an announced result was, and is put; retry, dead,
+--   release, defer.
 -- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
 -- success that ended a delivery which only waited.
 --@include lib_lane.lua
@@ -48,10 +50,10 @@ local function judge_circuit(lane, probed, unreachable, reached)
   end
 end
 
-local function remember(d, status, failure, duration, response, attempt)
-  delivery_set(d, 'last_status', status)
+local function remember(d, o, duration, response, attempt)
+  delivery_set(d, 'last_status', o.status)
   delivery_set(d, 'duration_ms', duration)
-  if failure ~= '' or d.attempts ~= '1' then delivery_set(d, 'last_error', failure) end
+  if o.failure ~= '' or d.attempts ~= '1' then delivery_set(d, 'last_error', o.failure) end
   if response ~= '' or d.attempts ~= '1' then delivery_set(d, 'response', response) end
   if attempt ~= '' then
     d.listed = true
@@ -106,36 +108,55 @@ function VERDICT.defer(d, lane, wait_ms)
   VERDICT.retry(d, lane, wait_ms)
 end
 
+local outcomes = {} -- its text -> an outcome
+local function read_outcome(written)
+  local more, destination, lane, delay_ms, attempt, verdict, wait_ms, status, failure, left, unreachable =
+    string.match(written, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local outcome = {has_attempt = string.find(more, 'a') ~= nil, has_failure = string.find(more, 'f') ~= nil,
+    destination = destination, lane = lane, delay_ms = delay_ms, attempt = attempt, verdict = verdict,
+    wait_ms = tonumber(wait_ms), status = status, failure = failure ~= '-' and failure or '', left = left == '1',
+    unreachable = unreachable == '1'}
+  outcomes[written] = outcome
+  return outcome
+end
+
 -- The delivery as delivery_load gives it, but what the claim told is not read again.
-local function claimed(id, destination, lane, delay_ms, attempt)
+local function claimed(id, o)
   local key = delivery_key(id)
   local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan')
   if not v[1] then return nil end
-  local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = lane,
-    destination = destination, attempts = attempt, delay_ms = delay_ms}
+  local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = o.lane,
+    destination = o.destination, attempts = o.attempt, delay_ms = o.delay_ms}
   delivery_read_rare(d, v[4])
   return d
 end
 
+local at = 5
+local function arg()
+  local value = ARGV[at]
+  at = at + 1
+  return value
+end
+
 local results = {}
-for i = 5, #ARGV, 16 do
-  local fence, verdict, wait_ms = ARGV[i + 5], ARGV[i + 6], tonumber(ARGV[i + 7])
-  local status, left, unreachable = ARGV[i + 8], ARGV[i + 13] == '1', ARGV[i + 14] == '1'
-  local d = claimed(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+while at <= #ARGV do
+  local id, fence, written, duration, response = arg(), arg(), arg(), arg(), arg()
+  local o = outcomes[written] or read_outcome(written)
+  local attempt, failed = o.has_attempt and arg() or '', o.has_failure and arg() or ''
+  local verdict = o.verdict
+  local d = claimed(id, o)
   local result = 0
   if d and d.state == 'inflight' and d.fence == fence then
     local probed = lane_load(d.lane).probe == tonumber(fence)
-    local lane = unclaim(d, left)
-    judge_circuit(lane, probed, unreachable, status ~= '0' or left)
-    if verdict ~= 'release' and verdict ~= 'defer' then
-      remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
-    end
-    VERDICT[verdict](d, lane, wait_ms)
+    local lane = unclaim(d, o.left)
+    judge_circuit(lane, probed, o.unreachable, o.status ~= '0' or o.left)
+    if verdict ~= 'release' and verdict ~= 'defer' then remember(d, o, duration, response, attempt) end
+    VERDICT[verdict](d, lane, o.wait_ms)
     delivery_save(d)
-    if ARGV[i + 15] ~= '' then list_failure(d, ARGV[i + 15]) end
+    if failed ~= '' then list_failure(d, failed) end
     result = 1
   elseif d and SUCCESS[verdict] and end_waiting(d, fence) then
-    remember(d, status, ARGV[i + 9], ARGV[i + 10], ARGV[i + 11], ARGV[i + 12])
+    remember(d, o, duration, response, attempt)
     d.listed = true -- later attempts may have been, where this one was the first
     finish(d, 'done', done_ms, dedup_ms, verdict)
     delivery_save(d)
