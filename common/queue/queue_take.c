@@ -15,16 +15,19 @@
  * One turn of the loop ends with `turn`: send reports leave first, then results, then claims, so
  * that a claim already sees the slots that the results of this turn freed. At most one claim per
  * partition is on its way; what ends meanwhile is claimed anew when it returns, which makes claims
- * large under load and quick without it.
+ * large under load and quick without it. When many come at once, the next are asked for before these are
+ * handed over: Redis would stand still while their requests are made.
  */
 
 #define CLAIM_MOST 64
+#define CLAIM_MANY 32
 #define CLAIM_BYTES (4 * 1024 * 1024)
 #define POLL_US 1000000     /* looked at at least this often */
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
 static void turn(void *ctx);
+static void claim_on(struct part *p, size_t coming);
 
 static void part_init(struct queue_take *q, unsigned number)
 {
@@ -193,12 +196,13 @@ static void count_requeues(struct queue_take *q, const struct redis_reply *moved
                    (uint64_t)redis_int(redis_at(moved, i + 1)));
 }
 
-static void hand_over(struct part *p, const struct redis_reply *claim)
+/* CLAIMED_AT: when this was asked for, so that its window counts from then. */
+static void hand_over(struct part *p, const struct redis_reply *claim, mono_us claimed_at)
 {
     struct queue_take *q = p->q;
     struct claim *c = claim_new(&q->pool);
     c->d.partition = p->number;
-    c->d.claimed_at = p->claim_at;
+    c->d.claimed_at = claimed_at;
     if (!claim_read(claim, &c->d)) {
         LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
         claim_recycle(&q->pool, c); /* its lease will run out */
@@ -213,6 +217,7 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct part *p = ctx;
     struct queue_take *q = p->q;
+    mono_us claimed_at = p->claim_at;
     p->claiming = false;
     p->wanted = 0;
     if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 3) {
@@ -229,14 +234,19 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
         p->paced = true;
         FAULT_POINT("claim_reply");
     }
-    for (size_t i = 3; i < redis_count(r); i++)
-        hand_over(p, redis_at(r, i));
+    size_t count = redis_count(r) - 3;
+    for (size_t i = 0; i < count; i++) {
+        hand_over(p, redis_at(r, 3 + i), claimed_at);
+        if (i == 0 && count >= CLAIM_MANY)
+            claim_on(p, count - 1);
+    }
     take_turn_soon(q);
 }
 
-static size_t wanted_now(const struct queue_take *q)
+/* COMING: claims that are not handed over yet. */
+static size_t wanted_now(const struct queue_take *q, size_t coming)
 {
-    size_t under_way = 0;
+    size_t under_way = coming;
     for (unsigned i = 0; i < q->partitions; i++)
         under_way += q->parts[i].wanted;
     size_t left = q->capacity > under_way ? q->capacity - under_way : 0;
@@ -262,6 +272,28 @@ static void claim_now(struct part *p, size_t want)
     p->wanted = want;
 }
 
+/* In this order: what follows finds the lanes' clocks right and the places free. */
+static void flush_part(struct part *p, mono_us now)
+{
+    p->urgent = false;
+    p->flushed_at = now;
+    take_flush_sent(p);
+    take_flush_results(p, now);
+}
+
+/* Of lanes with a delay there is no more for now. */
+static void claim_on(struct part *p, size_t coming)
+{
+    mono_us now = clock_mono_us();
+    if (!p->q->ready || p->paced || p->limits_due)
+        return;
+    flush_part(p, now);
+    size_t want = p->again || now >= p->next_at ? wanted_now(p->q, coming) : 0;
+    if (want > 0)
+        claim_now(p, want);
+    redis_flush(p->q->redis);
+}
+
 /* Many paced lanes: one call for the work of two milliseconds costs Redis far less than one for each. */
 static bool may_collect(const struct part *p, mono_us now)
 {
@@ -277,11 +309,8 @@ static void turn(void *ctx)
         struct part *p = &q->parts[i];
         if (may_collect(p, now))
             continue;
-        p->urgent = false;
-        p->flushed_at = now;
-        take_flush_sent(p);
-        take_flush_results(p, now);
-        size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q);
+        flush_part(p, now);
+        size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
         if (want > 0 && p->limits_due)
             write_limits(p, NULL);
         if (want > 0)
