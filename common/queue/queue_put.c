@@ -3,21 +3,21 @@
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
-#include "common/base/partition.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/put_args.h"
+#include "common/queue/put_route.h"
 #include "common/queue/record.h"
 #include "common/queue/scripts.h"
 #include "common/redis/redis.h"
-#include "common/webhook/ids.h"
 
 #include <stdlib.h>
 
-#define BATCH_EVENTS 16 /* of one call: Redis works on them while this turn collects the next */
+#define BATCH_EVENTS 32 /* of one call: Redis works on them while this turn collects the next */
 #define BATCH_BYTES (512 * 1024)
+#define COLLECT_US 2000 /* what waits for a call to be answered does so for this long at most */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
 #define HEAD_ARGS 4                /* base, dedup_ms, done_ms, count */
 
@@ -32,6 +32,7 @@ struct put { /* one submitted request; owned by the batches it waits for */
 
 struct batch { /* one script call; owned by its queue_put, or by the call while it runs */
     struct queue_put *q;
+    unsigned partition;
     struct args args;
     struct put *puts[BATCH_EVENTS];
     char *taken; /* memory of the large body at its end, or NULL */
@@ -48,11 +49,15 @@ struct queue_put {
     struct buf names;    /* of the destinations of the event at hand */
     struct buf key;      /* of the event at hand, where it is not its id */
     struct batch **open; /* per partition, NULL if empty */
+    size_t *under_way;   /* per partition: calls that are not answered */
+    struct loop_timer *collected;
     unsigned partitions;
     struct batch *free_batches;
     struct put *free_puts;
     bool flush_due;
 };
+
+static void flush_all(void *ctx);
 
 struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf)
 {
@@ -65,6 +70,8 @@ struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct conf
     buf_init(&q->key, 1024);
     q->partitions = conf->redis.partitions;
     q->open = xcalloc(q->partitions, sizeof(struct batch *));
+    q->under_way = xcalloc(q->partitions, sizeof(size_t));
+    q->collected = loop_timer_new(l, flush_all, q);
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
     return q;
 }
@@ -96,6 +103,8 @@ void queue_put_free(struct queue_put *q)
     buf_clear(&q->names);
     buf_clear(&q->key);
     config_unref(q->conf);
+    loop_timer_free(q->collected);
+    free(q->under_way);
     free(q->open);
     free(q);
 }
@@ -109,6 +118,8 @@ void queue_put_set_config(struct queue_put *q, struct config *conf)
 }
 
 /* --- answers --- */
+
+static void flush_soon(struct queue_put *q);
 
 static void put_answer(struct queue_put *q, struct put *p)
 {
@@ -164,6 +175,10 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
             b->puts[i]->failed = true;
         put_answer(b->q, b->puts[i]);
     }
+    struct queue_put *q = b->q;
+    q->under_way[b->partition]--;
+    if (q->open[b->partition])
+        flush_soon(q);
     batch_recycle(b);
 }
 
@@ -193,6 +208,7 @@ static struct batch *batch_open(struct queue_put *q, unsigned partition)
     args_add_int(&b->args, q->conf->retention.dedup_s * 1000);
     args_add_int(&b->args, q->conf->retention.done_s * 1000);
     args_add_int(&b->args, 0); /* the count, known when it is sent */
+    b->partition = partition;
     q->open[partition] = b;
     return b;
 }
@@ -219,6 +235,7 @@ static void flush(struct queue_put *q, unsigned partition)
     struct slice keys[1] = {buf_slice(&key)};
     char *taken = b->taken;
     b->taken = NULL;
+    q->under_way[partition]++;
     if (redis_eval_taking(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count,
                           taken, on_reply, b) != OK)
         loop_defer(q->loop, on_not_sent, b);
@@ -229,9 +246,30 @@ static void flush(struct queue_put *q, unsigned partition)
 static void flush_all(void *ctx)
 {
     struct queue_put *q = ctx;
-    q->flush_due = false;
     for (unsigned i = 0; i < q->partitions; i++)
         flush(q, i);
+}
+
+/* What Redis could not begin with yet is collected: a call costs it as much as four events. The answer of the call
+ * that it works on brings us back here; full batches do not wait for it. */
+static void flush_idle(void *ctx)
+{
+    struct queue_put *q = ctx;
+    q->flush_due = false;
+    for (unsigned i = 0; i < q->partitions; i++) {
+        if (q->under_way[i] == 0)
+            flush(q, i);
+        else if (q->open[i] && !loop_timer_armed(q->collected))
+            loop_timer_arm(q->collected, COLLECT_US);
+    }
+}
+
+static void flush_soon(struct queue_put *q)
+{
+    if (q->flush_due)
+        return;
+    q->flush_due = true;
+    loop_defer(q->loop, flush_idle, q);
 }
 
 /* The event as it is recorded: with the names of its destinations; its key in q->key. */
@@ -293,50 +331,6 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     return OK;
 }
 
-/* The first destination of its partition stands for it. */
-static bool is_first_of_partition(const struct put_request *req, size_t i)
-{
-    for (size_t j = 0; j < i; j++)
-        if (req->to[j]->partition == req->to[i]->partition)
-            return false;
-    return true;
-}
-
-static size_t last_partition(const struct put_request *req)
-{
-    size_t last = 0;
-    for (size_t i = 0; i < req->to_count; i++)
-        if (is_first_of_partition(req, i))
-            last = i;
-    return last;
-}
-
-/* Where an event without deliveries is kept. A task is where those of its account with deliveries are, so
- * that its id is free for both or for none. */
-static unsigned keeping_partition(const struct queue_put *q, const struct event *e)
-{
-    char name[2 * NAME_MAX_LEN];
-    struct buf postback = {.ptr = name, .cap = sizeof name, .max = sizeof name - 1};
-    struct destination *d = NULL;
-    if (e->source.len && e->source.ptr[0] == '@') {
-        buf_add_str(&postback, CONFIG_POSTBACK);
-        buf_add_slice(&postback, e->source);
-        d = config_destination(q->conf, buf_slice(&postback));
-    }
-    return d ? d->partition : partition_of(e->id, q->partitions);
-}
-
-/* Where the event is listed and counted: with its first postback, whose delivery makes it fetched. */
-static unsigned home_partition(const struct queue_put *q, const struct put_request *req)
-{
-    if (req->kind == PUT_ANNOUNCED)
-        return req->source->fetch->partition;
-    for (size_t i = 0; i < req->to_count; i++)
-        if (!req->to[i]->is_pingback)
-            return req->to[i]->partition;
-    return req->to_count ? req->to[0]->partition : keeping_partition(q, req->event);
-}
-
 static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
 {
     struct put *p = q->free_puts;
@@ -354,14 +348,14 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
         return ERR_UNAVAIL;
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
-    unsigned home = home_partition(q, req);
+    unsigned home = put_home_partition(q->conf, req);
     if (req->to_count == 0 || req->kind == PUT_ANNOUNCED) {
         rc = add_event(q, home, true, req, req->taken, p);
     } else {
-        size_t last = last_partition(req);
+        size_t last = put_last_partition(req);
         for (size_t i = 0; rc == OK && i < req->to_count; i++) {
             unsigned partition = req->to[i]->partition;
-            if (is_first_of_partition(req, i))
+            if (put_is_first_of_partition(req, i))
                 rc = add_event(q, partition, partition == home, req, i == last ? req->taken : NULL,
                                p);
         }
@@ -371,9 +365,6 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
         q->free_puts = p;
         return rc;
     }
-    if (!q->flush_due) {
-        q->flush_due = true;
-        loop_defer(q->loop, flush_all, q);
-    }
+    flush_soon(q);
     return OK;
 }
