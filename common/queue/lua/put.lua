@@ -141,6 +141,18 @@ local function read_plan(written)
   return plan
 end
 
+-- Puts ID behind the others of that name; returns how many they are.
+local function collect(lists, name, id)
+  local ids = lists[name]
+  if not ids then
+    ids = {}
+    lists[name] = ids
+  end
+  local n = #ids + 1
+  ids[n] = id
+  return n
+end
+
 local batch = {} -- lane -> ids: one RPUSH a lane
 
 local function push_batch(name)
@@ -164,13 +176,7 @@ local function add_delivery(key, received, to, fan, kind)
   local lane = lane_load(name)
   lane.order = to.order
   lane_count(lane, to.delay_ms, 1)
-  local ids = batch[name]
-  if not ids then
-    ids = {}
-    batch[name] = ids
-  end
-  ids[#ids + 1] = id
-  if #ids == 500 then push_batch(name) end
+  if collect(batch, name, id) == 500 then push_batch(name) end
   return hash
 end
 
@@ -192,15 +198,6 @@ end
 
 local posted = {} -- scope -> ids, in the order in which they came
 
-local function post(scope, id)
-  local ids = posted[scope]
-  if not ids then
-    ids = {}
-    posted[scope] = ids
-  end
-  ids[#ids + 1] = id
-end
-
 -- Lists and counts an event that is new.
 local function count_task(key, kind, account, fan, record)
   if kind == 'guest' then return end
@@ -211,8 +208,8 @@ local function count_task(key, kind, account, fan, record)
     end
   else
     local id = kind == 'announced' and string.match(key, '^[^~]*') or key
-    post('', id)
-    if account then post('@' .. account, id) end
+    collect(posted, '', id)
+    if account then collect(posted, '@' .. account, id) end
     count_open(account, 1)
   end
   if fan == 0 then
