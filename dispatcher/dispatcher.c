@@ -8,10 +8,10 @@
 #include "common/queue/keys.h"
 #include "common/queue/queue_take.h"
 #include "common/redis/redis.h"
-#include "dispatcher/deliver.h"
+#include "dispatcher/engine/deliver.h"
 #include "dispatcher/listener.h"
-#include "dispatcher/pull.h"
-#include "dispatcher/reconcile.h"
+#include "dispatcher/pull/pull.h"
+#include "dispatcher/pull/reconcile.h"
 
 #include <signal.h>
 #include <stdlib.h>

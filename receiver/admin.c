@@ -7,7 +7,7 @@
 #include "common/net/http_server.h"
 #include "common/queue/queue_stats.h"
 #include "common/redis/redis.h"
-#include "receiver/api.h"
+#include "receiver/api/api.h"
 #include "receiver/respond.h"
 #include "receiver/worker.h"
 

@@ -5,7 +5,7 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/slice.h"
-#include "receiver/judge.h"
+#include "receiver/ingest/judge.h"
 
 struct http_request;
 

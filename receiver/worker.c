@@ -6,7 +6,7 @@
 #include "common/net/loop.h"
 #include "common/queue/queue_put.h"
 #include "common/redis/redis.h"
-#include "receiver/ingest.h"
+#include "receiver/ingest/ingest.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -10,9 +10,9 @@
 #include "common/json/json_scan.h"
 #include "common/net/loop.h"
 #include "receiver/admin.h"
-#include "receiver/api_auth.h"
-#include "receiver/api_path.h"
-#include "receiver/api_time.h"
+#include "receiver/api/api_auth.h"
+#include "receiver/api/api_path.h"
+#include "receiver/api/api_time.h"
 #include "tests/fuzz/dial.h"
 #include "tests/fuzz/fake_redis.h"
 

@@ -4,7 +4,7 @@
 #include "common/json/json_check.h"
 #include "common/json/json_scan.h"
 #include "common/webhook/envelope.h"
-#include "dispatcher/fetch_judge.h"
+#include "dispatcher/pull/fetch_judge.h"
 #include "tests/fuzz/fuzz.h"
 
 #define INFLATED_MAX 100000

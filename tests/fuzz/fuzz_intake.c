@@ -5,7 +5,7 @@
 #include "common/gzip/gzip.h"
 #include "common/json/json_check.h"
 #include "common/json/json_scan.h"
-#include "receiver/intake.h"
+#include "receiver/ingest/intake.h"
 #include "tests/fuzz/fuzz.h"
 
 #define WIRE_MAX 700

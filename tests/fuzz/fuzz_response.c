@@ -1,7 +1,7 @@
 /* A downstream's answer, line by line: status, Retry-After, what is kept. Dates against strptime. */
 #include "common/base/text.h"
-#include "dispatcher/response.h"
-#include "dispatcher/retry.h"
+#include "dispatcher/engine/retry.h"
+#include "dispatcher/transport/response.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <time.h>

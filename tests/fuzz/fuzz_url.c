@@ -4,7 +4,7 @@
 #include "common/webhook/companion.h"
 #include "common/webhook/ids.h"
 #include "common/webhook/url_template.h"
-#include "dispatcher/request.h"
+#include "dispatcher/engine/request.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <curl/curl.h>

@@ -8,7 +8,7 @@
 
 mutation(ack_early "the receiver answers 200 before Redis answered"
   TESTS tests/faults/test_promises.py::test_redis_stopped_and_killed_in_mid_request
-  EDIT receiver/ingest_complete.c
+  EDIT receiver/ingest/ingest_complete.c
   [[    ingest_wait_in_line(r);
     intake_clear(]]
   [[    http_set_ctx(r->http, NULL);
@@ -90,7 +90,7 @@ mutation(late_report_counts "reports of claims whose lease ran out still count"
 
 mutation(window_ignored "a request leaves although its send window is over"
   TESTS tests/e2e/test_pacing.py::test_a_claim_whose_reply_comes_late_is_not_sent
-  EDIT dispatcher/deliver.c
+  EDIT dispatcher/engine/deliver.c
   [[    if (now >= d->send_until)
         return END_WINDOW_OVER;
 ]]
@@ -98,7 +98,7 @@ mutation(window_ignored "a request leaves although its send window is over"
 
 mutation(silent_resend "libcurl may send a request again on its own"
   TESTS tests/e2e/test_delivery_faults.py::test_a_kept_connection_that_dies_is_not_resent_on
-  EDIT dispatcher/http_call.c
+  EDIT dispatcher/transport/http_call.c
   [[    if (call->passes++)]]
   [[    if (call->passes++ > 1000)]])
 
@@ -126,7 +126,7 @@ mutation(release_spends_attempt "an attempt that was not made is counted"
 
 mutation(current_secret "signed with the newest secret instead of the one at acceptance"
   TESTS tests/e2e/test_delivery.py::test_the_secret_is_the_one_at_acceptance
-  EDIT dispatcher/request.c
+  EDIT dispatcher/engine/request.c
   [[size_t secret = scheme_find_secret(rules->sign, in->secret_id);]]
   [[size_t secret = 0;]])
 
@@ -138,7 +138,7 @@ mutation(retold_ends_resend "a result of before a resend ends it"
 
 mutation(retry_after_ignored "Retry-After is ignored"
   TESTS "tests/e2e/test_delivery.py::test_retry_after_is_honoured[seconds]"
-  EDIT dispatcher/report.c
+  EDIT dispatcher/engine/report.c
   [[r ? retry_after_ms(r->retry_after, clock_wall_ms()) : -1]]
   [[-1]])
 
@@ -170,13 +170,13 @@ mutation(no_inflate_limit "gzip may inflate to any size"
 
 mutation(no_egress_check "addresses are not judged before connecting"
   TESTS "tests/e2e/test_delivery_faults.py::test_denied_addresses_are_not_connected_to[127.0.0.1]"
-  EDIT dispatcher/targets.c
+  EDIT dispatcher/engine/targets.c
   [[return egress_allows(&s->egress, a, false);]]
   [[return a != NULL;]])
 
 mutation(redirect_is_success "a redirect counts as delivered"
   TESTS "tests/e2e/test_delivery.py::test_anything_else_is_retried[302]"
-  EDIT dispatcher/outcome.c
+  EDIT dispatcher/engine/outcome.c
   [[status <= 299]]
   [[status <= 399]])
 
@@ -188,7 +188,7 @@ mutation(second_signature "of two signature headers the last one counts"
 
 mutation(no_allow_list "any address may send"
   TESTS tests/e2e/test_ingest_schemes.py::test_allow_narrows_a_scheme
-  EDIT receiver/ingest.c
+  EDIT receiver/ingest/ingest.c
   [[!cidr_any(s->allow, s->allow_count, http_peer(r->http))]]
   [[cidr_any(s->allow, s->allow_count, http_peer(r->http)) == 2]])
 
@@ -206,7 +206,7 @@ mutation(set_delay_ignored "a delay that was set while running is ignored"
 
 mutation(last_attempt_again "the last attempt of the schedule is followed by another"
   TESTS tests/e2e/test_delivery.py::test_attempts_end_with_the_schedule
-  EDIT dispatcher/outcome.c
+  EDIT dispatcher/engine/outcome.c
   [[if (o.verdict == SETTLE_RETRY && !attempt_left)]]
   [[if (o.verdict == SETTLE_RETRY && !attempt_left && status == 0)]])
 
@@ -214,25 +214,25 @@ mutation(last_attempt_again "the last attempt of the schedule is followed by ano
 
 mutation(api_urls_anywhere "URLs of the API may reach private addresses"
   TESTS tests/e2e/test_tasks.py::test_special_addresses_are_refused_at_once
-  EDIT dispatcher/targets.c
+  EDIT dispatcher/engine/targets.c
   [[t->from_api = t->rules.from_api = dest->from_api;]]
   [[t->rules.from_api = dest->from_api;]])
 
 mutation(lookups_shared "a host that does not resolve fails what goes to others"
   TESTS tests/e2e/test_tasks.py::test_one_host_that_does_not_resolve_does_not_fail_another
-  EDIT dispatcher/targets.c
+  EDIT dispatcher/engine/targets.c
   [[.many_hosts = dest->from_api]]
   [[.many_hosts = false]])
 
 mutation(fetched_secret_of_now "what was fetched has the secret of now, not of the announcement"
   TESTS tests/e2e/test_fetch.py::test_to_several_destinations_with_delay_and_secret_of_the_announcement
-  EDIT dispatcher/fetch.c
+  EDIT dispatcher/pull/fetch.c
   [[, .secret_id = line}]]
   [[}]])
 
 mutation(not_ready_is_a_result "an answer that there is no result yet is relayed"
   TESTS tests/e2e/test_fetch.py::test_not_ready_is_retried_until_it_is
-  EDIT dispatcher/fetch_judge.c
+  EDIT dispatcher/pull/fetch_judge.c
   [[if (code == FETCH_CODE_HANDED || code == FETCH_CODE_QUEUED)]]
   [[if (code == FETCH_CODE_HANDED || code == FETCH_CODE_QUEUED)
         code = FETCH_CODE_OK;
@@ -240,7 +240,7 @@ mutation(not_ready_is_a_result "an answer that there is no result yet is relayed
 
 mutation(reconcile_unlocked "every dispatcher reconciles"
   TESTS tests/e2e/test_reconcile.py::test_one_of_several_dispatchers_asks
-  EDIT dispatcher/reconcile.c
+  EDIT dispatcher/pull/reconcile.c
   [[redis_command(w->pull->redis, argv, 6, on_lock, w)]]
   [[redis_command(w->pull->redis, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, on_lock, w)]])
 
@@ -248,17 +248,17 @@ mutation(reconcile_unlocked "every dispatcher reconciles"
 
 mutation(bomb_in_one_go "a bomb is inflated in one turn of the loop"
   TESTS tests/attack/test_load.py::test_crowds[gzip-bombs]
-  EDIT receiver/intake.c
+  EDIT receiver/ingest/intake.c
   [[&rest, INTAKE_SLICE, take_plain]]
   [[&rest, SIZE_MAX, take_plain]])
 
 mutation(packed_anew "a signed body that is packed anew is another event"
   TESTS tests/attack/test_bad_bodies.py::test_a_body_packed_anew_is_accepted_as_the_same
-  EDIT receiver/intake.c
+  EDIT receiver/ingest/intake.c
   [[    sha256_add(in->digest, bytes);
     verify_body(in->verify, bytes);]]
   [[    verify_body(in->verify, bytes);]]
-  EDIT receiver/intake.c
+  EDIT receiver/ingest/intake.c
   [[    if (in->source->signed_over_wire)
         take_signed(in, piece);]]
   [[    sha256_add(in->digest, piece);
@@ -267,13 +267,13 @@ mutation(packed_anew "a signed body that is packed anew is another event"
 
 mutation(own_machine_reached "URLs of the API reach public addresses of the dispatcher's own machine"
   TESTS tests/attack/test_api.py::test_names_of_tasks_that_turn
-  EDIT dispatcher/egress.c
+  EDIT dispatcher/engine/egress.c
   [[!addr_is_special(a) && !is_own(e, a)]]
   [[!addr_is_special(a) && (true || !is_own(e, a))]])
 
 mutation(foreign_pages "pages of other sites use the login that a browser remembers"
   TESTS tests/attack/test_api.py::test_a_browser_is_not_made_to_use_its_login
-  EDIT receiver/api.c
+  EDIT receiver/api/api.c
   [[if (is_foreign(r->http)) {]]
   [[if (is_foreign(r->http) && !r) {]])
 
@@ -291,7 +291,7 @@ mutation(dumped "a crash leaves the memory behind"
 
 mutation(query_logged "refusals are logged with the query"
   TESTS tests/attack/test_secrets.py::test_no_refusal_is_logged_with_what_was_sent
-  EDIT receiver/ingest_request.c
+  EDIT receiver/ingest/ingest_request.c
   [[LS("code", answer_row(a)->code), LS("peer", peer));]]
   [[LS("code", answer_row(a)->code), LS("peer", peer),
                LSL("query", http_query(r->http)));]])

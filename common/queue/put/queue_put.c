@@ -1,0 +1,370 @@
+#include "common/queue/queue_put.h"
+
+#include "common/base/alloc.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "common/net/loop.h"
+#include "common/queue/args.h"
+#include "common/queue/keys.h"
+#include "common/queue/put/put_args.h"
+#include "common/queue/put/put_route.h"
+#include "common/queue/record.h"
+#include "common/queue/scripts.h"
+#include "common/redis/redis.h"
+
+#include <stdlib.h>
+
+#define BATCH_EVENTS 32 /* of one call: Redis works on them while this turn collects the next */
+#define BATCH_BYTES (512 * 1024)
+#define COLLECT_US 2000 /* what waits for a call to be answered does so for this long at most */
+#define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
+#define HEAD_ARGS 4                /* base, dedup_ms, done_ms, count */
+
+struct put { /* one submitted request; owned by the batches it waits for */
+    put_fn fn;
+    void *ctx;
+    unsigned waiting; /* partitions that have not answered */
+    bool failed, queued, taken;
+    wall_ms received_at, first_at;
+    struct put *next_free;
+};
+
+struct batch { /* one script call; owned by its queue_put, or by the call while it runs */
+    struct queue_put *q;
+    unsigned partition;
+    struct args args;
+    struct put *puts[BATCH_EVENTS];
+    char *taken; /* memory of the large body at its end, or NULL */
+    size_t count;
+    struct batch *next_free;
+};
+
+struct queue_put {
+    struct loop *loop;
+    struct redis *redis;
+    struct config *conf;
+    struct redis_script script;
+    struct packer *packer;
+    struct buf names;    /* of the destinations of the event at hand */
+    struct buf key;      /* of the event at hand, where it is not its id */
+    struct batch **open; /* per partition, NULL if empty */
+    size_t *under_way;   /* per partition: calls that are not answered */
+    struct loop_timer *collected;
+    unsigned partitions;
+    struct batch *free_batches;
+    struct put *free_puts;
+    bool flush_due;
+};
+
+static void flush_all(void *ctx);
+
+struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf)
+{
+    struct queue_put *q = NEW(struct queue_put);
+    q->loop = l;
+    q->redis = redis;
+    q->conf = config_ref(conf);
+    q->packer = packer_new();
+    buf_init(&q->names, RECORD_HEAD_MAX);
+    buf_init(&q->key, 1024);
+    q->partitions = conf->redis.partitions;
+    q->open = xcalloc(q->partitions, sizeof(struct batch *));
+    q->under_way = xcalloc(q->partitions, sizeof(size_t));
+    q->collected = loop_timer_new(l, flush_all, q);
+    redis_script_init(&q->script, "put", lua_put, lua_put_len);
+    return q;
+}
+
+static void batch_free(struct batch *b)
+{
+    args_clear(&b->args);
+    free(b);
+}
+
+void queue_put_free(struct queue_put *q)
+{
+    if (!q)
+        return;
+    for (unsigned i = 0; i < q->partitions; i++)
+        if (q->open[i])
+            batch_free(q->open[i]);
+    while (q->free_batches) {
+        struct batch *b = q->free_batches;
+        q->free_batches = b->next_free;
+        batch_free(b);
+    }
+    while (q->free_puts) {
+        struct put *p = q->free_puts;
+        q->free_puts = p->next_free;
+        free(p);
+    }
+    packer_free(q->packer);
+    buf_clear(&q->names);
+    buf_clear(&q->key);
+    config_unref(q->conf);
+    loop_timer_free(q->collected);
+    free(q->under_way);
+    free(q->open);
+    free(q);
+}
+
+/* The partitions are fixed for the life of a process; the rest of CONF is taken over. */
+void queue_put_set_config(struct queue_put *q, struct config *conf)
+{
+    config_ref(conf);
+    config_unref(q->conf);
+    q->conf = conf;
+}
+
+/* --- answers --- */
+
+static void flush_soon(struct queue_put *q);
+
+static void put_answer(struct queue_put *q, struct put *p)
+{
+    if (--p->waiting > 0)
+        return;
+    enum put_result result = p->failed   ? PUT_UNAVAILABLE
+                             : p->taken  ? PUT_TAKEN
+                             : p->queued ? PUT_QUEUED
+                                         : PUT_DUPLICATE;
+    p->fn(p->ctx, result, result == PUT_DUPLICATE ? p->first_at : p->received_at);
+    p->next_free = q->free_puts;
+    q->free_puts = p;
+}
+
+/* Script reply of one event: 0 queued, 3 the id is taken, 2 refused, else when what it repeats came. */
+static void read_result(struct put *p, const struct redis_reply *r)
+{
+    int64_t said = redis_kind(r) == REDIS_INT ? redis_int(r) : -1;
+    if (said == 0) {
+        p->queued = true;
+    } else if (said > 3) {
+        if (p->first_at == 0 || said < p->first_at)
+            p->first_at = said;
+    } else if (said == 3) {
+        p->taken = true;
+    } else {
+        p->failed = true;
+    }
+}
+
+static void batch_recycle(struct batch *b)
+{
+    args_reset(&b->args);
+    if (b->args.text.cap > 2 * BATCH_BYTES)
+        args_clear(&b->args);
+    b->count = 0;
+    b->next_free = b->q->free_batches;
+    b->q->free_batches = b;
+}
+
+static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct batch *b = ctx;
+    bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == b->count;
+    FAULT_POINT("enq_reply");
+    if (!answered)
+        LOG_RARELY(LL_WARN, "put.failed", LS("reason", err_word(rc)), LSL("reply", redis_text(r)),
+                   LI("events", b->count));
+    for (size_t i = 0; i < b->count; i++) {
+        if (answered)
+            read_result(b->puts[i], redis_at(r, i));
+        else
+            b->puts[i]->failed = true;
+        put_answer(b->q, b->puts[i]);
+    }
+    struct queue_put *q = b->q;
+    q->under_way[b->partition]--;
+    if (q->open[b->partition])
+        flush_soon(q);
+    batch_recycle(b);
+}
+
+static void on_not_sent(void *ctx)
+{
+    on_reply(ctx, ERR_UNAVAIL, NULL);
+}
+
+/* --- requests --- */
+
+static struct batch *batch_open(struct queue_put *q, unsigned partition)
+{
+    struct batch *b = q->open[partition];
+    if (b)
+        return b;
+    b = q->free_batches;
+    if (b) {
+        q->free_batches = b->next_free;
+    } else {
+        b = NEW(struct batch);
+        b->q = q;
+        args_init(&b->args, ARGS_MAX);
+    }
+    size_t mark = args_mark(&b->args);
+    keys_base(&b->args.text, q->conf->redis.prefix, partition);
+    args_add_since(&b->args, mark);
+    args_add_int(&b->args, q->conf->retention.dedup_s * 1000);
+    args_add_int(&b->args, q->conf->retention.done_s * 1000);
+    args_add_int(&b->args, 0); /* the count, known when it is sent */
+    b->partition = partition;
+    q->open[partition] = b;
+    return b;
+}
+
+/* Sends what is collected for PARTITION; a failure is answered in the next turn. */
+static void flush(struct queue_put *q, unsigned partition)
+{
+    struct batch *b = q->open[partition];
+    if (!b)
+        return;
+    q->open[partition] = NULL;
+    if (b->count == 0) {
+        batch_recycle(b);
+        return;
+    }
+    struct buf key;
+    buf_init(&key, 1024);
+    keys_base(&key, q->conf->redis.prefix, partition);
+    buf_add_str(&key, "lanes");
+    char count[8];
+    struct buf digits = {.ptr = count, .cap = sizeof count, .max = sizeof count - 1};
+    buf_add_u64(&digits, b->count);
+    b->args.list[HEAD_ARGS - 1] = (struct arg){count, 0, digits.len};
+    struct slice keys[1] = {buf_slice(&key)};
+    char *taken = b->taken;
+    b->taken = NULL;
+    q->under_way[partition]++;
+    if (redis_eval_taking(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count,
+                          taken, on_reply, b) != OK)
+        loop_defer(q->loop, on_not_sent, b);
+    FAULT_POINT_AFTER(redis_flush(q->redis), "enq_sent");
+    buf_clear(&key);
+}
+
+static void flush_all(void *ctx)
+{
+    struct queue_put *q = ctx;
+    for (unsigned i = 0; i < q->partitions; i++)
+        flush(q, i);
+}
+
+/* What Redis could not begin with yet is collected: a call costs it as much as four events. The answer of the call
+ * that it works on brings us back here; full batches do not wait for it. */
+static void flush_idle(void *ctx)
+{
+    struct queue_put *q = ctx;
+    q->flush_due = false;
+    for (unsigned i = 0; i < q->partitions; i++) {
+        if (q->under_way[i] == 0)
+            flush(q, i);
+        else if (q->open[i] && !loop_timer_armed(q->collected))
+            loop_timer_arm(q->collected, COLLECT_US);
+    }
+}
+
+static void flush_soon(struct queue_put *q)
+{
+    if (q->flush_due)
+        return;
+    q->flush_due = true;
+    loop_defer(q->loop, flush_idle, q);
+}
+
+/* The event as it is recorded: with the names of its destinations; its key in q->key. */
+static struct event prepare(struct queue_put *q, const struct put_request *req)
+{
+    struct event e = *req->event;
+    bool announced = req->kind == PUT_ANNOUNCED;
+    buf_reset(&q->key);
+    buf_add_slice(&q->key, e.id);
+    if (announced)
+        buf_add_str(&q->key, "~f");
+    e.is_renamed = announced;
+    buf_reset(&q->names);
+    if (announced)
+        buf_add_str(&q->names, req->source->fetch->name);
+    for (size_t i = 0; !announced && i < req->to_count; i++) {
+        if (i > 0)
+            buf_add_char(&q->names, ' ');
+        buf_add_str(&q->names, req->to[i]->name);
+    }
+    e.destinations = buf_slice(&q->names);
+    return e;
+}
+
+/* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
+static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
+                          const struct put_request *req, char *taken, struct put *p)
+{
+    struct batch *b = batch_open(q, partition);
+    struct args *a = &b->args;
+    struct event e = prepare(q, req);
+    bool large = e.body.len >= PUT_LARGE;
+    size_t count = a->count, text = a->text.len;
+    args_add(a, buf_slice(&q->key));
+    args_add_int(a, e.received_at);
+    size_t mark = args_mark(a);
+    enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);
+    if (rc != OK) { /* leaves the batch as it was */
+        a->count = count;
+        a->text.len = text;
+        a->text.failed = false;
+        return rc;
+    }
+    args_add_since(a, mark);
+    put_args_plan(a, req, partition, is_home, large);
+    if (large)
+        args_borrow(a, e.body);
+    put_args_dedup(a, req);
+    b->puts[b->count++] = p;
+    p->waiting++;
+    if (large)
+        b->taken = taken;
+    else
+        free(taken);
+    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES) {
+        flush(q, partition);
+        redis_flush(q->redis);
+    }
+    return OK;
+}
+
+static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
+{
+    struct put *p = q->free_puts;
+    if (p)
+        q->free_puts = p->next_free;
+    else
+        p = NEW(struct put);
+    *p = (struct put){.fn = fn, .ctx = ctx, .received_at = req->event->received_at};
+    return p;
+}
+
+enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
+{
+    if (!redis_is_ready(q->redis))
+        return ERR_UNAVAIL;
+    struct put *p = put_new(q, req, fn, ctx);
+    enum err rc = OK;
+    unsigned home = put_home_partition(q->conf, req);
+    if (req->to_count == 0 || req->kind == PUT_ANNOUNCED) {
+        rc = add_event(q, home, true, req, req->taken, p);
+    } else {
+        size_t last = put_last_partition(req);
+        for (size_t i = 0; rc == OK && i < req->to_count; i++) {
+            unsigned partition = req->to[i]->partition;
+            if (put_is_first_of_partition(req, i))
+                rc = add_event(q, partition, partition == home, req, i == last ? req->taken : NULL,
+                               p);
+        }
+    }
+    if (rc != OK) { /* the head is the same in every partition: only the first can fail */
+        p->next_free = q->free_puts;
+        q->free_puts = p;
+        return rc;
+    }
+    flush_soon(q);
+    return OK;
+}

@@ -1,0 +1,377 @@
+#include "common/queue/queue_take.h"
+
+#include "common/base/alloc.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/metrics.h"
+#include "common/config/config.h"
+#include "common/queue/keys.h"
+#include "common/queue/scripts.h"
+#include "common/queue/take/take_private.h"
+
+#include <stdlib.h>
+
+/*
+ * One turn of the loop ends with `turn`: send reports leave first, then results, then claims, so
+ * that a claim already sees the slots that the results of this turn freed. At most one claim per
+ * partition is on its way; what ends meanwhile is claimed anew when it returns, which makes claims
+ * large under load and quick without it. When many come at once, the next are asked for before these are
+ * handed over: Redis would stand still while their requests are made.
+ */
+
+#define CLAIM_MOST 64
+#define CLAIM_MANY 32
+#define CLAIM_BYTES (4 * 1024 * 1024)
+#define POLL_US 1000000     /* looked at at least this often */
+#define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
+#define ARGS_MAX ((size_t)64 * 1024 * 1024)
+
+static void turn(void *ctx);
+static void claim_on(struct part *p, size_t coming);
+
+static void part_init(struct queue_take *q, unsigned number)
+{
+    struct part *p = &q->parts[number];
+    struct buf text;
+    buf_init(&text, 1024);
+    keys_base(&text, q->conf->redis.prefix, number);
+    p->q = q;
+    p->number = number;
+    p->base = xslicedup(buf_slice(&text));
+    buf_add_str(&text, "lanes");
+    p->lanes_key = buf_take(&text, NULL);
+    claims_init(&p->results);
+    args_init(&p->sent, ARGS_MAX);
+}
+
+struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct config *conf,
+                                  struct metrics *metrics, const struct take_handler *handler)
+{
+    struct queue_take *q = NEW(struct queue_take);
+    q->loop = l;
+    q->redis = redis;
+    q->conf = config_ref(conf);
+    q->metrics = metrics;
+    q->handler = *handler;
+    q->timer = loop_timer_new(l, turn, q);
+    q->partitions = conf->redis.partitions;
+    q->parts = xcalloc(q->partitions, sizeof *q->parts);
+    args_init(&q->args, ARGS_MAX);
+    for (unsigned i = 0; i < q->partitions; i++)
+        part_init(q, i);
+    redis_script_init(&q->claim, "claim", lua_claim, lua_claim_len);
+    redis_script_init(&q->sent, "sent", lua_sent, lua_sent_len);
+    redis_script_init(&q->settle, "settle", lua_settle, lua_settle_len);
+    redis_script_init(&q->limits, "limits", lua_limits, lua_limits_len);
+    return q;
+}
+
+void queue_take_free(struct queue_take *q)
+{
+    if (!q)
+        return;
+    for (unsigned i = 0; i < q->partitions; i++) {
+        struct part *p = &q->parts[i];
+        struct claim *c;
+        while ((c = claims_take(&p->results)))
+            claim_free(c);
+        args_clear(&p->sent);
+        free(p->base);
+        free(p->lanes_key);
+    }
+    claim_pool_clear(&q->pool);
+    map_clear(&q->ahead);
+    loop_timer_free(q->timer);
+    args_clear(&q->args);
+    config_unref(q->conf);
+    free(q->parts);
+    free(q);
+}
+
+/* --- turns --- */
+
+void take_turn_soon(struct queue_take *q)
+{
+    if (q->turn_due)
+        return;
+    q->turn_due = true;
+    loop_defer(q->loop, turn, q);
+}
+
+enum err take_run_script(struct part *p, const struct redis_script *script, struct args *a,
+                         redis_fn fn, void *ctx)
+{
+    struct slice key = slice_str(p->lanes_key);
+    return redis_eval(p->q->redis, script, &key, 1, args_slices(a), a->count, fn, ctx);
+}
+
+void take_note_wait(struct part *p, int64_t wait_us)
+{
+    mono_us now = clock_mono_us();
+    p->next_at = wait_us < 0 || wait_us > POLL_US ? now + POLL_US : now + wait_us;
+}
+
+/* When P wants its next turn, or 0. */
+static mono_us due_at(const struct part *p)
+{
+    mono_us at = 0;
+    if (!p->claiming && p->q->capacity > 0)
+        at = p->next_at;
+    if (p->results.first && (!at || p->settle_after < at))
+        at = p->settle_after ? p->settle_after : 1;
+    if (p->sent.count)
+        at = p->flushed_at;
+    if (at && p->paced && at < p->flushed_at + PACED_BATCH_US)
+        at = p->flushed_at + PACED_BATCH_US;
+    return at;
+}
+
+static void arm_timer(struct queue_take *q)
+{
+    mono_us first = 0;
+    for (unsigned i = 0; i < q->partitions; i++) {
+        mono_us at = due_at(&q->parts[i]);
+        if (at && (!first || at < first))
+            first = at;
+    }
+    if (!first || !q->ready) {
+        loop_timer_cancel(q->timer);
+        return;
+    }
+    mono_us now = clock_mono_us();
+    loop_timer_arm(q->timer, first > now ? first - now : 0);
+}
+
+/* --- limits --- */
+
+static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct part *p = ctx;
+    if (rc == OK && redis_kind(r) == REDIS_INT)
+        return;
+    p->limits_due = true;
+    LOG_RARELY(LL_WARN, "limits.not_written", LS("reason", err_word(rc)),
+               LSL("reply", redis_text(r)));
+}
+
+static void add_limit(struct queue_take *q, struct args *a, const struct destination *d)
+{
+    struct slice name = slice_str(d->name);
+    args_add(a, name);
+    size_t mark = args_mark(a);
+    buf_addf(&a->text, "%u %lld %lld %zu %u", d->concurrency, (long long)d->lease_ms,
+             (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1,
+             (unsigned)(uintptr_t)map_get(&q->ahead, name));
+    args_add_since(a, mark);
+}
+
+/* What claim.lua must know of the destinations of a partition, or of ONLY one (NULL: all). Tried again
+ * before the next claim if it fails. */
+static void write_limits(struct part *p, const struct destination *only)
+{
+    struct queue_take *q = p->q;
+    struct args *a = &q->args;
+    struct config_walk walk = {0};
+    struct destination *d;
+    args_reset(a);
+    args_add(a, slice_str(p->base));
+    while (!only && config_next_destination(q->conf, &walk, &d))
+        if (d->partition == p->number)
+            add_limit(q, a, d);
+    if (only)
+        add_limit(q, a, only);
+    if (take_run_script(p, &q->limits, a, on_limits_reply, p) != OK)
+        p->limits_due = true;
+    else if (!only)
+        p->limits_due = false;
+}
+
+/* --- claims --- */
+
+static void count_requeues(struct queue_take *q, const struct redis_reply *moved)
+{
+    for (size_t i = 0; i + 1 < redis_count(moved); i += 2)
+        metric_add(metrics_series(q->metrics, METRIC_REQUEUES, redis_text(redis_at(moved, i)),
+                                  slice_make("", 0)),
+                   (uint64_t)redis_int(redis_at(moved, i + 1)));
+}
+
+/* CLAIMED_AT: when this was asked for, so that its window counts from then. */
+static void hand_over(struct part *p, const struct redis_reply *claim, mono_us claimed_at)
+{
+    struct queue_take *q = p->q;
+    struct claim *c = claim_new(&q->pool);
+    c->d.partition = p->number;
+    c->d.claimed_at = claimed_at;
+    if (!claim_read(claim, &c->d)) {
+        LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
+        claim_recycle(&q->pool, c); /* its lease will run out */
+        return;
+    }
+    if (c->d.delay_ms == 0)
+        p->paced = false;
+    q->handler.on_claimed(q->handler.ctx, &c->d);
+}
+
+static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct part *p = ctx;
+    struct queue_take *q = p->q;
+    mono_us claimed_at = p->claim_at;
+    p->claiming = false;
+    p->wanted = 0;
+    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 3) {
+        LOG_RARELY(LL_WARN, "claim.failed", LS("reason", err_word(rc)),
+                   LSL("reply", redis_text(r)));
+        p->next_at = clock_mono_us() + REFUSED_WAIT_US;
+        take_turn_soon(q);
+        return;
+    }
+    take_note_wait(p, redis_int(redis_at(r, 0)));
+    p->crowded = redis_int(redis_at(r, 1)) != 0;
+    count_requeues(q, redis_at(r, 2));
+    if (redis_count(r) > 3) {
+        p->paced = true;
+        FAULT_POINT("claim_reply");
+    }
+    size_t count = redis_count(r) - 3;
+    for (size_t i = 0; i < count; i++) {
+        hand_over(p, redis_at(r, 3 + i), claimed_at);
+        if (i == 0 && count >= CLAIM_MANY)
+            claim_on(p, count - 1);
+    }
+    take_turn_soon(q);
+}
+
+/* COMING: claims that are not handed over yet. */
+static size_t wanted_now(const struct queue_take *q, size_t coming)
+{
+    size_t under_way = coming;
+    for (unsigned i = 0; i < q->partitions; i++)
+        under_way += q->parts[i].wanted;
+    size_t left = q->capacity > under_way ? q->capacity - under_way : 0;
+    return left < CLAIM_MOST ? left : CLAIM_MOST;
+}
+
+static void claim_now(struct part *p, size_t want)
+{
+    struct queue_take *q = p->q;
+    args_reset(&q->args);
+    args_add(&q->args, slice_str(p->base));
+    args_add_int(&q->args, (int64_t)want);
+    args_add_int(&q->args, CLAIM_BYTES);
+    args_add_int(&q->args, q->conf->retention.dead_s * 1000);
+    args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
+    p->claim_at = clock_mono_us();
+    p->again = false;
+    if (take_run_script(p, &q->claim, &q->args, on_claim_reply, p) != OK) {
+        p->next_at = p->claim_at + REFUSED_WAIT_US;
+        return;
+    }
+    p->claiming = true;
+    p->wanted = want;
+}
+
+/* In this order: what follows finds the lanes' clocks right and the places free. */
+static void flush_part(struct part *p, mono_us now)
+{
+    p->urgent = false;
+    p->flushed_at = now;
+    take_flush_sent(p);
+    take_flush_results(p, now);
+}
+
+/* Of lanes with a delay there is no more for now. */
+static void claim_on(struct part *p, size_t coming)
+{
+    mono_us now = clock_mono_us();
+    if (!p->q->ready || p->paced || p->limits_due)
+        return;
+    flush_part(p, now);
+    size_t want = p->again || now >= p->next_at ? wanted_now(p->q, coming) : 0;
+    if (want > 0)
+        claim_now(p, want);
+    redis_flush(p->q->redis);
+}
+
+/* Many paced lanes: one call for the work of two milliseconds costs Redis far less than one for each. */
+static bool may_collect(const struct part *p, mono_us now)
+{
+    return p->paced && !p->urgent && !p->again && now < p->flushed_at + PACED_BATCH_US;
+}
+
+static void turn(void *ctx)
+{
+    struct queue_take *q = ctx;
+    q->turn_due = false;
+    mono_us now = clock_mono_us();
+    for (unsigned i = 0; q->ready && i < q->partitions; i++) {
+        struct part *p = &q->parts[i];
+        if (may_collect(p, now))
+            continue;
+        flush_part(p, now);
+        size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
+        if (want > 0 && p->limits_due)
+            write_limits(p, NULL);
+        if (want > 0)
+            claim_now(p, want);
+    }
+    arm_timer(q);
+}
+
+void queue_take_set_capacity(struct queue_take *q, size_t n)
+{
+    bool more = n > q->capacity;
+    q->capacity = n;
+    if (more)
+        take_turn_soon(q);
+}
+
+void queue_take_wake(struct queue_take *q)
+{
+    for (unsigned i = 0; i < q->partitions; i++)
+        q->parts[i].again = true;
+    take_turn_soon(q);
+}
+
+/* --- connection and configuration --- */
+
+void queue_take_on_ready(struct queue_take *q)
+{
+    q->ready = true;
+    for (unsigned i = 0; i < q->partitions; i++) {
+        write_limits(&q->parts[i], NULL);
+        q->parts[i].settle_after = 0;
+    }
+    queue_take_wake(q);
+}
+
+void queue_take_on_lost(struct queue_take *q)
+{
+    q->ready = false;
+    for (unsigned i = 0; i < q->partitions; i++)
+        args_reset(&q->parts[i].sent);
+    loop_timer_cancel(q->timer);
+}
+
+void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n)
+{
+    const struct destination *d = config_destination(q->conf, destination);
+    if (!d)
+        return;
+    if (n)
+        map_set(&q->ahead, destination, (void *)(uintptr_t)n);
+    else
+        map_remove(&q->ahead, destination);
+    if (q->ready)
+        write_limits(&q->parts[d->partition], d);
+}
+
+void queue_take_set_config(struct queue_take *q, struct config *conf)
+{
+    config_ref(conf);
+    config_unref(q->conf);
+    q->conf = conf;
+    for (unsigned i = 0; q->ready && i < q->partitions; i++)
+        write_limits(&q->parts[i], NULL);
+}

@@ -1,0 +1,62 @@
+/* take_private - what the files of queue_take share.   [wiring]
+ */
+#ifndef COMMON_QUEUE_TAKE_PRIVATE_H
+#define COMMON_QUEUE_TAKE_PRIVATE_H
+
+#include "common/base/map.h"
+#include "common/net/loop.h"
+#include "common/queue/args.h"
+#include "common/queue/queue_take.h"
+#include "common/queue/take/claims.h"
+#include "common/redis/redis.h"
+
+#define REFUSED_WAIT_US 250000 /* after a script was refused */
+
+struct part { /* one partition; owned by its queue_take */
+    struct queue_take *q;
+    unsigned number;
+    char *base, *lanes_key;
+    struct claim_list results; /* to be recorded */
+    struct args sent;          /* send reports of this turn: id, lane, fence, when */
+    bool claiming;             /* a claim is on its way */
+    bool limits_due;           /* Redis does not know our limits yet: nothing of ours is claimed */
+    bool crowded;              /* work waits for places that results will free */
+    bool again;                /* look again although the last claim said it may wait */
+    bool paced;  /* the last claims all had a delay: they come early, so work can wait */
+    bool urgent; /* a result of this turn had none */
+    mono_us flushed_at;
+    size_t wanted; /* by the claim on its way */
+    mono_us claim_at, next_at, settle_after;
+};
+
+struct queue_take {
+    struct loop *loop;
+    struct redis *redis;
+    struct config *conf;
+    struct metrics *metrics;
+    struct take_handler handler;
+    struct redis_script claim, sent, settle, limits;
+    struct loop_timer *timer;
+    struct part *parts;
+    unsigned partitions;
+    size_t capacity, unsettled;
+    struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
+    bool ready, turn_due;
+    struct args args;
+    struct claim_pool pool;
+    loop_fn on_settled;
+    void *on_settled_ctx;
+};
+
+/* A turn runs later in this turn of the loop. */
+void take_turn_soon(struct queue_take *q);
+enum err take_run_script(struct part *p, const struct redis_script *script, struct args *a,
+                         redis_fn fn, void *ctx) MUST_CHECK;
+/* Redis said when there may be more to claim. -1: nothing waits anywhere. */
+void take_note_wait(struct part *p, int64_t wait_us);
+
+/* take_results.c: sends what was collected since the last turn. */
+void take_flush_sent(struct part *p);
+void take_flush_results(struct part *p, mono_us now);
+
+#endif

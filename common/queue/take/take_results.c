@@ -1,0 +1,163 @@
+#include "common/base/alloc.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "common/queue/take/take_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define SETTLE_MOST 64
+#define SETTLE_TRIES 40 /* refusals (not lost connections) before a result is given up */
+
+struct settle_call { /* one settle script under way */
+    struct part *part;
+    struct claim_list claims;
+    size_t count;
+};
+
+/* --- send reports --- */
+
+static void on_sent_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct part *p = ctx;
+    if (rc != OK || redis_kind(r) != REDIS_INT)
+        return; /* the window closes by itself, and settling the delivery tells it too */
+    take_note_wait(p, redis_int(r));
+    take_turn_soon(p->q);
+}
+
+void take_flush_sent(struct part *p)
+{
+    if (p->sent.count == 0)
+        return;
+    struct args *a = &p->q->args;
+    FAULT_POINT("after_write"); /* reports are flushed behind the turn in which requests leave */
+    args_reset(a);
+    args_add(a, slice_str(p->base));
+    args_add_int(a, clock_mono_us());
+    const struct slice *reports = args_slices(&p->sent);
+    for (size_t i = 0; i < p->sent.count; i++)
+        args_borrow(a, reports[i]);
+    if (take_run_script(p, &p->q->sent, a, on_sent_reply, p) != OK)
+        LOG_RARELY(LL_WARN, "sent.not_reported", LI("sends", p->sent.count / 4));
+    args_reset(&p->sent);
+    FAULT_POINT_AFTER(redis_flush(p->q->redis), "sent");
+}
+
+void queue_take_sent(struct queue_take *q, const struct delivery *d)
+{
+    struct part *p = &q->parts[d->partition];
+    args_add(&p->sent, slice_str(d->id));
+    args_add(&p->sent, slice_str(d->lane));
+    args_add_int(&p->sent, (int64_t)d->fence);
+    args_add_int(&p->sent, clock_mono_us());
+    take_turn_soon(q);
+}
+
+/* --- results --- */
+
+static void settled(struct queue_take *q, struct claim *c)
+{
+    claim_recycle(&q->pool, c);
+    assert(q->unsettled > 0);
+    if (--q->unsettled == 0 && q->on_settled)
+        loop_defer(q->loop, q->on_settled, q->on_settled_ctx);
+}
+
+/* The script did not run, or nobody knows: the results wait for another try. Repeating is safe, a
+ * result that was recorded is answered 0. */
+static void settle_again(struct settle_call *call, bool refused)
+{
+    struct part *p = call->part;
+    struct claim *c;
+    while ((c = claims_take(&call->claims))) {
+        if (refused && ++c->tries >= SETTLE_TRIES) {
+            LOG_RARELY(LL_ERROR, "result.given_up", LS("delivery", c->d.id));
+            settled(p->q, c); /* its lease will run out */
+            continue;
+        }
+        claims_add(&p->results, c);
+    }
+    if (refused)
+        p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
+}
+
+static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct settle_call *call = ctx;
+    struct queue_take *q = call->part->q;
+    bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == call->count + 1;
+    FAULT_POINT("ack_reply");
+    if (!answered) {
+        LOG_RARELY(LL_WARN, "settle.failed", LS("reason", err_word(rc)),
+                   LSL("reply", redis_text(r)), LI("results", call->count));
+        settle_again(call, rc == OK);
+    } else {
+        struct claim *c;
+        for (size_t i = 1; (c = claims_take(&call->claims)); i++) {
+            if (redis_int(redis_at(r, i)) == 0 && c->tries == 0)
+                LOG_RARELY(LL_INFO, "result.fenced", LS("delivery", c->d.id));
+            settled(q, c);
+        }
+        take_note_wait(call->part, redis_int(redis_at(r, 0)));
+    }
+    free(call);
+    take_turn_soon(q);
+}
+
+static void flush_some_results(struct part *p)
+{
+    struct queue_take *q = p->q;
+    struct settle_call *call = NEW(struct settle_call);
+    call->part = p;
+    claims_init(&call->claims);
+    args_reset(&q->args);
+    args_add(&q->args, slice_str(p->base));
+    args_add_int(&q->args, q->conf->retention.done_s * 1000);
+    args_add_int(&q->args, q->conf->retention.dead_s * 1000);
+    args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
+    while (call->count < SETTLE_MOST && p->results.first) {
+        struct claim *c = claims_take(&p->results);
+        result_add_args(&c->result, &c->d, &q->args);
+        claims_add(&call->claims, c);
+        call->count++;
+    }
+    if (take_run_script(p, &q->settle, &q->args, on_settle_reply, call) != OK) {
+        settle_again(call, false);
+        p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
+        free(call);
+    }
+    FAULT_POINT_AFTER(redis_flush(q->redis), "ack_sent");
+}
+
+void take_flush_results(struct part *p, mono_us now)
+{
+    /* The claim goes out behind the results, in the same write: it finds their places free. */
+    if (p->results.first && p->crowded && now >= p->settle_after)
+        p->again = true;
+    while (p->results.first && now >= p->settle_after)
+        flush_some_results(p);
+}
+
+void queue_take_settle(struct queue_take *q, struct delivery *d, const struct settlement *s)
+{
+    struct claim *c = (struct claim *)d;
+    result_make(&c->result, d, s, clock_wall_ms());
+    claims_add(&q->parts[d->partition].results, c);
+    if (d->delay_ms == 0)
+        q->parts[d->partition].urgent = true;
+    q->unsettled++;
+    take_turn_soon(q);
+}
+
+size_t queue_take_unsettled(const struct queue_take *q)
+{
+    return q->unsettled;
+}
+
+void queue_take_on_settled(struct queue_take *q, void (*fn)(void *ctx), void *ctx)
+{
+    q->on_settled = fn;
+    q->on_settled_ctx = ctx;
+}

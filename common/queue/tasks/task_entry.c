@@ -1,0 +1,115 @@
+#include "common/base/alloc.h"
+#include "common/queue/tasks/tasks_private.h"
+
+#include <stdlib.h>
+
+#define SCRATCH_MAX ((size_t)2 << 30)
+
+/* What lib_view.lua says of a task, in order. */
+enum view_field {
+    VIEW_STATE,
+    VIEW_FETCHED,
+    VIEW_HOOKS,
+    VIEW_RECEIVED_AT,
+    VIEW_DONE_AT,
+    VIEW_RECORD,
+    VIEW_FIELDS
+};
+
+static const struct {
+    const char *word;
+    enum task_state state;
+    int rank; /* of several partitions' views the one with the highest counts */
+} states[] = {
+    {"unknown", TASK_UNKNOWN, 0}, {"expired", TASK_EXPIRED, 1}, {"done", TASK_DONE, 2},
+    {"failed", TASK_FAILED, 3},   {"queued", TASK_QUEUED, 4},   {"handed", TASK_HANDED, 5},
+};
+#define STATES (sizeof states / sizeof *states)
+
+static int rank_of(enum task_state state)
+{
+    for (size_t i = 0; i < STATES; i++)
+        if (states[i].state == state)
+            return states[i].rank;
+    return 0;
+}
+
+static bool read_state(struct slice word, enum task_state *out)
+{
+    for (size_t i = 0; i < STATES; i++) {
+        if (!slice_eq(word, slice_str(states[i].word)))
+            continue;
+        *out = states[i].state;
+        return true;
+    }
+    return false;
+}
+
+bool task_entry_merge(struct task_entry *e, const struct redis_reply *view)
+{
+    enum task_state state;
+    if (redis_count(view) != VIEW_FIELDS ||
+        !read_state(redis_text(redis_at(view, VIEW_STATE)), &state))
+        return false;
+    if (rank_of(state) > rank_of(e->state))
+        e->state = state;
+    int fetched = (int)redis_int(redis_at(view, VIEW_FETCHED));
+    if (fetched > e->fetched)
+        e->fetched = fetched;
+    e->has_hooks |= redis_int(redis_at(view, VIEW_HOOKS)) == 1;
+    wall_ms done_at = redis_int(redis_at(view, VIEW_DONE_AT));
+    if (done_at > e->done_at)
+        e->done_at = done_at;
+    struct slice record = redis_text(redis_at(view, VIEW_RECORD));
+    if (!e->record && record.len) {
+        e->accepted_at = redis_int(redis_at(view, VIEW_RECEIVED_AT));
+        e->record = xslicedup(record);
+        e->record_len = record.len;
+    }
+    return true;
+}
+
+static bool is_there(enum task_state state)
+{
+    return state != TASK_UNKNOWN && state != TASK_EXPIRED;
+}
+
+static struct task tell_one(struct task_entry *e, bool whole)
+{
+    struct task t = {.id = slice_str(e->id),
+                     .state = e->state,
+                     .is_fetched = e->fetched == 1,
+                     .has_hooks = e->has_hooks,
+                     .accepted_at = e->accepted_at,
+                     .done_at = -1};
+    if (e->state == TASK_DONE || e->state == TASK_FAILED)
+        t.done_at = e->done_at;
+    if (!is_there(e->state))
+        return t;
+    struct slice record = slice_make(e->record ? e->record : "", e->record_len);
+    buf_init(&e->scratch, SCRATCH_MAX);
+    enum err rc = whole ? record_read(t.id, record, &e->scratch, &t.event)
+                        : record_read_head(t.id, record, &e->scratch, &t.event);
+    if (rc != OK)
+        t.state = TASK_UNKNOWN;
+    return t;
+}
+
+void task_entries_tell(struct task_entry *entries, size_t count, bool whole, tasks_fn fn, void *ctx)
+{
+    struct task *tasks = xcalloc(count ? count : 1, sizeof *tasks);
+    for (size_t i = 0; i < count; i++)
+        tasks[i] = tell_one(&entries[i], whole);
+    fn(ctx, OK, tasks, count);
+    free(tasks);
+}
+
+void task_entries_free(struct task_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(entries[i].id);
+        free(entries[i].record);
+        buf_clear(&entries[i].scratch);
+    }
+    free(entries);
+}

@@ -1,0 +1,196 @@
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/config/config.h"
+#include "common/queue/tasks/tasks_private.h"
+
+#include <stdlib.h>
+
+/* --- counts --- */
+
+enum { COUNT_OPEN, COUNT_BUSY, COUNT_FETCHED, COUNT_READY, COUNT_FAILED, COUNTS };
+
+struct count_call {
+    struct tasks_call call; /* first */
+    int64_t sums[COUNTS];
+    counts_fn fn;
+    void *ctx;
+};
+
+static bool on_counts(struct tasks_call *call, const struct redis_reply *r)
+{
+    struct count_call *c = (struct count_call *)call;
+    if (redis_count(r) != COUNTS)
+        return false;
+    for (size_t i = 0; i < COUNTS; i++)
+        c->sums[i] += redis_int(redis_at(r, i));
+    return true;
+}
+
+static int64_t at_least_0(int64_t n)
+{
+    return n > 0 ? n : 0;
+}
+
+static void on_counts_end(struct tasks_call *call)
+{
+    struct count_call *c = (struct count_call *)call;
+    int64_t open = at_least_0(c->sums[COUNT_OPEN]), busy = at_least_0(c->sums[COUNT_BUSY]);
+    struct task_counts counts = {.done_fetched = c->sums[COUNT_FETCHED],
+                                 .done_not_fetched = c->sums[COUNT_READY],
+                                 .processing = busy < open ? busy : open,
+                                 .failed = c->sums[COUNT_FAILED]};
+    counts.pending = open - counts.processing;
+    c->fn(c->ctx, call->rc, call->rc == OK ? &counts : NULL);
+    free(c);
+}
+
+void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn fn, void *ctx)
+{
+    struct count_call *c = NEW(struct count_call);
+    tasks_call_begin(&c->call, q);
+    c->call.on_reply = on_counts;
+    c->call.on_end = on_counts_end;
+    c->fn = fn;
+    c->ctx = ctx;
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    args_add(&a, scope.account);
+    args_add_int(&a, q->conf->retention.done_s * 1000);
+    args_add_int(&a, q->conf->retention.dead_s * 1000);
+    tasks_call_script(&c->call, &q->counts, &a);
+    tasks_call_sent(&c->call);
+    args_clear(&a);
+}
+
+/* --- delays that were set while running --- */
+
+struct delay_call {
+    struct tasks_call call; /* first */
+    enum delay_of of;
+    char *name;
+    int64_t delay_ms;
+    delay_fn fn;
+    void *ctx;
+};
+
+static struct delay_call *delay_call_new(struct queue_tasks *q, enum delay_of of, struct slice name,
+                                         delay_fn fn, void *ctx)
+{
+    struct delay_call *c = NEW(struct delay_call);
+    tasks_call_begin(&c->call, q);
+    c->of = of;
+    c->name = xslicedup(name);
+    c->fn = fn;
+    c->ctx = ctx;
+    return c;
+}
+
+static void delay_call_free(struct delay_call *c)
+{
+    free(c->name);
+    free(c);
+}
+
+/* put.lua reads these fields. */
+static void add_field(struct args *a, enum delay_of of, const char *name)
+{
+    size_t mark = args_mark(a);
+    buf_add_str(&a->text, "delay");
+    if (of == DELAY_ACCOUNT)
+        buf_add_str(&a->text, ":account:");
+    if (of == DELAY_DESTINATION)
+        buf_add_str(&a->text, ":destination:");
+    if (of != DELAY_TOP)
+        buf_add_str(&a->text, name);
+    args_add_since(a, mark);
+}
+
+/* What the configuration says of its own, or -1. */
+static int64_t own_delay(const struct config *conf, enum delay_of of, const char *name)
+{
+    if (of == DELAY_ACCOUNT) {
+        const struct config_account *a = map_get(&conf->accounts, slice_str(name));
+        return a && a->has_own_delay ? a->delay_ms : -1;
+    }
+    const struct destination *d =
+        of == DELAY_DESTINATION ? config_destination(conf, slice_str(name)) : NULL;
+    return d && d->has_own_delay ? d->delay_ms : -1;
+}
+
+static int64_t set_delay(const struct redis_reply *r)
+{
+    return redis_kind(r) == REDIS_NIL ? -1 : redis_int(r);
+}
+
+/* {own, top}, as set. The same rule as put.lua's. */
+static bool on_delay(struct tasks_call *call, const struct redis_reply *r)
+{
+    struct delay_call *c = (struct delay_call *)call;
+    if (redis_count(r) != 2)
+        return false;
+    const struct config *conf = call->q->conf;
+    c->delay_ms = set_delay(redis_at(r, 0));
+    if (c->delay_ms < 0)
+        c->delay_ms = own_delay(conf, c->of, c->name);
+    if (c->delay_ms < 0)
+        c->delay_ms = set_delay(redis_at(r, 1));
+    if (c->delay_ms < 0)
+        c->delay_ms = conf->delay_ms;
+    return true;
+}
+
+static void on_delay_end(struct tasks_call *call)
+{
+    struct delay_call *c = (struct delay_call *)call;
+    c->fn(c->ctx, call->rc, c->delay_ms);
+    delay_call_free(c);
+}
+
+void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice name, delay_fn fn,
+                       void *ctx)
+{
+    struct delay_call *c = delay_call_new(q, of, name, fn, ctx);
+    c->call.on_reply = on_delay;
+    c->call.on_end = on_delay_end;
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    add_field(&a, of, c->name);
+    add_field(&a, DELAY_TOP, "");
+    tasks_call_command(&c->call, 0, "HMGET", "settings", &a);
+    tasks_call_sent(&c->call);
+    args_clear(&a);
+}
+
+static bool on_set(struct tasks_call *call, const struct redis_reply *r)
+{
+    (void)call;
+    return redis_kind(r) == REDIS_INT;
+}
+
+static void on_set_end(struct tasks_call *call)
+{
+    struct delay_call *c = (struct delay_call *)call;
+    if (call->rc == OK)
+        queue_tasks_delay(call->q, c->of, slice_str(c->name), c->fn, c->ctx);
+    else
+        c->fn(c->ctx, call->rc, -1);
+    delay_call_free(c);
+}
+
+void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice name,
+                           int64_t delay_ms, delay_fn fn, void *ctx)
+{
+    struct delay_call *c = delay_call_new(q, of, name, fn, ctx);
+    c->call.on_reply = on_set;
+    c->call.on_end = on_set_end;
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    add_field(&a, of, c->name);
+    if (delay_ms < 0)
+        args_add(&a, slice_make("", 0));
+    else
+        args_add_int(&a, delay_ms);
+    tasks_call_script(&c->call, &q->setting, &a);
+    tasks_call_sent(&c->call);
+    args_clear(&a);
+}

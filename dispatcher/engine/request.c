@@ -1,0 +1,236 @@
+#include "dispatcher/engine/request.h"
+
+#include "common/config/program.h"
+#include "common/gzip/gzip.h"
+#include "common/webhook/envelope.h"
+
+#include <stdint.h>
+
+#define PATH_MAX_SEGMENTS 64
+#define URL_MAX (16 * 1024)
+#define HEADERS_MAX (64 * 1024)
+#define COMPRESSED_MAX ((size_t)1 << 31)
+#define KEPT_BYTES_MAX (64 * 1024) /* memory for a body kept from attempt to attempt */
+
+void request_init(struct request *r)
+{
+    buf_init(&r->url, URL_MAX);
+    buf_init(&r->headers, HEADERS_MAX);
+    buf_init(&r->made, 0);
+    r->body = slice_make(NULL, 0);
+}
+
+void request_clear(struct request *r)
+{
+    buf_clear(&r->url);
+    buf_clear(&r->headers);
+    buf_clear(&r->made);
+    r->body = slice_make(NULL, 0);
+}
+
+void request_reset(struct request *r)
+{
+    buf_reset(&r->url);
+    buf_reset(&r->headers);
+    if (r->made.cap > KEPT_BYTES_MAX)
+        buf_clear(&r->made);
+    buf_reset(&r->made);
+    r->body = slice_make(NULL, 0);
+}
+
+/* Cuts the next "Name: value\r\n" off *REST. False at the end. LINE keeps its line end. */
+static bool next_line(struct slice *rest, struct slice *line, struct slice *name)
+{
+    if (!rest->len)
+        return false;
+    const char *end = memchr(rest->ptr, '\n', rest->len);
+    size_t len = end ? (size_t)(end - rest->ptr) + 1 : rest->len;
+    *line = slice_make(rest->ptr, len);
+    *rest = slice_skip(*rest, len);
+    struct slice value = *line;
+    *name = slice_trim(slice_cut(&value, ':'));
+    return true;
+}
+
+static bool has_name(struct slice lines, struct slice wanted)
+{
+    struct slice line, name;
+    while (next_line(&lines, &line, &name))
+        if (slice_eq_nocase(name, wanted))
+            return true;
+    return false;
+}
+
+static void add_line(struct buf *b, const char *name, struct slice value)
+{
+    buf_add_str(b, name);
+    buf_add(b, ": ", 2);
+    buf_add_slice(b, value);
+    buf_add(b, "\r\n", 2);
+}
+
+static bool is_signed_by(const struct scheme *sign, struct slice name)
+{
+    return sign && (scheme_owns_header(sign, name) || scheme_sends_header(sign, name));
+}
+
+/* Adds LINES but those that the signature sets, and those that BETTER (which may be empty) has too.
+ */
+static void add_lines(struct buf *b, struct slice lines, struct slice better,
+                      const struct scheme *sign)
+{
+    struct slice line, name;
+    while (next_line(&lines, &line, &name))
+        if (!is_signed_by(sign, name) && !has_name(better, name))
+            buf_add_slice(b, line);
+}
+
+/* {"id","tag","source","received_at"}: what stands in for the body that a pingback does not have.
+ */
+static void make_notice(const struct event *e, struct request *r)
+{
+    char at[CLOCK_ISO_LEN + 1];
+    clock_iso(e->received_at, at);
+    r->made.max = HEADERS_MAX;
+    buf_add_str(&r->made, "{\"id\":\"");
+    buf_add_json(&r->made, e->id);
+    buf_add_str(&r->made, "\",\"tag\":\"");
+    buf_add_json(&r->made, e->tag);
+    buf_add_str(&r->made, "\",\"source\":\"");
+    buf_add_json(&r->made, e->source);
+    buf_add_str(&r->made, "\",\"received_at\":\"");
+    buf_add_str(&r->made, at);
+    buf_add_str(&r->made, "\"}");
+    r->body = buf_slice(&r->made);
+}
+
+/* Sets r->body to the answer of task_get for E, whose body is the result as it was posted. */
+static void make_envelope(const struct event *e, struct request *r)
+{
+    struct slice path[PATH_MAX_SEGMENTS], rest = e->path;
+    size_t n = 0;
+    if (envelope_is(e->body)) {
+        r->body = e->body;
+        return;
+    }
+    path[n++] = SLICE_LIT("v3");
+    while (rest.len && n < PATH_MAX_SEGMENTS - 3)
+        path[n++] = slice_cut(&rest, '/');
+    path[n++] = SLICE_LIT("task_get");
+    if (e->postback_data.len)
+        path[n++] = e->postback_data;
+    path[n++] = e->id;
+    struct envelope_task task = {.id = e->id,
+                                 .status_code = STATUS_OK,
+                                 .status_message = "Ok.",
+                                 .path = path,
+                                 .path_count = n,
+                                 .data = e->data};
+    r->made.max = COMPRESSED_MAX;
+    envelope_of_result(HOOKPACE_VERSION, &task, e->body, &r->made);
+    r->body = buf_slice(&r->made);
+}
+
+static enum err inflate(const struct request_rules *rules, struct request *r)
+{
+    r->made.max = rules->inflated_max;
+    enum err rc = gzip_inflate_all(r->body, &r->made, NULL);
+    r->body = buf_slice(&r->made);
+    return rc;
+}
+
+/* Compresses r->body, which may be the notice that stands in `made` itself. */
+static enum err deflate(struct request *r)
+{
+    struct buf out;
+    buf_init(&out, COMPRESSED_MAX);
+    enum err rc = gzip_deflate_all(r->body, &out);
+    buf_clear(&r->made);
+    r->made = out;
+    r->body = buf_slice(&r->made);
+    return rc;
+}
+
+/* Sets body, Content-Type and Content-Encoding of a postback. */
+static enum err add_body(const struct request_rules *rules, const struct event *e,
+                         struct request *r)
+{
+    struct slice type = e->has_body ? e->content_type : SLICE_LIT("application/json");
+    if (!type.len)
+        type = SLICE_LIT("application/json");
+    if (!e->has_body)
+        make_notice(e, r);
+    else if (rules->from_api)
+        make_envelope(e, r);
+    else
+        r->body = e->body;
+
+    bool is_gzip = e->has_body && gzip_is(r->body);
+    enum err rc = OK;
+    if (is_gzip && rules->gzip == GZIP_NEVER) {
+        rc = inflate(rules, r);
+        is_gzip = false;
+    } else if (!is_gzip && rules->gzip == GZIP_ALWAYS) {
+        rc = deflate(r);
+        is_gzip = true;
+    }
+    if (!has_name(rules->headers, SLICE_LIT("Content-Type")))
+        add_line(&r->headers, "Content-Type", type);
+    /* Also where the provider sent gzip without saying so: the label is true, and a receiver that
+     * knows its provider and inflates anyway does not mind. */
+    if (is_gzip)
+        add_line(&r->headers, "Content-Encoding", SLICE_LIT("gzip"));
+    return rc;
+}
+
+static void add_identity(const struct request_rules *rules, const struct request_input *in,
+                         struct request *r)
+{
+    if (!has_name(rules->headers, SLICE_LIT("User-Agent")))
+        add_line(&r->headers, "User-Agent", SLICE_LIT("Hookpace/" HOOKPACE_VERSION));
+    add_line(&r->headers, "Hookpace-Delivery", in->delivery_id);
+    buf_add_str(&r->headers, "Hookpace-Attempt: ");
+    buf_add_u64(&r->headers, in->attempt);
+    buf_add(&r->headers, "\r\n", 2);
+}
+
+/* Tasks set through the API have the source "@<account>". */
+static struct slice source_name(const struct event *e)
+{
+    return slice_skip(e->source, slice_starts(e->source, SLICE_LIT("@")));
+}
+
+static enum err add_url(const struct request_rules *rules, const struct event *e, struct buf *out)
+{
+    struct url_vars vars = {.id = e->id, .tag = e->tag, .source = source_name(e)};
+    if (!rules->from_api)
+        return url_template_expand(rules->url, &vars, out);
+    struct url_template *own = NULL;
+    enum err rc =
+        url_template_new(rules->is_pingback ? e->pingback_url : e->postback_url, &own, NULL);
+    if (rc == OK)
+        rc = url_template_expand(own, &vars, out);
+    url_template_free(own);
+    return rc;
+}
+
+enum request_verdict request_build(const struct request_rules *rules,
+                                   const struct request_input *in, struct request *r)
+{
+    const struct event *e = in->event;
+    request_reset(r);
+    if (add_url(rules, e, &r->url) != OK || r->url.failed)
+        return REQUEST_BAD_URL;
+    if (!rules->is_pingback && add_body(rules, e, r) != OK)
+        return REQUEST_BAD_BODY;
+    add_identity(rules, in, r);
+    if (!rules->is_fetch)
+        add_lines(&r->headers, e->headers, rules->headers, rules->sign);
+    add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
+    if (rules->sign) {
+        size_t secret = scheme_find_secret(rules->sign, in->secret_id);
+        if (scheme_sign(rules->sign, secret, in->message_id, in->now, r->body, &r->headers) != OK)
+            return REQUEST_LOCAL;
+    }
+    return r->headers.failed || r->made.failed ? REQUEST_BAD_BODY : REQUEST_OK;
+}

@@ -1,0 +1,294 @@
+#include "dispatcher/pull/fetch.h"
+
+#include "common/base/alloc.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/crypto/crypto.h"
+#include "common/gzip/gzip.h"
+#include "common/net/loop.h"
+#include "common/queue/keys.h"
+#include "common/webhook/ids.h"
+#include "dispatcher/pull/fetch_judge.h"
+#include "dispatcher/transport/response.h"
+
+#include <stdlib.h>
+
+#define SLICE_BYTES ((size_t)256 * 1024) /* looked at in one turn of the loop */
+#define KEY_BYTES 1024
+#define THEN_BYTES ((size_t)64 * 1024)
+
+struct
+    fetch { /* Owned by its flight; after fetch_free by the call to Redis that is still to come back. */
+    struct pull *pull;
+    const struct delivery *d;
+    const struct source *source;
+    const struct config *conf;
+    struct fetch_handler handler;
+    bool asks_redis, is_freed;
+    bool brought;
+    struct put_captured *captured; /* of each destination */
+    struct destination **to;
+    size_t to_count;
+    struct buf then; /* what `to` and `captured` were read from */
+    struct http_result answer;
+    struct response kept; /* what the answer's slices point into */
+    char *body;           /* from malloc */
+    size_t body_len;
+    struct fetch_judge *judge;
+    struct loop_timer *timer; /* the next slice */
+};
+
+/* Frees F if nobody comes back to it. */
+static void release(struct fetch *f)
+{
+    if (!f->is_freed || f->asks_redis)
+        return;
+    fetch_judge_free(f->judge);
+    loop_timer_free(f->timer);
+    buf_clear(&f->then);
+    free(f->captured);
+    free(f->to);
+    free(f->body);
+    free(f);
+}
+
+void fetch_free(struct fetch *f)
+{
+    if (!f)
+        return;
+    f->is_freed = true;
+    if (f->timer)
+        loop_timer_cancel(f->timer);
+    release(f);
+}
+
+/* The answer of Redis has come. False if nobody waits for it any more. */
+static bool is_awaited(struct fetch *f)
+{
+    f->asks_redis = false;
+    if (!f->is_freed)
+        return true;
+    release(f);
+    return false;
+}
+
+/* ---- where does it go? ---- */
+
+/* One line of `then`: "<destination> <delay> <secret>", the secret's id may be missing. */
+static enum attempt_end read_line(struct fetch *f, struct slice line)
+{
+    struct slice name = slice_cut(&line, ' '), delay = slice_cut(&line, ' ');
+    struct put_captured *c = &f->captured[f->to_count];
+    uint64_t ms;
+    struct destination *d = config_destination(f->conf, name);
+    if (text_u64(delay, INT64_MAX, &ms) != OK)
+        return END_UNREADABLE;
+    if (!d)
+        return END_UNCONFIGURED;
+    *c = (struct put_captured){.delay_ms = (int64_t)ms, .secret_id = line};
+    f->to[f->to_count++] = d;
+    return END_ANSWERED;
+}
+
+static enum attempt_end read_then(struct fetch *f)
+{
+    struct slice rest = buf_slice(&f->then);
+    size_t lines = 1;
+    for (size_t i = 0; i < rest.len; i++)
+        lines += rest.ptr[i] == '\n';
+    f->captured = xcalloc(lines, sizeof *f->captured);
+    f->to = xcalloc(lines, sizeof *f->to);
+    enum attempt_end end = f->then.failed ? END_UNREADABLE : END_ANSWERED;
+    while (end == END_ANSWERED && rest.len) {
+        struct slice line = slice_cut(&rest, '\n');
+        if (line.len)
+            end = read_line(f, line);
+    }
+    return end;
+}
+
+static void on_then(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct fetch *f = ctx;
+    if (!is_awaited(f))
+        return;
+    enum attempt_end end = END_QUEUE;
+    if (rc == OK && redis_kind(r) != REDIS_FAILED) {
+        buf_add_slice(&f->then, redis_text(r));
+        end = read_then(f);
+    }
+    f->handler.on_known(f->handler.ctx, end);
+}
+
+static void tell_not_ready(void *ctx)
+{
+    struct fetch *f = ctx;
+    f->handler.on_known(f->handler.ctx, END_QUEUE);
+}
+
+static void ask_then(struct fetch *f)
+{
+    struct buf key;
+    buf_init(&key, KEY_BYTES);
+    keys_base(&key, f->pull->conf->redis.prefix, f->d->partition);
+    buf_addf(&key, "delivery:%s", f->d->id);
+    struct slice argv[] = {SLICE_LIT("HGET"), buf_slice(&key), SLICE_LIT("then")};
+    f->asks_redis =
+        pull_is_ready(f->pull) && redis_command(f->pull->redis, argv, 3, on_then, f) == OK;
+    buf_clear(&key);
+}
+
+struct fetch *fetch_new(struct pull *p, const struct delivery *d, const struct source *source,
+                        const struct config *conf, const struct fetch_handler *handler)
+{
+    struct fetch *f = NEW(struct fetch);
+    f->pull = p;
+    f->d = d;
+    f->source = source;
+    f->conf = conf;
+    f->handler = *handler;
+    buf_init(&f->then, THEN_BYTES);
+    ask_then(f);
+    if (!f->asks_redis) {
+        f->timer = loop_timer_new(p->loop, tell_not_ready, f);
+        loop_timer_arm(f->timer, 0);
+    }
+    return f;
+}
+
+/* ---- is it a result? ---- */
+
+static void over(struct fetch *f, enum attempt_end end, int status)
+{
+    f->handler.on_over(f->handler.ctx, end, status, &f->answer);
+}
+
+/* ---- into the queue ---- */
+
+static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+{
+    struct fetch *f = ctx;
+    (void)received_at;
+    if (!is_awaited(f))
+        return;
+    /* Taken: the event itself has arrived meanwhile, as a webhook. */
+    f->brought = result == PUT_QUEUED || result == PUT_DUPLICATE;
+    FAULT_POINT("fetch_put");
+    over(f, f->brought || result == PUT_TAKEN ? END_ANSWERED : END_QUEUE, f->answer.status);
+}
+
+bool fetch_brought(const struct fetch *f)
+{
+    return f->brought;
+}
+
+static void digest_of(struct slice body, char out[RECORD_DIGEST_LEN])
+{
+    unsigned char whole[32];
+    struct sha256 *s = sha256_start();
+    sha256_add(s, body);
+    sha256_end(s, whole);
+    text_hex(whole, RECORD_DIGEST_LEN / 2, out);
+}
+
+/* The announcement's own tag is what the sender chose to say; else the result may have one. */
+static struct slice tag_of(const struct fetch *f)
+{
+    struct slice tag = f->d->event.tag;
+    if (!tag.len)
+        tag = fetch_judge_tag(f->judge);
+    return tag_is_valid(tag) ? tag : SLICE_LIT("");
+}
+
+static void put(struct fetch *f)
+{
+    const struct event *announced = &f->d->event;
+    struct slice body = slice_make(f->body, f->body_len);
+    char digest[RECORD_DIGEST_LEN];
+    digest_of(body, digest);
+    struct event event = {
+        .id = announced->id,
+        .tag = tag_of(f),
+        .source = announced->source,
+        .content_type = f->answer.content_type,
+        .content_encoding = gzip_is(body) ? SLICE_LIT("gzip") : SLICE_LIT(""),
+        .headers = announced->headers,
+        .received_at = announced->received_at,
+        .digest = slice_make(digest, sizeof digest),
+        .has_body = true,
+        .body = body,
+    };
+    struct buf name; /* a dispatcher that takes over puts no second event */
+    buf_init(&name, ID_MAX + 16);
+    buf_addf(&name, "fetched:%.*s", SLICE_FMT(event.id));
+    struct put_request req = {.kind = PUT_FETCHED,
+                              .event = &event,
+                              .dedup = buf_slice(&name),
+                              .captured = f->captured,
+                              .source = f->source,
+                              .to = f->to,
+                              .to_count = f->to_count,
+                              .taken = f->body_len >= PUT_LARGE ? f->body : NULL};
+    enum err rc = queue_put_submit(f->pull->put, &req, on_put, f);
+    buf_clear(&name);
+    if (rc != OK) {
+        over(f, rc == ERR_TOO_BIG ? END_TOO_LARGE : END_QUEUE, f->answer.status);
+        return;
+    }
+    f->asks_redis = true;
+    if (req.taken)
+        f->body = NULL;
+}
+
+static void look_on(void *ctx)
+{
+    struct fetch *f = ctx;
+    if (!fetch_judge_some(f->judge, SLICE_BYTES)) {
+        loop_timer_arm(f->timer, 0);
+        return;
+    }
+    struct fetch_verdict v = fetch_judge_end(f->judge);
+    FAULT_POINT("fetch_judged");
+    if (v.end == END_ANSWERED)
+        put(f);
+    else
+        over(f, v.end, v.end == END_NO_RESULT ? v.code : f->answer.status);
+}
+
+static bool encoding_is_known(struct slice encoding)
+{
+    return !encoding.len || slice_eq_nocase(encoding, SLICE_LIT("gzip")) ||
+           slice_eq_nocase(encoding, SLICE_LIT("x-gzip")) ||
+           slice_eq_nocase(encoding, SLICE_LIT("identity"));
+}
+
+static void look_at_nothing(void *ctx)
+{
+    struct fetch *f = ctx;
+    enum attempt_end end = f->answer.too_large  ? END_TOO_LARGE
+                           : f->answer.is_whole ? END_BAD_RESULT
+                                                : END_BAD_RESPONSE;
+    over(f, end, f->answer.status);
+}
+
+void fetch_take(struct fetch *f, const struct http_result *r)
+{
+    f->answer = *r;
+    f->answer.body = NULL;
+    response_keep(&f->kept, r->response, r->retry_after, r->content_type);
+    f->answer.response = response_kept(&f->kept);
+    f->answer.retry_after = response_retry_after(&f->kept);
+    f->answer.content_type = response_content_type(&f->kept);
+    bool is_good = r->is_whole && !r->too_large && encoding_is_known(r->content_encoding);
+    f->answer.content_encoding = slice_make(NULL, 0);
+    loop_timer_free(f->timer);
+    f->timer = loop_timer_new(f->pull->loop, is_good ? look_on : look_at_nothing, f);
+    loop_timer_arm(f->timer, 0);
+    if (!is_good)
+        return;
+    f->body = buf_take(r->body, &f->body_len);
+    struct fetch_judge_rules rules = {.must_be_json = f->source->payload_is_json,
+                                      .inflated_max = f->conf->receiver.max_inflated_bytes};
+    f->judge = fetch_judge_new(f->pull->picks, slice_make(f->body, f->body_len), &rules);
+}

@@ -1,0 +1,39 @@
+/* fetch - what a fetch needs beside its request: where the result will go, whether it is one, and its
+ * place in the queue.   [wiring]
+ *
+ *   looked up ──▶ (the engine sends the GET) ──▶ looked at, in slices ──▶ put ──▶ over
+ *
+ * The result is put under a name that only one put of this task can have, so that a dispatcher that dies
+ * before it settles makes no second event: the next one's put is answered as a repeat.
+ */
+#ifndef DISPATCHER_FETCH_H
+#define DISPATCHER_FETCH_H
+
+#include "common/config/config.h"
+#include "common/queue/queue_take.h"
+#include "dispatcher/pull/pull.h"
+#include "dispatcher/transport/http_client.h"
+
+struct fetch;
+
+struct
+    fetch_handler { /* functions get CTX; each is called at most once, never before the call that leads to it returns */
+    /* Where the result goes is known (END_ANSWERED): send. Otherwise it cannot be fetched now. */
+    void (*on_known)(void *ctx, enum attempt_end end);
+    /* After fetch_take: END_ANSWERED, and the event is in the queue; or why not. STATUS is the HTTP status, or
+     * with END_NO_RESULT the task's code. R is the answer, but for its body; borrowed. */
+    void (*on_over)(void *ctx, enum attempt_end end, int status, const struct http_result *r);
+    void *ctx;
+};
+
+/* D and SOURCE must outlive the fetch, whose captured destinations are looked for in CONF. */
+struct fetch *fetch_new(struct pull *p, const struct delivery *d, const struct source *source,
+                        const struct config *conf, const struct fetch_handler *handler);
+/* The provider's 2xx: takes the body out of R. */
+void fetch_take(struct fetch *f, const struct http_result *r);
+/* In on_over with END_ANSWERED: the event came by F or by an earlier fetch of this announcement, not otherwise. */
+bool fetch_brought(const struct fetch *f);
+/* Ends it without further calls. NULL is fine. */
+void fetch_free(struct fetch *f);
+
+#endif

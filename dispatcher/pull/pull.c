@@ -1,0 +1,74 @@
+#include "dispatcher/pull/pull.h"
+
+#include "common/base/alloc.h"
+#include "common/json/json_scan.h"
+#include "dispatcher/pull/fetch_judge.h"
+
+#include <stdlib.h>
+
+#define NAME_BYTES 128
+
+struct pull *pull_new(struct loop *l, struct config *conf, const char *name)
+{
+    struct pull *p = NEW(struct pull);
+    struct buf text;
+    buf_init(&text, NAME_BYTES);
+    buf_addf(&text, "%s:pull", name);
+    p->loop = l;
+    p->name = buf_take(&text, NULL);
+    p->picks = fetch_judge_picks();
+    pull_set_config(p, conf);
+    return p;
+}
+
+static bool fetches(const struct config *conf)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    while (map_next(&conf->sources, &at, &name, &value))
+        if (((const struct source *)value)->fetch)
+            return true;
+    return false;
+}
+
+void pull_set_config(struct pull *p, struct config *conf)
+{
+    config_ref(conf);
+    config_unref(p->conf);
+    p->conf = conf;
+    if (p->put) {
+        queue_put_set_config(p->put, conf);
+        queue_tasks_set_config(p->tasks, conf);
+    } else if (fetches(conf)) {
+        struct redis_events none = {.ctx = p};
+        p->redis = redis_new(p->loop, &conf->redis, p->name, &none);
+        p->put = queue_put_new(p->loop, p->redis, conf);
+        p->tasks = queue_tasks_new(p->loop, p->redis, conf);
+    }
+}
+
+bool pull_is_ready(const struct pull *p)
+{
+    return p->redis && redis_is_ready(p->redis);
+}
+
+void pull_close(struct pull *p)
+{
+    if (p->redis)
+        redis_free(p->redis);
+    p->redis = NULL;
+}
+
+void pull_free(struct pull *p)
+{
+    if (!p)
+        return;
+    pull_close(p);
+    queue_put_free(p->put);
+    queue_tasks_free(p->tasks);
+    json_picks_free(p->picks);
+    config_unref(p->conf);
+    free(p->name);
+    free(p);
+}

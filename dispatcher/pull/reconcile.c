@@ -1,0 +1,358 @@
+#include "dispatcher/pull/reconcile.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/config/program.h"
+#include "common/crypto/crypto.h"
+#include "common/net/loop.h"
+#include "common/queue/keys.h"
+#include "common/queue/queue_tasks.h"
+#include "common/queue/record.h"
+#include "dispatcher/engine/egress.h"
+#include "dispatcher/pull/ready_list.h"
+#include "dispatcher/transport/http_client.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define LOOK_US 1000000 /* how often the lock is looked at; the first time after half of it */
+#define HEADERS_MAX 16384
+#define KEY_BYTES 1024
+#define CONNECTIONS_MAX 8
+
+/* One source under one configuration. Owned by its reconcile, once given up by the answers to come. */
+struct watch {
+    struct reconcile *owner; /* NULL: given up */
+    struct watch *next;
+    struct pull *pull;
+    struct config *conf; /* referenced */
+    struct source *source;
+    struct http_profile *profile;
+    struct loop_timer *timer;
+    struct http_call *call;
+    struct buf headers;
+    unsigned awaited; /* answers of Redis */
+    mono_us began;
+    struct ready_list list;
+    size_t known, announced, failed; /* of the list */
+};
+
+struct reconcile { /* Owned by the dispatcher; reconcile_free. */
+    struct loop *loop;
+    struct pull *pull;
+    struct config *conf; /* of the watches */
+    struct egress egress;
+    struct http_client *client; /* NULL without watches */
+    struct watch *watches;
+};
+
+/* ---- the end of a round ---- */
+
+static void round_over(struct watch *w)
+{
+    ready_list_clear(&w->list);
+    loop_timer_arm(w->timer, LOOK_US);
+}
+
+static void round_failed(struct watch *w, const char *reason, int status)
+{
+    LOG(LL_WARN, "reconcile.failed", LS("source", w->source->name), LS("reason", reason),
+        LI("status", status));
+    round_over(w);
+}
+
+static void round_done(struct watch *w)
+{
+    LOG(LL_INFO, "reconcile.done", LS("source", w->source->name), LI("listed", w->list.count),
+        LI("known", w->known), LI("announced", w->announced), LI("failed", w->failed),
+        LI("skipped", w->list.skipped), LI("ms", (clock_mono_us() - w->began) / 1000));
+    round_over(w);
+}
+
+static void watch_free(struct watch *w)
+{
+    assert(!w->owner && !w->awaited && !w->call);
+    ready_list_clear(&w->list);
+    if (w->headers.len)
+        crypto_wipe(w->headers.ptr, w->headers.len);
+    buf_clear(&w->headers);
+    config_unref(w->conf);
+    free(w);
+}
+
+/* An answer of Redis has come. False if the round was given up. */
+static bool is_awaited(struct watch *w)
+{
+    w->awaited--;
+    if (w->owner)
+        return true;
+    if (!w->awaited)
+        watch_free(w);
+    return false;
+}
+
+/* ---- what is unknown is announced ---- */
+
+static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+{
+    struct watch *w = ctx;
+    (void)received_at;
+    if (!is_awaited(w))
+        return;
+    if (result == PUT_QUEUED)
+        w->announced++;
+    else if (result == PUT_UNAVAILABLE)
+        w->failed++;
+    else
+        w->known++;
+    if (!w->awaited)
+        round_done(w);
+}
+
+/* As a pingback would be: the digest is that of no body, by which the one is a repeat of the other. */
+static void announce(struct watch *w, const struct ready_task *task)
+{
+    unsigned char whole[32];
+    char digest[RECORD_DIGEST_LEN];
+    struct sha256 *sha = sha256_start();
+    sha256_end(sha, whole);
+    text_hex(whole, RECORD_DIGEST_LEN / 2, digest);
+    struct event event = {
+        .id = task->id,
+        .tag = task->tag,
+        .source = slice_str(w->source->name),
+        .received_at = clock_wall_ms(),
+        .digest = slice_make(digest, sizeof digest),
+    };
+    struct put_request req = {.kind = PUT_ANNOUNCED,
+                              .event = &event,
+                              .source = w->source,
+                              .to = w->source->to,
+                              .to_count = w->source->to_count};
+    if (queue_put_submit(w->pull->put, &req, on_put, w) == OK)
+        w->awaited++;
+    else
+        w->failed++;
+}
+
+/* Another source's task of the same id is not this one. */
+static bool is_known(const struct watch *w, const struct task *t)
+{
+    return t->state == TASK_EXPIRED ||
+           (t->state != TASK_UNKNOWN && slice_eq(t->event.source, slice_str(w->source->name)));
+}
+
+static void on_looked(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct watch *w = ctx;
+    if (!is_awaited(w))
+        return;
+    if (rc != OK || count != w->list.count) {
+        round_failed(w, "queue_unavailable", 0);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_known(w, &tasks[i]))
+            w->known++;
+        else
+            announce(w, &w->list.tasks[i]);
+    }
+    if (!w->awaited)
+        round_done(w);
+}
+
+static void look(struct watch *w)
+{
+    struct slice *ids = xcalloc(w->list.count, sizeof *ids);
+    for (size_t i = 0; i < w->list.count; i++)
+        ids[i] = w->list.tasks[i].id;
+    w->awaited++;
+    queue_tasks_look(w->pull->tasks, (struct task_scope){.account = slice_make("", 0)}, ids,
+                     w->list.count, on_looked, w);
+    free(ids);
+}
+
+/* ---- the provider is asked ---- */
+
+static bool may_connect(void *ctx, const struct addr *a)
+{
+    const struct watch *w = ctx;
+    return egress_allows(&w->owner->egress, a, false);
+}
+
+static enum attempt_end may_send(void *ctx)
+{
+    (void)ctx;
+    return END_ANSWERED;
+}
+
+static void on_done(void *ctx, const struct http_result *r)
+{
+    struct watch *w = ctx;
+    struct error e = {{0}};
+    w->call = NULL;
+    if (!r->body || !r->is_whole) {
+        struct outcome o = outcome_judge(r->end, r->status, true);
+        round_failed(w,
+                     r->too_large ? "too_large"
+                     : o.error[0] ? o.error
+                                  : "bad_response",
+                     r->status);
+    } else if (ready_list_read(buf_slice(r->body), &w->list, &e) != OK) {
+        round_failed(w, e.text, r->status);
+    } else if (w->list.count == 0) {
+        round_done(w);
+    } else {
+        look(w);
+    }
+}
+
+static void ask(struct watch *w)
+{
+    w->began = clock_mono_us();
+    w->known = w->announced = w->failed = 0;
+    buf_reset(&w->headers);
+    buf_add_str(&w->headers,
+                "User-Agent: Hookpace/" HOOKPACE_VERSION "\r\nAccept-Encoding: gzip\r\n");
+    if (w->source->fetch_authorization)
+        buf_addf(&w->headers, "Authorization: %s\r\n", w->source->fetch_authorization);
+    struct http_request_parts parts = {
+        .url = w->source->ready_url, .headers = w->headers.ptr, .headers_len = w->headers.len};
+    w->call = http_send(w->profile, &parts, w);
+    if (!w->call)
+        round_failed(w, "local_error", 0);
+}
+
+/* ---- the lock: one of all dispatchers, once an interval ---- */
+
+static void on_lock(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct watch *w = ctx;
+    if (!is_awaited(w))
+        return;
+    if (rc == OK && redis_kind(r) == REDIS_TEXT)
+        ask(w);
+    else
+        loop_timer_arm(w->timer, LOOK_US);
+}
+
+static void try_lock(void *ctx)
+{
+    struct watch *w = ctx;
+    struct buf key, ms;
+    buf_init(&key, KEY_BYTES);
+    buf_init(&ms, 32);
+    keys_base(&key, w->conf->redis.prefix, w->source->fetch->partition);
+    buf_addf(&key, "reconcile:%s", w->source->name);
+    buf_add_i64(&ms, w->source->reconcile_ms);
+    struct slice argv[] = {SLICE_LIT("SET"), buf_slice(&key), slice_str(w->pull->name),
+                           SLICE_LIT("NX"),  SLICE_LIT("PX"), buf_slice(&ms)};
+    if (pull_is_ready(w->pull) && redis_command(w->pull->redis, argv, 6, on_lock, w) == OK)
+        w->awaited++;
+    else
+        loop_timer_arm(w->timer, LOOK_US);
+    buf_clear(&key);
+    buf_clear(&ms);
+}
+
+/* ---- watches ---- */
+
+static const struct http_hooks hooks = {may_connect, may_send, on_done};
+
+static void watch(struct reconcile *r, struct source *s)
+{
+    struct watch *w = NEW(struct watch);
+    w->owner = r;
+    w->next = r->watches;
+    r->watches = w;
+    w->pull = r->pull;
+    w->conf = config_ref(r->conf);
+    w->source = s;
+    buf_init(&w->headers, HEADERS_MAX);
+    struct http_profile_options options = {.timeout_ms = s->fetch->timeout_ms,
+                                           .connect_timeout_ms = s->fetch->connect_timeout_ms,
+                                           .verify_tls = s->fetch->verify_tls,
+                                           .ca_file = s->fetch->ca_file,
+                                           .body_max = READY_BODY_MAX};
+    w->profile = http_profile_new(r->client, &options);
+    w->timer = loop_timer_new(r->loop, try_lock, w);
+    loop_timer_arm(w->timer, LOOK_US / 2);
+}
+
+void reconcile_stop(struct reconcile *r)
+{
+    while (r->watches) {
+        struct watch *w = r->watches;
+        r->watches = w->next;
+        if (w->call)
+            http_cancel(w->call);
+        loop_timer_free(w->timer);
+        w->call = NULL;
+        w->timer = NULL;
+        w->owner = NULL;
+        if (!w->awaited)
+            watch_free(w);
+    }
+    http_client_free(r->client);
+    r->client = NULL;
+}
+
+static bool is_needed(const struct config *conf)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    while (map_next(&conf->sources, &at, &name, &value))
+        if (((const struct source *)value)->reconcile_ms)
+            return true;
+    return false;
+}
+
+enum err reconcile_set_config(struct reconcile *r, struct config *conf)
+{
+    const struct config_dispatcher *d = &conf->dispatcher;
+    struct http_client_options options = {.connections_max = CONNECTIONS_MAX, .proxy = d->proxy};
+    struct http_client *client = NULL;
+    if (is_needed(conf) && !(client = http_client_new(r->loop, &options, &hooks)))
+        return ERR_UNAVAIL;
+    reconcile_stop(r);
+    config_ref(conf);
+    config_unref(r->conf);
+    r->conf = conf;
+    r->client = client;
+    r->egress = (struct egress){.allow = d->allow,
+                                .allow_count = d->allow_count,
+                                .deny = d->deny,
+                                .deny_count = d->deny_count};
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    while (map_next(&conf->sources, &at, &name, &value))
+        if (((struct source *)value)->reconcile_ms)
+            watch(r, value);
+    return OK;
+}
+
+enum err reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
+                       struct reconcile **out)
+{
+    struct reconcile *r = NEW(struct reconcile);
+    r->loop = l;
+    r->pull = pull;
+    if (reconcile_set_config(r, conf) != OK) {
+        free(r);
+        return ERR_UNAVAIL;
+    }
+    *out = r;
+    return OK;
+}
+
+void reconcile_free(struct reconcile *r)
+{
+    if (!r)
+        return;
+    reconcile_stop(r);
+    config_unref(r->conf);
+    free(r);
+}

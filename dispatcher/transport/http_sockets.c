@@ -1,0 +1,137 @@
+#include "dispatcher/transport/http_sockets.h"
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
+#include "common/net/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct watch { /* One descriptor number; lives as long as the table. */
+    struct http_sockets *table;
+    struct event *event; /* made when first needed */
+    short watched;       /* EV_READ, EV_WRITE: in the event base */
+    short wanted;        /* a part of it */
+    bool is_ours;        /* made here: we are told before it is closed */
+};
+
+struct http_sockets { /* Owned by its client. */
+    struct loop *loop;
+    http_socket_fn fn;
+    void *ctx;
+    struct watch **watches; /* by descriptor */
+    size_t cap;
+    unsigned open; /* made here and not closed yet */
+};
+
+struct http_sockets *http_sockets_new(struct loop *l, http_socket_fn fn, void *ctx)
+{
+    struct http_sockets *s = NEW(struct http_sockets);
+    s->loop = l;
+    s->fn = fn;
+    s->ctx = ctx;
+    return s;
+}
+
+void http_sockets_free(struct http_sockets *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->cap; i++) {
+        if (s->watches[i] && s->watches[i]->event)
+            event_free(s->watches[i]->event);
+        free(s->watches[i]);
+    }
+    free(s->watches);
+    free(s);
+}
+
+static struct watch *watch_of(struct http_sockets *s, int fd)
+{
+    size_t i = (size_t)fd;
+    if (i >= s->cap) {
+        size_t cap = i < 64 ? 64 : i * 2;
+        s->watches = xrealloc(s->watches, cap, sizeof(struct watch *));
+        memset(s->watches + s->cap, 0, (cap - s->cap) * sizeof(struct watch *));
+        s->cap = cap;
+    }
+    if (!s->watches[i]) {
+        s->watches[i] = NEW(struct watch);
+        s->watches[i]->table = s;
+    }
+    return s->watches[i];
+}
+
+static void stop(struct watch *w)
+{
+    if (w->event && w->watched)
+        event_del(w->event);
+    w->watched = 0;
+}
+
+static void on_event(evutil_socket_t fd, short what, void *ctx)
+{
+    struct watch *w = ctx;
+    short happened = what & w->wanted;
+    if (happened)
+        w->table->fn(w->table->ctx, fd, happened & EV_READ, happened & EV_WRITE);
+    else
+        stop(w); /* an idle connection ended: found out when it is to be used again */
+}
+
+int http_sockets_open(struct http_sockets *s, int family, int type, int protocol)
+{
+    if (s->open >= process_files_for_calls()) {
+        errno = EMFILE;
+        return -1;
+    }
+    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    if (fd < 0)
+        return -1;
+    s->open++;
+    struct watch *w = watch_of(s, fd);
+    stop(w);
+    w->wanted = 0;
+    w->is_ours = true;
+    return fd;
+}
+
+int http_sockets_close(struct http_sockets *s, int fd)
+{
+    struct watch *w = watch_of(s, fd);
+    stop(w);
+    w->wanted = 0;
+    s->open -= w->is_ours;
+    w->is_ours = false;
+    return close(fd);
+}
+
+static void watch(struct http_sockets *s, struct watch *w, int fd)
+{
+    stop(w);
+    short what = (short)(w->wanted | EV_PERSIST);
+    if (!w->event)
+        w->event = event_new(loop_base(s->loop), fd, what, on_event, w);
+    else
+        event_assign(w->event, loop_base(s->loop), fd, what, on_event, w);
+    if (w->event && event_add(w->event, NULL) == 0)
+        w->watched = w->wanted;
+    else
+        LOG_RARELY(LL_ERROR, "socket.unwatched", LI("fd", fd)); /* its request will time out */
+}
+
+void http_sockets_want(struct http_sockets *s, int fd, bool readable, bool writable)
+{
+    struct watch *w = watch_of(s, fd);
+    w->wanted = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
+    if (w->wanted == w->watched)
+        return;
+    if (w->wanted)
+        watch(s, w, fd);
+    else if (!w->is_ours || w->watched != EV_READ)
+        stop(w);
+}

@@ -1,0 +1,256 @@
+/* The account's calls: its data, its delay, and the small ones of the appendix. */
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/json/json.h"
+#include "common/json/json_cut.h"
+#include "receiver/api/api_private.h"
+
+#include <stdlib.h>
+
+#define DATA_MAX (64 * 1024)
+
+/* Ends R with the call's one task; RESULT is an array of COUNT. */
+static void answer_with(struct api_request *r, struct slice echo, struct slice result, size_t count)
+{
+    struct buf data;
+    buf_init(&data, API_ANSWER_MAX);
+    api_add_data(r, echo, NULL, &data);
+    api_add_call(r, buf_slice(&data), result, count);
+    buf_clear(&data);
+    api_answer(r);
+}
+
+/* --- appendix/errors, appendix/status --- */
+
+void api_appendix_errors(struct api_request *r)
+{
+    struct buf result;
+    size_t count = 0;
+    buf_init(&result, DATA_MAX);
+    buf_add_char(&result, '[');
+    for (enum api_code c = 0; c < CODE_COUNT; c++) {
+        if (c == CODE_NO_WEBHOOK) /* another message of the same code */
+            continue;
+        buf_add_str(&result, count++ ? ",{" : "{");
+        api_add_number(&result, "code", api_code_row(c)->code);
+        api_add_text(&result, "message", slice_str(api_code_row(c)->message));
+        buf_add_char(&result, '}');
+    }
+    buf_add_char(&result, ']');
+    answer_with(r, slice_make("", 0), buf_slice(&result), count);
+    buf_clear(&result);
+}
+
+/* Redis answered the call: it is ready to take tasks. */
+static void on_status(void *ctx, enum err rc, const struct task_counts *counts)
+{
+    struct api_request *r = ctx;
+    (void)counts;
+    if (rc != OK) {
+        api_unavailable(r);
+        return;
+    }
+    answer_with(r, slice_make("", 0),
+                SLICE_LIT("[{\"api\":\"hookpace\",\"status\":\"ok\",\"endpoints\":["
+                          "{\"endpoint\":\"task_post\",\"status\":\"ok\"},"
+                          "{\"endpoint\":\"task_get\",\"status\":\"ok\"},"
+                          "{\"endpoint\":\"postback/pingback\",\"status\":\"ok\"}]}]"),
+                1);
+}
+
+void api_appendix_status(struct api_request *r)
+{
+    queue_tasks_count(r->api->tasks, r->scope, on_status, r);
+}
+
+/* --- whose delay --- */
+
+struct whose { /* state of the request */
+    enum delay_of of;
+    struct slice object; /* what was posted */
+    char *name;          /* NULL: the caller's own */
+    bool is_for_user_data;
+};
+
+static struct whose *whose_new(struct api_request *r)
+{
+    struct whose *w = NEW(struct whose);
+    w->of = r->account->is_admin ? DELAY_TOP : DELAY_ACCOUNT;
+    r->state = w;
+    return w;
+}
+
+static void whose_free(struct whose *w)
+{
+    free(w->name);
+    free(w);
+}
+
+static struct slice name_of(const struct api_request *r)
+{
+    const struct whose *w = r->state;
+    return slice_str(w->name ? w->name : r->account->name);
+}
+
+static void refuse(struct api_request *r, const char *field, const char *why)
+{
+    whose_free(r->state);
+    api_fail_field(r, field, why);
+}
+
+/* Another one's delay, which admins may see and set. False: R was ended. */
+static bool choose(struct api_request *r, const char *field, enum delay_of of, struct slice name)
+{
+    struct whose *w = r->state;
+    bool is_known = of == DELAY_ACCOUNT ? map_get(&r->conf->accounts, name) != NULL
+                                        : config_destination(r->conf, name) != NULL &&
+                                              !(name.len && memchr(name.ptr, '@', name.len));
+    if (!r->account->is_admin) {
+        refuse(r, field, "Only admins set the delay of others.");
+        return false;
+    }
+    if (!is_known) {
+        refuse(r, field, "There is none of that name.");
+        return false;
+    }
+    if (w->name) {
+        refuse(r, field, "Name a destination or an account, not both.");
+        return false;
+    }
+    w->of = of;
+    w->name = xslicedup(name);
+    return true;
+}
+
+static void add_whose(const struct api_request *r, struct buf *out)
+{
+    const struct whose *w = r->state;
+    if (w->of == DELAY_DESTINATION)
+        api_add_text(out, "destination", name_of(r));
+    if (w->of == DELAY_ACCOUNT)
+        api_add_text(out, "account", name_of(r));
+}
+
+static void answer_delay(struct api_request *r, int64_t delay_ms)
+{
+    struct whose *w = r->state;
+    struct buf result;
+    buf_init(&result, DATA_MAX);
+    buf_add_str(&result, "[{");
+    api_add_number(&result, "webhook_delay", delay_ms);
+    add_whose(r, &result);
+    buf_add_str(&result, "}]");
+    struct slice echo = w->object;
+    whose_free(w);
+    answer_with(r, echo, buf_slice(&result), 1);
+    buf_clear(&result);
+}
+
+/* --- user_data --- */
+
+/* Members of user_data that say what DataForSEO's say of money and plans: here there are none. */
+#define NO_MONEY                                                                                   \
+    "\"rates\":{\"limits\":null,\"statistics\":null},"                                             \
+    "\"money\":{\"total\":0,\"balance\":0,\"limits\":null,\"statistics\":null},"                   \
+    "\"price\":null,\"backlinks_subscription_expiry_date\":null,"                                  \
+    "\"llm_mentions_subscription_expiry_date\":null"
+
+static void answer_user(struct api_request *r, int64_t delay_ms)
+{
+    struct buf result;
+    buf_init(&result, DATA_MAX);
+    buf_add_str(&result, "[{");
+    api_add_text(&result, "login", slice_str(r->account->name));
+    api_add_text(&result, "timezone", SLICE_LIT("UTC"));
+    buf_add_str(&result, "," NO_MONEY);
+    api_add_text(&result, "role", r->account->is_admin ? SLICE_LIT("admin") : SLICE_LIT("user"));
+    api_add_number(&result, "webhook_delay", delay_ms);
+    buf_add_str(&result, "}]");
+    whose_free(r->state);
+    answer_with(r, slice_make("", 0), buf_slice(&result), 1);
+    buf_clear(&result);
+}
+
+static void on_delay(void *ctx, enum err rc, int64_t delay_ms)
+{
+    struct api_request *r = ctx;
+    struct whose *w = r->state;
+    if (rc != OK) {
+        whose_free(w);
+        api_unavailable(r);
+    } else if (w->is_for_user_data) {
+        answer_user(r, delay_ms);
+    } else {
+        answer_delay(r, delay_ms);
+    }
+}
+
+void api_user_data(struct api_request *r)
+{
+    struct whose *w = whose_new(r);
+    w->of = DELAY_ACCOUNT;
+    w->is_for_user_data = true;
+    queue_tasks_delay(r->api->tasks, w->of, name_of(r), on_delay, r);
+}
+
+/* --- webhook_delay --- */
+
+void api_webhook_delay(struct api_request *r)
+{
+    struct whose *w = whose_new(r);
+    struct slice query = api_query(r);
+    while (query.len) {
+        struct slice value = slice_cut(&query, '&');
+        struct slice name = slice_cut(&value, '=');
+        if (slice_eq(name, SLICE_LIT("destination"))) {
+            if (!choose(r, "destination", DELAY_DESTINATION, value))
+                return;
+        } else if (slice_eq(name, SLICE_LIT("account"))) {
+            if (!choose(r, "account", DELAY_ACCOUNT, value))
+                return;
+        }
+    }
+    queue_tasks_delay(r->api->tasks, w->of, name_of(r), on_delay, r);
+}
+
+/* False: R was ended. */
+static bool choose_posted(struct api_request *r, const char *name, enum delay_of of)
+{
+    const struct whose *w = r->state;
+    struct api_field f = api_field_read(w->object, name, TYPE_TEXT);
+    bool ok = true;
+    if (f.is_wrong) {
+        refuse(r, name, "It is a name.");
+        ok = false;
+    } else if (f.value) {
+        ok = choose(r, name, of, api_field_text(&f));
+    }
+    api_field_clear(&f);
+    return ok;
+}
+
+void api_webhook_delay_set(struct api_request *r)
+{
+    struct slice object;
+    if (!api_read_one(r, &object))
+        return;
+    struct whose *w = whose_new(r);
+    w->object = object;
+    if (!choose_posted(r, "destination", DELAY_DESTINATION) ||
+        !choose_posted(r, "account", DELAY_ACCOUNT))
+        return;
+    struct api_field f = api_field_read(object, "webhook_delay", TYPE_INT);
+    int64_t delay = f.value && !f.is_wrong ? json_int(f.value) : -1;
+    bool ok = (f.is_null && !f.is_wrong) ||
+              (delay >= 0 && delay_is_allowed(delay, r->conf->delay_step_ms));
+    api_field_clear(&f);
+    if (!ok) {
+        char why[120];
+        struct buf b = {.ptr = why, .cap = sizeof why, .max = sizeof why - 1};
+        buf_addf(&b, "It is 0, 50, or a multiple of %lld up to 1000; null for the configured one.",
+                 (long long)r->conf->delay_step_ms);
+        refuse(r, "webhook_delay", why);
+        return;
+    }
+    queue_tasks_set_delay(r->api->tasks, w->of, name_of(r), delay, on_delay, r);
+}

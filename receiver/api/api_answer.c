@@ -1,0 +1,193 @@
+#include "common/base/text.h"
+#include "common/json/json.h"
+#include "common/json/json_cut.h"
+#include "receiver/api/api_private.h"
+#include "receiver/api/api_time.h"
+
+static const struct api_code_row codes[] = {
+#define API_CODE_ROW(id, code, message) {code, message},
+    API_CODES(API_CODE_ROW)
+#undef API_CODE_ROW
+};
+
+const struct api_code_row *api_code_row(enum api_code c)
+{
+    return &codes[c];
+}
+
+void api_new_id(char out[UUID_LEN + 1])
+{
+    uuid7(clock_wall_ms(), out);
+}
+
+/* --- tasks of an answer --- */
+
+void api_add_call(struct api_request *r, struct slice data, struct slice result, size_t count)
+{
+    char id[UUID_LEN + 1];
+    api_new_id(id);
+    struct envelope_task t = {.id = slice_str(id),
+                              .status_code = STATUS_OK,
+                              .status_message = "Ok.",
+                              .took_us = clock_mono_us() - r->started,
+                              .path = r->path.segments,
+                              .path_count = r->path.count,
+                              .data = data,
+                              .result = result,
+                              .result_count = count};
+    envelope_add(&r->envelope, &t);
+}
+
+void api_add_task(struct api_request *r, struct slice id, enum api_code c, const char *message,
+                  struct slice data)
+{
+    struct envelope_task t = {.id = id,
+                              .status_code = api_code_row(c)->code,
+                              .status_message = message ? message : api_code_row(c)->message,
+                              .took_us = clock_mono_us() - r->started,
+                              .path = r->path.segments,
+                              .path_count = r->path.count,
+                              .data = data,
+                              /* as the published answer of webhook_resend counts */
+                              .is_no_error = c == CODE_NO_WEBHOOK};
+    envelope_add(&r->envelope, &t);
+}
+
+/* --- members --- */
+
+static void add_name(struct buf *out, const char *name)
+{
+    if (out->len && out->ptr[out->len - 1] != '{' && out->ptr[out->len - 1] != '[')
+        buf_add_char(out, ',');
+    buf_addf(out, "\"%s\":", name);
+}
+
+void api_add_text(struct buf *out, const char *name, struct slice value)
+{
+    add_name(out, name);
+    buf_add_char(out, '"');
+    buf_add_json(out, value);
+    buf_add_char(out, '"');
+}
+
+void api_add_null(struct buf *out, const char *name)
+{
+    add_name(out, name);
+    buf_add_str(out, "null");
+}
+
+void api_add_number(struct buf *out, const char *name, int64_t value)
+{
+    add_name(out, name);
+    buf_add_i64(out, value);
+}
+
+void api_add_moment(struct buf *out, const char *name, wall_ms at)
+{
+    char text[API_TIME_LEN + 1];
+    api_time_write(at, text);
+    api_add_text(out, name, slice_str(text));
+}
+
+static bool is_one_of(struct slice key, const char *const *names)
+{
+    for (; names && *names; names++)
+        if (slice_eq(key, slice_str(*names)))
+            return true;
+    return false;
+}
+
+void api_add_data(const struct api_request *r, struct slice echo, const char *const *skip,
+                  struct buf *out)
+{
+    static const char *const ours[] = {"api", "function", "se", "se_type", NULL};
+    struct slice se = api_path_middle(&r->path, 0), type = api_path_middle(&r->path, 1);
+    struct json_cut c;
+    struct slice key, value;
+    buf_add_char(out, '{');
+    api_add_text(out, "api", api_path_api(&r->path));
+    api_add_text(out, "function", r->path.segments[r->path.function]);
+    if (se.len)
+        api_add_text(out, "se", se);
+    if (type.len)
+        api_add_text(out, "se_type", type);
+    if (json_cut_kind(echo) == '{' && json_cut_open(echo, &c)) {
+        while (json_cut_next(&c, &key, &value)) {
+            if (is_one_of(key, ours) || is_one_of(key, skip))
+                continue;
+            buf_add_str(out, ",\"");
+            buf_add_slice(out, key);
+            buf_add_str(out, "\":");
+            json_cut_compact(out, value);
+        }
+    }
+    buf_add_char(out, '}');
+}
+
+void api_add_origin(const struct task *t, struct buf *out)
+{
+    if (t->event.data.len) {
+        buf_add_slice(out, t->event.data);
+        return;
+    }
+    buf_add_char(out, '{');
+    api_add_text(out, "api", SLICE_LIT("in"));
+    api_add_text(out, "function", t->event.source);
+    api_add_text(out, "id", t->event.id);
+    if (t->event.tag.len)
+        api_add_text(out, "tag", t->event.tag);
+    else
+        api_add_null(out, "tag");
+    buf_add_char(out, '}');
+}
+
+/* --- what was posted --- */
+
+struct api_field api_field_read(struct slice object, const char *name, enum api_type type)
+{
+    static const enum json_kind kinds[] = {
+        [TYPE_TEXT] = JSON_STRING, [TYPE_INT] = JSON_INT, [TYPE_BOOL] = JSON_BOOL};
+    struct api_field f = {0};
+    struct error e;
+    unsigned times;
+    struct slice raw = json_cut_member(object, name, &times);
+    f.is_wrong = times > 1;
+    f.is_null = json_cut_kind(raw) == 'n';
+    if (times == 0 || f.is_null || f.is_wrong)
+        return f;
+    if (json_parse(raw, &f.value, &e) != OK) {
+        f.value = NULL;
+        f.is_wrong = true;
+    } else if (json_kind(f.value) != kinds[type]) {
+        f.is_wrong = true;
+    }
+    return f;
+}
+
+void api_field_clear(struct api_field *f)
+{
+    if (f->value)
+        json_free(f->value);
+    f->value = NULL;
+}
+
+struct slice api_field_text(const struct api_field *f)
+{
+    return f->value && !f->is_wrong ? json_string(f->value) : slice_make("", 0);
+}
+
+bool api_read_one(struct api_request *r, struct slice *object)
+{
+    struct json_cut c;
+    struct slice key;
+    if (json_cut_count(r->json) > 1) {
+        api_fail(r, CODE_ONE_TASK);
+        return false;
+    }
+    if (!json_cut_open(r->json, &c) || !json_cut_next(&c, &key, object) ||
+        json_cut_kind(*object) != '{') {
+        api_fail(r, CODE_INVALID_DATA);
+        return false;
+    }
+    return true;
+}

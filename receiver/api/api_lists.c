@@ -1,0 +1,294 @@
+/* The lists: failed attempts, ids, counts. */
+#include "common/base/alloc.h"
+#include "common/json/json.h"
+#include "common/json/json_cut.h"
+#include "receiver/api/api_private.h"
+#include "receiver/api/api_time.h"
+
+#include <stdlib.h>
+
+#define DATA_MAX (64 * 1024)
+#define LAST_MS 999 /* a moment given in seconds means all of that second */
+
+struct list { /* state of the request */
+    struct slice object;
+    struct tasks_page page;
+    enum task_function function;
+    bool with_metadata;
+};
+
+/* --- parameters --- */
+
+static void refuse(struct api_request *r, const char *field, const char *why)
+{
+    free(r->state);
+    api_fail_field(r, field, why);
+}
+
+static bool read_number(struct api_request *r, const char *name, size_t max, size_t *out)
+{
+    struct list *l = r->state;
+    struct api_field f = api_field_read(l->object, name, TYPE_INT);
+    int64_t n = f.value && !f.is_wrong ? json_int(f.value) : (int64_t)*out;
+    bool ok = !f.is_wrong && n >= 0 && (uint64_t)n <= max;
+    api_field_clear(&f);
+    if (!ok) {
+        char why[64];
+        struct buf b = {.ptr = why, .cap = sizeof why, .max = sizeof why - 1};
+        buf_addf(&b, "It is a whole number from 0 to %zu.", max);
+        refuse(r, name, why);
+        return false;
+    }
+    *out = (size_t)n;
+    return true;
+}
+
+static bool read_moment(struct api_request *r, const char *name, int64_t add_ms, wall_ms *out)
+{
+    struct list *l = r->state;
+    struct api_field f = api_field_read(l->object, name, TYPE_TEXT);
+    bool ok = !f.is_wrong;
+    if (ok && f.value) {
+        ok = api_time_read(api_field_text(&f), out);
+        *out += ok ? add_ms : 0;
+    }
+    api_field_clear(&f);
+    if (!ok)
+        refuse(r, name, "It is like '2026-11-21 02:15:49 +00:00'.");
+    return ok;
+}
+
+/* The texts that NAME may be, NULL-ended: *OUT becomes the index of the one it is, if it is there. */
+static bool read_choice(struct api_request *r, const char *name, const char *const *choices,
+                        const char *why, size_t *out)
+{
+    struct list *l = r->state;
+    struct api_field f = api_field_read(l->object, name, TYPE_TEXT);
+    bool ok = !f.is_wrong && !f.value;
+    for (size_t i = 0; !ok && !f.is_wrong && choices[i]; i++)
+        if (slice_eq(api_field_text(&f), slice_str(choices[i]))) {
+            *out = i;
+            ok = true;
+        }
+    api_field_clear(&f);
+    if (!ok)
+        refuse(r, name, why);
+    return ok;
+}
+
+/* False: R was ended. */
+static bool read_page(struct api_request *r)
+{
+    struct list *l = NEW(struct list);
+    r->state = l;
+    l->page = (struct tasks_page){.to = clock_wall_ms() + 86400000, .limit = TASKS_LIST_MAX};
+    if (!api_read_one(r, &l->object)) {
+        free(l);
+        return false;
+    }
+    return read_number(r, "limit", TASKS_LIST_MAX, &l->page.limit) &&
+           read_number(r, "offset", TASKS_OFFSET_MAX, &l->page.offset) &&
+           read_moment(r, "datetime_from", 0, &l->page.from) &&
+           read_moment(r, "datetime_to", LAST_MS, &l->page.to);
+}
+
+/* Ends R with RESULT, a list that is closed and taken here. */
+static void answer_list(struct api_request *r, struct buf *result, size_t count)
+{
+    struct list *l = r->state;
+    struct buf data;
+    buf_init(&data, API_ANSWER_MAX);
+    api_add_data(r, l->object, NULL, &data);
+    buf_add_char(result, ']');
+    api_add_call(r, buf_slice(&data), buf_slice(result), count);
+    buf_clear(&data);
+    buf_clear(result);
+    free(l);
+    api_answer(r);
+}
+
+static void give_up(struct api_request *r)
+{
+    free(r->state);
+    api_unavailable(r);
+}
+
+/* --- errors --- */
+
+static int error_code(const struct task_failure *f)
+{
+    if (f->status > 0)
+        return f->status;
+    bool late = slice_eq(f->error, SLICE_LIT("timeout")) ||
+                slice_eq(f->error, SLICE_LIT("connect_timeout"));
+    return api_code_row(late ? CODE_TIMEOUT : CODE_INTERNAL)->code;
+}
+
+static void add_failure(const struct task_failure *f, struct buf *out)
+{
+    buf_add_str(out, out->len > 1 ? ",{" : "{");
+    api_add_text(out, "id", f->task_id);
+    api_add_moment(out, "datetime", f->at);
+    api_add_text(out, "function",
+                 f->is_pingback ? SLICE_LIT("pingback_url") : SLICE_LIT("postback_url"));
+    api_add_number(out, "error_code", error_code(f));
+    api_add_text(out, "error_message", f->error);
+    api_add_text(out, "http_url", f->url);
+    bool is_get = f->is_pingback || f->is_fetch;
+    api_add_text(out, "http_method", is_get ? SLICE_LIT("GET") : SLICE_LIT("POST"));
+    api_add_number(out, "http_code", f->status);
+    buf_addf(out, ",\"http_time\":%lld.%03lld", (long long)(f->duration_ms / 1000),
+             (long long)(f->duration_ms % 1000));
+    api_add_text(out, "http_response", f->response);
+    buf_add_char(out, '}');
+}
+
+static void on_failures(void *ctx, enum err rc, const struct task_failure *list, size_t count)
+{
+    struct api_request *r = ctx;
+    if (rc != OK) {
+        give_up(r);
+        return;
+    }
+    struct buf result;
+    buf_init(&result, API_ANSWER_MAX);
+    buf_add_char(&result, '[');
+    for (size_t i = 0; i < count; i++)
+        add_failure(&list[i], &result);
+    answer_list(r, &result, count);
+}
+
+void api_errors(struct api_request *r)
+{
+    static const char *const functions[] = {"", "postback_url", "pingback_url", NULL};
+    size_t function = FUNCTION_ANY;
+    if (!read_page(r) || !read_choice(r, "filtered_function", functions + 1,
+                                      "It is 'pingback_url' or 'postback_url'.", &function))
+        return;
+    struct list *l = r->state;
+    struct api_field f = api_field_read(l->object, "filtered_function", TYPE_TEXT);
+    if (f.value)
+        l->function = function == 0 ? FUNCTION_POSTBACK : FUNCTION_PINGBACK;
+    api_field_clear(&f);
+    queue_tasks_failures(r->api->tasks, r->scope, l->function, &l->page, on_failures, r);
+}
+
+/* --- id_list --- */
+
+static const char *status_of(const struct task *t)
+{
+    switch (t->state) {
+    case TASK_QUEUED:
+        return api_code_row(CODE_IN_QUEUE)->message;
+    case TASK_HANDED:
+        return api_code_row(CODE_HANDED)->message;
+    case TASK_FAILED:
+        return "Webhook Failed.";
+    default:
+        return api_code_row(CODE_OK)->message;
+    }
+}
+
+static void add_url(const struct task *t, struct buf *out)
+{
+    struct buf url;
+    buf_init(&url, 4096);
+    if (t->event.path.len)
+        buf_addf(&url, "/v3/%.*s/task_post", SLICE_FMT(t->event.path));
+    else
+        buf_addf(&url, "/in/%.*s", SLICE_FMT(t->event.source));
+    api_add_text(out, "url", buf_slice(&url));
+    buf_clear(&url);
+}
+
+static void add_listed(const struct task *t, bool with_metadata, struct buf *out)
+{
+    buf_add_str(out, out->len > 1 ? ",{" : "{");
+    api_add_text(out, "id", t->id);
+    add_url(t, out);
+    api_add_moment(out, "datetime_posted", t->accepted_at);
+    if (t->done_at >= 0)
+        api_add_moment(out, "datetime_done", t->done_at);
+    else
+        api_add_null(out, "datetime_done");
+    api_add_text(out, "status", slice_str(status_of(t)));
+    api_add_number(out, "cost", 0);
+    if (with_metadata) {
+        buf_add_str(out, ",\"metadata\":");
+        api_add_origin(t, out);
+    }
+    buf_add_char(out, '}');
+}
+
+static void on_posted(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct api_request *r = ctx;
+    struct list *l = r->state;
+    if (rc != OK) {
+        give_up(r);
+        return;
+    }
+    struct buf result;
+    size_t n = 0;
+    buf_init(&result, API_ANSWER_MAX);
+    buf_add_char(&result, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (tasks[i].state == TASK_UNKNOWN || tasks[i].state == TASK_EXPIRED)
+            continue;
+        add_listed(&tasks[i], l->with_metadata, &result);
+        n++;
+    }
+    answer_list(r, &result, n);
+}
+
+void api_id_list(struct api_request *r)
+{
+    static const char *const orders[] = {"asc", "desc", NULL};
+    size_t order = 0;
+    if (!read_page(r) || !read_choice(r, "sort", orders, "It is 'asc' or 'desc'.", &order))
+        return;
+    struct list *l = r->state;
+    l->page.newest_first = order == 1;
+    struct api_field f = api_field_read(l->object, "include_metadata", TYPE_BOOL);
+    bool wrong = f.is_wrong;
+    l->with_metadata = f.value && !wrong && json_bool(f.value);
+    api_field_clear(&f);
+    if (wrong)
+        refuse(r, "include_metadata", "It is true or false.");
+    else
+        queue_tasks_posted(r->api->tasks, r->scope, &l->page, on_posted, r);
+}
+
+/* --- tasks/count --- */
+
+static void on_counts(void *ctx, enum err rc, const struct task_counts *counts)
+{
+    struct api_request *r = ctx;
+    if (rc != OK) {
+        api_unavailable(r);
+        return;
+    }
+    struct buf data, result;
+    buf_init(&data, DATA_MAX);
+    buf_init(&result, DATA_MAX);
+    api_add_data(r, slice_make("", 0), NULL, &data);
+    buf_add_str(&result, "[{");
+    api_add_number(&result, "done_fetched", counts->done_fetched);
+    api_add_number(&result, "done_not_fetched", counts->done_not_fetched);
+    api_add_number(&result, "processing", counts->processing);
+    api_add_number(&result, "pending", counts->pending);
+    api_add_number(&result, "failed", counts->failed);
+    api_add_number(&result, "total",
+                   counts->done_fetched + counts->done_not_fetched + counts->processing +
+                       counts->pending + counts->failed);
+    buf_add_str(&result, "}]");
+    api_add_call(r, buf_slice(&data), buf_slice(&result), 1);
+    buf_clear(&data);
+    buf_clear(&result);
+    api_answer(r);
+}
+
+void api_tasks_count(struct api_request *r)
+{
+    queue_tasks_count(r->api->tasks, r->scope, on_counts, r);
+}

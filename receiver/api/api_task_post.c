@@ -1,0 +1,264 @@
+/* task_post: finished tasks are set, each with its result and its webhooks. */
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/crypto/crypto.h"
+#include "common/json/json.h"
+#include "common/json/json_cut.h"
+#include "common/webhook/url_template.h"
+#include "receiver/api/api_private.h"
+
+#include <stdlib.h>
+
+#define DATA_MAX (16 * 1024) /* of a task without its result */
+#define MESSAGE_MAX 200
+#define SOURCE_MAX (NAME_MAX_LEN + 2)
+
+enum field {
+    FIELD_ID,
+    FIELD_TAG,
+    FIELD_POSTBACK_URL,
+    FIELD_PINGBACK_URL,
+    FIELD_POSTBACK_DATA,
+    FIELDS
+};
+static const char *const names[FIELDS] = {"id", "tag", "postback_url", "pingback_url",
+                                          "postback_data"};
+
+struct draft { /* one task of the call */
+    struct api_request *r;
+    struct api_field fields[FIELDS];
+    struct slice result;
+    char fresh_id[UUID_LEN + 1], digest[RECORD_DIGEST_LEN];
+    struct buf data;
+    enum api_code code;
+    char message[MESSAGE_MAX]; /* empty: the code's own */
+};
+
+struct post { /* state of the request */
+    struct draft *drafts;
+    size_t count, waiting;
+    struct buf path;
+    char source[SOURCE_MAX];
+    bool unavailable; /* Redis did not take one of them */
+};
+
+static void refuse(struct draft *d, const char *field, const char *why)
+{
+    struct buf text = {.ptr = d->message, .cap = MESSAGE_MAX, .max = MESSAGE_MAX - 1};
+    d->code = CODE_INVALID_FIELD;
+    buf_addf(&text, "Invalid Field: '%s'.%s%s", field, why[0] ? " " : "", why);
+}
+
+/* --- is it well-formed? --- */
+
+static struct slice id_of(const struct draft *d)
+{
+    const struct api_field *f = &d->fields[FIELD_ID];
+    return f->value && !f->is_wrong ? api_field_text(f) : slice_str(d->fresh_id);
+}
+
+static bool check_url(struct draft *d, enum field field)
+{
+    struct slice url = api_field_text(&d->fields[field]);
+    struct url_template *template;
+    struct error e;
+    if (!d->fields[field].value)
+        return true;
+    if (url_template_new(url, &template, &e) != OK) {
+        refuse(d, names[field], e.text);
+        return false;
+    }
+    url_template_free(template);
+    return true;
+}
+
+static bool check_postback_data(struct draft *d)
+{
+    struct slice s = api_field_text(&d->fields[FIELD_POSTBACK_DATA]);
+    if (!d->fields[FIELD_POSTBACK_DATA].value || slice_eq(s, SLICE_LIT("regular")) ||
+        slice_eq(s, SLICE_LIT("advanced")) || slice_eq(s, SLICE_LIT("html")))
+        return true;
+    refuse(d, "postback_data", "It is 'regular', 'advanced' or 'html'.");
+    return false;
+}
+
+static bool check_fields(struct draft *d)
+{
+    for (int i = 0; i < FIELDS; i++)
+        if (d->fields[i].is_wrong) {
+            refuse(d, names[i], "It is a string and stands once.");
+            return false;
+        }
+    if (d->fields[FIELD_ID].value && !id_is_valid(id_of(d))) {
+        refuse(d, "id", "It has 1 to 128 of A-Z a-z 0-9 . _ : -");
+        return false;
+    }
+    if (!tag_is_valid(api_field_text(&d->fields[FIELD_TAG]))) {
+        refuse(d, "tag", "It has at most 255 bytes and no control characters.");
+        return false;
+    }
+    return check_url(d, FIELD_POSTBACK_URL) && check_url(d, FIELD_PINGBACK_URL) &&
+           check_postback_data(d);
+}
+
+static bool check_result(struct draft *d, unsigned times)
+{
+    if (times == 1)
+        return true;
+    refuse(d, "result", times ? "It stands once." : "A finished task has one.");
+    return false;
+}
+
+/* 64 bits over the task as posted: the same again is a repeat, another one under its id is not. */
+static void digest(struct slice element, char out[RECORD_DIGEST_LEN])
+{
+    unsigned char sha[DIGEST_MAX];
+    digest_once(DIGEST_SHA256, element, sha);
+    text_hex(sha, RECORD_DIGEST_LEN / 2, out);
+}
+
+static void read_draft(struct draft *d, struct api_request *r, struct slice element)
+{
+    static const char *const skip[] = {"result", NULL};
+    unsigned times;
+    d->r = r;
+    d->code = CODE_CREATED;
+    api_new_id(d->fresh_id);
+    buf_init(&d->data, DATA_MAX);
+    if (json_cut_kind(element) != '{') {
+        d->code = CODE_INVALID_DATA;
+        api_add_data(r, slice_make("", 0), NULL, &d->data);
+        return;
+    }
+    for (int i = 0; i < FIELDS; i++)
+        d->fields[i] = api_field_read(element, names[i], TYPE_TEXT);
+    d->result = json_cut_member(element, "result", &times);
+    digest(element, d->digest);
+    api_add_data(r, element, skip, &d->data);
+    if (d->data.failed) {
+        buf_reset(&d->data);
+        d->data.failed = false;
+        api_add_data(r, slice_make("", 0), NULL, &d->data);
+        refuse(d, "data", "A task without its result has at most 16 KiB.");
+    } else if (check_fields(d)) {
+        (void)check_result(d, times);
+    }
+}
+
+/* --- answer --- */
+
+static void draft_clear(struct draft *d)
+{
+    for (int i = 0; i < FIELDS; i++)
+        api_field_clear(&d->fields[i]);
+    buf_clear(&d->data);
+}
+
+static void end_post(struct api_request *r)
+{
+    struct post *p = r->state;
+    size_t set = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        struct draft *d = &p->drafts[i];
+        set += d->code == CODE_CREATED;
+        api_add_task(r, id_of(d), d->code, d->message[0] ? d->message : NULL, buf_slice(&d->data));
+    }
+    bool nothing = p->unavailable && set == 0;
+    for (size_t i = 0; i < p->count; i++)
+        draft_clear(&p->drafts[i]);
+    buf_clear(&p->path);
+    free(p->drafts);
+    free(p);
+    if (nothing)
+        api_unavailable(r);
+    else
+        api_answer(r);
+}
+
+static void put_down(struct api_request *r)
+{
+    struct post *p = r->state;
+    if (--p->waiting == 0)
+        end_post(r);
+}
+
+static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+{
+    struct draft *d = ctx;
+    struct post *p = d->r->state;
+    (void)received_at;
+    if (result == PUT_TAKEN) {
+        refuse(d, "id", "Another task has it.");
+    } else if (result == PUT_UNAVAILABLE) {
+        d->code = CODE_INTERNAL;
+        p->unavailable = true;
+    }
+    put_down(d->r);
+}
+
+/* --- into the queue --- */
+
+static void put(struct draft *d)
+{
+    struct api_request *r = d->r;
+    struct post *p = r->state;
+    struct slice postback = api_field_text(&d->fields[FIELD_POSTBACK_URL]);
+    struct slice pingback = api_field_text(&d->fields[FIELD_PINGBACK_URL]);
+    struct event event = {.id = id_of(d),
+                          .tag = api_field_text(&d->fields[FIELD_TAG]),
+                          .source = slice_str(p->source),
+                          .content_type = SLICE_LIT("application/json"),
+                          .received_at = clock_wall_ms(),
+                          .digest = slice_make(d->digest, RECORD_DIGEST_LEN),
+                          .has_body = true,
+                          .body = d->result,
+                          .path = buf_slice(&p->path),
+                          .postback_url = postback,
+                          .pingback_url = pingback,
+                          .postback_data = api_field_text(&d->fields[FIELD_POSTBACK_DATA]),
+                          .data = buf_slice(&d->data)};
+    struct destination *to[2];
+    size_t count = 0;
+    if (postback.len)
+        to[count++] = r->account->postback;
+    if (pingback.len)
+        to[count++] = r->account->pingback;
+    struct put_request request = {.kind = PUT_TASK, .event = &event, .to = to, .to_count = count};
+    p->waiting++;
+    if (queue_put_submit(r->api->put, &request, on_put, d) != OK) {
+        d->code = CODE_INTERNAL;
+        p->unavailable = true;
+        p->waiting--;
+    }
+}
+
+void api_task_post(struct api_request *r)
+{
+    size_t count = json_cut_count(r->json);
+    if (count > API_TASKS_MAX) {
+        api_fail(r, CODE_TOO_MANY);
+        return;
+    }
+    if (!api_path_is_plain(&r->path)) {
+        api_fail(r, CODE_INVALID_PATH);
+        return;
+    }
+    struct post *p = NEW(struct post);
+    r->state = p;
+    p->drafts = xcalloc(count, sizeof *p->drafts);
+    p->count = count;
+    p->waiting = 1;
+    buf_init(&p->path, 2048);
+    api_path_add(&r->path, &p->path);
+    struct buf source = {.ptr = p->source, .cap = SOURCE_MAX, .max = SOURCE_MAX - 1};
+    buf_addf(&source, "@%s", r->account->name);
+    struct json_cut c;
+    struct slice key, element;
+    bool ok = json_cut_open(r->json, &c);
+    for (size_t i = 0; ok && i < count && json_cut_next(&c, &key, &element); i++) {
+        read_draft(&p->drafts[i], r, element);
+        if (p->drafts[i].code == CODE_CREATED)
+            put(&p->drafts[i]);
+    }
+    put_down(r);
+}

@@ -1,0 +1,307 @@
+/* The calls on tasks that are set: resend, ready, get. */
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/config/program.h"
+#include "common/gzip/gzip.h"
+#include "common/json/json_cut.h"
+#include "common/json/json_scan.h"
+#include "receiver/api/api_private.h"
+
+#include <stdlib.h>
+
+#define DATA_MAX (64 * 1024)
+
+/* --- webhook_resend --- */
+
+struct resend {             /* state of the request */
+    struct slice *elements; /* as posted */
+    struct api_field *ids;
+    struct slice *asked; /* those of the ids that are texts, in their order */
+    size_t count, asked_count;
+};
+
+static bool is_id(const struct api_field *f)
+{
+    return f->value && !f->is_wrong;
+}
+
+/* What is no task: its data is what was posted. */
+static void add_not_resent(struct api_request *r, struct slice id, enum api_code c,
+                           struct slice element)
+{
+    struct buf data;
+    buf_init(&data, API_ANSWER_MAX);
+    api_add_data(r, element, NULL, &data);
+    api_add_task(r, id, c, NULL, buf_slice(&data));
+    buf_clear(&data);
+}
+
+static void add_resent(struct api_request *r, const struct task *t, struct slice id,
+                       struct slice element)
+{
+    if (t->state == TASK_UNKNOWN || t->state == TASK_EXPIRED) {
+        add_not_resent(r, id, CODE_TASK_NOT_FOUND, element);
+        return;
+    }
+    struct buf data;
+    buf_init(&data, DATA_MAX);
+    api_add_origin(t, &data);
+    api_add_task(r, id, t->has_hooks ? CODE_CREATED : CODE_NO_WEBHOOK, NULL, buf_slice(&data));
+    buf_clear(&data);
+}
+
+static void on_resent(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct api_request *r = ctx;
+    struct resend *s = r->state;
+    size_t at = 0;
+    for (size_t i = 0; rc == OK && i < s->count; i++) {
+        char fresh[UUID_LEN + 1];
+        api_new_id(fresh);
+        if (is_id(&s->ids[i]) && at < count)
+            add_resent(r, &tasks[at++], api_field_text(&s->ids[i]), s->elements[i]);
+        else
+            add_not_resent(r, slice_str(fresh), CODE_INVALID_DATA, s->elements[i]);
+    }
+    for (size_t i = 0; i < s->count; i++)
+        api_field_clear(&s->ids[i]);
+    free(s->elements);
+    free(s->ids);
+    free(s->asked);
+    free(s);
+    if (rc == OK)
+        api_answer(r);
+    else
+        api_unavailable(r);
+}
+
+void api_webhook_resend(struct api_request *r)
+{
+    size_t count = json_cut_count(r->json);
+    if (count > TASKS_RESEND_MAX) {
+        api_fail(r, CODE_TOO_MANY);
+        return;
+    }
+    struct resend *s = NEW(struct resend);
+    r->state = s;
+    s->elements = xcalloc(count, sizeof *s->elements);
+    s->ids = xcalloc(count, sizeof *s->ids);
+    s->asked = xcalloc(count, sizeof *s->asked);
+    struct json_cut c;
+    struct slice key, element;
+    bool ok = json_cut_open(r->json, &c);
+    while (ok && s->count < count && json_cut_next(&c, &key, &element)) {
+        s->elements[s->count] = element;
+        struct api_field *f = &s->ids[s->count++];
+        *f = api_field_read(element, "id", TYPE_TEXT);
+        if (is_id(f))
+            s->asked[s->asked_count++] = api_field_text(f);
+    }
+    if (s->asked_count)
+        queue_tasks_resend(r->api->tasks, r->scope, s->asked, s->asked_count, on_resent, r);
+    else
+        on_resent(r, OK, NULL, 0);
+}
+
+/* --- tasks_ready --- */
+
+static void add_endpoint(const struct api_request *r, const struct task *t, const char *kind,
+                         struct buf *out)
+{
+    struct buf path;
+    buf_init(&path, 4096);
+    buf_add_str(&path, "/v3/");
+    if (t->event.path.len)
+        buf_add_slice(&path, t->event.path);
+    else
+        api_path_add(&r->path, &path);
+    buf_addf(&path, "/task_get/%s/%.*s", kind, SLICE_FMT(t->id));
+    char name[32];
+    struct buf label = {.ptr = name, .cap = sizeof name, .max = sizeof name - 1};
+    buf_addf(&label, "endpoint_%s", kind);
+    api_add_text(out, name, buf_slice(&path));
+    buf_clear(&path);
+}
+
+/* "serp/google/organic": se is google, se_type organic; null of what came through a source. */
+static void add_engine(const struct task *t, struct buf *out)
+{
+    struct slice rest = t->event.path;
+    (void)slice_cut(&rest, '/');
+    static const char *const names[] = {"se", "se_type"};
+    for (size_t i = 0; i < 2; i++) {
+        struct slice s = slice_cut(&rest, '/');
+        if (s.len)
+            api_add_text(out, names[i], s);
+        else
+            api_add_null(out, names[i]);
+    }
+}
+
+static void add_ready(const struct api_request *r, const struct task *t, struct buf *out)
+{
+    buf_add_str(out, out->len > 1 ? ",{" : "{");
+    api_add_text(out, "id", t->id);
+    add_engine(t, out);
+    api_add_moment(out, "date_posted", t->accepted_at);
+    if (t->event.tag.len)
+        api_add_text(out, "tag", t->event.tag);
+    else
+        api_add_null(out, "tag");
+    add_endpoint(r, t, "regular", out);
+    add_endpoint(r, t, "advanced", out);
+    add_endpoint(r, t, "html", out);
+    buf_add_char(out, '}');
+}
+
+/* Ends R with a list: RESULT is taken. */
+static void answer_list(struct api_request *r, struct buf *result, size_t count)
+{
+    struct buf data;
+    buf_init(&data, DATA_MAX);
+    api_add_data(r, slice_make("", 0), NULL, &data);
+    buf_add_char(result, ']');
+    api_add_call(r, buf_slice(&data), buf_slice(result), count);
+    buf_clear(result);
+    buf_clear(&data);
+    api_answer(r);
+}
+
+static void on_ready(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct api_request *r = ctx;
+    if (rc != OK) {
+        api_unavailable(r);
+        return;
+    }
+    struct buf result;
+    buf_init(&result, API_ANSWER_MAX);
+    buf_add_char(&result, '[');
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (tasks[i].state != TASK_DONE && tasks[i].state != TASK_FAILED)
+            continue;
+        add_ready(r, &tasks[i], &result);
+        n++;
+    }
+    answer_list(r, &result, n);
+}
+
+void api_tasks_ready(struct api_request *r)
+{
+    struct buf path;
+    buf_init(&path, 4096);
+    api_path_add(&r->path, &path);
+    queue_tasks_ready(r->api->tasks, r->scope, buf_slice(&path), TASKS_LIST_MAX, on_ready, r);
+    buf_clear(&path);
+}
+
+/* Nothing is ever fixed behind a client's back: the list is empty. */
+void api_tasks_fixed(struct api_request *r)
+{
+    struct buf result;
+    buf_init(&result, 16);
+    buf_add_char(&result, '[');
+    answer_list(r, &result, 0);
+}
+
+/* --- task_get --- */
+
+/* A body that is no JSON (sources may take any) goes out as a string. */
+static void quote(struct slice body, struct buf *out)
+{
+    buf_add_char(out, '"');
+    buf_add_json(out, body);
+    buf_add_char(out, '"');
+}
+
+static void answer_result(struct api_request *r, const struct task *t)
+{
+    struct buf plain, quoted, data, out;
+    struct slice body = t->event.body;
+    size_t most = r->conf->receiver.max_inflated_bytes;
+    buf_init(&plain, most);
+    buf_init(&quoted, API_ANSWER_MAX);
+    buf_init(&data, DATA_MAX);
+    buf_init(&out, API_ANSWER_MAX);
+    if (gzip_is(body) && gzip_inflate_all(body, &plain, NULL) == OK)
+        body = buf_slice(&plain);
+    if (!json_scan_accepts(body)) {
+        quote(body, &quoted);
+        body = buf_slice(&quoted);
+    }
+    api_add_origin(t, &data);
+    struct envelope_task around = {.id = t->id,
+                                   .status_code = STATUS_OK,
+                                   .status_message = "Ok.",
+                                   .took_us = clock_mono_us() - r->started,
+                                   .path = r->path.segments,
+                                   .path_count = r->path.count,
+                                   .data = buf_slice(&data)};
+    envelope_of_result(HOOKPACE_VERSION, &around, body, &out);
+    if (out.failed)
+        api_unavailable(r);
+    else
+        api_answer_raw(r, buf_slice(&out));
+    buf_clear(&plain);
+    buf_clear(&quoted);
+    buf_clear(&data);
+    buf_clear(&out);
+}
+
+static enum api_code code_of(const struct task *t)
+{
+    switch (t->state) {
+    case TASK_UNKNOWN:
+        return CODE_TASK_NOT_FOUND;
+    case TASK_EXPIRED:
+        return CODE_EXPIRED;
+    case TASK_HANDED: /* its result waits all the same: one code for what is not done */
+    case TASK_QUEUED:
+        return CODE_IN_QUEUE;
+    case TASK_DONE:
+    case TASK_FAILED:
+        break;
+    }
+    return t->event.has_body ? CODE_OK : CODE_IN_QUEUE;
+}
+
+static void answer_none(struct api_request *r, struct slice id, enum api_code c)
+{
+    struct buf data;
+    buf_init(&data, DATA_MAX);
+    api_add_data(r, slice_make("", 0), NULL, &data);
+    api_add_task(r, id, c, NULL, buf_slice(&data));
+    buf_clear(&data);
+    api_answer(r);
+}
+
+static void on_got(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct api_request *r = ctx;
+    struct slice id = r->path.segments[r->path.count - 1];
+    if (rc != OK || count != 1)
+        api_unavailable(r);
+    else if (code_of(&tasks[0]) == CODE_OK)
+        answer_result(r, &tasks[0]);
+    else
+        answer_none(r, id, code_of(&tasks[0]));
+}
+
+/* A key of an event: an id, or "<id>~<n>" for a second event of that id. */
+static bool is_key(struct slice s)
+{
+    struct slice rest = s;
+    struct slice id = slice_cut(&rest, '~');
+    uint64_t n;
+    return id_is_valid(id) && (id.len == s.len || text_u64(rest, 1000, &n) == OK);
+}
+
+void api_task_get(struct api_request *r)
+{
+    struct slice id = r->path.segments[r->path.count - 1];
+    if (is_key(id))
+        queue_tasks_get(r->api->tasks, r->scope, id, on_got, r);
+    else
+        answer_none(r, id, CODE_TASK_NOT_FOUND);
+}

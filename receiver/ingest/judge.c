@@ -1,0 +1,190 @@
+#include "receiver/ingest/judge.h"
+
+#include "common/base/text.h"
+#include "common/json/json.h"
+#include "common/json/json_scan.h"
+
+#include <assert.h>
+
+static const struct answer_row rows[] = {
+#define ANSWER_ROW(id, status, code, headers, message) {status, code, headers, message},
+    ANSWERS(ANSWER_ROW)
+#undef ANSWER_ROW
+};
+
+const struct answer_row *answer_row(enum answer a)
+{
+    assert(a < ANSWER_COUNT);
+    return &rows[a];
+}
+
+enum body_encoding judge_encoding(struct slice value, unsigned count)
+{
+    if (count > 1)
+        return BODY_UNSUPPORTED;
+    if (value.len == 0 || slice_eq_nocase(value, SLICE_LIT("identity")))
+        return BODY_PLAIN;
+    if (slice_eq_nocase(value, SLICE_LIT("gzip")) || slice_eq_nocase(value, SLICE_LIT("x-gzip")))
+        return BODY_GZIP;
+    return BODY_UNSUPPORTED;
+}
+
+enum answer judge_signature(enum scheme_verdict v)
+{
+    switch (v) {
+    case SCHEME_OK:
+        return ANSWER_OK;
+    case SCHEME_MISSING:
+        return ANSWER_MISSING_SIGNATURE;
+    case SCHEME_STALE:
+        return ANSWER_STALE_TIMESTAMP;
+    case SCHEME_INVALID:
+        break;
+    }
+    return ANSWER_INVALID_SIGNATURE;
+}
+
+const char *judge_authenticate(const char *scheme)
+{
+    if (strcmp(scheme, "basic") == 0)
+        return "WWW-Authenticate: Basic realm=\"hookpace\"\r\n";
+    return strcmp(scheme, "token") == 0 ? "WWW-Authenticate: Bearer realm=\"hookpace\"\r\n" : "";
+}
+
+enum answer judge_body(const struct findings *f)
+{
+    if (f->is_unsigned_text)
+        return f->defect;
+    enum answer a = judge_signature(f->signature);
+    return a != ANSWER_OK ? a : f->defect;
+}
+
+/* Slack's are some 200 bytes; larger bodies are events. */
+#define CHALLENGE_BODY_MAX 4096
+
+bool judge_challenge(struct slice plain, struct buf *out)
+{
+    static const char type[] = "url_verification";
+    if (plain.len > CHALLENGE_BODY_MAX || !memmem(plain.ptr, plain.len, type, sizeof type - 1))
+        return false;
+    struct json *doc;
+    if (json_parse(plain, &doc, NULL) != OK)
+        return false;
+    const struct json *challenge = json_get(doc, "challenge");
+    bool found = slice_eq(json_string(json_get(doc, "type")), SLICE_LIT(type)) &&
+                 json_kind(challenge) == JSON_STRING;
+    if (found) {
+        buf_add_str(out, "{\"challenge\":\"");
+        buf_add_json(out, json_string(challenge));
+        buf_add_str(out, "\"}");
+    }
+    json_free(doc);
+    return found;
+}
+
+/* --- id and tag --- */
+
+enum found { FOUND_NOTHING, FOUND_TEXT, FOUND_BAD };
+
+/* The first of N pointers from FIRST on at which something stands. */
+static enum found find_pick(const struct json_scan *scan, size_t first, size_t n, struct slice *out)
+{
+    for (size_t i = first; scan && i < first + n; i++) {
+        switch (json_scan_pick(scan, i, out)) {
+        case JSON_PICK_MISSING:
+            continue;
+        case JSON_PICK_TEXT:
+            return FOUND_TEXT;
+        case JSON_PICK_OTHER:
+        case JSON_PICK_TOO_LONG:
+        case JSON_PICK_TWICE:
+            return FOUND_BAD;
+        }
+    }
+    return FOUND_NOTHING;
+}
+
+/* The parameter NAME of QUERY, decoded into SCRATCH. One that stands twice is bad: no telling
+ * which. */
+static enum found find_query(struct slice query, struct slice name, struct buf *scratch,
+                             struct slice *out)
+{
+    enum found found = FOUND_NOTHING;
+    while (query.len) {
+        struct slice value = slice_cut(&query, '&');
+        struct slice key = slice_cut(&value, '=');
+        if (!slice_eq(key, name))
+            continue;
+        if (found != FOUND_NOTHING)
+            return FOUND_BAD;
+        found =
+            text_unpercent(scratch, value, true) == OK && !scratch->failed ? FOUND_TEXT : FOUND_BAD;
+        *out = buf_slice(scratch);
+    }
+    return found;
+}
+
+static enum found find(const struct identity_sources *from, size_t first, size_t n,
+                       struct slice name, struct buf *scratch, struct slice *out)
+{
+    enum found found = find_pick(from->scan, first, n, out);
+    return found != FOUND_NOTHING ? found : find_query(from->query, name, scratch, out);
+}
+
+static enum answer refuse(const char *message, const char **why)
+{
+    *why = message;
+    return ANSWER_INVALID_ID;
+}
+
+static enum answer choose_id(const struct identity_sources *from, struct buf *scratch,
+                             struct identity *out, const char **why)
+{
+    struct slice id = {0};
+    enum found found = find(from, 0, from->id_picks, SLICE_LIT("id"), scratch, &id);
+    if (found == FOUND_NOTHING && from->message_id.len) {
+        id = from->message_id;
+        found = FOUND_TEXT;
+    }
+    if (found == FOUND_NOTHING && from->may_generate) {
+        uuid7(from->now, out->id);
+        out->id_len = UUID_LEN;
+        return ANSWER_OK;
+    }
+    if (found == FOUND_NOTHING)
+        return refuse("a pingback needs an id", why);
+    if (found == FOUND_BAD || !id_is_valid(id))
+        return refuse("the id is not one of [A-Za-z0-9._:-]{1,128}, given once", why);
+    memcpy(out->id, id.ptr, id.len);
+    out->id_len = id.len;
+    out->id[id.len] = 0;
+    return ANSWER_OK;
+}
+
+static enum answer choose_tag(const struct identity_sources *from, struct buf *scratch,
+                              struct identity *out, const char **why)
+{
+    struct slice tag = {0};
+    enum found found = find(from, from->id_picks, from->tag_picks, SLICE_LIT("tag"), scratch, &tag);
+    if (found == FOUND_BAD || !tag_is_valid(tag))
+        return refuse(
+            "the tag is not up to 255 bytes of UTF-8 without control characters, given once", why);
+    if (tag.len)
+        memcpy(out->tag, tag.ptr, tag.len);
+    out->tag_len = tag.len;
+    out->tag[tag.len] = 0;
+    return ANSWER_OK;
+}
+
+enum answer judge_identity(const struct identity_sources *from, struct identity *out,
+                           const char **why)
+{
+    struct buf scratch;
+    buf_init(&scratch, 1024); /* longer is invalid anyway */
+    enum answer a = choose_id(from, &scratch, out, why);
+    buf_reset(&scratch);
+    if (a == ANSWER_OK)
+        a = choose_tag(from, &scratch, out, why);
+    buf_clear(&scratch);
+    return a;
+}

@@ -1,0 +1,26 @@
+#include "receiver/ingest/keep_headers.h"
+
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "common/net/http_server.h"
+
+struct slice keep_headers(const struct http_request *r, const struct source *s, struct buf *out)
+{
+    buf_reset(out);
+    for (size_t i = 0; i < http_header_count(r); i++) {
+        struct slice name, value;
+        http_header_at(r, i, &name, &value);
+        if (!companion_keeps(name, (const char *const *)s->keep_headers, s->keep_count, s->verify))
+            continue;
+        if (out->len + name.len + value.len + 4 > KEEP_HEADERS_BYTES) {
+            LOG_RARELY(LL_WARN, "header.dropped", LS("source", s->name), LSL("header", name),
+                       LI("limit", KEEP_HEADERS_BYTES));
+            continue;
+        }
+        buf_add_slice(out, name);
+        buf_add_str(out, ": ");
+        buf_add_slice(out, value);
+        buf_add_str(out, "\r\n");
+    }
+    return buf_slice(out);
+}

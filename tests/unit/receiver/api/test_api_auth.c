@@ -1,0 +1,178 @@
+#include "receiver/api/api_auth.h"
+
+#include "common/base/text.h"
+#include "common/config/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* The password of acme is "pässwörd" in UTF-8, that of beta holds colons. */
+static struct config *accounts(void)
+{
+    struct config *conf = NULL;
+    struct config_problems problems;
+    config_problems_init(&problems);
+    enum err rc =
+        config_parse(SLICE_LIT("{\"sources\":{},\"destinations\":{},\"accounts\":{\"acme\":{"
+                               "\"password\":\"p\\u00e4ssw\\u00f6rd\"},"
+                               "\"beta\":{\"password\":\"a:b:c:d:e:f\",\"role\":\"admin\"}}}"),
+                     "test", &conf, &problems);
+    if (rc != OK)
+        fail_msg("%.*s", (int)problems.text.len, problems.text.ptr);
+    config_problems_clear(&problems);
+    return conf;
+}
+
+struct asked {
+    struct api_auth *auth;
+    struct config *conf;
+    const struct config_account *account;
+    struct addr peer;
+    mono_us now;
+};
+
+static int setup(void **state)
+{
+    static struct asked a;
+    a = (struct asked){.auth = api_auth_new(),
+                       .conf = accounts(),
+                       .peer = {.ip = {192, 0, 2, 1}, .family = 4},
+                       .now = 1000000};
+    *state = &a;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct asked *a = *state;
+    api_auth_free(a->auth);
+    config_unref(a->conf);
+    return 0;
+}
+
+static enum auth_verdict ask(struct asked *a, const char *header)
+{
+    a->account = NULL;
+    return api_auth_check(a->auth, a->conf, &a->peer, slice_str(header), a->now, &a->account);
+}
+
+/* LOGIN is "name:password". */
+static enum auth_verdict log_in(struct asked *a, const char *login)
+{
+    char header[256] = "Basic ";
+    size_t n = text_base64(login, strlen(login), header + 6);
+    header[6 + n] = '\0';
+    return ask(a, header);
+}
+
+static void right_ones(void **state)
+{
+    struct asked *a = *state;
+    assert_int_equal(log_in(a, "acme:p\xc3\xa4ssw\xc3\xb6rd"), AUTH_OK);
+    assert_string_equal(a->account->name, "acme");
+    assert_int_equal(log_in(a, "acme:p\xe4ssw\xf6rd"), AUTH_OK); /* as btoa sends it */
+    assert_string_equal(a->account->name, "acme");
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+    assert_string_equal(a->account->name, "beta");
+    assert_int_equal(ask(a, "basic YmV0YTphOmI6YzpkOmU6Zg=="), AUTH_OK);
+    assert_int_equal(ask(a, "BASIC  YmV0YTphOmI6YzpkOmU6Zg== "), AUTH_OK);
+}
+
+static void wrong_ones(void **state)
+{
+    struct asked *a = *state;
+    const char *const logins[] = {"beta:a:b:c:d:e",
+                                  "beta:a:b:c:d:e:f ",
+                                  "beta:a:b:c:d:e:F",
+                                  "Beta:a:b:c:d:e:f",
+                                  "acme:a:b:c:d:e:f",
+                                  ":a:b:c:d:e:f",
+                                  "beta:",
+                                  "beta",
+                                  ":",
+                                  "acme:pa\xcc\x88sswo",
+                                  "nobody:password",
+                                  "beta a:b:c:d:e:f"};
+    const char *const headers[] = {"Basic",
+                                   "Basic ",
+                                   "Basic ====",
+                                   "Basic YmV0YTphOmI6YzpkOmU6Zg== x",
+                                   "Bearer YmV0YTphOmI6YzpkOmU6Zg==",
+                                   "BasicYmV0YTphOmI6YzpkOmU6Zg==",
+                                   "YmV0YTphOmI6YzpkOmU6Zg=="};
+    for (size_t i = 0; i < sizeof logins / sizeof *logins; i++) {
+        a->now += 10 * GUESS_US;
+        assert_int_equal(log_in(a, logins[i]), AUTH_WRONG);
+        assert_null(a->account);
+    }
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        a->now += 10 * GUESS_US;
+        assert_int_equal(ask(a, headers[i]), AUTH_WRONG);
+        assert_null(a->account);
+    }
+}
+
+static void guesses_are_limited(void **state)
+{
+    struct asked *a = *state;
+    for (int i = 0; i < 2 * GUESSES; i++)
+        assert_int_equal(ask(a, ""), AUTH_WRONG); /* no login is no guess */
+    for (int i = 0; i < GUESSES; i++)
+        assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+    assert_int_equal(log_in(a, "beta:x"), AUTH_LIMITED);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_LIMITED);
+
+    a->peer.ip[3] = 2;
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+    a->peer.ip[3] = 1;
+    a->peer.port = 4711;
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_LIMITED);
+
+    a->now += GUESS_US;
+    assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+    assert_int_equal(log_in(a, "beta:x"), AUTH_LIMITED);
+    a->now += GUESS_US;
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+}
+
+static void a_network_of_ipv6_is_one_guesser(void **state)
+{
+    struct asked *a = *state;
+    a->peer = (struct addr){.ip = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1}, .family = 6};
+    for (int i = 0; i < GUESSES; i++) {
+        a->peer.ip[15] = (unsigned char)i;
+        assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+    }
+    assert_int_equal(log_in(a, "beta:x"), AUTH_LIMITED);
+    a->peer.ip[7] = 2;
+    assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+}
+
+static void many_addresses_take_no_more_memory(void **state)
+{
+    struct asked *a = *state;
+    for (unsigned i = 0; i < 20000; i++) {
+        a->peer.ip[1] = (unsigned char)(i >> 16);
+        a->peer.ip[2] = (unsigned char)(i >> 8);
+        a->peer.ip[3] = (unsigned char)i;
+        assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+    }
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(right_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(guesses_are_limited, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_network_of_ipv6_is_one_guesser, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_addresses_take_no_more_memory, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

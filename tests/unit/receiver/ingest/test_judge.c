@@ -1,0 +1,211 @@
+#include "receiver/ingest/judge.h"
+
+#include "common/json/json_scan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void the_table(void **state)
+{
+    (void)state;
+    for (enum answer a = 0; a < ANSWER_COUNT; a++) {
+        const struct answer_row *row = answer_row(a);
+        assert_true(row->status == 200 || (row->status >= 400 && row->status < 600));
+        assert_int_not_equal(row->status, 410); /* senders disable the URL */
+        assert_int_equal(row->status == 503, strcmp(row->headers, HEADER_RETRY) == 0);
+        assert_int_equal(row->status == 405, strcmp(row->headers, HEADER_ALLOW) == 0);
+        assert_int_equal(row->status == 415, strcmp(row->headers, HEADER_ACCEPT) == 0);
+        for (enum answer b = 0; b < a; b++)
+            assert_string_not_equal(row->code, answer_row(b)->code);
+    }
+}
+
+static void encodings(void **state)
+{
+    (void)state;
+    const struct {
+        const char *value;
+        unsigned count;
+        enum body_encoding want;
+    } rows[] = {
+        {"", 0, BODY_PLAIN},           {"identity", 1, BODY_PLAIN},
+        {"gzip", 1, BODY_GZIP},        {"GZip", 1, BODY_GZIP},
+        {"x-gzip", 1, BODY_GZIP},      {"deflate", 1, BODY_UNSUPPORTED},
+        {"br", 1, BODY_UNSUPPORTED},   {"gzip, gzip", 1, BODY_UNSUPPORTED},
+        {"gzip", 2, BODY_UNSUPPORTED}, {"", 2, BODY_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(judge_encoding(slice_str(rows[i].value), rows[i].count), rows[i].want);
+}
+
+static void the_signature_comes_first(void **state)
+{
+    (void)state;
+    struct findings f = {.signature = SCHEME_OK, .defect = ANSWER_OK};
+    assert_int_equal(judge_body(&f), ANSWER_OK);
+    f.defect = ANSWER_INVALID_JSON;
+    assert_int_equal(judge_body(&f), ANSWER_INVALID_JSON);
+    f.signature = SCHEME_INVALID;
+    assert_int_equal(judge_body(&f), ANSWER_INVALID_SIGNATURE);
+    f.signature = SCHEME_STALE;
+    assert_int_equal(judge_body(&f), ANSWER_STALE_TIMESTAMP);
+    f.signature = SCHEME_MISSING;
+    assert_int_equal(judge_body(&f), ANSWER_MISSING_SIGNATURE);
+    f.defect = ANSWER_INVALID_GZIP;
+    f.is_unsigned_text = true; /* nobody can tell whether it was signed */
+    assert_int_equal(judge_body(&f), ANSWER_INVALID_GZIP);
+}
+
+static void challenges(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 10000);
+    assert_true(judge_challenge(
+        SLICE_LIT("{\"token\":\"t\",\"challenge\":\"a\\\"b\",\"type\":\"url_verification\"}"),
+        &out));
+    assert_string_equal(out.ptr, "{\"challenge\":\"a\\\"b\"}");
+    buf_reset(&out);
+    const char *others[] = {
+        "",
+        "url_verification",
+        "{\"type\":\"event_callback\",\"challenge\":\"url_verification\"}",
+        "{\"type\":\"url_verification\"}",
+        "{\"type\":\"url_verification\",\"challenge\":1}",
+        "[\"url_verification\"]",
+        "{\"event\":{\"type\":\"url_verification\",\"challenge\":\"x\"}}",
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(judge_challenge(slice_str(others[i]), &out));
+    assert_int_equal(out.len, 0);
+    buf_clear(&out);
+}
+
+/* --- id and tag --- */
+
+struct outcome {
+    enum answer answer;
+    char id[ID_MAX + 1], tag[TAG_MAX + 1];
+};
+
+/* Ids at /id and /task/id, tags at /tag. BODY NULL: none is looked at. */
+static struct outcome identity_of(const char *body, const char *query, const char *message_id,
+                                  bool may_generate)
+{
+    const char *pointers[] = {"/id", "/task/id", "/tag"};
+    struct json_picks *picks;
+    assert_int_equal(json_picks_new(pointers, 3, &picks, NULL), OK);
+    struct json_scan *scan = json_scan_new(picks);
+    if (body) {
+        assert_int_equal(json_scan_feed(scan, slice_str(body), NULL), OK);
+        assert_int_equal(json_scan_end(scan, NULL), OK);
+    }
+    struct identity_sources from = {
+        .scan = body ? scan : NULL,
+        .id_picks = 2,
+        .tag_picks = 1,
+        .query = slice_str(query),
+        .message_id = slice_str(message_id),
+        .may_generate = may_generate,
+        .now = 1763691349123,
+    };
+    struct identity got = {0};
+    const char *why = NULL;
+    struct outcome o = {.answer = judge_identity(&from, &got, &why)};
+    assert_int_equal(o.answer != ANSWER_OK, why != NULL);
+    memcpy(o.id, got.id, sizeof o.id);
+    memcpy(o.tag, got.tag, sizeof o.tag);
+    json_scan_free(scan);
+    json_picks_free(picks);
+    return o;
+}
+
+static void expect(struct outcome o, const char *id, const char *tag)
+{
+    assert_int_equal(o.answer, ANSWER_OK);
+    assert_string_equal(o.id, id);
+    assert_string_equal(o.tag, tag);
+}
+
+static void refused(struct outcome o)
+{
+    assert_int_equal(o.answer, ANSWER_INVALID_ID);
+}
+
+static void ids_in_order(void **state)
+{
+    (void)state;
+    expect(identity_of("{\"id\":\"a\",\"task\":{\"id\":\"b\"}}", "id=c", "d", true), "a", "");
+    expect(identity_of("{\"id\":null,\"task\":{\"id\":7}}", "id=c", "d", true), "7", "");
+    expect(identity_of("{}", "x=1&id=c", "d", true), "c", "");
+    expect(identity_of("{}", "", "d", true), "d", "");
+    expect(identity_of(NULL, "id=c&tag=t", "", false), "c", "t");
+    struct outcome o = identity_of("{}", "", "", true);
+    assert_int_equal(o.answer, ANSWER_OK);
+    assert_int_equal(strlen(o.id), UUID_LEN);
+    refused(identity_of(NULL, "tag=t", "", false)); /* a pingback that announces nothing */
+}
+
+static void bad_ids(void **state)
+{
+    (void)state;
+    refused(identity_of("{\"id\":\"a b\"}", "id=c", "", true)); /* found, so not passed over */
+    refused(identity_of("{\"id\":\"\"}", "id=c", "", true));
+    refused(identity_of("{\"id\":{}}", "id=c", "", true));
+    refused(identity_of("{\"id\":1,\"id\":2}", "id=c", "", true));
+    refused(identity_of("{\"id\":\"..\"}", "", "", true));
+    refused(identity_of("{\"id\":\"a\\u0000b\"}", "", "", true));
+    refused(identity_of("{}", "id=", "", true));
+    refused(identity_of("{}", "id", "", true));
+    refused(identity_of("{}", "id=a&id=a", "", true));
+    refused(identity_of("{}", "id=%", "", true));
+    refused(identity_of("{}", "id=%00", "", true));
+    refused(identity_of("{}", "id=a%2Fb", "", true));
+    refused(identity_of("{}", "id=a+b", "", true));
+    refused(identity_of("{}", "", "msg/1", true));
+    char query[2100];
+    memset(query, 'a', sizeof query);
+    memcpy(query, "id=", 3);
+    query[3 + 128] = 0;
+    assert_int_equal(identity_of("{}", query, "", true).answer, ANSWER_OK);
+    query[3 + 128] = 'a';
+    query[3 + 129] = 0;
+    refused(identity_of("{}", query, "", true));
+    query[3 + 129] = 'a';
+    query[sizeof query - 1] = 0;
+    refused(identity_of("{}", query, "", true));
+}
+
+static void tags(void **state)
+{
+    (void)state;
+    expect(identity_of("{\"id\":1,\"tag\":\"caf\\u00e9 / a\"}", "tag=q", "", true), "1",
+           "caf\xc3\xa9 / a");
+    expect(identity_of("{\"id\":1}", "tag=a+b%26c", "", true), "1", "a b&c");
+    expect(identity_of("{\"id\":1,\"tag\":12.50}", "", "", true), "1", "12.50");
+    expect(identity_of("{\"id\":1,\"tag\":null}", "tag=", "", true), "1", "");
+    refused(identity_of("{\"id\":1,\"tag\":\"a\\nb\"}", "tag=q", "", true));
+    refused(identity_of("{\"id\":1,\"tag\":[]}", "tag=q", "", true));
+    refused(identity_of("{\"id\":1,\"tag\":1,\"tag\":1}", "tag=q", "", true));
+    refused(identity_of("{\"id\":1}", "tag=%ff", "", true));
+    refused(identity_of("{\"id\":1}", "tag=a&tag=b", "", true));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table),
+        cmocka_unit_test(encodings),
+        cmocka_unit_test(the_signature_comes_first),
+        cmocka_unit_test(challenges),
+        cmocka_unit_test(ids_in_order),
+        cmocka_unit_test(bad_ids),
+        cmocka_unit_test(tags),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
