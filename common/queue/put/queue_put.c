@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/pool.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
@@ -20,24 +21,26 @@
 #define COLLECT_US 2000 /* what waits for a call to be answered does so for this long at most */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
 #define HEAD_ARGS 4                /* base, dedup_ms, done_ms, count */
+#define SPARE_BATCHES 64
+#define SPARE_PUTS 4096
 
-struct put { /* one submitted request; owned by the batches it waits for */
+struct put { /* one submitted request; owned by the batches it waits for, or by the pool */
+    struct list_link link;
     put_fn fn;
     void *ctx;
     unsigned waiting; /* partitions that have not answered */
     bool failed, queued, taken;
     wall_ms received_at, first_at;
-    struct put *next_free;
 };
 
 struct batch { /* one script call; owned by its queue_put, or by the call while it runs */
+    struct list_link link;
     struct queue_put *q;
     unsigned partition;
     struct args args;
     struct put *puts[BATCH_EVENTS];
     char *taken; /* memory of the large body at its end, or NULL */
     size_t count;
-    struct batch *next_free;
 };
 
 struct queue_put {
@@ -52,8 +55,7 @@ struct queue_put {
     size_t *under_way;   /* per partition: calls that are not answered */
     struct loop_timer *collected;
     unsigned partitions;
-    struct batch *free_batches;
-    struct put *free_puts;
+    struct pool batches, puts; /* to be used again */
     bool flush_due;
 };
 
@@ -64,6 +66,8 @@ struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct conf
     struct queue_put *q = NEW(struct queue_put);
     q->loop = l;
     q->redis = redis;
+    pool_init(&q->batches, SPARE_BATCHES);
+    pool_init(&q->puts, SPARE_PUTS);
     q->conf = config_ref(conf);
     q->packer = packer_new();
     buf_init(&q->names, RECORD_HEAD_MAX);
@@ -89,16 +93,10 @@ void queue_put_free(struct queue_put *q)
     for (unsigned i = 0; i < q->partitions; i++)
         if (q->open[i])
             batch_free(q->open[i]);
-    while (q->free_batches) {
-        struct batch *b = q->free_batches;
-        q->free_batches = b->next_free;
+    for (struct batch *b; (b = POOL_TAKE(&q->batches, struct batch, link));)
         batch_free(b);
-    }
-    while (q->free_puts) {
-        struct put *p = q->free_puts;
-        q->free_puts = p->next_free;
+    for (struct put *p; (p = POOL_TAKE(&q->puts, struct put, link));)
         free(p);
-    }
     packer_free(q->packer);
     buf_clear(&q->names);
     buf_clear(&q->key);
@@ -121,6 +119,12 @@ void queue_put_set_config(struct queue_put *q, struct config *conf)
 
 static void flush_soon(struct queue_put *q);
 
+static void put_recycle(struct queue_put *q, struct put *p)
+{
+    if (!pool_put(&q->puts, &p->link))
+        free(p);
+}
+
 static void put_answer(struct queue_put *q, struct put *p)
 {
     if (--p->waiting > 0)
@@ -130,8 +134,7 @@ static void put_answer(struct queue_put *q, struct put *p)
                              : p->queued ? PUT_QUEUED
                                          : PUT_DUPLICATE;
     p->fn(p->ctx, result, result == PUT_DUPLICATE ? p->first_at : p->received_at);
-    p->next_free = q->free_puts;
-    q->free_puts = p;
+    put_recycle(q, p);
 }
 
 /* Script reply of one event: 0 queued, 3 the id is taken, 2 refused, else when what it repeats came. */
@@ -156,8 +159,8 @@ static void batch_recycle(struct batch *b)
     if (b->args.text.cap > 2 * BATCH_BYTES)
         args_clear(&b->args);
     b->count = 0;
-    b->next_free = b->q->free_batches;
-    b->q->free_batches = b;
+    if (!pool_put(&b->q->batches, &b->link))
+        batch_free(b);
 }
 
 static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
@@ -194,10 +197,8 @@ static struct batch *batch_open(struct queue_put *q, unsigned partition)
     struct batch *b = q->open[partition];
     if (b)
         return b;
-    b = q->free_batches;
-    if (b) {
-        q->free_batches = b->next_free;
-    } else {
+    b = POOL_TAKE(&q->batches, struct batch, link);
+    if (!b) {
         b = NEW(struct batch);
         b->q = q;
         args_init(&b->args, ARGS_MAX);
@@ -333,10 +334,8 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
 
 static struct put *put_new(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
 {
-    struct put *p = q->free_puts;
-    if (p)
-        q->free_puts = p->next_free;
-    else
+    struct put *p = POOL_TAKE(&q->puts, struct put, link);
+    if (!p)
         p = NEW(struct put);
     *p = (struct put){.fn = fn, .ctx = ctx, .received_at = req->event->received_at};
     return p;
@@ -361,8 +360,7 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
         }
     }
     if (rc != OK) { /* the head is the same in every partition: only the first can fail */
-        p->next_free = q->free_puts;
-        q->free_puts = p;
+        put_recycle(q, p);
         return rc;
     }
     flush_soon(q);

@@ -8,28 +8,9 @@
 #define SMALL_BYTES (64 * 1024)
 #define RECORD_MAX ((size_t)1 << 30)
 
-void claims_init(struct claim_list *l)
+struct claim *claims_take(struct list *list)
 {
-    l->first = NULL;
-    l->last = &l->first;
-}
-
-void claims_add(struct claim_list *l, struct claim *c)
-{
-    c->next = NULL;
-    *l->last = c;
-    l->last = &c->next;
-}
-
-struct claim *claims_take(struct claim_list *l)
-{
-    struct claim *c = l->first;
-    if (c) {
-        l->first = c->next;
-        if (!l->first)
-            l->last = &l->first;
-    }
-    return c;
+    return LIST_TAKE_FIRST(list, struct claim, link);
 }
 
 void claim_free(struct claim *c)
@@ -43,9 +24,9 @@ void claim_free(struct claim *c)
     free(c);
 }
 
-void claim_recycle(struct claim_pool *pool, struct claim *c)
+void claim_recycle(struct pool *pool, struct claim *c)
 {
-    if (pool->count >= POOL_MOST || c->d.record.cap + c->d.scratch.cap > SMALL_BYTES) {
+    if (c->d.record.cap + c->d.scratch.cap > SMALL_BYTES) {
         claim_free(c);
         return;
     }
@@ -57,32 +38,28 @@ void claim_recycle(struct claim_pool *pool, struct claim *c)
                         .result = {.attempt = attempt, .failure = failure}};
     buf_reset(&c->d.record);
     buf_reset(&c->d.scratch);
-    c->next = pool->free;
-    pool->free = c;
-    pool->count++;
+    if (!pool_put(pool, &c->link))
+        claim_free(c);
 }
 
-struct claim *claim_new(struct claim_pool *pool)
+struct claim *claim_new(struct pool *pool)
 {
-    struct claim *c = pool->free;
-    if (c) {
-        pool->free = c->next;
-        pool->count--;
-        c->next = NULL;
+    struct claim *c = POOL_TAKE(pool, struct claim, link);
+    if (c)
         return c;
-    }
     c = NEW(struct claim);
     buf_init(&c->d.record, RECORD_MAX);
     buf_init(&c->d.scratch, RECORD_MAX);
     return c;
 }
 
-void claim_pool_clear(struct claim_pool *pool)
+void claim_pool_init(struct pool *pool)
 {
-    while (pool->free) {
-        struct claim *c = pool->free;
-        pool->free = c->next;
+    pool_init(pool, POOL_MOST);
+}
+
+void claim_pool_clear(struct pool *pool)
+{
+    for (struct claim *c; (c = POOL_TAKE(pool, struct claim, link));)
         claim_free(c);
-    }
-    pool->count = 0;
 }

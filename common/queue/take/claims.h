@@ -1,35 +1,28 @@
-/* claims - the memory of claimed deliveries: lists of them, and a pool that keeps their buffers.   [pure]
+/* claims - a claimed delivery from its claim to its result, and a pool that keeps its buffers.   [pure]
  */
 #ifndef COMMON_QUEUE_CLAIMS_H
 #define COMMON_QUEUE_CLAIMS_H
 
+#include "common/base/pool.h"
 #include "common/queue/queue_take.h"
 #include "common/queue/take/settle_args.h"
 
 struct claim {         /* a delivery and, once settled, its result */
     struct delivery d; /* first: the engine's pointer is ours */
     struct result result;
-    unsigned tries; /* times that recording the result was refused */
-    struct claim *next;
+    unsigned tries;        /* times that recording the result was refused */
+    struct list_link link; /* in the list of results to be recorded, or in the pool */
 };
 
-struct claim_list { /* owns what is in it; must not be moved */
-    struct claim *first, **last;
-};
-
-void claims_init(struct claim_list *l);
-void claims_add(struct claim_list *l, struct claim *c);
-struct claim *claims_take(struct claim_list *l); /* the first, or NULL */
-
-struct claim_pool { /* zero to start with; claim_pool_clear frees */
-    struct claim *free;
-    size_t count;
-};
-
-struct claim *claim_new(struct claim_pool *pool);
-/* Gives C back: its buffers serve the next claim if they are small. */
-void claim_recycle(struct claim_pool *pool, struct claim *c);
+void claim_pool_init(struct pool *pool);
+/* Frees what is in POOL. */
+void claim_pool_clear(struct pool *pool);
+/* An empty claim, with the buffers of an earlier one if POOL has any. The caller owns it. */
+struct claim *claim_new(struct pool *pool);
+/* Takes C back. Its buffers serve the next claim if they are small. */
+void claim_recycle(struct pool *pool, struct claim *c);
 void claim_free(struct claim *c);
-void claim_pool_clear(struct claim_pool *pool);
+/* Removes the first claim of LIST and returns it, or NULL. */
+struct claim *claims_take(struct list *list);
 
 #endif

@@ -40,7 +40,7 @@ static void part_init(struct queue_take *q, unsigned number)
     p->base = xslicedup(buf_slice(&text));
     buf_add_str(&text, "lanes");
     p->lanes_key = buf_take(&text, NULL);
-    claims_init(&p->results);
+    list_init(&p->results);
     args_init(&p->sent, ARGS_MAX);
 }
 
@@ -57,6 +57,7 @@ struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct co
     q->partitions = conf->redis.partitions;
     q->parts = xcalloc(q->partitions, sizeof *q->parts);
     args_init(&q->args, ARGS_MAX);
+    claim_pool_init(&q->pool);
     for (unsigned i = 0; i < q->partitions; i++)
         part_init(q, i);
     redis_script_init(&q->claim, "claim", lua_claim, lua_claim_len);
@@ -117,7 +118,7 @@ static mono_us due_at(const struct part *p)
     mono_us at = 0;
     if (!p->claiming && p->q->capacity > 0)
         at = p->next_at;
-    if (p->results.first && (!at || p->settle_after < at))
+    if (!list_is_empty(&p->results) && (!at || p->settle_after < at))
         at = p->settle_after ? p->settle_after : 1;
     if (p->sent.count)
         at = p->flushed_at;

@@ -16,14 +16,14 @@ struct part { /* one partition; owned by its queue_take */
     struct queue_take *q;
     unsigned number;
     char *base, *lanes_key;
-    struct claim_list results; /* to be recorded */
-    struct args sent;          /* send reports of this turn: id, lane, fence, when */
-    bool claiming;             /* a claim is on its way */
-    bool limits_due;           /* Redis does not know our limits yet: nothing of ours is claimed */
-    bool crowded;              /* work waits for places that results will free */
-    bool again;                /* look again although the last claim said it may wait */
-    bool paced;  /* the last claims all had a delay: they come early, so work can wait */
-    bool urgent; /* a result of this turn had none */
+    struct list results; /* claims whose result is to be recorded; owned */
+    struct args sent;    /* send reports of this turn: id, lane, fence, when */
+    bool claiming;       /* a claim is on its way */
+    bool limits_due;     /* Redis does not know our limits yet: nothing of ours is claimed */
+    bool crowded;        /* work waits for places that results will free */
+    bool again;          /* look again although the last claim said it may wait */
+    bool paced;          /* the last claims all had a delay: they come early, so work can wait */
+    bool urgent;         /* a result of this turn had none */
     mono_us flushed_at;
     size_t wanted; /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
@@ -43,7 +43,7 @@ struct queue_take {
     struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
     bool ready, turn_due;
     struct args args;
-    struct claim_pool pool;
+    struct pool pool; /* of claims */
     loop_fn on_settled;
     void *on_settled_ctx;
 };

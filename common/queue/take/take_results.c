@@ -12,7 +12,7 @@
 
 struct settle_call { /* one settle script under way */
     struct part *part;
-    struct claim_list claims;
+    struct list claims; /* owned */
     size_t count;
 };
 
@@ -77,7 +77,7 @@ static void settle_again(struct settle_call *call, bool refused)
             settled(p->q, c); /* its lease will run out */
             continue;
         }
-        claims_add(&p->results, c);
+        list_add_last(&p->results, &c->link);
     }
     if (refused)
         p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
@@ -111,16 +111,16 @@ static void flush_some_results(struct part *p)
     struct queue_take *q = p->q;
     struct settle_call *call = NEW(struct settle_call);
     call->part = p;
-    claims_init(&call->claims);
+    list_init(&call->claims);
     args_reset(&q->args);
     args_add(&q->args, slice_str(p->base));
     args_add_int(&q->args, q->conf->retention.done_s * 1000);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
-    while (call->count < SETTLE_MOST && p->results.first) {
+    while (call->count < SETTLE_MOST && !list_is_empty(&p->results)) {
         struct claim *c = claims_take(&p->results);
         result_add_args(&c->result, &c->d, &q->args);
-        claims_add(&call->claims, c);
+        list_add_last(&call->claims, &c->link);
         call->count++;
     }
     if (take_run_script(p, &q->settle, &q->args, on_settle_reply, call) != OK) {
@@ -134,9 +134,9 @@ static void flush_some_results(struct part *p)
 void take_flush_results(struct part *p, mono_us now)
 {
     /* The claim goes out behind the results, in the same write: it finds their places free. */
-    if (p->results.first && p->crowded && now >= p->settle_after)
+    if (!list_is_empty(&p->results) && p->crowded && now >= p->settle_after)
         p->again = true;
-    while (p->results.first && now >= p->settle_after)
+    while (!list_is_empty(&p->results) && now >= p->settle_after)
         flush_some_results(p);
 }
 
@@ -144,7 +144,7 @@ void queue_take_settle(struct queue_take *q, struct delivery *d, const struct se
 {
     struct claim *c = (struct claim *)d;
     result_make(&c->result, d, s, clock_wall_ms());
-    claims_add(&q->parts[d->partition].results, c);
+    list_add_last(&q->parts[d->partition].results, &c->link);
     if (d->delay_ms == 0)
         q->parts[d->partition].urgent = true;
     q->unsettled++;
