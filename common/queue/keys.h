@@ -1,7 +1,7 @@
 /* keys - the names of everything in Redis.   [pure]
  *
  * All keys of a partition start `<prefix>:{<partition>}:`, so that they share one Redis hash slot
- * and a script touches one slot only. docs/queue.md lists them.
+ * and a script touches one slot only. docs/internals/queue.md lists them.
  */
 #ifndef COMMON_QUEUE_KEYS_H
 #define COMMON_QUEUE_KEYS_H

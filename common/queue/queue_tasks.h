@@ -1,6 +1,6 @@
 /* queue_tasks - the queue as the API sees it: tasks by id, lists, counts, errors, resends, delays.
  *
- * A task is an event with its deliveries (docs/queue.md). Every call asks all partitions and merges what they
+ * A task is an event with its deliveries (docs/internals/queue.md). Every call asks all partitions and merges what they
  * say. A call is one script in each partition (lists: one more for what is listed), bounded by its
  * limits; nothing scans the keyspace. One per thread that serves the API.
  */
