@@ -6,7 +6,7 @@
 #include "common/config/config.h"
 #include "common/net/http_server.h"
 #include "common/queue/queue_stats.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ struct scrape { /* a request for metrics that waits for Redis' numbers */
 struct listener { /* Owned by the dispatcher. */
     struct http_server *server;
     struct config *conf;
-    struct redis *redis;
+    struct shards *shards;
     struct metrics *metrics;
     struct scrape *scrapes;
     bool reading, draining, closed;
@@ -39,7 +39,7 @@ static void answer_ready(struct listener *s, struct http_request *r)
 {
     if (s->draining)
         http_answer_error(r, 503, no_headers, "draining", "the dispatcher is stopping");
-    else if (!redis_is_ready(s->redis))
+    else if (!shards_ready(s->shards))
         http_answer_error(r, 503, no_headers, "queue_unavailable", "Redis does not answer");
     else
         answer_json(r, 200, SLICE_LIT("{\"status\":\"ok\"}"));
@@ -86,7 +86,7 @@ static void start_scrape(struct listener *s, struct http_request *r)
     if (s->reading)
         return;
     s->reading = true;
-    queue_stats_read(s->redis, s->conf, s->metrics, on_stats, s);
+    queue_stats_read(s->shards, s->conf, s->metrics, on_stats, s);
 }
 
 static void on_request(struct http_request *r, void *ctx)
@@ -129,7 +129,7 @@ static void on_gone(struct http_request *r, void *ctx)
         w->request = NULL;
 }
 
-enum err listener_open(struct loop *l, struct config *conf, struct redis *redis,
+enum err listener_open(struct loop *l, struct config *conf, struct shards *shards,
                        struct metrics *metrics, struct listener **out, struct error *e)
 {
     static const struct http_limits limits = {.uri_max = 2048,
@@ -146,7 +146,7 @@ enum err listener_open(struct loop *l, struct config *conf, struct redis *redis,
                                    .on_complete = on_complete,
                                    .on_gone = on_gone,
                                    .ctx = s};
-    s->redis = redis;
+    s->shards = shards;
     s->metrics = metrics;
     enum err rc =
         http_server_open(l, conf->dispatcher.listen, &limits, NULL, NULL, &handler, &s->server, e);

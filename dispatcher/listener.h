@@ -11,10 +11,10 @@ struct config;
 struct listener;
 struct loop;
 struct metrics;
-struct redis;
+struct shards;
 
 /* Listens and logs `listening`. All but CONF (referenced) are borrowed. */
-enum err listener_open(struct loop *l, struct config *conf, struct redis *redis,
+enum err listener_open(struct loop *l, struct config *conf, struct shards *shards,
                        struct metrics *metrics, struct listener **out, struct error *e) MUST_CHECK;
 void listener_close(struct listener *s);
 void listener_set_config(struct listener *s, struct config *conf);

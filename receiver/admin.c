@@ -6,7 +6,7 @@
 #include "common/config/config.h"
 #include "common/net/http_server.h"
 #include "common/queue/queue_stats.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 #include "receiver/api/api.h"
 #include "receiver/respond.h"
 #include "receiver/worker.h"
@@ -19,7 +19,7 @@
 struct admin {
     struct admin_setup setup;
     struct config *conf;
-    struct redis *redis;
+    struct shards *shards;
     struct http_server *http;
     struct http_budget budget; /* of its own: what comes in must not wait for what is asked */
     struct api *api;
@@ -59,14 +59,14 @@ static void answer_health(struct admin *a, struct http_request *r)
 
 /* --- readiness: does Redis answer, here and to the workers? --- */
 
-static void on_pong(void *ctx, enum err rc, const struct redis_reply *reply)
+static void on_pong(void *ctx, enum err rc)
 {
     struct pending *p = ctx;
     struct admin *a = p->admin;
     struct http_request *r = pending_end(p);
     if (!r)
         return;
-    if (rc == OK && redis_kind(reply) != REDIS_FAILED && a->setup.workers_are_ready(a->setup.ctx))
+    if (rc == OK && a->setup.workers_are_ready(a->setup.ctx))
         respond_json(r, 200, SLICE_LIT("{\"status\":\"ok\"}"));
     else
         respond_error(r, ANSWER_QUEUE_UNAVAILABLE, HEADER_RETRY, "Redis does not answer");
@@ -74,10 +74,7 @@ static void on_pong(void *ctx, enum err rc, const struct redis_reply *reply)
 
 static void answer_ready(struct admin *a, struct http_request *r)
 {
-    struct slice ping = SLICE_LIT("PING");
-    struct pending *p = pending_new(a, r);
-    if (redis_command(a->redis, &ping, 1, on_pong, p) != OK)
-        on_pong(p, ERR_UNAVAIL, NULL);
+    shards_ping(a->shards, on_pong, pending_new(a, r));
 }
 
 /* --- metrics --- */
@@ -101,8 +98,8 @@ static void on_stats(void *ctx, enum err rc)
 static void answer_metrics(struct admin *a, struct http_request *r)
 {
     struct pending *p = pending_new(a, r);
-    if (redis_is_ready(a->redis))
-        queue_stats_read(a->redis, a->conf, a->setup.metrics, on_stats, p);
+    if (shards_ready(a->shards))
+        queue_stats_read(a->shards, a->conf, a->setup.metrics, on_stats, p);
     else
         on_stats(p, ERR_UNAVAIL);
 }
@@ -170,15 +167,11 @@ static void on_gone(struct http_request *r, void *ctx)
         p->http = NULL;
 }
 
-static void on_redis_ready(void *ctx)
+static void on_shard_ready(void *ctx, struct shard *s)
 {
     struct admin *a = ctx;
+    (void)s;
     a->setup.on_ready(a->setup.ctx);
-}
-
-static void on_redis_lost(void *ctx)
-{
-    (void)ctx;
 }
 
 enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admin **out,
@@ -187,9 +180,9 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     struct admin *a = NEW(struct admin);
     a->setup = *setup;
     a->conf = config_ref(setup->conf);
-    struct redis_events events = {.on_ready = on_redis_ready, .on_lost = on_redis_lost, .ctx = a};
-    a->redis = redis_new(l, &a->conf->redis, "hookpace-admin", &events);
-    a->api = api_new(l, a->redis, a->conf);
+    struct shard_events events = {.on_ready = on_shard_ready, .ctx = a};
+    a->shards = shards_new(l, &a->conf->redis, "hookpace-admin", &events);
+    a->api = api_new(l, a->shards, a->conf);
     struct http_limits limits = worker_limits(a->conf);
     limits.connections_max = 256;
     limits.body_max = BODY_MAX;
@@ -221,7 +214,7 @@ struct http_server *admin_http(struct admin *a)
 
 bool admin_is_ready(const struct admin *a)
 {
-    return redis_is_ready(a->redis);
+    return shards_ready(a->shards);
 }
 
 void admin_set_config(struct admin *a, struct config *conf)
@@ -237,7 +230,7 @@ void admin_close(struct admin *a)
         return;
     if (a->http)
         http_server_close(a->http);
-    redis_free(a->redis);
+    shards_free(a->shards);
     api_free(a->api);
     config_unref(a->conf);
     free(a);

@@ -12,7 +12,7 @@ struct api;
 struct config;
 struct http_request;
 struct loop;
-struct redis;
+struct shards;
 
 /* What the admin listener's handler keeps with a request begins with this. */
 struct admin_ctx {
@@ -20,7 +20,7 @@ struct admin_ctx {
 };
 
 /* REDIS is borrowed and must be freed before the API, which ends what is pending. */
-struct api *api_new(struct loop *l, struct redis *redis, struct config *conf);
+struct api *api_new(struct loop *l, struct shards *shards, struct config *conf);
 void api_free(struct api *a);
 void api_set_config(struct api *a, struct config *conf);
 
