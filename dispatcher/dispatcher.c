@@ -2,13 +2,16 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/base/metrics.h"
-#include "common/config/program.h"
 #include "common/net/loop.h"
+#include "common/ops/families.h"
+#include "common/ops/ops.h"
+#include "common/ops/probes.h"
+#include "common/program/program.h"
+#include "common/queue/keys.h"
+#include "common/queue/queue_stats.h"
 #include "common/queue/queue_take.h"
-#include "common/queue/shard.h"
+#include "common/redis/redis.h"
 #include "dispatcher/engine/deliver.h"
-#include "dispatcher/listener.h"
 #include "dispatcher/pull/pull.h"
 #include "dispatcher/pull/reconcile.h"
 
@@ -17,7 +20,9 @@
 #include <unistd.h>
 
 #define NAME_BYTES 96
+#define CHANNEL_BYTES_MAX 512
 #define SETTLE_CHECK_US 5000
+#define SECONDS(n) ((int64_t)(n)*1000000)
 
 struct dispatcher { /* Owns all of these; made and freed in this order and its reverse. */
     struct config *conf;
@@ -26,11 +31,13 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct loop *loop;
     struct metrics *metrics;
     struct deliver *engine;
-    struct shards *shards;
+    struct redis *redis;
     struct queue_take *queue;
     struct pull *pull;
     struct reconcile *reconcile;
-    struct listener *listener;
+    struct redis_sub *wakes;
+    struct ops *ops;
+    struct probes *probes;
     struct loop_timer *drain_end, *settle_check;
     bool was_ready, stopping, released;
     int exit_code;
@@ -38,26 +45,58 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
 
 /* ---- Redis ---- */
 
-static void on_ready(void *ctx, struct shard *s)
+static void on_ready(void *ctx)
 {
     struct dispatcher *d = ctx;
-    queue_take_on_ready(d->queue, s);
-    if (d->was_ready || !shards_ready(d->shards))
-        return;
+    queue_take_on_ready(d->queue);
+    if (!d->was_ready)
+        LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
     d->was_ready = true;
-    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
 }
 
-static void on_lost(void *ctx, struct shard *s)
+static void on_lost(void *ctx)
 {
     struct dispatcher *d = ctx;
-    queue_take_on_lost(d->queue, s);
+    queue_take_on_lost(d->queue);
 }
 
-static void on_wake(void *ctx, struct shard *s)
+static void on_wake(void *ctx, struct slice channel, struct slice payload)
 {
     struct dispatcher *d = ctx;
-    queue_take_wake(d->queue, s);
+    (void)channel;
+    (void)payload;
+    queue_take_wake(d->queue);
+}
+
+/* Messages may have been missed while nobody listened. */
+static void on_wakes_ready(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    queue_take_wake(d->queue);
+}
+
+static void on_wakes_lost(void *ctx)
+{
+    (void)ctx; /* without it, claims are looked for at the moments Redis named, and once a second */
+}
+
+static void subscribe(struct dispatcher *d)
+{
+    unsigned n = d->conf->redis.partitions;
+    struct slice *channels = xcalloc(n, sizeof *channels);
+    struct buf *names = xcalloc(n, sizeof *names);
+    for (unsigned i = 0; i < n; i++) {
+        buf_init(&names[i], CHANNEL_BYTES_MAX);
+        keys_base(&names[i], d->conf->redis.prefix, i);
+        buf_add_str(&names[i], "wake");
+        channels[i] = buf_slice(&names[i]);
+    }
+    struct redis_events events = {.on_ready = on_wakes_ready, .on_lost = on_wakes_lost, .ctx = d};
+    d->wakes = redis_sub_new(d->loop, &d->conf->redis, d->name, channels, n, on_wake, &events);
+    for (unsigned i = 0; i < n; i++)
+        buf_clear(&names[i]);
+    free(names);
+    free(channels);
 }
 
 /* ---- stop ---- */
@@ -68,7 +107,7 @@ static void finish_if_settled(void *ctx)
     struct dispatcher *d = ctx;
     if (!d->stopping || deliver_in_flight(d->engine) || queue_take_unsettled(d->queue))
         return;
-    if (shards_pending(d->shards)) {
+    if (redis_is_ready(d->redis) && redis_pending(d->redis)) {
         loop_timer_arm(d->settle_check, SETTLE_CHECK_US);
         return;
     }
@@ -104,7 +143,6 @@ static void on_stop_signal(void *ctx, int signo)
     }
     d->stopping = true;
     LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
-    listener_set_draining(d->listener);
     reconcile_stop(d->reconcile);
     queue_take_on_settled(d->queue, finish_if_settled, d);
     loop_timer_arm(d->drain_end, d->conf->dispatcher.drain_ms * 1000);
@@ -129,10 +167,52 @@ static void on_reload_signal(void *ctx, int signo)
     }
     program_tell_restart("dispatcher.listen", d->conf->dispatcher.listen, conf->dispatcher.listen);
     queue_take_set_config(d->queue, conf);
-    listener_set_config(d->listener, conf);
     config_unref(d->conf);
     d->conf = conf;
     LOG(LL_INFO, "config.reloaded", LS("file", d->path));
+}
+
+/* ---- operators ---- */
+
+static void dispatcher_check_ready(void *ctx, struct ops_call *c)
+{
+    struct dispatcher *d = ctx;
+    if (d->stopping)
+        probes_unready(c, "draining", "the dispatcher is stopping");
+    else if (!redis_is_ready(d->redis))
+        probes_unready(c, "queue_unavailable", "Redis does not answer");
+    else
+        probes_ready(c);
+}
+
+static void dispatcher_refresh(void *ctx, probes_done done, void *done_ctx)
+{
+    struct dispatcher *d = ctx;
+    queue_stats_read(d->redis, d->conf, d->metrics, done, done_ctx);
+}
+
+static enum err open_ops(struct dispatcher *d, struct error *e)
+{
+    struct probes_setup probes = {.metrics = d->metrics,
+                                  .check_ready = dispatcher_check_ready,
+                                  .refresh = dispatcher_refresh,
+                                  .ctx = d};
+    struct ops_setup setup = {.listen = d->conf->dispatcher.listen,
+                              .limits = {.uri_max = 2048,
+                                         .headers_max = 16 * 1024,
+                                         .header_count_max = 100,
+                                         .body_max = 1024,
+                                         .header_timeout_us = SECONDS(10),
+                                         .body_timeout_us = SECONDS(10),
+                                         .idle_timeout_us = SECONDS(75),
+                                         .connections_max = 64}};
+    enum err rc = ops_open(d->loop, &setup, &d->ops, e);
+    if (rc != OK)
+        return rc;
+    d->probes = probes_new(&probes);
+    probes_add(d->probes, d->ops);
+    LOG(LL_INFO, "listening", LS("address", ops_addr(d->ops)), LS("for", "dispatcher"));
+    return OK;
 }
 
 /* ---- start ---- */
@@ -154,24 +234,24 @@ static enum err begin(struct dispatcher *d, struct error *e)
 {
     make_name(d);
     d->loop = loop_new();
-    d->metrics = metrics_new();
+    d->metrics = families_metrics();
     enum err rc = deliver_new(d->loop, d->conf, d->metrics, &d->engine);
     if (rc != OK)
         return fail(e, rc, "the HTTP client does not start");
-    struct shard_events events = {
-        .on_ready = on_ready, .on_lost = on_lost, .on_wake = on_wake, .ctx = d};
-    d->shards = shards_new(d->loop, &d->conf->redis, d->name, &events);
+    struct redis_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
+    d->redis = redis_new(d->loop, &d->conf->redis, d->name, &events);
     struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
-    d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
+    d->queue = queue_take_new(d->loop, d->redis, d->conf, d->metrics, &handler);
     deliver_set_queue(d->engine, d->queue);
     d->pull = pull_new(d->loop, d->conf, d->name);
     deliver_set_pull(d->engine, d->pull);
     rc = reconcile_new(d->loop, d->conf, d->pull, &d->reconcile);
     if (rc != OK)
         return fail(e, rc, "the HTTP client does not start");
+    subscribe(d);
     d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
     d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);
-    rc = listener_open(d->loop, d->conf, d->shards, d->metrics, &d->listener, e);
+    rc = open_ops(d, e);
     if (rc != OK)
         return rc;
     loop_on_signal(d->loop, SIGTERM, on_stop_signal, d);
@@ -189,7 +269,9 @@ static void run_deferred(struct dispatcher *d)
 
 static void end(struct dispatcher *d)
 {
-    listener_close(d->listener);
+    ops_close(d->ops);
+    if (d->wakes)
+        redis_sub_free(d->wakes);
     reconcile_free(d->reconcile);
     deliver_free(d->engine);
     if (d->pull) {
@@ -197,9 +279,11 @@ static void end(struct dispatcher *d)
         pull_close(d->pull);
     }
     if (d->queue)
-        queue_take_stop(d->queue);
-    shards_free(d->shards);
+        queue_take_on_lost(d->queue); /* from here on it asks nothing of Redis */
+    if (d->redis)
+        redis_free(d->redis);
     run_deferred(d);
+    probes_free(d->probes); /* Redis is gone: no refresh is under way */
     queue_take_free(d->queue);
     pull_free(d->pull);
     loop_timer_free(d->drain_end);

@@ -1,4 +1,4 @@
-#include "common/config/program.h"
+#include "common/program/program.h"
 #include "dispatcher/dispatcher.h"
 
 int main(int argc, char **argv)

@@ -1,4 +1,6 @@
-/* admin - the listener of operators: health, readiness, metrics.   [edge: HTTP] */
+/* admin - the receiver's part of its operators' listener: its connection to Redis, its readiness, and the tables of routes.
+ * [wiring]
+ */
 #ifndef RECEIVER_ADMIN_H
 #define RECEIVER_ADMIN_H
 
@@ -14,11 +16,11 @@ struct admin_setup { /* all borrowed, and must outlive the listener */
     struct config *conf;
     struct metrics *metrics;
     bool (*workers_are_ready)(void *ctx);
-    void (*on_ready)(void *ctx); /* one of its own shards can be used */
+    void (*on_ready)(void *ctx); /* the listener's own Redis connection is in place */
     void *ctx;
 };
 
-/* Listens, with shards of its own. */
+/* Listens on admin.listen, with a Redis connection of its own. */
 enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admin **out,
                     struct error *e) MUST_CHECK;
 const char *admin_addr(const struct admin *a);

@@ -2,14 +2,14 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/base/metrics.h"
-#include "common/base/process.h"
 #include "common/config/config.h"
-#include "common/config/program.h"
 #include "common/net/http_server.h"
 #include "common/net/loop.h"
 #include "common/net/tls.h"
+#include "common/ops/families.h"
+#include "common/program/program.h"
 #include "receiver/admin.h"
+#include "receiver/limits.h"
 #include "receiver/worker.h"
 
 #include <signal.h>
@@ -131,7 +131,7 @@ static void on_reload(void *ctx, int signo)
 /* A connection that cannot be accepted is worse than one that is told to come later. */
 static void tell_file_limit(const struct config *conf)
 {
-    struct process_files files = process_share_files(conf->receiver.threads);
+    struct receiver_files files = limits_share_files(conf->receiver.threads);
     if (conf->receiver.max_connections > files.clients)
         LOG(LL_WARN, "connections.limited", LI("max_connections", conf->receiver.max_connections),
             LI("open_files", files.open), LI("in_force", files.clients));
@@ -204,7 +204,7 @@ int receiver_run(struct config *conf, const char *path)
     struct receiver r = {.path = path, .conf = conf};
     struct error e;
     r.budget.max = (int64_t)conf->receiver.max_inflight_bytes;
-    r.metrics = metrics_new();
+    r.metrics = families_metrics();
     r.loop = loop_new();
     loop_on_signal(r.loop, SIGTERM, on_stop, &r);
     loop_on_signal(r.loop, SIGINT, on_stop, &r);

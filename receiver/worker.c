@@ -1,28 +1,22 @@
 #include "receiver/worker.h"
 
 #include "common/base/alloc.h"
-#include "common/base/process.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/queue_put.h"
-#include "common/queue/shard.h"
+#include "common/redis/redis.h"
 #include "receiver/ingest/ingest.h"
+#include "receiver/limits.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define URI_MAX 8192
-#define HEADERS_MAX (16 * 1024)
-#define HEADER_COUNT_MAX 100
-#define IDLE_US                                                                                    \
-    (75 * INT64_C(1000000)) /* longer than clients keep theirs, so that they close first */
-
 struct worker {
     struct worker_setup setup;
     struct loop *loop;
-    struct shards *shards;
+    struct redis *redis;
     struct queue_put *put;
     struct ingest *ingest;
     struct http_server *http;
@@ -31,37 +25,16 @@ struct worker {
     bool is_started;
 };
 
-struct http_limits worker_limits(const struct config *conf)
-{
-    const struct config_receiver *r = &conf->receiver;
-    struct process_files files = process_share_files(r->threads);
-    unsigned connections = r->max_connections < files.clients ? r->max_connections : files.clients;
-    return (struct http_limits){
-        .uri_max = URI_MAX,
-        .headers_max = HEADERS_MAX,
-        .header_count_max = HEADER_COUNT_MAX,
-        .body_max = r->max_body_bytes,
-        .header_timeout_us = r->header_timeout_ms * 1000,
-        .body_timeout_us = r->body_timeout_ms * 1000,
-        .idle_timeout_us = IDLE_US,
-        .connections_max = (connections + r->threads - 1) / r->threads,
-        .refusals_max = files.refusals,
-    };
-}
-
-static void on_shard_ready(void *ctx, struct shard *s)
+static void on_redis_ready(void *ctx)
 {
     struct worker *w = ctx;
-    (void)s;
-    if (!shards_ready(w->shards) || atomic_exchange(&w->is_ready, true))
-        return;
+    atomic_store(&w->is_ready, true);
     w->setup.on_ready(w->setup.ctx);
 }
 
-static void on_shard_lost(void *ctx, struct shard *s)
+static void on_redis_lost(void *ctx)
 {
     struct worker *w = ctx;
-    (void)s;
     atomic_store(&w->is_ready, false);
 }
 
@@ -71,11 +44,11 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out, struc
     struct config *conf = setup->conf;
     w->setup = *setup;
     w->loop = loop_new();
-    struct shard_events events = {.on_ready = on_shard_ready, .on_lost = on_shard_lost, .ctx = w};
-    w->shards = shards_new(w->loop, &conf->redis, "hookpace-receiver", &events);
-    w->put = queue_put_new(w->loop, w->shards, conf);
-    w->ingest = ingest_new(w->loop, w->shards, w->put, setup->metrics, conf);
-    struct http_limits limits = worker_limits(conf);
+    struct redis_events events = {.on_ready = on_redis_ready, .on_lost = on_redis_lost, .ctx = w};
+    w->redis = redis_new(w->loop, &conf->redis, "hookpace-receiver", &events);
+    w->put = queue_put_new(w->loop, w->redis, conf);
+    w->ingest = ingest_new(w->loop, w->redis, w->put, setup->metrics, conf);
+    struct http_limits limits = limits_of_worker(conf);
     struct http_handler handler = ingest_handler(w->ingest);
     enum err rc = http_server_open(w->loop, setup->listen, &limits, setup->budget, setup->tls,
                                    &handler, &w->http, e);
@@ -125,7 +98,7 @@ struct new_config {
 static void take_config(void *ctx)
 {
     struct new_config *n = ctx;
-    struct http_limits limits = worker_limits(n->conf);
+    struct http_limits limits = limits_of_worker(n->conf);
     http_server_set_limits(n->worker->http, &limits);
     queue_put_set_config(n->worker->put, n->conf);
     ingest_set_config(n->worker->ingest, n->conf);
@@ -168,7 +141,7 @@ void worker_free(struct worker *w)
     }
     if (w->http)
         http_server_close(w->http);
-    shards_free(w->shards); /* what still waits for an answer is told so now */
+    redis_free(w->redis); /* what still waits for an answer is told so now */
     queue_put_free(w->put);
     ingest_free(w->ingest);
     loop_free(w->loop);

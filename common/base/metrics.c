@@ -7,21 +7,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum metric_type { COUNTER, GAUGE, HISTOGRAM };
-
-struct family {
-    const char *name;
-    enum metric_type type;
-    const char *labels;
-    const char *help;
-};
-
-static const struct family families[METRIC_COUNT] = {
-#define METRIC_ROW(id, name, type, labels, help) {name, type, labels, help},
-    METRIC_FAMILIES(METRIC_ROW)
-#undef METRIC_ROW
-};
-
 static const char *const type_words[] = {"counter", "gauge", "histogram"};
 
 static const double bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05,
@@ -38,15 +23,20 @@ struct metric_series {
 };
 
 struct metrics {
+    const struct metric_family *families;
+    unsigned count;
     pthread_mutex_t lock;
-    struct map series[METRIC_COUNT]; /* label text -> struct metric_series, owned here */
+    struct map *series; /* one per family: label text -> struct metric_series, owned here */
 };
 
-struct metrics *metrics_new(void)
+struct metrics *metrics_new(const struct metric_family *families, unsigned count)
 {
     struct metrics *m = NEW(struct metrics);
+    m->families = families;
+    m->count = count;
+    m->series = xcalloc(count, sizeof *m->series);
     pthread_mutex_init(&m->lock, NULL);
-    for (int i = 0; i < METRIC_COUNT; i++)
+    for (unsigned i = 0; i < count; i++)
         map_init(&m->series[i]);
     return m;
 }
@@ -55,7 +45,7 @@ void metrics_free(struct metrics *m)
 {
     if (!m)
         return;
-    for (int i = 0; i < METRIC_COUNT; i++) {
+    for (unsigned i = 0; i < m->count; i++) {
         size_t at = 0;
         struct slice key;
         void *value;
@@ -66,6 +56,7 @@ void metrics_free(struct metrics *m)
         map_clear(&m->series[i]);
     }
     pthread_mutex_destroy(&m->lock);
+    free(m->series);
     free(m);
 }
 
@@ -81,17 +72,17 @@ static void add_labels(struct buf *b, const char *names, struct slice l1, struct
     }
 }
 
-struct metric_series *metrics_series(struct metrics *m, enum metric family, struct slice l1,
+struct metric_series *metrics_series(struct metrics *m, unsigned family, struct slice l1,
                                      struct slice l2)
 {
     struct buf labels;
     buf_init(&labels, 4096);
-    add_labels(&labels, families[family].labels, l1, l2);
+    add_labels(&labels, m->families[family].labels, l1, l2);
     pthread_mutex_lock(&m->lock);
     struct metric_series *s = map_get(&m->series[family], buf_slice(&labels));
     if (!s && map_count(&m->series[family]) >= SERIES_MAX) {
         buf_reset(&labels);
-        add_labels(&labels, families[family].labels, SLICE_LIT("other"), SLICE_LIT("other"));
+        add_labels(&labels, m->families[family].labels, SLICE_LIT("other"), SLICE_LIT("other"));
         s = map_get(&m->series[family], buf_slice(&labels));
     }
     if (!s) {
@@ -143,9 +134,10 @@ static void write_histogram(struct buf *out, const char *name, const struct metr
     buf_addf(out, "%s_count%s%s%s %llu\n", name, open, s->labels, close, count);
 }
 
-static void write_series(struct buf *out, const struct family *f, const struct metric_series *s)
+static void write_series(struct buf *out, const struct metric_family *f,
+                         const struct metric_series *s)
 {
-    if (f->type == HISTOGRAM) {
+    if (f->type == METRIC_HISTOGRAM) {
         write_histogram(out, f->name, s);
         return;
     }
@@ -153,7 +145,7 @@ static void write_series(struct buf *out, const struct family *f, const struct m
         buf_addf(out, "%s{%s} ", f->name, s->labels);
     else
         buf_addf(out, "%s ", f->name);
-    if (f->type == COUNTER)
+    if (f->type == METRIC_COUNTER)
         buf_addf(out, "%llu\n",
                  (unsigned long long)atomic_load_explicit(&s->count, memory_order_relaxed));
     else
@@ -163,8 +155,8 @@ static void write_series(struct buf *out, const struct family *f, const struct m
 void metrics_write(struct metrics *m, struct buf *out)
 {
     pthread_mutex_lock(&m->lock);
-    for (int i = 0; i < METRIC_COUNT; i++) {
-        const struct family *f = &families[i];
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct metric_family *f = &m->families[i];
         buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name,
                  type_words[f->type]);
         size_t at = 0;

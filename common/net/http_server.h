@@ -33,6 +33,12 @@ struct tls_server; /* common/net/tls.h */
 struct http_server;
 struct http_request;
 
+/* What a step of a handler did with the request that it was given. Functions that return it are MUST_CHECK. */
+enum flow {
+    ENDED, /* answered: the request must not be touched any more */
+    GO_ON,
+};
+
 struct http_limits {
     size_t uri_max;            /* bytes of the request target; 414 */
     size_t headers_max;        /* bytes of the header block; 431 */

@@ -2,8 +2,8 @@
 
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
-#include "common/base/metrics.h"
 #include "common/net/loop.h"
+#include "common/ops/families.h"
 #include "dispatcher/engine/flight.h"
 #include "dispatcher/engine/outcome.h"
 #include "dispatcher/engine/pace_guard.h"

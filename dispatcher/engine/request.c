@@ -1,7 +1,7 @@
 #include "dispatcher/engine/request.h"
 
-#include "common/config/program.h"
 #include "common/gzip/gzip.h"
+#include "common/program/program.h"
 #include "common/webhook/envelope.h"
 
 #include <stdint.h>

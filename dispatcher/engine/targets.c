@@ -1,8 +1,8 @@
 #include "dispatcher/engine/targets.h"
 
 #include "common/base/alloc.h"
-#include "common/base/metrics.h"
 #include "common/crypto/crypto.h"
+#include "common/ops/families.h"
 #include "common/queue/queue_take.h"
 #include "dispatcher/engine/outcome.h"
 

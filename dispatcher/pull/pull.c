@@ -41,22 +41,23 @@ void pull_set_config(struct pull *p, struct config *conf)
         queue_put_set_config(p->put, conf);
         queue_tasks_set_config(p->tasks, conf);
     } else if (fetches(conf)) {
-        p->shards = shards_new(p->loop, &conf->redis, p->name, NULL);
-        p->put = queue_put_new(p->loop, p->shards, conf);
-        p->tasks = queue_tasks_new(p->loop, p->shards, conf);
+        struct redis_events none = {.ctx = p};
+        p->redis = redis_new(p->loop, &conf->redis, p->name, &none);
+        p->put = queue_put_new(p->loop, p->redis, conf);
+        p->tasks = queue_tasks_new(p->loop, p->redis, conf);
     }
 }
 
-struct shard *pull_shard(const struct pull *p, unsigned partition)
+bool pull_is_ready(const struct pull *p)
 {
-    struct shard *s = p->shards ? shards_at(p->shards, partition) : NULL;
-    return s && shard_is_ready(s) ? s : NULL;
+    return p->redis && redis_is_ready(p->redis);
 }
 
 void pull_close(struct pull *p)
 {
-    shards_free(p->shards);
-    p->shards = NULL;
+    if (p->redis)
+        redis_free(p->redis);
+    p->redis = NULL;
 }
 
 void pull_free(struct pull *p)

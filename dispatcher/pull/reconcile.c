@@ -3,9 +3,9 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
-#include "common/config/program.h"
 #include "common/crypto/crypto.h"
 #include "common/net/loop.h"
+#include "common/program/program.h"
 #include "common/queue/keys.h"
 #include "common/queue/queue_tasks.h"
 #include "common/queue/record.h"
@@ -240,19 +240,15 @@ static void on_lock(void *ctx, enum err rc, const struct redis_reply *r)
 static void try_lock(void *ctx)
 {
     struct watch *w = ctx;
-    struct shard *shard = pull_shard(w->pull, w->source->fetch->partition);
-    if (!shard) {
-        loop_timer_arm(w->timer, LOOK_US);
-        return;
-    }
     struct buf key, ms;
     buf_init(&key, KEY_BYTES);
     buf_init(&ms, 32);
-    keys_reconcile(&key, shard_base(shard), slice_str(w->source->name));
+    keys_base(&key, w->conf->redis.prefix, w->source->fetch->partition);
+    buf_addf(&key, "reconcile:%s", w->source->name);
     buf_add_i64(&ms, w->source->reconcile_ms);
     struct slice argv[] = {SLICE_LIT("SET"), buf_slice(&key), slice_str(w->pull->name),
                            SLICE_LIT("NX"),  SLICE_LIT("PX"), buf_slice(&ms)};
-    if (shard_command(shard, argv, 6, on_lock, w) == OK)
+    if (pull_is_ready(w->pull) && redis_command(w->pull->redis, argv, 6, on_lock, w) == OK)
         w->awaited++;
     else
         loop_timer_arm(w->timer, LOOK_US);

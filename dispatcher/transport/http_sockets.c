@@ -11,6 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Of the files that the process may open, an eighth, but KEPT_MIN to KEPT_MAX of them, are kept for Redis, logs, names and the
+ * operators' listener. */
+#define KEPT_SHARE 8
+#define KEPT_MIN 16
+#define KEPT_MAX 320
+
 struct watch { /* One descriptor number; lives as long as the table. */
     struct http_sockets *table;
     struct event *event; /* made when first needed */
@@ -83,9 +89,19 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
         stop(w); /* an idle connection ended: found out when it is to be used again */
 }
 
+static unsigned sockets_max(void)
+{
+    unsigned all = process_files_max(), kept = all / KEPT_SHARE;
+    if (kept < KEPT_MIN)
+        kept = KEPT_MIN;
+    if (kept > KEPT_MAX)
+        kept = KEPT_MAX;
+    return all > kept ? all - kept : 1;
+}
+
 int http_sockets_open(struct http_sockets *s, int family, int type, int protocol)
 {
-    if (s->open >= process_files_for_calls()) {
+    if (s->open >= sockets_max()) {
         errno = EMFILE;
         return -1;
     }

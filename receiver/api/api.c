@@ -1,18 +1,16 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/config/program.h"
 #include "common/gzip/gzip.h"
 #include "common/json/json_cut.h"
 #include "common/json/json_scan.h"
-#include "common/net/http_server.h"
+#include "common/ops/ops.h"
+#include "common/program/program.h"
 #include "receiver/api/api_private.h"
-#include "receiver/respond.h"
 
 #include <stdlib.h>
 
 #define AUTHENTICATE "WWW-Authenticate: Basic realm=\"Hookpace\", charset=\"UTF-8\"\r\n"
 #define FIELD_MESSAGE_MAX 200
-#define RETRY_LATER "Retry-After: 1\r\n"
 
 static void (*const calls[])(struct api_request *r) = {
     [API_WEBHOOK_RESEND] = api_webhook_resend,
@@ -30,13 +28,12 @@ static void (*const calls[])(struct api_request *r) = {
     [API_ID_LIST] = api_id_list,
 };
 
-struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
+struct api *api_new(struct loop *l, struct redis *redis, struct config *conf)
 {
     struct api *a = NEW(struct api);
     a->conf = config_ref(conf);
-    a->tasks = queue_tasks_new(l, shards, conf);
-    a->put = queue_put_new(l, shards, conf);
-    a->auth = api_auth_new();
+    a->tasks = queue_tasks_new(l, redis, conf);
+    a->put = queue_put_new(l, redis, conf);
     return a;
 }
 
@@ -46,7 +43,6 @@ void api_free(struct api *a)
         return;
     queue_tasks_free(a->tasks);
     queue_put_free(a->put);
-    api_auth_free(a->auth);
     config_unref(a->conf);
     free(a);
 }
@@ -60,25 +56,23 @@ void api_set_config(struct api *a, struct config *conf)
     queue_put_set_config(a->put, conf);
 }
 
-bool api_owns(struct slice raw_path)
-{
-    return api_path_is(raw_path);
-}
-
 /* --- a request's life --- */
 
-static struct api_request *request_new(struct api *a, struct http_request *http)
+static struct api_request *request_new(struct ops_call *c)
 {
     struct api_request *r = NEW(struct api_request);
-    r->ctx.is_api = true;
+    struct api *a = c->ctx;
+    r->ops = c;
     r->api = a;
-    r->http = http;
     r->conf = config_ref(a->conf);
+    r->account = c->who.account;
+    if (!r->account->is_admin)
+        r->scope.account = slice_str(r->account->name);
     r->started = clock_mono_us();
     buf_init(&r->body, a->conf->receiver.max_body_bytes);
     buf_init(&r->plain, a->conf->receiver.max_inflated_bytes);
     envelope_init(&r->envelope, API_ANSWER_MAX);
-    http_set_ctx(http, r);
+    c->state = r;
     return r;
 }
 
@@ -92,29 +86,25 @@ static void request_free(struct api_request *r)
     free(r);
 }
 
-/* Ends R with BODY, if its client is still there. */
-static void end(struct api_request *r, int status, const char *headers, struct slice body)
+static void request_end(struct api_request *r, int status, const char *headers, struct slice body)
 {
-    if (r->http) {
-        http_set_ctx(r->http, NULL);
-        http_answer(r->http, status, CONTENT_JSON, slice_str(headers), body, false);
-    }
+    ops_answer(r->ops, status, SLICE_LIT("application/json"), slice_str(headers), body);
     request_free(r);
 }
 
-static void end_error(struct api_request *r, int status, const char *headers, int code,
-                      const char *message)
+static void request_end_error(struct api_request *r, int status, const char *headers, int code,
+                              const char *message)
 {
     struct buf out;
     buf_init(&out, 4096);
     envelope_write_error(HOOKPACE_VERSION, code, message, &out);
-    end(r, status, headers, buf_slice(&out));
+    request_end(r, status, headers, buf_slice(&out));
     buf_clear(&out);
 }
 
 void api_fail_saying(struct api_request *r, enum api_code c, const char *message)
 {
-    end_error(r, 200, "", api_code_row(c)->code, message);
+    request_end_error(r, 200, "", api_code_row(c)->code, message);
 }
 
 void api_fail(struct api_request *r, enum api_code c)
@@ -134,12 +124,12 @@ void api_unavailable(struct api_request *r)
 {
     LOG_RARELY(LL_WARN, "api.unavailable", LS("reason", "Redis does not answer"));
     const struct api_code_row *row = api_code_row(CODE_INTERNAL);
-    end_error(r, 500, RETRY_LATER, row->code, row->message);
+    request_end_error(r, 500, OPS_RETRY, row->code, row->message);
 }
 
 void api_answer_raw(struct api_request *r, struct slice body)
 {
-    end(r, 200, "", body);
+    request_end(r, 200, "", body);
 }
 
 void api_answer(struct api_request *r)
@@ -151,49 +141,34 @@ void api_answer(struct api_request *r)
     if (out.failed)
         api_unavailable(r);
     else
-        end(r, 200, "", buf_slice(&out));
+        request_end(r, 200, "", buf_slice(&out));
     buf_clear(&out);
 }
 
 struct slice api_query(const struct api_request *r)
 {
-    return r->http ? http_query(r->http) : slice_make("", 0);
+    return r->ops->http ? http_query(r->ops->http) : slice_make("", 0);
 }
 
 /* --- from request to call --- */
 
-static bool is_foreign(const struct http_request *http)
+static void api_refused(struct ops_call *c, enum ops_refusal why)
 {
-    return api_auth_is_foreign(http_header(http, "sec-fetch-site", NULL),
-                               http_header(http, "origin", NULL), http_header(http, "host", NULL));
-}
-
-/* False: R was ended. */
-static bool log_in(struct api_request *r)
-{
-    unsigned n;
-    if (is_foreign(r->http)) {
-        end_error(r, 401, "", api_code_row(CODE_UNAUTHORIZED)->code,
-                  api_code_row(CODE_UNAUTHORIZED)->message);
-        return false;
+    const struct api_code_row *row =
+        api_code_row(why == OPS_LIMITED ? CODE_RATE : CODE_UNAUTHORIZED);
+    const char *headers = why == OPS_LIMITED   ? AUTHENTICATE OPS_RETRY
+                          : why == OPS_UNKNOWN ? AUTHENTICATE
+                                               : "";
+    if (why != OPS_FOREIGN) {
+        char peer[ADDR_TEXT];
+        addr_text(http_peer(c->http), peer);
+        LOG_RARELY(LL_WARN, "api.refused", LS("peer", peer), LI("code", row->code));
     }
-    struct slice header = http_header(r->http, "authorization", &n);
-    if (n != 1)
-        header.len = 0;
-    enum auth_verdict v = api_auth_check(r->api->auth, r->conf, http_peer(r->http), header,
-                                         clock_mono_us(), &r->account);
-    if (v == AUTH_OK) {
-        if (!r->account->is_admin)
-            r->scope.account = slice_str(r->account->name);
-        return true;
-    }
-    enum api_code c = v == AUTH_LIMITED ? CODE_RATE : CODE_UNAUTHORIZED;
-    const char *headers = v == AUTH_LIMITED ? AUTHENTICATE RETRY_LATER : AUTHENTICATE;
-    char peer[ADDR_TEXT];
-    addr_text(http_peer(r->http), peer);
-    LOG_RARELY(LL_WARN, "api.refused", LS("peer", peer), LI("code", api_code_row(c)->code));
-    end_error(r, 401, headers, api_code_row(c)->code, api_code_row(c)->message);
-    return false;
+    struct buf out;
+    buf_init(&out, 4096);
+    envelope_write_error(HOOKPACE_VERSION, row->code, row->message, &out);
+    ops_answer(c, 401, SLICE_LIT("application/json"), slice_str(headers), buf_slice(&out));
+    buf_clear(&out);
 }
 
 static void too_large(struct api_request *r)
@@ -204,40 +179,35 @@ static void too_large(struct api_request *r)
     api_fail_saying(r, CODE_INVALID_DATA, text);
 }
 
-void api_on_request(struct api *a, struct http_request *http)
+static enum flow api_head(struct ops_call *c)
 {
-    struct api_request *r = request_new(a, http);
-    if (!log_in(r))
-        return;
-    if (!api_path_read(http_path(http), &r->path)) {
-        end_error(r, 404, "", api_code_row(CODE_INVALID_PATH)->code,
-                  api_code_row(CODE_INVALID_PATH)->message);
-        return;
+    struct api_request *r = request_new(c);
+    enum api_code refusal = CODE_OK;
+    if (!api_path_read(http_path(c->http), &r->path))
+        refusal = CODE_INVALID_PATH;
+    else if ((r->call = api_path_route(&r->path, http_method(c->http))) == API_NOTHING)
+        refusal = CODE_NOT_FOUND;
+    if (refusal != CODE_OK) {
+        const struct api_code_row *row = api_code_row(refusal);
+        request_end_error(r, 404, "", row->code, row->message);
+        return ENDED;
     }
-    r->call = api_path_route(&r->path, http_method(http));
-    if (r->call == API_NOTHING) {
-        end_error(r, 404, "", api_code_row(CODE_NOT_FOUND)->code,
-                  api_code_row(CODE_NOT_FOUND)->message);
-        return;
-    }
-    if (http_content_length(http) > (int64_t)r->body.max)
+    if (http_content_length(c->http) > (int64_t)r->body.max) {
         too_large(r);
-    else
-        http_read_body(http, 0);
+        return ENDED;
+    }
+    return GO_ON;
 }
 
-void api_on_body(struct http_request *http, struct slice piece)
+static void api_piece(struct ops_call *c, struct slice piece)
 {
-    struct api_request *r = http_ctx(http);
-    if (piece.len > r->body.max - r->body.len) {
+    struct api_request *r = c->state;
+    if (piece.len > r->body.max - r->body.len)
         too_large(r);
-        return;
-    }
-    if (!http_charge(http, (int64_t)piece.len)) {
+    else if (!http_charge(c->http, (int64_t)piece.len))
         api_unavailable(r);
-        return;
-    }
-    buf_add_slice(&r->body, piece);
+    else
+        buf_add_slice(&r->body, piece);
 }
 
 /* The body is what its bytes are: gzip only if it looks so, whatever Content-Encoding says. */
@@ -259,10 +229,9 @@ static bool takes_body(enum api_call call)
            call == API_ERRORS || call == API_ID_LIST;
 }
 
-void api_on_complete(struct http_request *http)
+static void api_run(struct ops_call *c)
 {
-    struct api_request *r = http_ctx(http);
-    r->is_running = true;
+    struct api_request *r = c->state;
     if (!takes_body(r->call)) {
         calls[r->call](r);
         return;
@@ -271,7 +240,7 @@ void api_on_complete(struct http_request *http)
         api_fail(r, CODE_INVALID_DATA);
         return;
     }
-    if (r->plain.len && !http_charge(http, (int64_t)r->plain.len)) {
+    if (r->plain.len && !http_charge(c->http, (int64_t)r->plain.len)) {
         api_unavailable(r);
         return;
     }
@@ -286,10 +255,19 @@ void api_on_complete(struct http_request *http)
         calls[r->call](r);
 }
 
-void api_on_gone(struct http_request *http)
+static void api_left(struct ops_call *c)
 {
-    struct api_request *r = http_ctx(http);
-    r->http = NULL;
-    if (!r->is_running)
-        request_free(r);
+    request_free(c->state);
+}
+
+static const struct ops_handler api_handler = {
+    .run = api_run, .head = api_head, .piece = api_piece, .left = api_left, .refused = api_refused};
+
+static const struct route api_routes[] = {
+    {METHOD_ANY, "/v3/...", ROLE_ADMIN | ROLE_USER, &api_handler},
+};
+
+void api_add_routes(struct api *a, struct ops *o)
+{
+    ops_add(o, api_routes, sizeof api_routes / sizeof *api_routes, a);
 }

@@ -12,12 +12,6 @@ static struct slice skip_slashes(struct slice s)
     return s;
 }
 
-bool api_path_is(struct slice raw)
-{
-    struct slice rest = skip_slashes(raw);
-    return rest.len < raw.len && slice_eq(slice_cut(&rest, '/'), SLICE_LIT("v3"));
-}
-
 static bool read_segment(struct slice raw, struct api_path *p)
 {
     if (p->count == API_SEGMENTS_MAX)

@@ -36,8 +36,6 @@ struct api_path {    /* owned by whoever holds it; api_path_clear */
     size_t function; /* index of the segment that names the call; known after api_path_route */
 };
 
-/* Is the raw target one of the API: /v3 or below? */
-bool api_path_is(struct slice raw);
 /* Cuts and decodes. False: malformed, or too many segments, or one but the last that is too long or holds control characters. */
 bool api_path_read(struct slice raw, struct api_path *p);
 void api_path_clear(struct api_path *p);

@@ -7,12 +7,12 @@
 #define RECEIVER_API_PRIVATE_H
 
 #include "common/config/config.h"
+#include "common/ops/ops.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/queue_tasks.h"
 #include "common/webhook/envelope.h"
 #include "common/webhook/ids.h"
 #include "receiver/api/api.h"
-#include "receiver/api/api_auth.h"
 #include "receiver/api/api_path.h"
 
 #define API_ANSWER_MAX ((size_t)1 << 31)
@@ -56,20 +56,17 @@ struct api {
     struct config *conf;
     struct queue_tasks *tasks;
     struct queue_put *put;
-    struct api_auth *auth;
 };
 
 struct
-    api_request { /* freed when it was answered, or its client is gone and nothing of it is pending */
-    struct admin_ctx ctx; /* first */
+    api_request { /* freed when it is answered, or when its client leaves before its function has it */
+    struct ops_call *ops;
     struct api *api;
-    struct http_request *http; /* NULL: the client is gone */
-    struct config *conf;       /* referenced */
+    struct config *conf; /* referenced */
     const struct config_account *account;
     struct task_scope scope;
     enum api_call call;
     struct api_path path;
-    bool is_running; /* its function has it */
     mono_us started;
     struct buf body, plain;
     struct slice json; /* the body, inflated where it was gzip, checked; empty for a GET */

@@ -1,10 +1,10 @@
 /* The calls on tasks that are set: resend, ready, get. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
-#include "common/config/program.h"
 #include "common/gzip/gzip.h"
 #include "common/json/json_cut.h"
 #include "common/json/json_scan.h"
+#include "common/program/program.h"
 #include "receiver/api/api_private.h"
 
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #include "common/queue/queue_put.h"
 #include "common/queue/record.h"
 #include "receiver/ingest/keep_headers.h"
+#include "receiver/ingest/respond.h"
 #include "receiver/ingest/tally.h"
-#include "receiver/respond.h"
 
 #define MESSAGE_ID_MAX 256
 

@@ -4,8 +4,8 @@
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/net/http_server.h"
+#include "receiver/ingest/respond.h"
 #include "receiver/ingest/tally.h"
-#include "receiver/respond.h"
 
 #include <assert.h>
 #include <stdlib.h>

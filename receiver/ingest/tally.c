@@ -2,7 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/map.h"
-#include "common/base/metrics.h"
+#include "common/ops/families.h"
 
 #include <stdlib.h>
 

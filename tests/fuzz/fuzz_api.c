@@ -4,13 +4,14 @@
  * Input: "METHOD TARGET", a line with credentials (empty: the right ones), the body; behind a line "~~" the replies of
  * Redis' scripts, with '~' between them. */
 #include "common/base/log.h"
-#include "common/base/metrics.h"
 #include "common/config/config.h"
 #include "common/json/json_cut.h"
 #include "common/json/json_scan.h"
 #include "common/net/loop.h"
+#include "common/ops/families.h"
+#include "common/ops/router.h"
+#include "receiver/accounts.h"
 #include "receiver/admin.h"
-#include "receiver/api/api_auth.h"
 #include "receiver/api/api_path.h"
 #include "receiver/api/api_time.h"
 #include "tests/fuzz/dial.h"
@@ -59,7 +60,7 @@ static void set_up(void)
     INSIST(world.conf);
     config_problems_clear(&problems);
     world.loop = loop_new();
-    world.metrics = metrics_new();
+    world.metrics = families_metrics();
     text_base64("root:" PASSWORD, strlen("root:" PASSWORD), world.login[0]);
     text_base64("acme:" PASSWORD, strlen("acme:" PASSWORD), world.login[1]);
 }
@@ -103,20 +104,33 @@ static void moments(struct slice text)
         INSIST(memcmp(text.ptr, written, 19) == 0);
 }
 
+static bool find_account(void *ctx, struct slice credentials, struct caller *who)
+{
+    return accounts_find(ctx, credentials, who);
+}
+
 static void logins(struct slice header)
 {
-    static struct api_auth *auth;
+    static struct login_guard *guard;
     static uint32_t host;
+    struct login_book book = {find_account, world.conf};
     struct addr peer = {.family = 4, .ip = {10}};
-    const struct config_account *account = NULL;
-    if (!auth)
-        auth = api_auth_new();
+    struct caller who = {0};
+    if (!guard)
+        guard = login_guard_new();
     host++;
     memcpy(peer.ip + 1, &host, 3);
-    enum auth_verdict v = api_auth_check(auth, world.conf, &peer, header, 1000000, &account);
-    INSIST((v == AUTH_OK) == (account != NULL) && v != AUTH_LIMITED);
-    if (v == AUTH_OK)
-        INSIST(memmem(header.ptr, header.len, world.login[account->is_admin ? 0 : 1], 20));
+    enum login_verdict v = login_check(guard, &book, &peer, header, 1000000, &who);
+    INSIST((v == LOGIN_OK) == (who.account != NULL) && v != LOGIN_LIMITED);
+    if (v == LOGIN_OK)
+        INSIST(memmem(header.ptr, header.len, world.login[who.role == ROLE_ADMIN ? 0 : 1], 20));
+}
+
+static bool is_of_api(struct slice path)
+{
+    static const struct route rows[] = {{METHOD_ANY, "/v3/...", 0, NULL}};
+    struct route_match m;
+    return route_find(rows, 1, SLICE_LIT("GET"), path, &m) == ROUTE_FOUND;
 }
 
 /* --- a call --- */
@@ -213,7 +227,7 @@ static void call(struct slice line, struct slice login, struct slice body, struc
     add_target(&b, target);
     struct slice path = slice_skip(buf_slice(&b), is_post ? 5 : 4);
     path = slice_cut(&path, '?');
-    bool is_api = api_path_is(path) && path.len < 4096;
+    bool is_api = is_of_api(path) && path.len < 4096;
     buf_addf(&b, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %zu\r\n", body.len);
     buf_add_str(&b, "Authorization: Basic ");
     if (is_right)

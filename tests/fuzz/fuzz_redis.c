@@ -1,12 +1,11 @@
 /* What a Redis server says, to the connection and to both sides of the queue. Whatever it is, each
  * call is answered once and in order, claims are whole or refused, and nothing is left over. */
 #include "common/base/log.h"
-#include "common/base/metrics.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
+#include "common/ops/families.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/queue_take.h"
-#include "common/queue/shard.h"
 #include "common/redis/redis.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -33,7 +32,7 @@ static struct {
 } world;
 
 struct session { /* one connection, from dialing to its end */
-    struct shards *shards;
+    struct redis *redis;
     struct queue_put *put;
     struct queue_take *take;
     struct metrics *metrics;
@@ -150,7 +149,7 @@ static void submit(struct session *s)
     INSIST(queue_put_submit(s->put, &req, on_put, s) == OK);
 }
 
-static void on_ready(void *ctx, struct shard *shard)
+static void on_ready(void *ctx)
 {
     struct session *s = ctx;
     struct slice ping[] = {SLICE_LIT("PING")};
@@ -158,16 +157,16 @@ static void on_ready(void *ctx, struct shard *shard)
     for (unsigned i = 0; i < COMMANDS; i++) {
         struct call *c = malloc(sizeof *c);
         *c = (struct call){s, i};
-        INSIST(shard_command(shard, ping, 1, on_reply, c) == OK);
+        INSIST(redis_command(s->redis, ping, 1, on_reply, c) == OK);
     }
     queue_take_set_capacity(s->take, 64);
-    queue_take_on_ready(s->take, shard);
+    queue_take_on_ready(s->take);
 }
 
-static void on_lost(void *ctx, struct shard *shard)
+static void on_lost(void *ctx)
 {
     struct session *s = ctx;
-    queue_take_on_lost(s->take, shard);
+    queue_take_on_lost(s->take);
 }
 
 /* --- the server --- */
@@ -225,15 +224,15 @@ static void talk(struct slice first, struct slice input, struct fuzz_cuts cuts)
 static void session(struct slice input, struct fuzz_cuts cuts, bool shake)
 {
     struct session s = {0};
-    struct shard_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = &s};
+    struct redis_events events = {on_ready, on_lost, &s};
     struct take_handler handler = {on_claimed, &s};
-    s.metrics = metrics_new();
-    s.shards = shards_new(world.loop, &world.redis_conf, "fuzz", &events);
-    s.put = queue_put_new(world.loop, s.shards, world.conf);
-    s.take = queue_take_new(world.loop, s.shards, world.conf, s.metrics, &handler);
+    s.metrics = families_metrics();
+    s.redis = redis_new(world.loop, &world.redis_conf, "fuzz", &events);
+    s.put = queue_put_new(world.loop, s.redis, world.conf);
+    s.take = queue_take_new(world.loop, s.redis, world.conf, s.metrics, &handler);
     struct slice first = shake ? slice_str(handshake) : slice_make(NULL, 0);
     talk(first, input, cuts);
-    shards_free(s.shards);
+    redis_free(s.redis);
     turn();
     turn();
     INSIST(s.next == (s.called ? COMMANDS : 0) && s.puts == s.called);
@@ -256,10 +255,10 @@ static void on_message(void *ctx, struct slice channel, struct slice payload)
 static void messages(struct slice input, struct fuzz_cuts cuts)
 {
     unsigned sum = 0;
-    struct slice name = SLICE_LIT("hookpace:{0}:wake");
-    struct redis_channels channels = {
-        .names = &name, .count = 1, .on_message = on_message, .events = {.ctx = &sum}};
-    struct redis_sub *s = redis_sub_new(world.loop, &world.redis_conf, "fuzz", &channels);
+    struct slice channels[] = {SLICE_LIT("hookpace:{0}:wake")};
+    struct redis_events events = {.ctx = &sum};
+    struct redis_sub *s =
+        redis_sub_new(world.loop, &world.redis_conf, "fuzz", channels, 1, on_message, &events);
     talk(slice_make(NULL, 0), input, cuts);
     redis_sub_free(s);
     turn();

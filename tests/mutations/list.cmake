@@ -241,8 +241,8 @@ mutation(not_ready_is_a_result "an answer that there is no result yet is relayed
 mutation(reconcile_unlocked "every dispatcher reconciles"
   TESTS tests/e2e/test_reconcile.py::test_one_of_several_dispatchers_asks
   EDIT dispatcher/pull/reconcile.c
-  [[shard_command(shard, argv, 6, on_lock, w)]]
-  [[shard_command(shard, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, on_lock, w)]])
+  [[redis_command(w->pull->redis, argv, 6, on_lock, w)]]
+  [[redis_command(w->pull->redis, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, on_lock, w)]])
 
 # --- what means harm ---
 
@@ -273,9 +273,9 @@ mutation(own_machine_reached "URLs of the API reach public addresses of the disp
 
 mutation(foreign_pages "pages of other sites use the login that a browser remembers"
   TESTS tests/attack/test_api.py::test_a_browser_is_not_made_to_use_its_login
-  EDIT receiver/api/api.c
-  [[if (is_foreign(r->http)) {]]
-  [[if (is_foreign(r->http) && !r) {]])
+  EDIT common/ops/ops.c
+  [[if (is_foreign(c->http)) {]]
+  [[if (is_foreign(c->http) && !c) {]])
 
 mutation(hogs_stay "one address keeps all others out"
   TESTS tests/attack/test_load.py::test_crowds[never-a-byte]
@@ -285,7 +285,7 @@ mutation(hogs_stay "one address keeps all others out"
 
 mutation(dumped "a crash leaves the memory behind"
   TESTS tests/attack/test_secrets.py::test_a_crash_leaves_no_memory_behind
-  EDIT common/config/program.c
+  EDIT common/program/program.c
   [[    process_hide_memory(); /* before a secret is read */]]
   [[]])
 

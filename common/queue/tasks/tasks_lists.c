@@ -1,14 +1,13 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/json/json.h"
-#include "common/queue/keys.h"
+#include "common/queue/scripts.h"
 #include "common/queue/tasks/tasks_private.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #define FAILURES_LOOK_MAX 20000 /* as many as a stream keeps (settle.lua) */
-#define KEY_BYTES 1024
 #define FAILURES_MS (7 * INT64_C(86400000))
 
 struct listed { /* owns its text */
@@ -231,20 +230,20 @@ static void on_failures_end(struct tasks_call *call)
     list_call_free(c);
 }
 
-/* Asks SHARD for the newest failures of one KIND ("postback", "pingback"), up to the page's end. */
-static void ask_failures(struct list_call *c, struct shard *shard, const char *kind)
+/* Asks PARTITION for the newest failures of one KIND ("postback", "pingback"), up to the page's end. */
+static void ask_failures(struct list_call *c, unsigned partition, const char *kind)
 {
     struct buf key;
     struct args a;
-    buf_init(&key, KEY_BYTES);
-    keys_errors(&key, shard_base(shard), slice_str(c->account), kind);
+    buf_init(&key, 256);
+    buf_addf(&key, "errors%s%s:%s", c->account[0] ? "@" : "", c->account, kind);
     args_init(&a, TASKS_ARGS_MAX);
     size_t most = c->page.offset + c->page.limit;
     args_add_int(&a, c->page.to > 0 ? c->page.to : 0);
     args_add_int(&a, c->page.from > 0 ? c->page.from : 0);
     args_add(&a, SLICE_LIT("COUNT"));
     args_add_int(&a, (int64_t)(most < FAILURES_LOOK_MAX ? most : FAILURES_LOOK_MAX));
-    tasks_call_command(&c->call, shard, "XREVRANGE", buf_slice(&key), &a);
+    tasks_call_command(&c->call, partition, "XREVRANGE", key.ptr, &a);
     args_clear(&a);
     buf_clear(&key);
 }
@@ -266,9 +265,9 @@ void queue_tasks_failures(struct queue_tasks *q, struct task_scope scope,
         c->page.limit = 1;
     for (unsigned i = 0; i < q->partitions; i++) {
         if (function != FUNCTION_PINGBACK)
-            ask_failures(c, shards_at(q->shards, i), "postback");
+            ask_failures(c, i, "postback");
         if (function != FUNCTION_POSTBACK)
-            ask_failures(c, shards_at(q->shards, i), "pingback");
+            ask_failures(c, i, "pingback");
     }
     c->page.limit = page->limit;
     tasks_call_sent(&c->call);

@@ -5,14 +5,14 @@
 
 #include "common/queue/args.h"
 #include "common/queue/queue_tasks.h"
-#include "common/queue/shard.h"
+#include "common/redis/redis.h"
 
 #define TASKS_ARGS_MAX ((size_t)16 << 20)
 
 struct queue_tasks {
     struct loop *loop;
-    struct shards *shards; /* borrowed */
-    struct config *conf;   /* referenced */
+    struct redis *redis; /* borrowed */
+    struct config *conf; /* referenced */
     unsigned partitions;
     struct redis_script task, resend, ready, posted, counts, setting;
 };
@@ -29,11 +29,11 @@ struct tasks_call {
 };
 
 void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q);
-/* Runs SCRIPT with ARGS in every partition. */
-void tasks_call_script(struct tasks_call *c, const struct redis_script *script, struct args *args);
-/* Sends the command VERB KEY ARGS... to SHARD. */
-void tasks_call_command(struct tasks_call *c, struct shard *shard, const char *verb,
-                        struct slice key, struct args *args);
+/* Runs SCRIPT in every partition; TAIL are its arguments but the base, which stands in front. */
+void tasks_call_script(struct tasks_call *c, const struct redis_script *script, struct args *tail);
+/* Sends the command VERB <base>KEY TAIL... to PARTITION. */
+void tasks_call_command(struct tasks_call *c, unsigned partition, const char *verb, const char *key,
+                        struct args *tail);
 /* Everything was sent: from here on the call may end, in a later turn. */
 void tasks_call_sent(struct tasks_call *c);
 

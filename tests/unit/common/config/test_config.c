@@ -1,8 +1,8 @@
 /* What a configuration that is in order holds: defaults, values, overrides, ownership. */
 #include "common/config/config.h"
 
-#include "common/config/partition.h"
-#include "common/config/program.h"
+#include "common/base/partition.h"
+#include "common/program/program.h"
 #include "common/queue/keys.h"
 
 #include <pthread.h>

@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "common/config/program.h"
 #include "common/gzip/gzip.h"
+#include "common/program/program.h"
 #include "tests/unit/dispatcher/engine/request_fixture.h"
 
 static void relays_the_bytes_as_they_came(void **state)

@@ -9,17 +9,6 @@
 
 #define ID "0197f0aa-0000-7000-8000-000000000001"
 
-static void which_paths_are_the_apis(void **state)
-{
-    (void)state;
-    const char *const ours[] = {"/v3", "/v3/", "//v3", "//v3//x", "/v3/x/y"};
-    const char *const not_ours[] = {"/", "", "/v3x", "/healthz", "/x/v3", "v3/x", "/%763/x"};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        assert_true(api_path_is(slice_str(ours[i])));
-    for (size_t i = 0; i < sizeof not_ours / sizeof *not_ours; i++)
-        assert_false(api_path_is(slice_str(not_ours[i])));
-}
-
 static void routes(void **state)
 {
     (void)state;
@@ -131,7 +120,6 @@ static void malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(which_paths_are_the_apis),
         cmocka_unit_test(routes),
         cmocka_unit_test(parts),
         cmocka_unit_test(malformed),

@@ -3,8 +3,8 @@
  * --config FILE, --check-config, --version, --help; 0 clean stop, 1 runtime failure, 2 bad usage or
  * configuration (1 for a --check-config that found problems).
  */
-#ifndef COMMON_CONFIG_PROGRAM_H
-#define COMMON_CONFIG_PROGRAM_H
+#ifndef COMMON_PROGRAM_PROGRAM_H
+#define COMMON_PROGRAM_PROGRAM_H
 
 #include "common/config/config.h"
 

@@ -1,4 +1,4 @@
-#include "receiver/respond.h"
+#include "receiver/ingest/respond.h"
 
 #include "common/net/http_server.h"
 

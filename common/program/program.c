@@ -1,4 +1,4 @@
-#include "common/config/program.h"
+#include "common/program/program.h"
 
 #include "common/base/log.h"
 #include "common/base/process.h"

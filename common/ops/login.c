@@ -1,9 +1,8 @@
-#include "receiver/api/api_auth.h"
+#include "common/ops/login.h"
 
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
 #include "common/base/text.h"
-#include "common/config/config.h"
 #include "common/crypto/crypto.h"
 
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 #define SETS 256
 #define WAYS 4
 #define CREDENTIALS_MAX 4096
-#define SHA256_LEN 32
 
 struct guesser { /* an address that guessed wrong */
     unsigned char net[16];
@@ -19,24 +17,24 @@ struct guesser { /* an address that guessed wrong */
     mono_us free_at; /* when its wrong guesses are forgotten: each adds GUESS_US */
 };
 
-struct api_auth {
+struct login_guard {
     uint64_t key; /* so that nobody can choose addresses that share a set */
     struct guesser table[SETS][WAYS];
 };
 
-struct api_auth *api_auth_new(void)
+struct login_guard *login_guard_new(void)
 {
-    struct api_auth *a = NEW(struct api_auth);
-    crypto_random(&a->key, sizeof a->key);
-    return a;
+    struct login_guard *g = NEW(struct login_guard);
+    crypto_random(&g->key, sizeof g->key);
+    return g;
 }
 
-void api_auth_free(struct api_auth *a)
+void login_guard_free(struct login_guard *g)
 {
-    free(a);
+    free(g);
 }
 
-bool api_auth_is_foreign(struct slice fetch_site, struct slice origin, struct slice host)
+bool login_is_foreign(struct slice fetch_site, struct slice origin, struct slice host)
 {
     if (fetch_site.len)
         return !slice_eq(fetch_site, SLICE_LIT("same-origin")) &&
@@ -56,15 +54,15 @@ static void network_of(const struct addr *peer, unsigned char net[16])
         memset(net + 8, 0, 8);
 }
 
-/* The entry of PEER, or the one of its set that is forgotten first, emptied for it. */
-static struct guesser *guesser_of(struct api_auth *a, const struct addr *peer)
+/* Returns the entry of PEER. If it has none, it takes over the entry of its set that would be forgotten first. */
+static struct guesser *guesser_of(struct login_guard *g, const struct addr *peer)
 {
     unsigned char net[16];
     network_of(peer, net);
-    uint64_t h = a->key;
+    uint64_t h = g->key;
     for (size_t i = 0; i < sizeof net; i++)
         h = (h ^ net[i]) * UINT64_C(0x100000001b3);
-    struct guesser *set = a->table[(h >> 24) % SETS], *oldest = set;
+    struct guesser *set = g->table[(h >> 24) % SETS], *oldest = set;
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].family == peer->family && memcmp(set[i].net, net, sizeof net) == 0)
             return &set[i];
@@ -78,7 +76,7 @@ static struct guesser *guesser_of(struct api_auth *a, const struct addr *peer)
 
 /* --- credentials --- */
 
-/* Appends what stands in "Basic <base64>". False if it is none. */
+/* Decodes "Basic <base64>" into OUT. False if HEADER is something else. */
 static bool read_credentials(struct slice header, struct buf *out)
 {
     struct slice rest = header;
@@ -107,37 +105,9 @@ static void from_latin1(struct slice s, struct buf *out)
     }
 }
 
-/* Digests of the same length are compared, all of them, so that the time tells nothing. */
-static const struct config_account *find_account(const struct config *conf, struct slice given)
+static bool identify(const struct login_book *book, struct slice header, struct caller *who)
 {
-    unsigned char mine[DIGEST_MAX], theirs[DIGEST_MAX];
-    const struct config_account *found = NULL;
-    struct buf expected;
-    size_t at = 0;
-    struct slice name;
-    void *value;
-    buf_init(&expected, 2 * CREDENTIALS_MAX);
-    digest_once(DIGEST_SHA256, given, theirs);
-    while (map_next(&conf->accounts, &at, &name, &value)) {
-        const struct config_account *account = value;
-        buf_reset(&expected);
-        buf_add_slice(&expected, name);
-        buf_add_char(&expected, ':');
-        buf_add_str(&expected, account->password);
-        digest_once(DIGEST_SHA256, buf_slice(&expected), mine);
-        if (crypto_equal(slice_make((char *)mine, SHA256_LEN),
-                         slice_make((char *)theirs, SHA256_LEN)))
-            found = account;
-    }
-    if (expected.ptr)
-        crypto_wipe(expected.ptr, expected.cap);
-    buf_clear(&expected);
-    return found;
-}
-
-static const struct config_account *identify(const struct config *conf, struct slice header)
-{
-    const struct config_account *found = NULL;
+    bool found = false;
     struct buf given, utf8;
     buf_init(&given, 2 * CREDENTIALS_MAX);
     buf_init(&utf8, 4 * CREDENTIALS_MAX);
@@ -147,7 +117,7 @@ static const struct config_account *identify(const struct config *conf, struct s
             from_latin1(s, &utf8);
             s = buf_slice(&utf8);
         }
-        found = find_account(conf, s);
+        found = book->find(book->ctx, s, who);
     }
     if (given.ptr)
         crypto_wipe(given.ptr, given.cap);
@@ -158,18 +128,17 @@ static const struct config_account *identify(const struct config *conf, struct s
     return found;
 }
 
-enum auth_verdict api_auth_check(struct api_auth *a, const struct config *conf,
-                                 const struct addr *peer, struct slice header, mono_us now,
-                                 const struct config_account **account)
+enum login_verdict login_check(struct login_guard *g, const struct login_book *book,
+                               const struct addr *peer, struct slice header, mono_us now,
+                               struct caller *who)
 {
     if (!header.len)
-        return AUTH_WRONG; /* asked without a login: no guess */
-    struct guesser *g = guesser_of(a, peer);
-    if (g->free_at > now + (GUESSES - 1) * GUESS_US)
-        return AUTH_LIMITED;
-    *account = identify(conf, header);
-    if (*account)
-        return AUTH_OK;
-    g->free_at = (g->free_at > now ? g->free_at : now) + GUESS_US;
-    return AUTH_WRONG;
+        return LOGIN_WRONG; /* a request without a login is no guess */
+    struct guesser *from = guesser_of(g, peer);
+    if (from->free_at > now + (GUESSES - 1) * GUESS_US)
+        return LOGIN_LIMITED;
+    if (identify(book, header, who))
+        return LOGIN_OK;
+    from->free_at = (from->free_at > now ? from->free_at : now) + GUESS_US;
+    return LOGIN_WRONG;
 }

@@ -1,7 +1,9 @@
-#include "receiver/api/api_auth.h"
+#include "common/ops/login.h"
 
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/ops/router.h"
+#include "receiver/accounts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +31,7 @@ static struct config *accounts(void)
 }
 
 struct asked {
-    struct api_auth *auth;
+    struct login_guard *guard;
     struct config *conf;
     const struct config_account *account;
     struct addr peer;
@@ -39,7 +41,7 @@ struct asked {
 static int setup(void **state)
 {
     static struct asked a;
-    a = (struct asked){.auth = api_auth_new(),
+    a = (struct asked){.guard = login_guard_new(),
                        .conf = accounts(),
                        .peer = {.ip = {192, 0, 2, 1}, .family = 4},
                        .now = 1000000};
@@ -50,19 +52,29 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct asked *a = *state;
-    api_auth_free(a->auth);
+    login_guard_free(a->guard);
     config_unref(a->conf);
     return 0;
 }
 
-static enum auth_verdict ask(struct asked *a, const char *header)
+static bool find_account(void *ctx, struct slice credentials, struct caller *who)
 {
-    a->account = NULL;
-    return api_auth_check(a->auth, a->conf, &a->peer, slice_str(header), a->now, &a->account);
+    return accounts_find(ctx, credentials, who);
+}
+
+static enum login_verdict ask(struct asked *a, const char *header)
+{
+    struct caller who = {0};
+    struct login_book book = {find_account, a->conf};
+    enum login_verdict v = login_check(a->guard, &book, &a->peer, slice_str(header), a->now, &who);
+    a->account = who.account;
+    if (v == LOGIN_OK)
+        assert_int_equal(who.role, a->account->is_admin ? ROLE_ADMIN : ROLE_USER);
+    return v;
 }
 
 /* LOGIN is "name:password". */
-static enum auth_verdict log_in(struct asked *a, const char *login)
+static enum login_verdict log_in(struct asked *a, const char *login)
 {
     char header[256] = "Basic ";
     size_t n = text_base64(login, strlen(login), header + 6);
@@ -73,14 +85,14 @@ static enum auth_verdict log_in(struct asked *a, const char *login)
 static void right_ones(void **state)
 {
     struct asked *a = *state;
-    assert_int_equal(log_in(a, "acme:p\xc3\xa4ssw\xc3\xb6rd"), AUTH_OK);
+    assert_int_equal(log_in(a, "acme:p\xc3\xa4ssw\xc3\xb6rd"), LOGIN_OK);
     assert_string_equal(a->account->name, "acme");
-    assert_int_equal(log_in(a, "acme:p\xe4ssw\xf6rd"), AUTH_OK); /* as btoa sends it */
+    assert_int_equal(log_in(a, "acme:p\xe4ssw\xf6rd"), LOGIN_OK); /* as btoa sends it */
     assert_string_equal(a->account->name, "acme");
-    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
     assert_string_equal(a->account->name, "beta");
-    assert_int_equal(ask(a, "basic YmV0YTphOmI6YzpkOmU6Zg=="), AUTH_OK);
-    assert_int_equal(ask(a, "BASIC  YmV0YTphOmI6YzpkOmU6Zg== "), AUTH_OK);
+    assert_int_equal(ask(a, "basic YmV0YTphOmI6YzpkOmU6Zg=="), LOGIN_OK);
+    assert_int_equal(ask(a, "BASIC  YmV0YTphOmI6YzpkOmU6Zg== "), LOGIN_OK);
 }
 
 static void wrong_ones(void **state)
@@ -107,12 +119,12 @@ static void wrong_ones(void **state)
                                    "YmV0YTphOmI6YzpkOmU6Zg=="};
     for (size_t i = 0; i < sizeof logins / sizeof *logins; i++) {
         a->now += 10 * GUESS_US;
-        assert_int_equal(log_in(a, logins[i]), AUTH_WRONG);
+        assert_int_equal(log_in(a, logins[i]), LOGIN_WRONG);
         assert_null(a->account);
     }
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         a->now += 10 * GUESS_US;
-        assert_int_equal(ask(a, headers[i]), AUTH_WRONG);
+        assert_int_equal(ask(a, headers[i]), LOGIN_WRONG);
         assert_null(a->account);
     }
 }
@@ -121,23 +133,23 @@ static void guesses_are_limited(void **state)
 {
     struct asked *a = *state;
     for (int i = 0; i < 2 * GUESSES; i++)
-        assert_int_equal(ask(a, ""), AUTH_WRONG); /* no login is no guess */
+        assert_int_equal(ask(a, ""), LOGIN_WRONG); /* no login is no guess */
     for (int i = 0; i < GUESSES; i++)
-        assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
-    assert_int_equal(log_in(a, "beta:x"), AUTH_LIMITED);
-    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_LIMITED);
+        assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
+    assert_int_equal(log_in(a, "beta:x"), LOGIN_LIMITED);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_LIMITED);
 
     a->peer.ip[3] = 2;
-    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
     a->peer.ip[3] = 1;
     a->peer.port = 4711;
-    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_LIMITED);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_LIMITED);
 
     a->now += GUESS_US;
-    assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
-    assert_int_equal(log_in(a, "beta:x"), AUTH_LIMITED);
+    assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
+    assert_int_equal(log_in(a, "beta:x"), LOGIN_LIMITED);
     a->now += GUESS_US;
-    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
 }
 
 static void a_network_of_ipv6_is_one_guesser(void **state)
@@ -146,11 +158,11 @@ static void a_network_of_ipv6_is_one_guesser(void **state)
     a->peer = (struct addr){.ip = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1}, .family = 6};
     for (int i = 0; i < GUESSES; i++) {
         a->peer.ip[15] = (unsigned char)i;
-        assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+        assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
     }
-    assert_int_equal(log_in(a, "beta:x"), AUTH_LIMITED);
+    assert_int_equal(log_in(a, "beta:x"), LOGIN_LIMITED);
     a->peer.ip[7] = 2;
-    assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+    assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
 }
 
 static void many_addresses_take_no_more_memory(void **state)
@@ -160,9 +172,9 @@ static void many_addresses_take_no_more_memory(void **state)
         a->peer.ip[1] = (unsigned char)(i >> 16);
         a->peer.ip[2] = (unsigned char)(i >> 8);
         a->peer.ip[3] = (unsigned char)i;
-        assert_int_equal(log_in(a, "beta:x"), AUTH_WRONG);
+        assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
     }
-    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), AUTH_OK);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-#include "common/config/partition.h"
+#include "common/base/partition.h"
 
 uint16_t crc16(struct slice s)
 {

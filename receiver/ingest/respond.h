@@ -1,6 +1,6 @@
-/* respond - the receiver's JSON answers.   [on common/net/http_server] */
-#ifndef RECEIVER_RESPOND_H
-#define RECEIVER_RESPOND_H
+/* respond - writes the answers to webhooks.   [on common/net/http_server] */
+#ifndef RECEIVER_INGEST_RESPOND_H
+#define RECEIVER_INGEST_RESPOND_H
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"

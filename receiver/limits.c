@@ -1,0 +1,54 @@
+#include "receiver/limits.h"
+
+#include "common/base/process.h"
+#include "common/config/config.h"
+
+#define URI_MAX 8192
+#define HEADERS_MAX (16 * 1024)
+#define HEADER_COUNT_MAX 100
+#define IDLE_US                                                                                    \
+    (75 * INT64_C(1000000)) /* longer than clients keep a connection: they close first */
+
+#define OPERATORS_MAX 256 /* connections of the operators' listener */
+#define OPERATORS_BODY_MAX ((size_t)1 << 40)
+#define KEPT_ALWAYS (OPERATORS_MAX + 24) /* and what a process has */
+#define KEPT_THREAD 72                   /* refusals, and what a thread has */
+#define REFUSALS 64
+
+struct receiver_files limits_share_files(unsigned threads)
+{
+    struct receiver_files f = {.open = process_files_max(), .refusals = REFUSALS};
+    unsigned kept = KEPT_ALWAYS + KEPT_THREAD * threads;
+    if (kept > f.open / 2) {
+        kept = f.open / 2;
+        f.refusals = kept / 4 / threads + 1;
+    }
+    f.clients = f.open - kept;
+    return f;
+}
+
+struct http_limits limits_of_worker(const struct config *conf)
+{
+    const struct config_receiver *r = &conf->receiver;
+    struct receiver_files files = limits_share_files(r->threads);
+    unsigned connections = r->max_connections < files.clients ? r->max_connections : files.clients;
+    return (struct http_limits){
+        .uri_max = URI_MAX,
+        .headers_max = HEADERS_MAX,
+        .header_count_max = HEADER_COUNT_MAX,
+        .body_max = r->max_body_bytes,
+        .header_timeout_us = r->header_timeout_ms * 1000,
+        .body_timeout_us = r->body_timeout_ms * 1000,
+        .idle_timeout_us = IDLE_US,
+        .connections_max = (connections + r->threads - 1) / r->threads,
+        .refusals_max = files.refusals,
+    };
+}
+
+struct http_limits limits_of_operators(const struct config *conf)
+{
+    struct http_limits l = limits_of_worker(conf);
+    l.connections_max = OPERATORS_MAX;
+    l.body_max = OPERATORS_BODY_MAX;
+    return l;
+}

@@ -1,0 +1,23 @@
+/* limits - how many connections and files the receiver's listeners may use.   [edge: the limit of open files] */
+#ifndef RECEIVER_LIMITS_H
+#define RECEIVER_LIMITS_H
+
+#include "common/net/http_server.h"
+
+struct config;
+
+struct receiver_files {
+    unsigned open;     /* files that the process may have open */
+    unsigned clients;  /* of these, connections of clients, over all threads */
+    unsigned refusals; /* connections that are only told to come later, in each thread */
+};
+
+/* Shares the files. Some are kept for Redis, logs, names, certificates and the operators' listener, so that a crowd outside
+ * cannot starve the receiver itself. */
+struct receiver_files limits_share_files(unsigned threads);
+/* The limits of one worker's HTTP server. */
+struct http_limits limits_of_worker(const struct config *conf);
+/* The limits of the operators' listener. Its calls limit their bodies themselves. */
+struct http_limits limits_of_operators(const struct config *conf);
+
+#endif
