@@ -14,6 +14,7 @@
 #include "dispatcher/engine/deliver.h"
 #include "dispatcher/pull/pull.h"
 #include "dispatcher/pull/reconcile.h"
+#include "dispatcher/transport/http_transport.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 #define CHANNEL_BYTES_MAX 512
 #define SETTLE_CHECK_US 5000
 #define SECONDS(n) ((int64_t)(n)*1000000)
+#define SPARE_CONNECTIONS 64 /* kept open beyond those that deliveries use at a time */
+#define RECONCILE_CONNECTIONS 8
 
 struct dispatcher { /* Owns all of these; made and freed in this order and its reverse. */
     struct config *conf;
@@ -149,23 +152,53 @@ static void on_stop_signal(void *ctx, int signo)
     deliver_drain(d->engine, finish_if_settled, d);
 }
 
+/* ---- transports: only here it is known which implementation they have ---- */
+
+struct transports {
+    struct transport *deliveries, *reconcile;
+};
+
+static struct transport *open_transport(struct dispatcher *d, const struct config *conf,
+                                        size_t connections)
+{
+    struct http_transport_options options = {.connections_max = connections,
+                                             .proxy = conf->dispatcher.proxy};
+    return http_transport_new(d->loop, &options);
+}
+
+/* What requests under CONF leave by: all of it, or an error and none. */
+static enum err open_transports(struct dispatcher *d, const struct config *conf,
+                                struct transports *out)
+{
+    out->deliveries = open_transport(d, conf, conf->dispatcher.concurrency + SPARE_CONNECTIONS);
+    out->reconcile = open_transport(d, conf, RECONCILE_CONNECTIONS);
+    if (out->deliveries && out->reconcile)
+        return OK;
+    transport_close(out->deliveries);
+    transport_close(out->reconcile);
+    return ERR_UNAVAIL;
+}
+
 /* ---- reload ---- */
 
+/* Everything that can fail comes first, so that a configuration is applied as a whole or not at all. */
 static void on_reload_signal(void *ctx, int signo)
 {
     struct dispatcher *d = ctx;
+    struct transports transports;
     (void)signo;
     struct config *conf = program_reload(d->path, d->conf);
     if (!conf)
         return;
-    pull_set_config(d->pull, conf);
-    if (deliver_set_config(d->engine, conf) != OK ||
-        reconcile_set_config(d->reconcile, conf) != OK) {
+    if (open_transports(d, conf, &transports) != OK) {
         LOG(LL_ERROR, "config.not_applied", LS("reason", "the HTTP client does not start"));
         config_unref(conf);
         return;
     }
     program_tell_restart("dispatcher.listen", d->conf->dispatcher.listen, conf->dispatcher.listen);
+    pull_set_config(d->pull, conf);
+    deliver_set_config(d->engine, conf, transports.deliveries);
+    reconcile_set_config(d->reconcile, conf, transports.reconcile);
     queue_take_set_config(d->queue, conf);
     config_unref(d->conf);
     d->conf = conf;
@@ -235,9 +268,11 @@ static enum err begin(struct dispatcher *d, struct error *e)
     make_name(d);
     d->loop = loop_new();
     d->metrics = families_metrics();
-    enum err rc = deliver_new(d->loop, d->conf, d->metrics, &d->engine);
+    struct transports transports;
+    enum err rc = open_transports(d, d->conf, &transports);
     if (rc != OK)
         return fail(e, rc, "the HTTP client does not start");
+    d->engine = deliver_new(d->loop, d->conf, transports.deliveries, d->metrics);
     struct redis_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
     d->redis = redis_new(d->loop, &d->conf->redis, d->name, &events);
     struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
@@ -245,9 +280,7 @@ static enum err begin(struct dispatcher *d, struct error *e)
     deliver_set_queue(d->engine, d->queue);
     d->pull = pull_new(d->loop, d->conf, d->name);
     deliver_set_pull(d->engine, d->pull);
-    rc = reconcile_new(d->loop, d->conf, d->pull, &d->reconcile);
-    if (rc != OK)
-        return fail(e, rc, "the HTTP client does not start");
+    d->reconcile = reconcile_new(d->loop, d->conf, d->pull, transports.reconcile);
     subscribe(d);
     d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
     d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);

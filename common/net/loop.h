@@ -1,7 +1,7 @@
 /* loop - one event loop: timers, signals, deferred calls, calls from other threads, stopping.
  * [edge: libevent]
  *
- * Only common/net and the adapters in common/redis and dispatcher/transport/http_client.c see libevent itself
+ * Only common/net and the adapters in common/redis and dispatcher/transport/http_sockets.c see libevent itself
  * (through loop_base). Callbacks of one loop never run at the same time.
  */
 #ifndef COMMON_NET_LOOP_H

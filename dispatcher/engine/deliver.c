@@ -1,3 +1,38 @@
+/* The states of a flight, and the one function that puts a flight into each:
+ *
+ *   state     set by           waits for                                       next
+ *   CLAIMED   deliver_claimed  nothing                                         HELD, WAITING or RUNNING
+ *   HELD      flight_hold      the time at which its lane may be sent on       RUNNING
+ *   WAITING   flight_queue_up  an attempt of its destination to end            RUNNING, or back after half its window
+ *   RUNNING   flight_start     where its result goes (a fetch), a connection   SENT
+ *   SENT      may_send         the answer                                      settled: flight_settle_as
+ *
+ * Prefetching, and turns
+ *
+ * Redis grants a destination at most `concurrency` places over all dispatchers. A place is free again when the result
+ * of the attempt has reached Redis, and the next delivery for it arrives with the next claim. If the destination
+ * answers in 2 ms and a round trip to Redis takes 1 ms, every place is empty for a third of the time:
+ *
+ *   without   |== attempt ==|· settle + claim ·|== attempt ==|· settle + claim ·|
+ *   with      |== attempt ==|== attempt ==|== attempt ==|== attempt ==|
+ *
+ * So the engine claims ahead for destinations that answer fast: up to `concurrency` deliveries more than may run. They
+ * wait here, in the target's `turns`, and one of them starts when an attempt of the target ends. The engine counts
+ * `running` itself and never starts more than `concurrency`, so the limit that Redis keeps for all dispatchers holds
+ * for this one even while it has twice as many claims.
+ *
+ *   attempt ends   prefetch_rule_note: 32 successes in a row under 20 ms on average turn prefetching on for this
+ *                  destination; a failure or an average over 50 ms turns it off
+ *   it changed     queue_take_set_ahead: the number that is passed with this dispatcher's own claims. Redis stores
+ *                  nothing of it, so a reload or the death of a dispatcher ends it
+ *   next turn      of the loop: deliver_run_deferred starts the flights whose turns are up. It is deferred, because
+ *                  several attempts may end in one turn, and because flights must not start inside of one that ends
+ *   every 250 ms   deliver_send_back hands back what has waited for half of its window: the destination became slow,
+ *                  and another dispatcher may have a place free
+ *
+ * Only deliveries without a delay are prefetched. On a lane with a delay, Redis decides when the next request may
+ * leave, so claiming earlier would gain nothing.
+ */
 #include "dispatcher/engine/deliver.h"
 
 #include "common/base/alloc.h"
@@ -8,24 +43,32 @@
 #include "dispatcher/engine/outcome.h"
 #include "dispatcher/engine/pace_guard.h"
 #include "dispatcher/engine/report.h"
-#include "dispatcher/engine/target_sets.h"
+#include "dispatcher/engine/settlement.h"
+#include "dispatcher/engine/targets.h"
 #include "dispatcher/pull/fetch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
-/* Claims bring their bodies along: with so many bytes in flight no more are taken. */
+/* Claims bring their bodies along. With so many bytes in flight the engine takes no more. */
 #define BYTES_IN_FLIGHT_MAX ((size_t)256 * 1024 * 1024)
-#define WAITING_LOOK_US 250000
+#define SEND_BACK_US 250000
 
 struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
+    struct metrics *metrics;
     struct queue_take *queue;
     struct pull *pull;
-    struct target_sets targets;
-    struct loop_timer *waiting; /* looks at what waits for its turn */
+    struct targets *targets;      /* of the configuration in force */
+    struct list retired;          /* targets of replaced configurations, while in use */
+    struct loop_timer *sweeper;   /* frees them outside of their hooks */
+    struct list starts;           /* targets with a free place and a flight that waits for it */
+    struct loop_timer *send_back; /* armed while flights wait for their turn */
     struct pace_guard pace;
     struct metric_series *overshoot;
     struct flights flights;
+    bool is_deferred; /* deliver_run_deferred is on its way */
+    bool is_freed;    /* by it */
     bool draining;
     void (*on_idle)(void *ctx);
     void *on_idle_ctx;
@@ -33,124 +76,126 @@ struct deliver { /* Owned by the dispatcher. */
 
 static bool may_connect(void *ctx, const struct addr *a);
 static enum attempt_end may_send(void *ctx);
-static void on_done(void *ctx, const struct http_result *r);
+static void flight_on_done(void *ctx, const struct attempt_result *r);
 
-static const struct http_hooks hooks = {may_connect, may_send, on_done};
+static const struct transport_hooks flight_hooks = {may_connect, may_send, flight_on_done};
 
-/* ---- flights ---- */
+/* ---- the targets in force, and those that a reload replaced ---- */
 
-static void ask_for_more(struct deliver *e)
+static void target_hold(struct target *t)
 {
-    size_t most = e->targets.now->conf->dispatcher.concurrency;
+    t->targets->in_use++;
+}
+
+static void deliver_release_target(struct deliver *e, struct target *t)
+{
+    struct targets *s = t->targets;
+    if (--s->in_use == 0 && s != e->targets)
+        loop_timer_arm(e->sweeper, 0);
+}
+
+static void deliver_sweep(void *ctx)
+{
+    struct deliver *e = ctx;
+    LIST_EACH (at, &e->retired) {
+        struct targets *s = LIST_ITEM(at, struct targets, link);
+        if (s->in_use)
+            continue;
+        list_remove(at);
+        targets_free(s);
+    }
+}
+
+static void deliver_ask_for_more(struct deliver *e)
+{
+    size_t most = e->targets->conf->dispatcher.concurrency;
     bool full = e->draining || e->flights.count >= most || e->flights.bytes >= BYTES_IN_FLIGHT_MAX;
     queue_take_set_capacity(e->queue, full ? 0 : most - e->flights.count);
 }
 
-static void call_idle(void *ctx)
+void deliver_set_config(struct deliver *e, struct config *conf, struct transport *transport)
+{
+    list_add_last(&e->retired, &e->targets->link);
+    e->targets = targets_new(conf, transport, e->metrics, &flight_hooks);
+    loop_timer_arm(e->sweeper, 0);
+    deliver_ask_for_more(e);
+}
+
+/* ---- what is deferred ---- */
+
+static void flight_start(struct flight *f);
+
+static void deliver_run_deferred(void *ctx)
 {
     struct deliver *e = ctx;
-    if (e->flights.count == 0)
+    e->is_deferred = false;
+    if (e->is_freed) {
+        free(e);
+        return;
+    }
+    for (struct target *t; (t = LIST_TAKE_FIRST(&e->starts, struct target, start));) {
+        while (t->running < t->concurrency && !list_is_empty(&t->turns))
+            flight_start(LIST_TAKE_FIRST(&t->turns, struct flight, turn));
+        deliver_release_target(e, t);
+    }
+    if (e->on_idle && e->flights.count == 0)
         e->on_idle(e->on_idle_ctx);
 }
 
-/* ---- turns: what was claimed ahead waits until an attempt of its destination ends ---- */
-
-static void start(struct flight *f);
-static void settle(struct flight *f, enum attempt_end end, const struct http_result *r);
-
-/* Behind a loop_defer, which holds a use of the target's set. */
-static void start_next(void *ctx)
+static void deliver_defer(struct deliver *e)
 {
-    struct target *t = ctx;
-    struct deliver *e = t->engine;
-    t->start_due = false;
-    while (t->turns.first && t->running < t->concurrency)
-        start(turns_take(&t->turns, NULL));
-    target_sets_release(&e->targets, t);
-}
-
-static void start_next_soon(struct target *t, struct deliver *e)
-{
-    if (t->start_due || !t->turns.first || e->draining)
+    if (e->is_deferred)
         return;
-    t->start_due = true;
-    t->engine = e;
-    target_hold(t);
-    loop_defer(e->loop, start_next, t);
+    e->is_deferred = true;
+    loop_defer(e->loop, deliver_run_deferred, e);
 }
 
-static void end_turn(struct deliver *e, struct target *t, const struct delivery *d, bool ok,
-                     int64_t duration_ms)
-{
-    t->running--;
-    if (d->delay_ms == 0 && quickness_note(&t->quickness, duration_ms, ok))
-        queue_take_set_ahead(e->queue, t->name, t->quickness.is_quick ? t->concurrency : 0);
-    start_next_soon(t, e);
-}
+/* ---- the way out: a flight ends here and nowhere else ---- */
 
-/* What has waited for half of its window goes back to the queue: its destination became slow. */
-static void send_back(void *ctx)
+static void flight_leave_target(struct flight *f, bool ok, int64_t duration_ms)
 {
-    struct deliver *e = ctx;
-    mono_us now = clock_mono_us();
-    bool more = false;
-    for (struct flight *f = e->flights.first, *next; f; f = next) {
-        next = f->next;
-        if (!f->is_waiting)
-            continue;
-        if (now - f->delivery->claimed_at > f->delivery->send_until - now)
-            settle(f, END_WINDOW_OVER, NULL);
-        else
-            more = true;
-    }
-    if (more)
-        loop_timer_arm(e->waiting, WAITING_LOOK_US);
-}
-
-static void take_turn(struct flight *f)
-{
+    struct deliver *e = f->engine;
     struct target *t = f->target;
-    if (t->running < t->concurrency && !t->turns.first) {
-        start(f);
-        return;
+    list_remove(&f->turn);
+    if (f->state >= FLIGHT_RUNNING) {
+        t->running--;
+        if (f->delivery->delay_ms == 0 && t->targets == e->targets &&
+            prefetch_rule_note(&t->prefetch, duration_ms, ok))
+            queue_take_set_ahead(e->queue, t->name, t->prefetch.is_on ? t->concurrency : 0);
+        if (!list_is_empty(&t->turns) && !list_is_linked(&t->start) && !e->draining) {
+            target_hold(t);
+            list_add_last(&e->starts, &t->start);
+            deliver_defer(e);
+        }
     }
-    turns_add(&t->turns, f);
-    if (!loop_timer_armed(f->engine->waiting))
-        loop_timer_arm(f->engine->waiting, WAITING_LOOK_US);
+    deliver_release_target(e, t);
 }
 
-/* ---- settling: the only way out ---- */
-
-/* Ends F with END and what outcome_judge asks for (STATUS); R is what the HTTP client reported, NULL if it was not
- * asked or gave no answer. */
-static void settle_as(struct flight *f, enum attempt_end end, int status,
-                      const struct http_result *r)
+/* Ends F with END and STATUS, as outcome_judge takes them. R is what the transport reported; NULL if no attempt was
+ * made. */
+static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
+                             const struct attempt_result *r)
 {
     struct deliver *e = f->engine;
     struct target *t = f->target;
     bool left = t && retry_is_left(&t->schedule, f->delivery->attempt);
     struct outcome o = outcome_judge(end, status, left);
-    report_tell(f->delivery, &o, end, r ? r->status : 0);
-    report_count(f, &o);
-    struct settlement s = report_settlement(f, &o, r);
-    struct fetch *fetch = f->fetch;
-    if (t && f->is_waiting)
-        turns_take(&t->turns, f);
-    if (t && f->is_running)
-        end_turn(e, t, f->delivery, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
+    report_log(f->delivery, &o, end, r ? r->status : 0);
+    report_metrics(f, &o);
+    struct settlement s = settlement_of(f, &o, r);
     if (t)
-        target_sets_release(&e->targets, t);
+        flight_leave_target(f, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
     queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);
-    fetch_free(fetch); /* R may be its */
+    fetch_free(f->fetch); /* R may be its */
     flight_end(&e->flights, f);
-    ask_for_more(e);
+    deliver_ask_for_more(e);
     if (e->draining && e->flights.count == 0)
-        loop_defer(e->loop, call_idle, e);
+        deliver_defer(e);
 }
 
-static void settle(struct flight *f, enum attempt_end end, const struct http_result *r)
+static void flight_settle(struct flight *f, enum attempt_end end, const struct attempt_result *r)
 {
-    settle_as(f, end, r ? r->status : 0, r);
+    flight_settle_as(f, end, r ? r->status : 0, r);
 }
 
 /* ---- from claim to request ---- */
@@ -167,7 +212,7 @@ static enum attempt_end end_of_building(enum request_verdict v)
     }
 }
 
-static void send_request(struct flight *f)
+static void flight_send(struct flight *f)
 {
     struct delivery *d = f->delivery;
     struct request *q = &f->request;
@@ -179,61 +224,91 @@ static void send_request(struct flight *f)
                                .now = clock_wall_ms()};
     enum request_verdict v = request_build(&f->target->rules, &in, q);
     if (v != REQUEST_OK) {
-        settle(f, end_of_building(v), NULL);
+        flight_settle(f, end_of_building(v), NULL);
         return;
     }
-    struct http_request_parts parts = {.url = q->url.ptr,
-                                       .headers = q->headers.ptr,
-                                       .headers_len = q->headers.len,
-                                       .body = q->body};
-    f->call = http_send(f->target->profile, &parts, f);
-    if (!f->call)
-        settle(f, END_LOCAL, NULL);
+    struct attempt_request wire = {.url = q->url.ptr,
+                                   .headers = q->headers.ptr,
+                                   .headers_len = q->headers.len,
+                                   .body = q->body};
+    f->attempt = transport_send(f->target->endpoint, &wire, f);
+    if (!f->attempt)
+        flight_settle(f, END_LOCAL, NULL);
 }
 
-static void on_fetch_known(void *ctx, enum attempt_end end)
+static void flight_on_fetch_known(void *ctx, enum attempt_end end)
 {
     struct flight *f = ctx;
-    if (end == END_ANSWERED)
-        send_request(f);
+    if (end == END_NONE)
+        flight_send(f);
     else
-        settle(f, end, NULL);
+        flight_settle(f, end, NULL);
 }
 
-static void on_fetch_over(void *ctx, enum attempt_end end, int status, const struct http_result *r)
+static void flight_on_fetch_over(void *ctx, enum attempt_end end, int status,
+                                 const struct attempt_result *r)
 {
-    settle_as(ctx, end, status, r);
+    flight_settle_as(ctx, end, status, r);
 }
 
-static void start(struct flight *f)
+static void flight_start(struct flight *f)
 {
     struct target *t = f->target;
-    f->is_running = true;
+    f->state = FLIGHT_RUNNING;
     t->running++;
     if (!t->source) {
-        send_request(f);
+        flight_send(f);
         return;
     }
-    struct fetch_handler handler = {.on_known = on_fetch_known, .on_over = on_fetch_over, .ctx = f};
-    f->fetch = fetch_new(f->engine->pull, f->delivery, t->source, t->set->conf, &handler);
+    struct fetch_handler handler = {
+        .on_known = flight_on_fetch_known, .on_over = flight_on_fetch_over, .ctx = f};
+    f->fetch = fetch_new(f->engine->pull, f->delivery, t->source, t->targets->conf, &handler);
 }
 
-static void on_hold_over(void *ctx)
+static void flight_on_hold_over(void *ctx)
 {
-    start(ctx);
+    flight_start(ctx);
 }
 
-/* The lane was sent on less than the delay ago by this process, although Redis granted the slot. */
-static void hold(struct flight *f, int64_t wait_us)
+/* Redis granted the slot, but this process sent on the lane less than the delay ago. */
+static void flight_hold(struct flight *f, int64_t wait_us)
 {
     if (clock_mono_us() + wait_us >= f->delivery->send_until) {
         f->wait_ms = wait_us / 1000 + 1;
-        settle(f, END_TOO_EARLY, NULL);
+        flight_settle(f, END_TOO_EARLY, NULL);
         return;
     }
+    f->state = FLIGHT_HELD;
     if (!f->hold)
-        f->hold = loop_timer_new(f->engine->loop, on_hold_over, f);
+        f->hold = loop_timer_new(f->engine->loop, flight_on_hold_over, f);
     loop_timer_arm(f->hold, wait_us);
+}
+
+/* F was claimed ahead: it starts when an attempt of its destination ends. */
+static void flight_queue_up(struct flight *f)
+{
+    f->state = FLIGHT_WAITING;
+    list_add_last(&f->target->turns, &f->turn);
+    if (!loop_timer_armed(f->engine->send_back))
+        loop_timer_arm(f->engine->send_back, SEND_BACK_US);
+}
+
+static void deliver_send_back(void *ctx)
+{
+    struct deliver *e = ctx;
+    mono_us now = clock_mono_us();
+    bool more = false;
+    LIST_EACH (at, &e->flights.list) {
+        struct flight *f = LIST_ITEM(at, struct flight, link);
+        if (f->state != FLIGHT_WAITING)
+            continue;
+        if (now - f->delivery->claimed_at > f->delivery->send_until - now)
+            flight_settle(f, END_WINDOW_OVER, NULL);
+        else
+            more = true;
+    }
+    if (more)
+        loop_timer_arm(e->send_back, SEND_BACK_US);
 }
 
 void deliver_claimed(void *ctx, struct delivery *d)
@@ -241,31 +316,35 @@ void deliver_claimed(void *ctx, struct delivery *d)
     struct deliver *e = ctx;
     struct flight *f = flight_begin(&e->flights, d);
     f->engine = e;
-    ask_for_more(e);
+    deliver_ask_for_more(e);
     if (e->draining) {
-        settle(f, END_DRAINING, NULL);
+        flight_settle(f, END_DRAINING, NULL);
         return;
     }
     if (!d->readable) {
-        settle(f, END_UNREADABLE, NULL);
+        flight_settle(f, END_UNREADABLE, NULL);
         return;
     }
-    f->target = target_sets_hold(&e->targets, d->destination);
-    if (!f->target) {
-        settle(f, END_UNCONFIGURED, NULL);
+    struct target *t = targets_find(e->targets, d->destination);
+    if (!t) {
+        flight_settle(f, END_UNCONFIGURED, NULL);
         return;
     }
+    target_hold(t);
+    f->target = t;
     mono_us now = clock_mono_us();
     int64_t wait_us = pace_guard_wait_us(&e->pace, slice_str(d->lane), d->delay_ms, now);
     if (d->send_from - now > wait_us)
         wait_us = d->send_from - now;
     if (wait_us > 0)
-        hold(f, wait_us);
+        flight_hold(f, wait_us);
+    else if (t->running < t->concurrency && list_is_empty(&t->turns))
+        flight_start(f);
     else
-        take_turn(f);
+        flight_queue_up(f);
 }
 
-/* ---- what the HTTP client asks and reports ---- */
+/* ---- what the transport asks and reports ---- */
 
 static bool may_connect(void *ctx, const struct addr *a)
 {
@@ -289,46 +368,38 @@ static enum attempt_end may_send(void *ctx)
         f->wait_ms = wait_us / 1000 + 1;
         return END_TOO_EARLY;
     }
-    f->was_sent = true;
+    f->state = FLIGHT_SENT;
     report_gap(e->overshoot, d, pace_guard_sent(&e->pace, lane, now), now);
     if (d->report_sent)
         queue_take_sent(e->queue, d);
-    return END_ANSWERED;
+    return END_NONE;
 }
 
-static void on_done(void *ctx, const struct http_result *r)
+static void flight_on_done(void *ctx, const struct attempt_result *r)
 {
     struct flight *f = ctx;
-    f->call = NULL;
+    f->attempt = NULL;
     if (r->end == END_ANSWERED && r->status / 100 == 2)
         FAULT_POINT("resp_2xx");
     if (!f->fetch || !r->body) {
-        settle(f, r->end, r);
+        flight_settle(f, r->end, r);
         return;
     }
     flight_fetched(&f->engine->flights, f, r->body->len);
-    ask_for_more(f->engine);
+    deliver_ask_for_more(f->engine);
     fetch_take(f->fetch, r);
 }
 
-/* ---- reload, drain, end ---- */
+/* ---- drain ---- */
 
-enum err deliver_set_config(struct deliver *e, struct config *conf)
+static void flight_hand_back(struct flight *f)
 {
-    enum err err = target_sets_replace(&e->targets, conf);
-    if (err == OK)
-        ask_for_more(e);
-    return err;
-}
-
-static void hand_back(struct flight *f)
-{
-    if (f->call)
-        http_cancel(f->call);
+    if (f->attempt)
+        transport_cancel(f->attempt);
     if (f->hold)
         loop_timer_cancel(f->hold);
-    f->call = NULL;
-    settle(f, END_DRAINING, NULL);
+    f->attempt = NULL;
+    flight_settle(f, END_DRAINING, NULL);
 }
 
 void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
@@ -336,21 +407,21 @@ void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
     e->draining = true;
     e->on_idle = on_idle;
     e->on_idle_ctx = ctx;
-    ask_for_more(e);
-    for (struct flight *f = e->flights.first, *next; f; f = next) {
-        next = f->next;
-        if (!f->was_sent)
-            hand_back(f);
+    deliver_ask_for_more(e);
+    LIST_EACH (at, &e->flights.list) {
+        struct flight *f = LIST_ITEM(at, struct flight, link);
+        if (f->state != FLIGHT_SENT)
+            flight_hand_back(f);
     }
     if (e->flights.count == 0)
-        loop_defer(e->loop, call_idle, e);
+        deliver_defer(e);
 }
 
 void deliver_release_all(struct deliver *e)
 {
     e->draining = true;
-    while (e->flights.first)
-        hand_back(e->flights.first);
+    while (e->flights.count)
+        flight_hand_back(LIST_FIRST(&e->flights.list, struct flight, link));
 }
 
 size_t deliver_in_flight(const struct deliver *e)
@@ -358,28 +429,30 @@ size_t deliver_in_flight(const struct deliver *e)
     return e->flights.count;
 }
 
-enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metrics,
-                     struct deliver **out)
+/* ---- begin and end ---- */
+
+struct deliver *deliver_new(struct loop *l, struct config *conf, struct transport *transport,
+                            struct metrics *metrics)
 {
     struct deliver *e = NEW(struct deliver);
-    enum err err = target_sets_init(&e->targets, l, conf, metrics, &hooks);
-    if (err != OK) {
-        free(e);
-        return err;
-    }
     e->loop = l;
-    e->waiting = loop_timer_new(l, send_back, e);
+    e->metrics = metrics;
+    e->targets = targets_new(conf, transport, metrics, &flight_hooks);
+    list_init(&e->retired);
+    e->sweeper = loop_timer_new(l, deliver_sweep, e);
+    list_init(&e->starts);
+    e->send_back = loop_timer_new(l, deliver_send_back, e);
+    pace_guard_init(&e->pace);
     e->overshoot =
         metrics_series(metrics, METRIC_GAP_OVERSHOOT, slice_make(NULL, 0), slice_make(NULL, 0));
-    pace_guard_init(&e->pace);
-    *out = e;
-    return OK;
+    flights_init(&e->flights);
+    return e;
 }
 
 void deliver_set_queue(struct deliver *e, struct queue_take *queue)
 {
     e->queue = queue;
-    ask_for_more(e);
+    deliver_ask_for_more(e);
 }
 
 void deliver_set_pull(struct deliver *e, struct pull *pull)
@@ -392,9 +465,17 @@ void deliver_free(struct deliver *e)
     if (!e)
         return;
     deliver_release_all(e);
+    for (struct target *t; (t = LIST_TAKE_FIRST(&e->starts, struct target, start));)
+        deliver_release_target(e, t);
+    deliver_sweep(e);
+    assert(list_is_empty(&e->retired));
+    targets_free(e->targets);
+    loop_timer_free(e->sweeper);
+    loop_timer_free(e->send_back);
     flights_clear(&e->flights);
-    target_sets_clear(&e->targets);
-    loop_timer_free(e->waiting);
     pace_guard_clear(&e->pace);
-    free(e);
+    if (e->is_deferred)
+        e->is_freed = true;
+    else
+        free(e);
 }

@@ -1,15 +1,17 @@
-/* deliver - the engine: what is claimed is built, checked, sent and settled.   [wiring]
+/* deliver - the engine: builds, checks, sends and settles each delivery that the dispatcher claimed.   [wiring]
  *
- *   claimed ──▶ held (lane sent on too recently by this process) ──▶ under way ──▶ settled
- *        └──────────────────────────▲───────────────────────────────────▲
+ *             ┌────────▶ held ─────────┐
+ *   claimed ──┼────────────────────────┼──▶ running ──▶ sent ──▶ settled
+ *             └────────▶ waiting ──────┘
  *
- * A claim becomes a flight; a flight ends in exactly one place, settle(), whatever happened to it.
- * The moment at which a request leaves is the one that counts: may_send() is asked right before it,
- * when the connection stands, and says no if the claim's window is over, the lane was sent on too
- * recently, or a drain began.
+ * A claim becomes a flight (flight.h). Each flight ends in one function, flight_settle_as, whatever happened to it; it
+ * may end there from every state. deliver.c says what each state waits for.
  *
- * The delivery of an announcement goes a longer way: before the request it is looked up where its result goes, and
- * after a 2xx the result is looked at and put into the queue (fetch.h).
+ * A request may leave only if may_send agrees at that very moment, when the connection stands. It says no if the
+ * claim's window is over, if the lane was sent on too recently, or if a drain began.
+ *
+ * A result that a provider only announced takes a longer way: pull looks up where the result goes before the request,
+ * and puts the result into the queue after a 2xx (fetch.h).
  */
 #ifndef DISPATCHER_DELIVER_H
 #define DISPATCHER_DELIVER_H
@@ -22,24 +24,26 @@ struct deliver;
 struct loop;
 struct metrics;
 struct pull;
+struct transport;
 
-/* METRICS borrowed, CONF referenced. ERR_UNAVAIL if the HTTP library cannot start. */
-enum err deliver_new(struct loop *l, struct config *conf, struct metrics *metrics,
-                     struct deliver **out) MUST_CHECK;
-/* What is still in flight is given up without a report (its leases end by themselves). */
+/* CONF is referenced, TRANSPORT is taken, METRICS is borrowed. */
+struct deliver *deliver_new(struct loop *l, struct config *conf, struct transport *transport,
+                            struct metrics *metrics);
+/* Hands everything in flight back to the queue, then frees E. The loop must run what is deferred, or end, after that:
+ * E's memory goes with its last deferred call. NULL is fine. */
 void deliver_free(struct deliver *e);
-/* Where claims come from and results go; before the first claim. Borrowed. */
+/* QUEUE sends claims to deliver_claimed and takes their results. Set it before the first claim. Borrowed. */
 void deliver_set_queue(struct deliver *e, struct queue_take *queue);
-/* By which results are fetched; before the first claim. Borrowed. */
+/* PULL fetches announced results. Set it before the first claim. Borrowed. */
 void deliver_set_pull(struct deliver *e, struct pull *pull);
 /* take_handler.on_claimed, with the engine as CTX. */
 void deliver_claimed(void *ctx, struct delivery *d);
 
-/* Attempts from now on follow CONF, over new connections. On error the old rules stay. */
-enum err deliver_set_config(struct deliver *e, struct config *conf) MUST_CHECK;
+/* Attempts from now on follow CONF, and use TRANSPORT, which is taken. */
+void deliver_set_config(struct deliver *e, struct config *conf, struct transport *transport);
 
-/* Takes no more and hands back what has not left yet; what is on its way may finish. ON_IDLE is
- * called (deferred) when nothing is in flight. */
+/* Takes no more claims and hands back what has not left yet. What has left may finish. Calls ON_IDLE (deferred) when
+ * nothing is in flight. */
 void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx);
 /* Hands back everything that is still in flight, now. */
 void deliver_release_all(struct deliver *e);

@@ -1,25 +1,49 @@
 #include "dispatcher/engine/outcome.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #define STATUS_GONE 410 /* the receiver asks to be left alone (Standard Webhooks) */
 
 struct end_row {
-    const char *word;
     enum settle_verdict verdict;
     bool unreachable;
     int64_t wait_ms;
 };
 
 static const struct end_row rows[ATTEMPT_END_COUNT] = {
-#define END_ROW(id, word, verdict, unreachable, wait_ms)                                           \
-    {word, SETTLE_##verdict, unreachable, wait_ms},
-    ATTEMPT_ENDS(END_ROW)
-#undef END_ROW
+    /* the status decides */
+    [END_ANSWERED] = {SETTLE_DONE, false, 0},
+    /* the host could not be reached */
+    [END_DNS] = {SETTLE_RETRY, true, 0},
+    [END_CONNECT] = {SETTLE_RETRY, true, 0},
+    [END_CONNECT_TIMEOUT] = {SETTLE_RETRY, true, 0},
+    [END_TLS] = {SETTLE_RETRY, true, 0},
+    [END_PROXY] = {SETTLE_RETRY, true, 0},
+    /* the request left and no status came back */
+    [END_TIMEOUT] = {SETTLE_RETRY, false, 0},
+    [END_CLOSED] = {SETTLE_RETRY, false, 0},
+    [END_UNKNOWN] = {SETTLE_RETRY, false, 0},
+    [END_BAD_RESPONSE] = {SETTLE_RETRY, false, 0},
+    /* a fetch was answered 2xx, but not with a result */
+    [END_NOT_READY] = {SETTLE_RETRY, false, 0},
+    [END_NO_RESULT] = {SETTLE_RETRY, false, 0},
+    [END_BAD_RESULT] = {SETTLE_RETRY, false, 0},
+    [END_TOO_LARGE] = {SETTLE_DEAD, false, 0},
+    /* refused here; another attempt would be refused too */
+    [END_BLOCKED] = {SETTLE_DEAD, false, 0},
+    [END_BAD_URL] = {SETTLE_DEAD, false, 0},
+    [END_BAD_BODY] = {SETTLE_DEAD, false, 0},
+    /* not the destination's fault: the attempt is given back */
+    [END_WINDOW_OVER] = {SETTLE_RELEASE, false, 0},
+    [END_TOO_EARLY] = {SETTLE_RELEASE, false, 1},
+    [END_DRAINING] = {SETTLE_RELEASE, false, 0},
+    [END_LOCAL] = {SETTLE_RELEASE, false, 500},
+    [END_QUEUE] = {SETTLE_DEFER, false, 1000},
+    [END_UNCONFIGURED] = {SETTLE_DEFER, false, 5000},
+    [END_UNREADABLE] = {SETTLE_DEFER, false, 60000},
 };
 
-static enum settle_verdict judge_status(int status)
+static enum settle_verdict verdict_of_status(int status)
 {
     if (status >= 200 && status <= 299)
         return SETTLE_DONE;
@@ -28,20 +52,16 @@ static enum settle_verdict judge_status(int status)
 
 struct outcome outcome_judge(enum attempt_end end, int status, bool attempt_left)
 {
-    assert((unsigned)end < ATTEMPT_END_COUNT);
+    assert(end > END_NONE && end < ATTEMPT_END_COUNT);
     const struct end_row *row = &rows[end];
     struct outcome o = {
         .verdict = row->verdict, .unreachable = row->unreachable, .wait_ms = row->wait_ms};
     if (end == END_ANSWERED)
-        o.verdict = judge_status(status);
+        o.verdict = verdict_of_status(status);
     if (o.verdict == SETTLE_RETRY && !attempt_left)
         o.verdict = SETTLE_DEAD;
-    if (end == END_ANSWERED && o.verdict != SETTLE_DONE)
-        snprintf(o.error, sizeof o.error, "http_%d", status);
-    else if (end == END_NO_RESULT)
-        snprintf(o.error, sizeof o.error, "task_%d", status);
-    else if (o.verdict != SETTLE_DONE)
-        snprintf(o.error, sizeof o.error, "%s", row->word);
+    if (o.verdict != SETTLE_DONE)
+        attempt_error(end, status, o.error);
     return o;
 }
 

@@ -3,10 +3,9 @@
 #ifndef DISPATCHER_RETRY_H
 #define DISPATCHER_RETRY_H
 
-#include "common/base/clock.h"
-#include "common/base/slice.h"
-
-#define RETRY_AFTER_MAX_MS (INT64_C(86400) * 1000)
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct retry_schedule {      /* borrowed from a destination */
     const int64_t *waits_ms; /* before attempt 2, 3, ... */
@@ -14,20 +13,13 @@ struct retry_schedule {      /* borrowed from a destination */
     double jitter; /* 0..1 */
 };
 
-/* Attempts go on after number ATTEMPT (from 1) failed. */
+/* True if another attempt follows when attempt number ATTEMPT (from 1) fails. */
 bool retry_is_left(const struct retry_schedule *s, unsigned attempt);
 
-/* Milliseconds from the end of attempt number ATTEMPT to the next one: its row of the schedule,
- * made longer by up to the jitter's share (RANDOM in 0..1 says how much), or AFTER_MS if that is
- * later
- * (-1: the server did not ask). Never shorter than the schedule, so that an operator can rely on
- * it. */
+/* Milliseconds from the end of attempt number ATTEMPT to the next one: the attempt's row of the schedule, made longer
+ * by up to the jitter's share (RANDOM in 0..1 says how much). If the server asked for a longer wait, AFTER_MS (-1: it
+ * did not ask) counts. Never shorter than the schedule: operators rely on it. */
 int64_t retry_wait_ms(const struct retry_schedule *s, unsigned attempt, double random,
                       int64_t after_ms);
-
-/* Reads a Retry-After value (RFC 9110 10.2.3): seconds or an HTTP-date in any of the three formats
- * of 5.6.7. Milliseconds from NOW, 0 for a date that has passed, at most RETRY_AFTER_MAX_MS; -1 if
- * the value is empty or not understood. */
-int64_t retry_after_ms(struct slice value, wall_ms now);
 
 #endif

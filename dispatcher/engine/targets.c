@@ -9,34 +9,29 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define SPARE_CONNECTIONS 64
 #define FETCH_HEADERS_MAX 16384
 
-struct target_set *target_set_new(struct loop *l, struct config *conf, struct metrics *metrics,
-                                  const struct http_hooks *hooks)
+struct targets *targets_new(struct config *conf, struct transport *transport,
+                            struct metrics *metrics, const struct transport_hooks *hooks)
 {
     const struct config_dispatcher *d = &conf->dispatcher;
-    struct http_client_options options = {.connections_max = d->concurrency + SPARE_CONNECTIONS,
-                                          .proxy = d->proxy};
-    struct http_client *client = http_client_new(l, &options, hooks);
-    if (!client)
-        return NULL;
-    struct target_set *s = NEW(struct target_set);
+    struct targets *s = NEW(struct targets);
     s->conf = config_ref(conf);
-    s->client = client;
+    s->transport = transport;
+    s->hooks = hooks;
     s->metrics = metrics;
     s->egress = (struct egress){.allow = d->allow,
                                 .allow_count = d->allow_count,
                                 .deny = d->deny,
                                 .deny_count = d->deny_count};
     own_addrs_init(&s->own);
-    map_init(&s->targets);
+    map_init(&s->by_name);
     return s;
 }
 
 bool target_may_connect(struct target *t, const struct addr *a)
 {
-    struct target_set *s = t->set;
+    struct targets *s = t->targets;
     if (!t->from_api || s->conf->dispatcher.proxy) /* the proxy is the operator's choice */
         return egress_allows(&s->egress, a, false);
     own_addrs_refresh(&s->own, clock_mono_us());
@@ -45,36 +40,33 @@ bool target_may_connect(struct target *t, const struct addr *a)
     return egress_allows(&s->egress, a, true);
 }
 
-static void free_headers(struct target *t)
+static void target_free(struct target *t)
 {
     if (t->headers)
         crypto_wipe(t->headers, strlen(t->headers));
     free(t->headers);
+    free(t);
 }
 
-void target_set_free(struct target_set *s)
+void targets_free(struct targets *s)
 {
     if (!s)
         return;
     size_t at = 0;
     struct slice name;
     void *value;
-    while (map_next(&s->targets, &at, &name, &value)) {
-        struct target *t = value;
-        s->in_use -= t->start_due; /* the loop stopped before it */
-        free_headers(t);
-        free(t);
-    }
     assert(s->in_use == 0);
-    map_clear(&s->targets);
+    while (map_next(&s->by_name, &at, &name, &value))
+        target_free(value);
+    map_clear(&s->by_name);
     own_addrs_clear(&s->own);
-    http_client_free(s->client);
+    transport_close(s->transport);
     config_unref(s->conf);
     free(s);
 }
 
-/* T's requests are those of SOURCE's fetch. */
-static void make_fetch(struct target *t, const struct source *source)
+/* T fetches results from SOURCE's provider. */
+static void target_add_fetch(struct target *t, const struct source *source)
 {
     struct buf lines;
     buf_init(&lines, FETCH_HEADERS_MAX);
@@ -94,13 +86,36 @@ static const struct source *source_of(const struct config *conf, const struct de
     return slice_eq(kind, SLICE_LIT(CONFIG_FETCH)) ? config_source(conf, of) : NULL;
 }
 
-static struct target *make_target(struct target_set *s, const struct destination *dest)
+static void target_open_endpoint(struct target *t, const struct destination *dest)
+{
+    const struct config_receiver *r = &t->targets->conf->receiver;
+    struct endpoint_options options = {.sends_body = !dest->is_pingback,
+                                       .many_hosts = dest->from_api,
+                                       .timeout_ms = dest->timeout_ms,
+                                       .connect_timeout_ms = dest->connect_timeout_ms,
+                                       .verify_tls = dest->verify_tls,
+                                       .ca_file = dest->ca_file,
+                                       .body_max = t->source ? r->max_body_bytes : 0,
+                                       .hooks = t->targets->hooks};
+    t->endpoint = transport_open(t->targets->transport, &options);
+}
+
+static void target_open_metrics(struct target *t)
+{
+    struct metrics *m = t->targets->metrics;
+    for (int v = 0; v < VERDICTS; v++)
+        t->results[v] = metrics_series(m, METRIC_ATTEMPTS, t->name,
+                                       slice_str(outcome_verdict_word((enum settle_verdict)v)));
+    t->latency = metrics_series(m, METRIC_DELIVERY_SECONDS, t->name, slice_make(NULL, 0));
+}
+
+static struct target *target_new(struct targets *s, const struct destination *dest)
 {
     struct target *t = NEW(struct target);
-    t->set = s;
+    t->targets = s;
     t->name = slice_str(dest->name);
     t->concurrency = dest->concurrency;
-    turns_init(&t->turns);
+    list_init(&t->turns);
     t->rules = (struct request_rules){.url = dest->url,
                                       .is_pingback = dest->is_pingback,
                                       .gzip = dest->gzip,
@@ -110,34 +125,23 @@ static struct target *make_target(struct target_set *s, const struct destination
     t->from_api = t->rules.from_api = dest->from_api;
     const struct source *source = source_of(s->conf, dest);
     if (source)
-        make_fetch(t, source);
+        target_add_fetch(t, source);
     t->schedule = (struct retry_schedule){
         .waits_ms = dest->schedule_ms, .count = dest->schedule_count, .jitter = dest->jitter};
-    struct http_profile_options options = {.is_post = !dest->is_pingback,
-                                           .timeout_ms = dest->timeout_ms,
-                                           .connect_timeout_ms = dest->connect_timeout_ms,
-                                           .verify_tls = dest->verify_tls,
-                                           .ca_file = dest->ca_file,
-                                           .many_hosts = dest->from_api,
-                                           .body_max =
-                                               source ? s->conf->receiver.max_body_bytes : 0};
-    t->profile = http_profile_new(s->client, &options);
-    for (int v = 0; v <= SETTLE_DEFER; v++)
-        t->results[v] = metrics_series(s->metrics, METRIC_ATTEMPTS, t->name,
-                                       slice_str(outcome_verdict_word((enum settle_verdict)v)));
-    t->latency = metrics_series(s->metrics, METRIC_DELIVERY_SECONDS, t->name, slice_make(NULL, 0));
+    target_open_endpoint(t, dest);
+    target_open_metrics(t);
     return t;
 }
 
-struct target *target_set_find(struct target_set *s, struct slice destination)
+struct target *targets_find(struct targets *s, struct slice destination)
 {
-    struct target *t = map_get(&s->targets, destination);
+    struct target *t = map_get(&s->by_name, destination);
     if (t)
         return t;
     const struct destination *dest = config_destination(s->conf, destination);
     if (!dest)
         return NULL;
-    t = make_target(s, dest);
-    map_set(&s->targets, destination, t);
+    t = target_new(s, dest);
+    map_set(&s->by_name, destination, t);
     return t;
 }

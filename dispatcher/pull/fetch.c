@@ -10,7 +10,6 @@
 #include "common/queue/keys.h"
 #include "common/webhook/ids.h"
 #include "dispatcher/pull/fetch_judge.h"
-#include "dispatcher/transport/response.h"
 
 #include <stdlib.h>
 
@@ -30,10 +29,9 @@ struct
     struct put_captured *captured; /* of each destination */
     struct destination **to;
     size_t to_count;
-    struct buf then; /* what `to` and `captured` were read from */
-    struct http_result answer;
-    struct response kept; /* what the answer's slices point into */
-    char *body;           /* from malloc */
+    struct buf then;            /* what `to` and `captured` were read from */
+    struct attempt_copy answer; /* the provider's, without its body */
+    char *body;                 /* from malloc */
     size_t body_len;
     struct fetch_judge *judge;
     struct loop_timer *timer; /* the next slice */
@@ -88,7 +86,7 @@ static enum attempt_end read_line(struct fetch *f, struct slice line)
         return END_UNCONFIGURED;
     *c = (struct put_captured){.delay_ms = (int64_t)ms, .secret_id = line};
     f->to[f->to_count++] = d;
-    return END_ANSWERED;
+    return END_NONE;
 }
 
 static enum attempt_end read_then(struct fetch *f)
@@ -99,8 +97,8 @@ static enum attempt_end read_then(struct fetch *f)
         lines += rest.ptr[i] == '\n';
     f->captured = xcalloc(lines, sizeof *f->captured);
     f->to = xcalloc(lines, sizeof *f->to);
-    enum attempt_end end = f->then.failed ? END_UNREADABLE : END_ANSWERED;
-    while (end == END_ANSWERED && rest.len) {
+    enum attempt_end end = f->then.failed ? END_UNREADABLE : END_NONE;
+    while (end == END_NONE && rest.len) {
         struct slice line = slice_cut(&rest, '\n');
         if (line.len)
             end = read_line(f, line);
@@ -161,7 +159,7 @@ struct fetch *fetch_new(struct pull *p, const struct delivery *d, const struct s
 
 static void over(struct fetch *f, enum attempt_end end, int status)
 {
-    f->handler.on_over(f->handler.ctx, end, status, &f->answer);
+    f->handler.on_over(f->handler.ctx, end, status, &f->answer.result);
 }
 
 /* ---- into the queue ---- */
@@ -175,7 +173,7 @@ static void on_put(void *ctx, enum put_result result, wall_ms received_at)
     /* Taken: the event itself has arrived meanwhile, as a webhook. */
     f->brought = result == PUT_QUEUED || result == PUT_DUPLICATE;
     FAULT_POINT("fetch_put");
-    over(f, f->brought || result == PUT_TAKEN ? END_ANSWERED : END_QUEUE, f->answer.status);
+    over(f, f->brought || result == PUT_TAKEN ? END_ANSWERED : END_QUEUE, f->answer.result.status);
 }
 
 bool fetch_brought(const struct fetch *f)
@@ -211,7 +209,7 @@ static void put(struct fetch *f)
         .id = announced->id,
         .tag = tag_of(f),
         .source = announced->source,
-        .content_type = f->answer.content_type,
+        .content_type = f->answer.result.content_type,
         .content_encoding = gzip_is(body) ? SLICE_LIT("gzip") : SLICE_LIT(""),
         .headers = announced->headers,
         .received_at = announced->received_at,
@@ -233,7 +231,7 @@ static void put(struct fetch *f)
     enum err rc = queue_put_submit(f->pull->put, &req, on_put, f);
     buf_clear(&name);
     if (rc != OK) {
-        over(f, rc == ERR_TOO_BIG ? END_TOO_LARGE : END_QUEUE, f->answer.status);
+        over(f, rc == ERR_TOO_BIG ? END_TOO_LARGE : END_QUEUE, f->answer.result.status);
         return;
     }
     f->asks_redis = true;
@@ -253,7 +251,7 @@ static void look_on(void *ctx)
     if (v.end == END_ANSWERED)
         put(f);
     else
-        over(f, v.end, v.end == END_NO_RESULT ? v.code : f->answer.status);
+        over(f, v.end, v.end == END_NO_RESULT ? v.code : f->answer.result.status);
 }
 
 static bool encoding_is_known(struct slice encoding)
@@ -266,22 +264,19 @@ static bool encoding_is_known(struct slice encoding)
 static void look_at_nothing(void *ctx)
 {
     struct fetch *f = ctx;
-    enum attempt_end end = f->answer.too_large  ? END_TOO_LARGE
-                           : f->answer.is_whole ? END_BAD_RESULT
-                                                : END_BAD_RESPONSE;
-    over(f, end, f->answer.status);
+    const struct attempt_result *r = &f->answer.result;
+    enum attempt_end end = END_BAD_RESPONSE;
+    if (r->too_large)
+        end = END_TOO_LARGE;
+    else if (r->is_whole)
+        end = END_BAD_RESULT;
+    over(f, end, r->status);
 }
 
-void fetch_take(struct fetch *f, const struct http_result *r)
+void fetch_take(struct fetch *f, const struct attempt_result *r)
 {
-    f->answer = *r;
-    f->answer.body = NULL;
-    response_keep(&f->kept, r->response, r->retry_after, r->content_type);
-    f->answer.response = response_kept(&f->kept);
-    f->answer.retry_after = response_retry_after(&f->kept);
-    f->answer.content_type = response_content_type(&f->kept);
+    attempt_copy(&f->answer, r);
     bool is_good = r->is_whole && !r->too_large && encoding_is_known(r->content_encoding);
-    f->answer.content_encoding = slice_make(NULL, 0);
     loop_timer_free(f->timer);
     f->timer = loop_timer_new(f->pull->loop, is_good ? look_on : look_at_nothing, f);
     loop_timer_arm(f->timer, 0);

@@ -12,17 +12,17 @@
 #include "common/config/config.h"
 #include "common/queue/queue_take.h"
 #include "dispatcher/pull/pull.h"
-#include "dispatcher/transport/http_client.h"
+#include "dispatcher/transport/transport.h"
 
 struct fetch;
 
 struct
     fetch_handler { /* functions get CTX; each is called at most once, never before the call that leads to it returns */
-    /* Where the result goes is known (END_ANSWERED): send. Otherwise it cannot be fetched now. */
+    /* END_NONE: pull knows where the result goes, so the GET may be sent. Otherwise the result cannot be fetched now. */
     void (*on_known)(void *ctx, enum attempt_end end);
     /* After fetch_take: END_ANSWERED, and the event is in the queue; or why not. STATUS is the HTTP status, or
      * with END_NO_RESULT the task's code. R is the answer, but for its body; borrowed. */
-    void (*on_over)(void *ctx, enum attempt_end end, int status, const struct http_result *r);
+    void (*on_over)(void *ctx, enum attempt_end end, int status, const struct attempt_result *r);
     void *ctx;
 };
 
@@ -30,7 +30,7 @@ struct
 struct fetch *fetch_new(struct pull *p, const struct delivery *d, const struct source *source,
                         const struct config *conf, const struct fetch_handler *handler);
 /* The provider's 2xx: takes the body out of R. */
-void fetch_take(struct fetch *f, const struct http_result *r);
+void fetch_take(struct fetch *f, const struct attempt_result *r);
 /* In on_over with END_ANSWERED: the event came by F or by an earlier fetch of this announcement, not otherwise. */
 bool fetch_brought(const struct fetch *f);
 /* Ends it without further calls. NULL is fine. */

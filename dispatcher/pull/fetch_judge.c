@@ -20,7 +20,7 @@ struct fetch_judge { /* Owned by its maker; fetch_judge_free. */
     struct json_scan *scan;
     struct gzip_inflate *inflate; /* NULL for a plain body */
     bool is_json;                 /* so far */
-    enum attempt_end fault;       /* END_ANSWERED: none */
+    enum attempt_end fault;       /* END_NONE: none so far */
 };
 
 struct json_picks *fetch_judge_picks(void)

@@ -9,7 +9,7 @@
 
 #include "common/base/slice.h"
 #include "common/json/json_scan.h"
-#include "dispatcher/engine/outcome.h"
+#include "dispatcher/transport/transport.h"
 
 #define FETCH_CODE_OK 20000
 #define FETCH_CODE_HANDED 40601 /* not ready yet */

@@ -9,9 +9,8 @@
 #include "common/queue/keys.h"
 #include "common/queue/queue_tasks.h"
 #include "common/queue/record.h"
-#include "dispatcher/engine/egress.h"
 #include "dispatcher/pull/ready_list.h"
-#include "dispatcher/transport/http_client.h"
+#include "dispatcher/transport/egress.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,7 +18,6 @@
 #define LOOK_US 1000000 /* how often the lock is looked at; the first time after half of it */
 #define HEADERS_MAX 16384
 #define KEY_BYTES 1024
-#define CONNECTIONS_MAX 8
 
 /* One source under one configuration. Owned by its reconcile, once given up by the answers to come. */
 struct watch {
@@ -28,9 +26,9 @@ struct watch {
     struct pull *pull;
     struct config *conf; /* referenced */
     struct source *source;
-    struct http_profile *profile;
+    struct endpoint *endpoint;
     struct loop_timer *timer;
-    struct http_call *call;
+    struct attempt *attempt;
     struct buf headers;
     unsigned awaited; /* answers of Redis */
     mono_us began;
@@ -43,7 +41,7 @@ struct reconcile { /* Owned by the dispatcher; reconcile_free. */
     struct pull *pull;
     struct config *conf; /* of the watches */
     struct egress egress;
-    struct http_client *client; /* NULL without watches */
+    struct transport *transport; /* NULL once stopped */
     struct watch *watches;
 };
 
@@ -72,7 +70,7 @@ static void round_done(struct watch *w)
 
 static void watch_free(struct watch *w)
 {
-    assert(!w->owner && !w->awaited && !w->call);
+    assert(!w->owner && !w->awaited && !w->attempt);
     ready_list_clear(&w->list);
     if (w->headers.len)
         crypto_wipe(w->headers.ptr, w->headers.len);
@@ -184,29 +182,35 @@ static bool may_connect(void *ctx, const struct addr *a)
 static enum attempt_end may_send(void *ctx)
 {
     (void)ctx;
-    return END_ANSWERED;
+    return END_NONE;
 }
 
-static void on_done(void *ctx, const struct http_result *r)
+static void round_unanswered(struct watch *w, const struct attempt_result *r)
+{
+    char word[ATTEMPT_ERROR_BYTES] = "bad_response"; /* a 2xx that broke off */
+    if (r->too_large)
+        attempt_error(END_TOO_LARGE, 0, word);
+    else if (r->end != END_ANSWERED || r->status / 100 != 2)
+        attempt_error(r->end, r->status, word);
+    round_failed(w, word, r->status);
+}
+
+static void on_done(void *ctx, const struct attempt_result *r)
 {
     struct watch *w = ctx;
     struct error e = {{0}};
-    w->call = NULL;
-    if (!r->body || !r->is_whole) {
-        struct outcome o = outcome_judge(r->end, r->status, true);
-        round_failed(w,
-                     r->too_large ? "too_large"
-                     : o.error[0] ? o.error
-                                  : "bad_response",
-                     r->status);
-    } else if (ready_list_read(buf_slice(r->body), &w->list, &e) != OK) {
+    w->attempt = NULL;
+    if (!r->body || !r->is_whole)
+        round_unanswered(w, r);
+    else if (ready_list_read(buf_slice(r->body), &w->list, &e) != OK)
         round_failed(w, e.text, r->status);
-    } else if (w->list.count == 0) {
+    else if (w->list.count == 0)
         round_done(w);
-    } else {
+    else
         look(w);
-    }
 }
+
+static const struct transport_hooks hooks = {may_connect, may_send, on_done};
 
 static void ask(struct watch *w)
 {
@@ -217,10 +221,10 @@ static void ask(struct watch *w)
                 "User-Agent: Hookpace/" HOOKPACE_VERSION "\r\nAccept-Encoding: gzip\r\n");
     if (w->source->fetch_authorization)
         buf_addf(&w->headers, "Authorization: %s\r\n", w->source->fetch_authorization);
-    struct http_request_parts parts = {
+    struct attempt_request q = {
         .url = w->source->ready_url, .headers = w->headers.ptr, .headers_len = w->headers.len};
-    w->call = http_send(w->profile, &parts, w);
-    if (!w->call)
+    w->attempt = transport_send(w->endpoint, &q, w);
+    if (!w->attempt)
         round_failed(w, "local_error", 0);
 }
 
@@ -258,8 +262,6 @@ static void try_lock(void *ctx)
 
 /* ---- watches ---- */
 
-static const struct http_hooks hooks = {may_connect, may_send, on_done};
-
 static void watch(struct reconcile *r, struct source *s)
 {
     struct watch *w = NEW(struct watch);
@@ -270,12 +272,13 @@ static void watch(struct reconcile *r, struct source *s)
     w->conf = config_ref(r->conf);
     w->source = s;
     buf_init(&w->headers, HEADERS_MAX);
-    struct http_profile_options options = {.timeout_ms = s->fetch->timeout_ms,
-                                           .connect_timeout_ms = s->fetch->connect_timeout_ms,
-                                           .verify_tls = s->fetch->verify_tls,
-                                           .ca_file = s->fetch->ca_file,
-                                           .body_max = READY_BODY_MAX};
-    w->profile = http_profile_new(r->client, &options);
+    struct endpoint_options options = {.timeout_ms = s->fetch->timeout_ms,
+                                       .connect_timeout_ms = s->fetch->connect_timeout_ms,
+                                       .verify_tls = s->fetch->verify_tls,
+                                       .ca_file = s->fetch->ca_file,
+                                       .body_max = READY_BODY_MAX,
+                                       .hooks = &hooks};
+    w->endpoint = transport_open(r->transport, &options);
     w->timer = loop_timer_new(r->loop, try_lock, w);
     loop_timer_arm(w->timer, LOOK_US / 2);
 }
@@ -285,42 +288,27 @@ void reconcile_stop(struct reconcile *r)
     while (r->watches) {
         struct watch *w = r->watches;
         r->watches = w->next;
-        if (w->call)
-            http_cancel(w->call);
+        if (w->attempt)
+            transport_cancel(w->attempt);
         loop_timer_free(w->timer);
-        w->call = NULL;
+        w->attempt = NULL;
         w->timer = NULL;
         w->owner = NULL;
         if (!w->awaited)
             watch_free(w);
     }
-    http_client_free(r->client);
-    r->client = NULL;
+    transport_close(r->transport);
+    r->transport = NULL;
 }
 
-static bool is_needed(const struct config *conf)
-{
-    size_t at = 0;
-    struct slice name;
-    void *value;
-    while (map_next(&conf->sources, &at, &name, &value))
-        if (((const struct source *)value)->reconcile_ms)
-            return true;
-    return false;
-}
-
-enum err reconcile_set_config(struct reconcile *r, struct config *conf)
+void reconcile_set_config(struct reconcile *r, struct config *conf, struct transport *transport)
 {
     const struct config_dispatcher *d = &conf->dispatcher;
-    struct http_client_options options = {.connections_max = CONNECTIONS_MAX, .proxy = d->proxy};
-    struct http_client *client = NULL;
-    if (is_needed(conf) && !(client = http_client_new(r->loop, &options, &hooks)))
-        return ERR_UNAVAIL;
     reconcile_stop(r);
     config_ref(conf);
     config_unref(r->conf);
     r->conf = conf;
-    r->client = client;
+    r->transport = transport;
     r->egress = (struct egress){.allow = d->allow,
                                 .allow_count = d->allow_count,
                                 .deny = d->deny,
@@ -331,21 +319,16 @@ enum err reconcile_set_config(struct reconcile *r, struct config *conf)
     while (map_next(&conf->sources, &at, &name, &value))
         if (((struct source *)value)->reconcile_ms)
             watch(r, value);
-    return OK;
 }
 
-enum err reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
-                       struct reconcile **out)
+struct reconcile *reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
+                                struct transport *transport)
 {
     struct reconcile *r = NEW(struct reconcile);
     r->loop = l;
     r->pull = pull;
-    if (reconcile_set_config(r, conf) != OK) {
-        free(r);
-        return ERR_UNAVAIL;
-    }
-    *out = r;
-    return OK;
+    reconcile_set_config(r, conf, transport);
+    return r;
 }
 
 void reconcile_free(struct reconcile *r)

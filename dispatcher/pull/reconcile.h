@@ -11,17 +11,18 @@
 
 #include "common/config/config.h"
 #include "dispatcher/pull/pull.h"
+#include "dispatcher/transport/transport.h"
 
 struct reconcile;
 
-/* PULL is borrowed, CONF referenced. ERR_UNAVAIL if the HTTP library cannot start. */
-enum err reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
-                       struct reconcile **out) MUST_CHECK;
-/* Begins anew under CONF; a round under way is given up. On error nothing changes. */
-enum err reconcile_set_config(struct reconcile *r, struct config *conf) MUST_CHECK;
-/* No further round; one under way is given up. */
+/* PULL is borrowed, CONF referenced, TRANSPORT taken. */
+struct reconcile *reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
+                                struct transport *transport);
+/* Begins anew under CONF, and uses TRANSPORT, which is taken. Gives up a round under way. */
+void reconcile_set_config(struct reconcile *r, struct config *conf, struct transport *transport);
+/* Begins no further round and gives up one under way. */
 void reconcile_stop(struct reconcile *r);
-/* NULL is fine. What it asked PULL's connection is ended with that. */
+/* NULL is fine. Calls to Redis that are still pending end with PULL's connection. */
 void reconcile_free(struct reconcile *r);
 
 #endif

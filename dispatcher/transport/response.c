@@ -2,8 +2,6 @@
 
 #include "common/base/text.h"
 
-#include <assert.h>
-
 #define STATUS_FINAL_MIN 200
 
 void response_reset(struct response *r)
@@ -52,7 +50,7 @@ static void keep_field(struct content_field *f, struct slice line)
 {
     slice_cut(&line, ':');
     struct slice value = slice_trim(line);
-    f->len = value.len <= CONTENT_FIELD_MAX && !text_has_control(value) ? value.len : 0;
+    f->len = value.len <= ATTEMPT_FIELD_MAX && !text_has_control(value) ? value.len : 0;
     if (f->len)
         memcpy(f->text, value.ptr, f->len);
     f->seen++;
@@ -82,7 +80,7 @@ bool response_add_line(struct response *r, struct slice line)
 
 bool response_add_body(struct response *r, struct slice piece)
 {
-    size_t keep = RESPONSE_KEPT_MAX - r->kept_len;
+    size_t keep = ATTEMPT_RESPONSE_MAX - r->kept_len;
     if (keep > piece.len)
         keep = piece.len;
     if (keep)
@@ -90,24 +88,6 @@ bool response_add_body(struct response *r, struct slice piece)
     r->kept_len += keep;
     r->body_bytes += piece.len;
     return r->body_bytes <= RESPONSE_READ_MAX;
-}
-
-void response_keep(struct response *r, struct slice kept, struct slice retry_after,
-                   struct slice content_type)
-{
-    assert(kept.len <= sizeof r->kept && retry_after.len <= sizeof r->retry_after);
-    assert(content_type.len <= sizeof r->type.text);
-    response_reset(r);
-    r->kept_len = kept.len;
-    if (kept.len)
-        memcpy(r->kept, kept.ptr, kept.len);
-    r->retry_after_len = retry_after.len;
-    if (retry_after.len)
-        memcpy(r->retry_after, retry_after.ptr, retry_after.len);
-    r->type.seen = 1;
-    r->type.len = content_type.len;
-    if (content_type.len)
-        memcpy(r->type.text, content_type.ptr, content_type.len);
 }
 
 struct slice response_retry_after(const struct response *r)

@@ -1,7 +1,7 @@
 /* A downstream's answer, line by line: status, Retry-After, what is kept. Dates against strptime. */
 #include "common/base/text.h"
-#include "dispatcher/engine/retry.h"
 #include "dispatcher/transport/response.h"
+#include "dispatcher/transport/retry_after.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <time.h>
@@ -46,7 +46,7 @@ static void retry_after(struct slice value)
 
 static void check(const struct response *r)
 {
-    INSIST(r->kept_len <= RESPONSE_KEPT_MAX && r->kept_len <= r->body_bytes);
+    INSIST(r->kept_len <= ATTEMPT_RESPONSE_MAX && r->kept_len <= r->body_bytes);
     INSIST(r->headers_done ? r->status >= 200 && r->status <= 999 : r->status == 0);
     struct slice wait = response_retry_after(r);
     INSIST(wait.len <= RETRY_AFTER_BYTES_MAX);

@@ -98,7 +98,7 @@ mutation(window_ignored "a request leaves although its send window is over"
 
 mutation(silent_resend "libcurl may send a request again on its own"
   TESTS tests/e2e/test_delivery_faults.py::test_a_kept_connection_that_dies_is_not_resent_on
-  EDIT dispatcher/transport/http_call.c
+  EDIT dispatcher/transport/http_transport.c
   [[    if (call->passes++)]]
   [[    if (call->passes++ > 1000)]])
 
@@ -138,9 +138,9 @@ mutation(retold_ends_resend "a result of before a resend ends it"
 
 mutation(retry_after_ignored "Retry-After is ignored"
   TESTS "tests/e2e/test_delivery.py::test_retry_after_is_honoured[seconds]"
-  EDIT dispatcher/engine/report.c
-  [[r ? retry_after_ms(r->retry_after, clock_wall_ms()) : -1]]
-  [[-1]])
+  EDIT dispatcher/engine/settlement.c
+  [[wait_after(f, o, r->retry_after_ms)]]
+  [[wait_after(f, o, -1)]])
 
 # --- what comes from outside ---
 
@@ -267,7 +267,7 @@ mutation(packed_anew "a signed body that is packed anew is another event"
 
 mutation(own_machine_reached "URLs of the API reach public addresses of the dispatcher's own machine"
   TESTS tests/attack/test_api.py::test_names_of_tasks_that_turn
-  EDIT dispatcher/engine/egress.c
+  EDIT dispatcher/transport/egress.c
   [[!addr_is_special(a) && !is_own(e, a)]]
   [[!addr_is_special(a) && (true || !is_own(e, a))]])
 

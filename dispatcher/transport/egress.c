@@ -1,4 +1,4 @@
-#include "dispatcher/engine/egress.h"
+#include "dispatcher/transport/egress.h"
 
 static bool is_own(const struct egress *e, const struct addr *a)
 {

@@ -4,8 +4,8 @@
  * Addresses that lead here without being on an interface (a NAT in front, a floating address) are
  * not known.
  */
-#ifndef COMMON_NET_OWN_ADDRS_H
-#define COMMON_NET_OWN_ADDRS_H
+#ifndef DISPATCHER_OWN_ADDRS_H
+#define DISPATCHER_OWN_ADDRS_H
 
 #include "common/base/clock.h"
 #include "common/net/addr.h"

@@ -1,4 +1,4 @@
-#include "dispatcher/engine/own_addrs.h"
+#include "dispatcher/transport/own_addrs.h"
 
 #include <errno.h>
 #include <ifaddrs.h>

@@ -1,4 +1,4 @@
-#include "dispatcher/engine/egress.h"
+#include "dispatcher/transport/egress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,51 @@
+#include "dispatcher/engine/settlement.h"
+
+#include "common/crypto/crypto.h"
+#include "dispatcher/engine/targets.h"
+#include "dispatcher/pull/fetch.h"
+
+static double random_share(void)
+{
+    uint32_t r;
+    crypto_random(&r, sizeof r);
+    return (double)r / (double)UINT32_MAX;
+}
+
+static int64_t wait_after(const struct flight *f, const struct outcome *o, int64_t retry_after_ms)
+{
+    if (o->verdict == SETTLE_RETRY)
+        return retry_wait_ms(&f->target->schedule, f->delivery->attempt, random_share(),
+                             retry_after_ms);
+    return f->wait_ms > o->wait_ms ? f->wait_ms : o->wait_ms;
+}
+
+/* The URL as the list of failed attempts shows it. A configured URL loses its query, which may hold a token. */
+static struct slice shown_url(const struct flight *f)
+{
+    struct slice url = buf_slice(&f->request.url);
+    if (!f->target)
+        return slice_make(NULL, 0);
+    return f->target->from_api ? url : slice_cut(&url, '?');
+}
+
+struct settlement settlement_of(const struct flight *f, const struct outcome *o,
+                                const struct attempt_result *r)
+{
+    static const struct attempt_result nothing = {.retry_after_ms = -1};
+    const struct target *t = f->target;
+    bool is_done_fetch = f->fetch && o->verdict == SETTLE_DONE;
+    if (!r)
+        r = &nothing;
+    return (struct settlement){
+        .verdict = is_done_fetch && fetch_brought(f->fetch) ? SETTLE_FETCHED : o->verdict,
+        .wait_ms = wait_after(f, o, r->retry_after_ms),
+        .status = r->status,
+        .error = slice_str(o->error),
+        .response = is_done_fetch ? slice_make(NULL, 0) : r->response, /* the new event has it */
+        .duration_ms = r->duration_ms,
+        .was_sent = f->state == FLIGHT_SENT,
+        .unreachable = o->unreachable,
+        .is_pingback = t && t->rules.is_pingback && !t->source,
+        .url = shown_url(f),
+    };
+}

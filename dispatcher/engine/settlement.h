@@ -1,0 +1,13 @@
+/* settlement - tells the queue how an attempt ended.   [pure but for the clock and random numbers]
+ */
+#ifndef DISPATCHER_SETTLEMENT_H
+#define DISPATCHER_SETTLEMENT_H
+
+#include "dispatcher/engine/flight.h"
+#include "dispatcher/engine/outcome.h"
+
+/* R is what the transport reported; NULL if no attempt was made. Borrows from F, O and R. */
+struct settlement settlement_of(const struct flight *f, const struct outcome *o,
+                                const struct attempt_result *r);
+
+#endif

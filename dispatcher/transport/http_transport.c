@@ -1,0 +1,730 @@
+#include "dispatcher/transport/http_transport.h"
+
+#include "common/base/alloc.h"
+#include "common/base/pool.h"
+#include "common/net/loop.h"
+#include "dispatcher/transport/http_sockets.h"
+#include "dispatcher/transport/response.h"
+#include "dispatcher/transport/retry_after.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_CALLS_MAX 256    /* of a pool, kept for reuse */
+#define TRIM_US 15000000      /* a pool unused for so long frees its idle calls */
+#define CONNECTION_IDLE_S 30  /* a connection that was idle longer is not used again */
+#define CONNECTION_LIFE_S 300 /* nor one that is older, so that changed addresses are noticed */
+#define DNS_CACHE_S 60
+#define CA_CACHE_S 300
+#define RECEIVE_BUFFER 8192
+#define UPLOAD_BUFFER 65536
+
+struct http_call {          /* One attempt, or an idle one. Owned by its pool. */
+    struct attempt attempt; /* must be first */
+    struct http_pool *pool;
+    struct list_link link; /* in its pool's idle calls, or in the calls that wait for a name */
+    CURL *easy;
+    struct curl_slist *lines; /* nodes that point into the caller's header text */
+    size_t lines_cap;
+    mono_us started;
+    unsigned passes;          /* how often libcurl was about to send the request */
+    enum attempt_end refusal; /* what may_send returned */
+    unsigned opened, blocked; /* sockets that were made, and that may_connect refused */
+    bool local_error;         /* no descriptor or memory for a socket */
+    bool must_wait;           /* for a name that another call resolves */
+    bool is_resolving;        /* resolves a name itself */
+    struct response response;
+    struct buf body; /* if the whole body is wanted */
+};
+
+/* The calls of all endpoints that have equal options. A thousand destinations that take turns need no more calls
+ * than run at a time. */
+struct http_pool { /* Owned by its transport. */
+    struct http_transport *transport;
+    struct list_link link; /* in its transport's pools */
+    struct endpoint_options options;
+    char *ca_file;
+    struct pool idle; /* calls */
+    bool used;        /* since the last trim */
+};
+
+struct http_endpoint {        /* Owned by its transport. */
+    struct endpoint endpoint; /* must be first */
+    struct list_link link;    /* in its transport's endpoints */
+    struct http_pool *pool;
+    const struct transport_hooks *hooks;
+    unsigned resolving; /* calls that resolve its host now */
+};
+
+struct http_transport {         /* Owned by its maker; http_close. */
+    struct transport transport; /* must be first */
+    struct loop *loop;
+    CURLM *multi;
+    char *proxy;
+    struct loop_timer *timer; /* libcurl's */
+    struct loop_timer *trimmer;
+    struct http_sockets *sockets;
+    struct list endpoints, pools; /* owned */
+    struct list waiting;          /* calls that wait for a name */
+    size_t running;               /* calls under way, waiting ones included */
+    size_t resolving;
+    bool name_found; /* a lookup ended, so waiting calls may go on */
+};
+
+static struct http_transport *transport_of(const struct http_call *call)
+{
+    return call->pool->transport;
+}
+
+static struct http_endpoint *endpoint_of(const struct http_call *call)
+{
+    return (struct http_endpoint *)call->attempt.endpoint;
+}
+
+static const struct transport_hooks *hooks_of(const struct http_call *call)
+{
+    return endpoint_of(call)->hooks;
+}
+
+/* ---- name lookups: see the header ---- */
+
+/* True if no further lookup may begin for E now. */
+static bool name_must_wait(const struct http_endpoint *e)
+{
+    return e->resolving >= (e->pool->options.many_hosts ? RESOLVING_HOSTS : 1) ||
+           e->pool->transport->resolving >= RESOLVING_MAX;
+}
+
+static void name_begin(struct http_call *call)
+{
+    call->is_resolving = true;
+    endpoint_of(call)->resolving++;
+    transport_of(call)->resolving++;
+}
+
+/* CALL's lookup has ended, if it had one. */
+static void name_end(struct http_call *call)
+{
+    if (!call->is_resolving)
+        return;
+    call->is_resolving = false;
+    endpoint_of(call)->resolving--;
+    transport_of(call)->resolving--;
+    transport_of(call)->name_found = true;
+}
+
+static void name_wait(struct http_call *call)
+{
+    list_add_last(&transport_of(call)->waiting, &call->link);
+}
+
+/* Moves the waiting calls of E (of all endpoints if E is NULL) to OUT. */
+static void name_take_waiting(struct http_transport *t, const struct http_endpoint *e,
+                              struct list *out)
+{
+    list_init(out);
+    LIST_EACH (at, &t->waiting) {
+        if (e && endpoint_of(LIST_ITEM(at, struct http_call, link)) != e)
+            continue;
+        list_remove(at);
+        list_add_last(out, at);
+    }
+}
+
+/* ---- what libcurl asks while a call is under way ---- */
+
+/* libcurl calls this only if the name is not in its cache. */
+static int call_on_resolve(void *state, void *reserved, void *ctx)
+{
+    struct http_call *call = ctx;
+    (void)state;
+    (void)reserved;
+    if (call->is_resolving)
+        return 0;
+    if (name_must_wait(endpoint_of(call))) {
+        call->must_wait = true;
+        return 1;
+    }
+    name_begin(call);
+    return 0;
+}
+
+static curl_socket_t call_on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct http_call *call = ctx;
+    struct addr a;
+    (void)purpose;
+    name_end(call);
+    addr_from_sockaddr(&to->addr, &a);
+    if (!hooks_of(call)->may_connect(call->attempt.ctx, &a)) {
+        call->blocked++;
+        return CURL_SOCKET_BAD;
+    }
+    int fd = http_sockets_open(transport_of(call)->sockets, to->family, to->socktype, to->protocol);
+    if (fd < 0) {
+        call->local_error = errno != EAFNOSUPPORT;
+        return CURL_SOCKET_BAD;
+    }
+    call->opened++;
+    return fd;
+}
+
+/* The connection may outlive the call that opened it, so CTX is the transport. */
+static int http_on_close(void *ctx, curl_socket_t fd)
+{
+    struct http_transport *t = ctx;
+    return http_sockets_close(t->sockets, fd);
+}
+
+static bool call_peer_is_allowed(struct http_call *call, const char *ip)
+{
+    struct cidr peer;
+    if (call->opened) /* this call connected, and call_on_open asked */
+        return true;
+    return ip && cidr_parse(slice_str(ip), &peer, NULL) == OK &&
+           hooks_of(call)->may_connect(call->attempt.ctx, &peer.base);
+}
+
+static int call_on_prerequest(void *ctx, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+    struct http_call *call = ctx;
+    (void)own_ip;
+    (void)peer_port;
+    (void)own_port;
+    if (call->passes++) /* libcurl would send the request again */
+        return CURL_PREREQFUNC_ABORT;
+    name_end(call);
+    call->refusal = call_peer_is_allowed(call, peer_ip)
+                        ? hooks_of(call)->may_send(call->attempt.ctx)
+                        : END_BLOCKED;
+    return call->refusal == END_NONE ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* Is the status a 2xx whose whole body is wanted? */
+static bool call_wants_body(const struct http_call *call)
+{
+    return call->pool->options.body_max > 0 && call->response.status / 100 == 2;
+}
+
+/* Taking fewer bytes than offered ends the transfer. */
+static size_t call_on_header(char *ptr, size_t size, size_t n, void *ctx)
+{
+    struct http_call *call = ctx;
+    return response_add_line(&call->response, slice_make(ptr, size * n)) ? size * n : 0;
+}
+
+static size_t call_on_body(char *ptr, size_t size, size_t n, void *ctx)
+{
+    struct http_call *call = ctx;
+    struct slice piece = slice_make(ptr, size * n);
+    if (!call_wants_body(call))
+        return response_add_body(&call->response, piece) ? piece.len : 0;
+    response_add_body(&call->response, piece); /* its limit does not apply: body_max does */
+    buf_add_slice(&call->body, piece);
+    return call->body.failed ? 0 : piece.len;
+}
+
+/* ---- libcurl's options ---- */
+
+/* In functions with `e` and `rc`: stops at the first that fails. */
+#define SET(option, value) rc = rc ? rc : curl_easy_setopt(e, option, value)
+
+static CURLcode call_set_callbacks(struct http_call *call)
+{
+    CURL *e = call->easy;
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_PRIVATE, call);
+    SET(CURLOPT_RESOLVER_START_FUNCTION, call_on_resolve);
+    SET(CURLOPT_RESOLVER_START_DATA, call);
+    SET(CURLOPT_OPENSOCKETFUNCTION, call_on_open);
+    SET(CURLOPT_OPENSOCKETDATA, call);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, http_on_close);
+    SET(CURLOPT_CLOSESOCKETDATA, transport_of(call));
+    SET(CURLOPT_PREREQFUNCTION, call_on_prerequest);
+    SET(CURLOPT_PREREQDATA, call);
+    SET(CURLOPT_HEADERFUNCTION, call_on_header);
+    SET(CURLOPT_HEADERDATA, call);
+    SET(CURLOPT_WRITEFUNCTION, call_on_body);
+    SET(CURLOPT_WRITEDATA, call);
+    return rc;
+}
+
+/* Sets what is the same for all calls of a pool. */
+static bool call_set_fixed(struct http_call *call)
+{
+    const struct http_pool *p = call->pool;
+    const char *proxy = p->transport->proxy;
+    CURL *e = call->easy;
+    CURLcode rc = call_set_callbacks(call);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* else a hanging lookup blocks the loop when its call ends */
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PATH_AS_IS, 1L);
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_PROXY, proxy ? proxy : "");
+    SET(CURLOPT_NOPROXY, proxy ? "" : "*");
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(CURLOPT_TCP_NODELAY, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_S);
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_S);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_S);
+    SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
+    SET(CURLOPT_TIMEOUT_MS, (long)p->options.timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)p->options.connect_timeout_ms);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, p->options.verify_tls ? 1L : 0L);
+    SET(CURLOPT_SSL_VERIFYHOST, p->options.verify_tls ? 2L : 0L);
+    SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
+    if (p->ca_file) {
+        SET(CURLOPT_CAINFO, p->ca_file);
+        SET(CURLOPT_CAPATH, NULL);
+    }
+    if (p->options.sends_body)
+        SET(CURLOPT_POST, 1L);
+    else
+        SET(CURLOPT_HTTPGET, 1L);
+    return rc == CURLE_OK;
+}
+
+static struct curl_slist *call_line_at(struct http_call *call, size_t i)
+{
+    if (i >= call->lines_cap) {
+        call->lines_cap = call->lines_cap ? call->lines_cap * 2 : 16;
+        call->lines = xrealloc(call->lines, call->lines_cap, sizeof(*call->lines));
+    }
+    return &call->lines[i];
+}
+
+/* Makes a list that points into the caller's text, without copies. libcurl reads "Name:" as "leave Name out" and
+ * "Name;" as "Name with an empty value". */
+static struct curl_slist *call_make_lines(struct http_call *call, char *text, size_t len)
+{
+    static char no_expect[] = "Expect:";
+    size_t count = 0;
+    char *end = text + len;
+    while (text < end) {
+        char *eol = memchr(text, '\r', (size_t)(end - text));
+        if (!eol)
+            break;
+        *eol = '\0';
+        char *colon = memchr(text, ':', (size_t)(eol - text));
+        if (colon && colon[1 + strspn(colon + 1, " \t")] == '\0') {
+            colon[0] = ';';
+            colon[1] = '\0';
+        }
+        call_line_at(call, count++)->data = text;
+        text = eol + 2;
+    }
+    call_line_at(call, count++)->data = no_expect;
+    for (size_t i = 0; i < count; i++)
+        call->lines[i].next = i + 1 < count ? &call->lines[i + 1] : NULL;
+    return call->lines;
+}
+
+/* Sets what belongs to this request alone. False without memory. */
+static bool call_set_request(struct http_call *call, const struct attempt_request *q)
+{
+    CURL *e = call->easy;
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_URL, q->url);
+    SET(CURLOPT_HTTPHEADER, call_make_lines(call, q->headers, q->headers_len));
+    if (call->pool->options.sends_body) {
+        SET(CURLOPT_POSTFIELDS, q->body.len ? q->body.ptr : "");
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.len);
+    }
+    return rc == CURLE_OK;
+}
+
+/* ---- calls and their pools ---- */
+
+static void call_free(struct http_call *call)
+{
+    if (call->easy)
+        curl_easy_cleanup(call->easy);
+    buf_clear(&call->body);
+    free(call->lines);
+    free(call);
+}
+
+static struct http_call *call_new(struct http_pool *p)
+{
+    struct http_call *call = NEW(struct http_call);
+    call->pool = p;
+    buf_init(&call->body, p->options.body_max);
+    call->easy = curl_easy_init();
+    if (call->easy && call_set_fixed(call))
+        return call;
+    call_free(call);
+    return NULL;
+}
+
+/* Forgets the last request, or the first try of this one. */
+static void call_reset(struct http_call *call)
+{
+    call->passes = 0;
+    call->refusal = END_NONE;
+    call->opened = call->blocked = 0;
+    call->local_error = call->must_wait = false;
+    response_reset(&call->response);
+    buf_clear(&call->body);
+}
+
+static struct http_call *pool_take_call(struct http_pool *p)
+{
+    p->used = true;
+    struct http_call *call = POOL_TAKE(&p->idle, struct http_call, link);
+    return call ? call : call_new(p);
+}
+
+static void pool_give_back(struct http_call *call)
+{
+    struct http_transport *t = transport_of(call);
+    t->running--;
+    if (!pool_put(&call->pool->idle, &call->link))
+        call_free(call);
+    else if (!loop_timer_armed(t->trimmer))
+        loop_timer_arm(t->trimmer, TRIM_US);
+}
+
+static void pool_free_idle(struct http_pool *p)
+{
+    for (struct http_call *call; (call = POOL_TAKE(&p->idle, struct http_call, link));)
+        call_free(call);
+}
+
+static void http_trim(void *ctx)
+{
+    struct http_transport *t = ctx;
+    bool left = false, freed = false;
+    LIST_EACH (at, &t->pools) {
+        struct http_pool *p = LIST_ITEM(at, struct http_pool, link);
+        freed = freed || (!p->used && p->idle.count);
+        if (!p->used)
+            pool_free_idle(p);
+        p->used = false;
+        left = left || p->idle.count;
+    }
+    if (freed)
+        alloc_give_back();
+    if (left)
+        loop_timer_arm(t->trimmer, TRIM_US);
+}
+
+/* ---- how a call ends ---- */
+
+static enum attempt_end end_before_sending(const struct http_call *call, CURLcode rc)
+{
+    if (call->local_error)
+        return END_LOCAL;
+    if (call->blocked && !call->opened)
+        return END_BLOCKED;
+    switch (rc) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+        return END_BAD_URL;
+    case CURLE_OPERATION_TIMEDOUT:
+        return call->is_resolving ? END_DNS : END_CONNECT_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return END_DNS;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+        return END_PROXY;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CLIENTCERT:
+        return END_TLS;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+        return END_LOCAL;
+    default:
+        return END_CONNECT;
+    }
+}
+
+static enum attempt_end end_of_call(const struct http_call *call, CURLcode rc)
+{
+    if (call->response.headers_done)
+        return END_ANSWERED;
+    if (!call->passes)
+        return end_before_sending(call, rc);
+    if (call->refusal != END_NONE)
+        return call->refusal;
+    if (call->passes > 1)
+        return END_UNKNOWN;
+    switch (rc) {
+    case CURLE_OK: /* a final 1xx, such as a 101 that nobody asked for */
+        return END_BAD_RESPONSE;
+    case CURLE_OPERATION_TIMEDOUT:
+        return END_TIMEOUT;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+        return END_CLOSED;
+    default:
+        return END_BAD_RESPONSE;
+    }
+}
+
+static void call_report(struct http_call *call, enum attempt_end end, bool is_whole)
+{
+    struct slice wait = response_retry_after(&call->response);
+    struct attempt_result r = {
+        .end = end,
+        .status = call->response.status,
+        .retry_after_ms = wait.len ? retry_after_ms(wait, clock_wall_ms()) : -1,
+        .duration_ms = (clock_mono_us() - call->started + 500) / 1000,
+        .response = response_kept(&call->response),
+        .content_type = response_content_type(&call->response),
+        .content_encoding = response_content_encoding(&call->response),
+        .body = call_wants_body(call) ? &call->body : NULL,
+        .is_whole = is_whole,
+        .too_large = call->body.failed,
+    };
+    hooks_of(call)->on_done(call->attempt.ctx, &r);
+    buf_clear(&call->body); /* an idle call does not keep it */
+    pool_give_back(call);
+}
+
+/* ---- after each step of libcurl: what must not be done from inside it ---- */
+
+static void http_restart_waiting(struct http_transport *t)
+{
+    struct list taken;
+    name_take_waiting(t, NULL, &taken);
+    for (struct http_call *call; (call = LIST_TAKE_FIRST(&taken, struct http_call, link));) {
+        if (name_must_wait(endpoint_of(call))) {
+            name_wait(call);
+        } else {
+            call_reset(call);
+            if (curl_multi_add_handle(t->multi, call->easy) != CURLM_OK)
+                call_report(call, END_LOCAL, false);
+        }
+    }
+}
+
+/* The lookup of E's host failed. The other calls waited for the same lookup, so they fail too. */
+static void http_fail_waiting(struct http_transport *t, struct http_endpoint *e,
+                              enum attempt_end end)
+{
+    struct list taken;
+    name_take_waiting(t, e, &taken);
+    for (struct http_call *call; (call = LIST_TAKE_FIRST(&taken, struct http_call, link));)
+        call_report(call, end, false);
+}
+
+static void http_finish(struct http_call *call, CURLcode rc)
+{
+    struct http_transport *t = transport_of(call);
+    struct http_endpoint *e = endpoint_of(call);
+    curl_multi_remove_handle(t->multi, call->easy);
+    if (call->must_wait && !call->passes) {
+        name_wait(call);
+        return;
+    }
+    enum attempt_end end = end_of_call(call, rc);
+    bool lookup_failed = call->is_resolving;
+    name_end(call);
+    call_report(call, end, rc == CURLE_OK);
+    if (lookup_failed && !e->pool->options.many_hosts)
+        http_fail_waiting(t, e, end);
+}
+
+static void http_after_step(struct http_transport *t)
+{
+    int left;
+    CURLMsg *msg;
+    while ((msg = curl_multi_info_read(t->multi, &left))) {
+        if (msg->msg != CURLMSG_DONE)
+            continue;
+        struct http_call *call = NULL;
+        CURLcode rc = msg->data.result; /* MSG is gone once the handle is removed */
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call);
+        http_finish(call, rc);
+    }
+    if (t->name_found) {
+        t->name_found = false;
+        http_restart_waiting(t);
+    }
+}
+
+/* ---- libcurl and the loop ---- */
+
+static void http_on_socket(void *ctx, int fd, bool readable, bool writable)
+{
+    struct http_transport *t = ctx;
+    int left;
+    int bits = (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0);
+    curl_multi_socket_action(t->multi, fd, bits, &left);
+    http_after_step(t);
+}
+
+static void http_on_timer(void *ctx)
+{
+    struct http_transport *t = ctx;
+    int left;
+    curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &left);
+    http_after_step(t);
+}
+
+static int http_want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
+{
+    struct http_transport *t = ctx;
+    (void)easy;
+    (void)socket_ctx;
+    bool remove = what == CURL_POLL_REMOVE; /* a value of its own, not a bit */
+    http_sockets_want(t->sockets, fd, !remove && (what & CURL_POLL_IN),
+                      !remove && (what & CURL_POLL_OUT));
+    return 0;
+}
+
+static int http_want_timer(CURLM *multi, long ms, void *ctx)
+{
+    struct http_transport *t = ctx;
+    (void)multi;
+    if (ms < 0)
+        loop_timer_cancel(t->timer);
+    else
+        loop_timer_arm(t->timer, (int64_t)ms * 1000);
+    return 0;
+}
+
+/* ---- the transport's four functions ---- */
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool pool_serves(const struct http_pool *p, const struct endpoint_options *o)
+{
+    return p->options.sends_body == o->sends_body && p->options.many_hosts == o->many_hosts &&
+           p->options.timeout_ms == o->timeout_ms &&
+           p->options.connect_timeout_ms == o->connect_timeout_ms &&
+           p->options.verify_tls == o->verify_tls && p->options.body_max == o->body_max &&
+           is_same_text(p->ca_file, o->ca_file);
+}
+
+static struct http_pool *pool_for(struct http_transport *t, const struct endpoint_options *options)
+{
+    LIST_EACH (at, &t->pools)
+        if (pool_serves(LIST_ITEM(at, struct http_pool, link), options))
+            return LIST_ITEM(at, struct http_pool, link);
+    struct http_pool *p = NEW(struct http_pool);
+    p->transport = t;
+    p->options = *options;
+    p->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
+    p->options.ca_file = p->ca_file;
+    pool_init(&p->idle, IDLE_CALLS_MAX);
+    list_add_last(&t->pools, &p->link);
+    return p;
+}
+
+static struct endpoint *http_open(struct transport *transport,
+                                  const struct endpoint_options *options)
+{
+    struct http_transport *t = (struct http_transport *)transport;
+    struct http_endpoint *e = NEW(struct http_endpoint);
+    e->endpoint.transport = transport;
+    e->hooks = options->hooks;
+    e->pool = pool_for(t, options);
+    list_add_last(&t->endpoints, &e->link);
+    return &e->endpoint;
+}
+
+static struct attempt *http_send(struct endpoint *endpoint, const struct attempt_request *q,
+                                 void *ctx)
+{
+    struct http_transport *t = (struct http_transport *)endpoint->transport;
+    struct http_call *call = pool_take_call(((struct http_endpoint *)endpoint)->pool);
+    if (!call)
+        return NULL;
+    t->running++;
+    call_reset(call);
+    call->attempt = (struct attempt){.endpoint = endpoint, .ctx = ctx};
+    call->started = clock_mono_us();
+    if (!call_set_request(call, q) || curl_multi_add_handle(t->multi, call->easy) != CURLM_OK) {
+        pool_give_back(call);
+        return NULL;
+    }
+    return &call->attempt;
+}
+
+static void http_cancel(struct attempt *attempt)
+{
+    struct http_call *call = (struct http_call *)attempt;
+    struct http_transport *t = transport_of(call);
+    if (list_is_linked(&call->link)) { /* it waits for a name */
+        list_remove(&call->link);
+        pool_give_back(call);
+        return;
+    }
+    curl_multi_remove_handle(t->multi, call->easy);
+    name_end(call);
+    pool_give_back(call);
+    if (t->name_found) /* the calls that waited for its lookup go on */
+        loop_timer_arm(t->timer, 0);
+}
+
+static void http_close(struct transport *transport)
+{
+    struct http_transport *t = (struct http_transport *)transport;
+    assert(t->running == 0);
+    LIST_EACH (at, &t->endpoints)
+        free(LIST_ITEM(at, struct http_endpoint, link));
+    LIST_EACH (at, &t->pools) {
+        struct http_pool *p = LIST_ITEM(at, struct http_pool, link);
+        pool_free_idle(p);
+        free(p->ca_file);
+        free(p);
+    }
+    if (t->multi)
+        curl_multi_cleanup(t->multi);
+    http_sockets_free(t->sockets);
+    loop_timer_free(t->timer);
+    loop_timer_free(t->trimmer);
+    free(t->proxy);
+    free(t);
+    curl_global_cleanup();
+}
+
+struct transport *http_transport_new(struct loop *l, const struct http_transport_options *options)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) /* counted: one cleanup for each */
+        return NULL;
+    struct http_transport *t = NEW(struct http_transport);
+    t->transport = (struct transport){http_open, http_send, http_cancel, http_close};
+    t->loop = l;
+    t->proxy = options->proxy ? xstrdup(options->proxy) : NULL;
+    list_init(&t->endpoints);
+    list_init(&t->pools);
+    list_init(&t->waiting);
+    t->sockets = http_sockets_new(l, http_on_socket, t);
+    t->timer = loop_timer_new(l, http_on_timer, t);
+    t->trimmer = loop_timer_new(l, http_trim, t);
+    t->multi = curl_multi_init();
+    if (!t->multi) {
+        http_close(&t->transport);
+        return NULL;
+    }
+    curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, http_want_socket);
+    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, http_want_timer);
+    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+    curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)options->connections_max);
+    return &t->transport;
+}

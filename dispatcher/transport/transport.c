@@ -1,0 +1,60 @@
+#include "dispatcher/transport/transport.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static const char *const words[ATTEMPT_END_COUNT] = {
+    [END_ANSWERED] = "http",
+    [END_DNS] = "dns",
+    [END_CONNECT] = "connect",
+    [END_CONNECT_TIMEOUT] = "connect_timeout",
+    [END_TLS] = "tls",
+    [END_PROXY] = "proxy",
+    [END_TIMEOUT] = "timeout",
+    [END_CLOSED] = "closed",
+    [END_UNKNOWN] = "unknown",
+    [END_BAD_RESPONSE] = "bad_response",
+    [END_NOT_READY] = "not_ready",
+    [END_NO_RESULT] = "task",
+    [END_BAD_RESULT] = "bad_result",
+    [END_TOO_LARGE] = "too_large",
+    [END_BLOCKED] = "blocked_address",
+    [END_BAD_URL] = "bad_url",
+    [END_BAD_BODY] = "bad_body",
+    [END_WINDOW_OVER] = "window_over",
+    [END_TOO_EARLY] = "too_early",
+    [END_DRAINING] = "draining",
+    [END_LOCAL] = "local_error",
+    [END_QUEUE] = "queue_unavailable",
+    [END_UNCONFIGURED] = "unconfigured",
+    [END_UNREADABLE] = "unreadable",
+};
+
+void attempt_error(enum attempt_end end, int status, char out[ATTEMPT_ERROR_BYTES])
+{
+    assert(end > END_NONE && end < ATTEMPT_END_COUNT);
+    if (end == END_ANSWERED || end == END_NO_RESULT)
+        snprintf(out, ATTEMPT_ERROR_BYTES, "%s_%d", words[end], status);
+    else
+        snprintf(out, ATTEMPT_ERROR_BYTES, "%s", words[end]);
+}
+
+static struct slice copy_slice(char *to, size_t max, struct slice from)
+{
+    assert(from.len <= max);
+    (void)max;
+    if (from.len)
+        memcpy(to, from.ptr, from.len);
+    return slice_make(to, from.len);
+}
+
+void attempt_copy(struct attempt_copy *out, const struct attempt_result *r)
+{
+    struct attempt_result *to = &out->result;
+    *to = *r;
+    to->body = NULL;
+    to->response = copy_slice(out->response, sizeof out->response, r->response);
+    to->content_type = copy_slice(out->content_type, sizeof out->content_type, r->content_type);
+    to->content_encoding =
+        copy_slice(out->content_encoding, sizeof out->content_encoding, r->content_encoding);
+}
