@@ -1,8 +1,8 @@
 /* queue_tasks - the queue as the API sees it: tasks by id, lists, counts, errors, resends, delays.
  *
  * A task is an event with its deliveries (docs/queue.md). Every call asks all partitions and merges what they
- * say. A call is one script in each partition (lists: one more for what is listed), bounded by its
- * limits; nothing scans the keyspace. One per thread that serves the API.
+ * say. One script call holds Redis for about a millisecond, however much is stored or asked for; where that is not
+ * enough, the call is repeated. Nothing scans the keyspace. One per thread that serves the API.
  */
 #ifndef COMMON_QUEUE_QUEUE_TASKS_H
 #define COMMON_QUEUE_QUEUE_TASKS_H
@@ -63,7 +63,8 @@ void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const stru
 /* Queues every webhook of COUNT (at most TASKS_RESEND_MAX) tasks again: at the tail of its lane, with the delay and signing
  * secret captured at acceptance and a full count of attempts. What is queued, in flight or waits for a retry
  * is left as it is. The tasks as they are then, in the order of IDS. An unknown task or one without webhooks does not keep
- * the others back. All or nothing per partition. ERR_UNAVAIL also if Redis has no memory for more. */
+ * the others back. After an error some tasks may be queued; the same call again queues the others. ERR_UNAVAIL also if Redis has
+ * no memory for more. */
 void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                         size_t count, tasks_fn fn, void *ctx);
 

@@ -3,8 +3,18 @@
 from scripts import plan
 
 
+def in_parts(queue, name, ids, *head):
+    """The replies of a script that answers for as many ids as it reaches."""
+    replies = []
+    while len(replies) < len(ids):
+        part = queue.run(name, *head, *ids[len(replies):])
+        assert part, "at least one"
+        replies += part
+    return replies
+
+
 def task(queue, *ids, account="", get=0, names=()):
-    replies = queue.run("task", account, get, queue.done_ms, len(names), *names, *ids)
+    replies = in_parts(queue, "task", ids, account, get, queue.done_ms, len(names), *names)
     return [dict(zip(("state", "fetched", "hooks", "received", "done_at", "record"), r)) for r in replies]
 
 
@@ -14,17 +24,35 @@ def state(queue, id, **how):
 
 
 def counts(queue, account=""):
-    return dict(zip(("open", "busy", "fetched", "ready", "failed"),
-                    queue.run("counts", account, queue.done_ms, queue.dead_ms)))
+    names, sums, cursor = ("open", "busy", "fetched", "ready", "failed"), [0] * 5, ""
+    while True:
+        cursor, *step = queue.run("counts", account, queue.done_ms, queue.dead_ms, cursor)
+        sums = [a + b for a, b in zip(sums, step)]
+        if cursor == "":
+            return dict(zip(names, sums))
+
+
+def walk(queue, name, head, tail, skip, most, *more):
+    """The (text, ms) of a list, step by step."""
+    found, cursor = [], ""
+    while len(found) < most:
+        cursor, skipped, *step = queue.run(name, *head, cursor, *tail, skip, most - len(found), *more)
+        found += zip(step[0::2], (int(ms) for ms in step[1::2]))
+        skip -= skipped
+        if cursor == "":
+            break
+    return found[:most]
 
 
 def ready(queue, account="", path="", most=1000):
-    return [r[0] for r in queue.run("ready", account, path, most, queue.done_ms, queue.dead_ms)]
+    found = []
+    for kind, keep_ms in (("ready", queue.done_ms), ("failed", queue.dead_ms)):
+        found += walk(queue, "ready", (account, kind), (path, keep_ms), 0, most)
+    return [id for id, _ in sorted(found, key=lambda f: f[1])][:most]
 
 
 def posted(queue, account="", start=0, end=1 << 50, skip=0, most=1000, newest=0):
-    reply = queue.run("posted", account, start, end, skip, most, newest)
-    return list(reply[0::2])
+    return [id for id, _ in walk(queue, "posted", (account,), (start, end), skip, most, newest)]
 
 
 def record(queue, body="{}", source="src", path="", to=(), flag="-", digest="00ff00ff00ff00ff"):
@@ -59,7 +87,7 @@ def end_all(queue, verdicts, **how):
 
 
 def resend(queue, *ids, account=""):
-    return [r[0] for r in queue.run("resend", account, queue.dead_ms, *ids)]
+    return [r[0] for r in in_parts(queue, "resend", ids, account, queue.dead_ms)]
 
 
 def announce(queue, id, **how):

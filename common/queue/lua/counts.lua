@@ -1,28 +1,46 @@
 #!lua flags=no-writes,allow-oom
--- counts: how many tasks are in which state.
--- KEYS: lanes. ARGV: base, account ('': everybody's), done and dead retention ms.
--- Replies {open (accepted and not done), in flight, fetched, ready, failed}.
+-- counts: how many tasks are in which state. One step: what is over is counted by spans of hours, newest first.
+-- KEYS: lanes. ARGV: base, account ('': everybody's), done and dead retention ms, cursor ('': the first step).
+-- Replies {cursor of the next step ('': there is none), open (accepted and not done), in flight, fetched, ready, failed}:
+-- sums over all steps. Those of `fetched` and `failed` may be below 0 by what changed meanwhile.
 --@include lib_lane.lua
 --@include lib_tasks.lua
 local account, done_ms, dead_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local scope = account ~= '' and '@' .. account or ''
-local fetched, failed, ready, busy = 0, 0, 0, 0
-
+local SPANS_MAX = 16 -- in a step, of 2 * SPAN fields each
 local this_hour = math.floor(now_ms / HOUR_MS)
-for hour = this_hour - math.ceil(math.max(done_ms, dead_ms) / HOUR_MS), this_hour do
-  local v = call('HMGET', base .. 'hours' .. scope .. ':' .. text(hour), 'fetched', 'failed')
-  if hour >= this_hour - math.ceil(done_ms / HOUR_MS) then fetched = fetched + tonumber(v[1] or 0) end
-  if hour >= this_hour - math.ceil(dead_ms / HOUR_MS) then failed = failed + tonumber(v[2] or 0) end
+local oldest = {fetched = this_hour - math.ceil(done_ms / HOUR_MS), failed = this_hour - math.ceil(dead_ms / HOUR_MS)}
+local sums = {fetched = 0, failed = 0}
+
+local function add_span(span, what)
+  local from = math.max(0, oldest[what] - span * SPAN)
+  if from >= SPAN then return end
+  local fields = {}
+  for hour = from, SPAN - 1 do fields[#fields + 1] = what .. ':' .. hour end
+  for _, n in ipairs(call('HMGET', base .. 'hours' .. scope .. ':' .. text(span), unpack(fields))) do
+    if n then sums[what] = sums[what] + tonumber(n) end
+  end
 end
 
-local paths = call('SMEMBERS', base .. 'paths' .. scope)
-paths[#paths + 1] = ''
-for _, path in ipairs(paths) do
-  ready = ready + call('ZCOUNT', set_key('ready', scope, path), text(now_ms - done_ms), '+inf')
-  failed = failed + call('ZCOUNT', set_key('failed', scope, path), text(now_ms - dead_ms), '+inf')
+local span = tonumber(ARGV[5]) or math.floor(this_hour / SPAN)
+local last = math.floor(math.min(oldest.fetched, oldest.failed) / SPAN)
+local stop = math.max(last, span - SPANS_MAX + 1)
+for s = span, stop, -1 do
+  if call('EXISTS', base .. 'hours' .. scope .. ':' .. text(s)) == 1 then
+    add_span(s, 'fetched')
+    add_span(s, 'failed')
+  end
+end
+local next_span = stop > last and text(stop - 1) or ''
+if ARGV[5] ~= '' then return {next_span, 0, 0, sums.fetched, 0, sums.failed} end
+
+local function listed(kind, keep_ms) return call('ZCOUNT', set_key(kind, scope), text(now_ms - keep_ms), '+inf') end
+
+local function in_flight()
+  if account == '' then return call('ZCARD', base .. 'inflight') end
+  local busy = call('HMGET', base .. 'busy', 'postback@' .. account, 'pingback@' .. account)
+  return tonumber(busy[1] or 0) + tonumber(busy[2] or 0)
 end
 
-local claimed = account ~= '' and call('HMGET', base .. 'busy', 'postback@' .. account, 'pingback@' .. account) or
-  call('HVALS', base .. 'busy')
-for i = 1, 2 + #claimed do busy = busy + tonumber(claimed[i] or 0) end
-return {tonumber(call('HGET', base .. 'counts' .. scope, 'open') or 0), busy, math.max(0, fetched), ready, math.max(0, failed)}
+return {next_span, tonumber(call('HGET', base .. 'counts' .. scope, 'open') or 0), in_flight(), sums.fetched,
+  listed('ready', done_ms), sums.failed + listed('failed', dead_ms)}

@@ -2,6 +2,7 @@
 -- the scripts that accept and end deliveries. Everything is collected and written once a call, by write_tasks.
 -- A scope is '' (everybody) or '@<account>'; tasks of an account stand in both.
 local HOUR_MS, TRIM = 3600000, 8
+local SPAN = 256 -- hours whose sums share a key
 local opened, hours, sets, kept = {}, {}, {}, {}
 
 -- How much longer than its event a delivery is kept, so that what has expired can be told from what never was (task.lua).
@@ -40,53 +41,51 @@ end
 local function uncount_failed(keep_ms) count_in('', 'failed', -1, keep_ms) end
 
 -- KIND: 'ready', or 'failed' where a webhook is dead (there even what has no body: ready.lua passes over it).
-local function set_key(kind, scope, path) return base .. kind .. scope .. ':' .. path end
+local function set_key(kind, scope) return base .. kind .. scope end
+
+-- A member of these sets is the path's tag and the event's id. The tag has two characters for each of the first three
+-- segments of the path, '--' for a segment that is not there. ready.lua compares tags, so that it reads only the events
+-- that are likely to be under the path it looks for.
+local TAG = 6
+local tags = {}
+
+local function tag_of(path)
+  local tag = tags[path]
+  if not tag then
+    tag = ''
+    for segment in string.gmatch(path, '[^/]+') do
+      tag = tag .. string.sub(redis.sha1hex(segment), 1, 2)
+      if #tag == TAG then break end
+    end
+    tag = tag .. string.rep('-', TAG - #tag)
+    tags[path] = tag
+  end
+  return tag
+end
 
 -- KEY stays at least that long; a little longer, so that this need not be written every time.
 local function keep_key(key, keep_ms)
   if call('PTTL', key) < keep_ms then call('PEXPIRE', key, text(keep_ms + math.floor(keep_ms / 64))) end
 end
 
-local PATHS_MAX = 200
--- The path under which a scope's tasks are listed; past PATHS_MAX different ones, their first segment; past as many of
--- these, none.
-local function listed_path(scope, path, keep_ms)
-  if path == '' then return path end
-  local key = base .. 'paths' .. scope
-  if call('SISMEMBER', key, path) == 0 then
-    local n = call('SCARD', key)
-    if n >= PATHS_MAX then path = string.match(path, '^[^/]*') end
-    if n >= 2 * PATHS_MAX and call('SISMEMBER', key, path) == 0 then return '' end
-    call('SADD', key, path)
-  end
-  keep_key(key, keep_ms)
-  return path
-end
-
--- Where a task of PATH may be listed.
-local function paths_of(path)
-  local first = string.match(path, '^[^/]*')
-  if first == '' then return {''} end
-  if first == path then return {path, ''} end
-  return {path, first, ''}
-end
-
 local function list_task(kind, account, path, event, keep_ms)
+  local member = tag_of(path) .. event
   for _, scope in ipairs(scopes_of(account)) do
-    local key = set_key(kind, scope, listed_path(scope, path, keep_ms))
+    local key = set_key(kind, scope)
     local set = sets[key] or {key = key, keep = 0}
     set[#set + 1] = now_ms
-    set[#set + 1] = event
+    set[#set + 1] = member
     set.keep = math.max(set.keep, keep_ms)
     sets[key] = set
   end
 end
 
+-- As many expired members leave as are added, and a few more: the work is bounded and the set does not grow for ever.
 local function write_sets()
   for _, set in pairs(sets) do
     call('ZADD', set.key, unpack(set))
     keep_key(set.key, set.keep)
-    local old = call('ZRANGEBYSCORE', set.key, '-inf', text(now_ms - set.keep), 'LIMIT', 0, TRIM)
+    local old = call('ZRANGEBYSCORE', set.key, '-inf', text(now_ms - set.keep), 'LIMIT', 0, TRIM + #set / 2)
     if #old > 0 then call('ZREM', set.key, unpack(old)) end
   end
   sets = {}
@@ -119,14 +118,10 @@ end
 
 -- The task's result was got: true if it was listed until now.
 local function fetch_task(event, account, path, keep_ms)
-  local listed = 0
+  local listed, member = 0, tag_of(path) .. event
   write_sets() -- it may have been listed by this very call
   for _, scope in ipairs(scopes_of(account)) do
-    for _, kind in ipairs({'ready', 'failed'}) do
-      for _, at in ipairs(paths_of(path)) do
-        listed = listed + call('ZREM', set_key(kind, scope, at), event)
-      end
-    end
+    listed = listed + call('ZREM', set_key('ready', scope), member) + call('ZREM', set_key('failed', scope), member)
   end
   if listed > 0 then count_hour(account, 'fetched', keep_ms) end
   return listed > 0
@@ -134,17 +129,15 @@ end
 
 -- A task that is listed changes its KIND, because a resent webhook is now dead or none is any more.
 local function relist_task(kind, account, path, event, keep_ms)
-  local other = kind == 'failed' and 'ready' or 'failed'
+  local other, member = kind == 'failed' and 'ready' or 'failed', tag_of(path) .. event
   write_sets()
   for _, scope in ipairs(scopes_of(account)) do
-    for _, at in ipairs(paths_of(path)) do
-      local from, to = set_key(other, scope, at), set_key(kind, scope, at)
-      local done_at = call('ZSCORE', from, event)
-      if done_at then
-        call('ZREM', from, event)
-        call('ZADD', to, done_at, event)
-        keep_key(to, keep_ms)
-      end
+    local from, to = set_key(other, scope), set_key(kind, scope)
+    local done_at = call('ZSCORE', from, member)
+    if done_at then
+      call('ZREM', from, member)
+      call('ZADD', to, done_at, member)
+      keep_key(to, keep_ms)
     end
   end
 end
@@ -156,8 +149,9 @@ local function write_tasks()
     end
   end
   for scope, hour in pairs(hours) do
-    local key = base .. 'hours' .. scope .. ':' .. text(math.floor(now_ms / HOUR_MS))
-    for what, n in pairs(hour) do call('HINCRBY', key, what, text(n)) end
+    local now_hour = math.floor(now_ms / HOUR_MS)
+    local key = base .. 'hours' .. scope .. ':' .. text(math.floor(now_hour / SPAN))
+    for what, n in pairs(hour) do call('HINCRBY', key, what .. ':' .. text(now_hour % SPAN), text(n)) end
     keep_key(key, kept[scope])
   end
   write_sets()

@@ -1,45 +1,61 @@
 #!lua flags=no-writes,allow-oom
--- ready: tasks that are done and not fetched, oldest first.
--- KEYS: lanes. ARGV: base, account ('': everybody's), path ('': all; else tasks set under it, and what has no path), most, done
--- and dead retention ms.
--- Replies {id, done_at, view (lib_view)} each.
+-- ready: one step through the tasks that are done and not fetched, oldest first.
+-- KEYS: lanes. ARGV: base, account ('': everybody's), 'ready' or 'failed' (the set to look through), cursor ('': from the
+-- beginning), path ('': all; else tasks set under it, and what has no path), retention ms, 0, most.
+-- Replies {cursor of the next step ('': there is none), 0, event id, when it was done, ...}.
 --@include lib_lane.lua
 --@include lib_tasks.lua
---@include lib_view.lua
-local account, prefix, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local keep = {ready = tonumber(ARGV[5]), failed = tonumber(ARGV[6])}
-local scope = account ~= '' and '@' .. account or ''
+local account, kind, cursor, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local keep_ms, most = tonumber(ARGV[6]), tonumber(ARGV[8])
+local key = set_key(kind, account ~= '' and '@' .. account or '')
+-- A step looks at so many members and reads the heads of so many events: about 1 ms.
+local LOOK_MAX, READ_MAX = 4000, 250
+
+-- The rank from which to look, and, where the last member that was looked at is gone, that member: those of the same
+-- moment that stand before it were looked at.
+local function start()
+  if cursor == '' then return call('ZCOUNT', key, '-inf', '(' .. text(now_ms - keep_ms)) end
+  local at, member = string.match(cursor, '^(%d+) (.*)$')
+  local rank = call('ZRANK', key, member)
+  if rank then return rank + 1 end
+  return call('ZCOUNT', key, '-inf', '(' .. at), at, member
+end
+
+local rank, at, after = start()
+local members = call('ZRANGE', key, rank, rank + LOOK_MAX - 1)
+local first = 1
+if at then
+  local same = math.min(#members, call('ZCOUNT', key, at, at))
+  while first <= same and members[first] <= after do first = first + 1 end
+end
 
 -- Was this path set under the one that is asked for?
 local function is_under(path)
-  return prefix == '' or path == prefix or string.sub(path, 1, #prefix + 1) == prefix .. '/'
+  return prefix == '' or path == '' or path == prefix or string.sub(path, 1, #prefix + 1) == prefix .. '/'
 end
 
-local LOOK_MAX = 5000
-local found = {}
--- WHOLE: all that is listed there is asked for; else it may hold what could not be listed under its own path.
-local function collect(path, whole)
-  for kind, keep_ms in pairs(keep) do
-    local set = call('ZRANGEBYSCORE', set_key(kind, scope, path), text(now_ms - keep_ms), '+inf', 'WITHSCORES', 'LIMIT', 0, whole and kind == 'ready' and most or LOOK_MAX)
-    for i = 1, #set, 2 do found[#found + 1] = {id = set[i], at = tonumber(set[i + 1]), whole = whole} end
+local tag = string.match(tag_of(prefix), '^[^-]*')
+local NO_PATH = string.byte('-')
+local reply, reads, last = {'', 0}, 0, #members
+for i = first, #members do
+  local member = members[i]
+  if string.sub(member, 1, #tag) == tag or string.byte(member) == NO_PATH then
+    if reads == READ_MAX or #reply >= 2 + 2 * most then
+      last = i - 1
+      break
+    end
+    reads = reads + 1
+    local event = string.sub(member, TAG + 1)
+    local head = call('GETRANGE', base .. 'event:' .. event, 0, FACTS)
+    local has_body, path = head_facts(head)
+    local done_at = head ~= '' and has_body and is_under(path) and call('ZSCORE', key, member)
+    if done_at then
+      reply[#reply + 1] = event
+      reply[#reply + 1] = done_at
+    end
   end
 end
-
-collect('', prefix == '')
-local first = string.match(prefix, '^[^/]*')
-for _, path in ipairs(call('SMEMBERS', base .. 'paths' .. scope)) do
-  if is_under(path) or path == first then collect(path, is_under(path)) end
+if last < #members or #members == LOOK_MAX then
+  reply[1] = text(tonumber(call('ZSCORE', key, members[last]))) .. ' ' .. members[last]
 end
-table.sort(found, function(a, b) return a.at < b.at or a.at == b.at and a.id < b.id end)
-
-local replies = {}
-for _, entry in ipairs(found) do
-  if #replies == most then break end
-  local t = find_task(entry.id, account)
-  local has_body, path = head_facts(t and t.head or '')
-  if t and has_body and (entry.whole or path == '' or is_under(path)) then
-    judge_task(t)
-    replies[#replies + 1] = {entry.id, text(entry.at), view_reply(t)}
-  end
-end
-return replies
+return reply

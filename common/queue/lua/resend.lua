@@ -2,20 +2,28 @@
 -- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret) and
 -- with a full count of attempts. What is still on its way is left alone.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), dead retention ms, ids...
--- Replies a view (lib_view) per id, as it was before.
+-- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
 local account, dead_ms = ARGV[2], tonumber(ARGV[3])
-local LOOK_MAX = 50000
+local LOOK_MAX = 10000 -- at each end of a list of dead letters
+local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
+local PUSH_WORK = 20 -- commands for a delivery and its lane
 local fences = call('GET', base .. 'fences') or '0'
 
--- Out of the list of dead letters, if it is near one of its ends; else it stays there until it is trimmed, and whoever reads the list
--- sees by its state that it is not dead.
+-- Takes D out of the list of dead letters, if it is near one of its ends. Else it stays there until it is trimmed;
+-- whoever reads the list sees by its state that it is not dead.
 local function bury_no_more(d)
   local list = base .. 'dead:' .. d.destination
   for _, rank in ipairs({1, -1}) do
-    if call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', LOOK_MAX) then
+    if looks <= 0 then return end
+    local length = call('LLEN', list)
+    local at = call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', LOOK_MAX)
+    local passed = at and (rank == 1 and at or length - at) or math.min(length, LOOK_MAX)
+    looks = looks - passed / LOOK_MAX
+    if at then
+      looks = looks - passed / LOOK_MAX
       call('LREM', list, rank, d.id)
       return
     end
@@ -41,6 +49,7 @@ local function can_resend(d)
 end
 
 local function resend(t, d)
+  work = work + PUSH_WORK
   if d.state == 'dead' then bury_no_more(d) end
   hold_event(t, d)
   call('PERSIST', d.key)
@@ -68,6 +77,7 @@ for i = 4, #ARGV do
   else
     replies[#replies + 1] = NOBODY
   end
+  if work >= WORK_MAX or looks < 1 then break end
 end
 write_tasks()
 schedule_all()

@@ -2,7 +2,7 @@
 -- task: tasks as the API shows them; got ones count as fetched from then on.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), 1 to get them (whole records, marked as fetched) or 0 to look, done
 -- retention ms, number of names, names of destinations (by them what has expired is told from what never was), ids...
--- Replies a view (lib_view) per id.
+-- Replies a view (lib_view) per id, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
@@ -11,9 +11,10 @@ local account, get, done_ms, names = ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]),
 local function has_expired(id)
   local owner = call('GET', base .. 'gone:' .. id)
   if owner and (account == '' or owner == account) then return true end
-  for i = 6, 5 + names do
-    if call('EXISTS', base .. 'delivery:' .. id .. ':' .. ARGV[i]) == 1 then return true end
-  end
+  local keys = {}
+  for i = 6, 5 + names do keys[#keys + 1] = base .. 'delivery:' .. id .. ':' .. ARGV[i] end
+  work = work + 1 + names / 4
+  return names > 0 and call('EXISTS', unpack(keys)) > 0
 end
 
 local function view(id)
@@ -31,6 +32,9 @@ local function view(id)
 end
 
 local replies = {}
-for i = 6 + names, #ARGV do replies[#replies + 1] = view(ARGV[i]) end
+for i = 6 + names, #ARGV do
+  replies[#replies + 1] = view(ARGV[i])
+  if work >= WORK_MAX then break end
+end
 write_tasks()
 return replies

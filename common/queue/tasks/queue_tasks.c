@@ -22,6 +22,7 @@ struct queue_tasks *queue_tasks_new(struct loop *l, struct redis *redis, struct 
     redis_script_init(&q->ready, "ready", lua_ready, lua_ready_len);
     redis_script_init(&q->posted, "posted", lua_posted, lua_posted_len);
     redis_script_init(&q->counts, "counts", lua_counts, lua_counts_len);
+    redis_script_init(&q->failures, "failures", lua_failures, lua_failures_len);
     redis_script_init(&q->setting, "setting", lua_setting, lua_setting_len);
     return q;
 }
@@ -43,23 +44,45 @@ void queue_tasks_set_config(struct queue_tasks *q, struct config *conf)
 
 /* --- calls that name their tasks --- */
 
+/* The scripts answer for as many ids as they reach in a moment; each partition is then asked for the others. */
 struct named_call {
     struct tasks_call call; /* first */
+    const struct redis_script *script;
+    struct args head; /* what stands in front of the ids */
+    struct args ids;  /* as asked, maybe with a NUL */
     struct task_entry *entries;
     size_t count;
+    size_t *answered; /* of each partition: how many entries */
     bool whole;
     tasks_fn fn;
     void *ctx;
 };
 
-static bool on_views(struct tasks_call *call, const struct redis_reply *r)
+static void ask_named(struct named_call *c, unsigned partition)
+{
+    const struct slice *head = args_slices(&c->head), *ids = args_slices(&c->ids);
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    for (size_t i = 0; i < c->head.count; i++)
+        args_borrow(&a, head[i]);
+    for (size_t i = c->answered[partition]; i < c->count; i++)
+        args_borrow(&a, ids[i]);
+    tasks_call_script(&c->call, partition, partition, c->script, &a);
+    args_clear(&a);
+}
+
+static bool on_views(struct tasks_call *call, size_t partition, const struct redis_reply *r)
 {
     struct named_call *c = (struct named_call *)call;
-    if (redis_count(r) != c->count)
+    size_t first = c->answered[partition], n = redis_count(r);
+    if (n == 0 || n > c->count - first)
         return false;
-    for (size_t i = 0; i < c->count; i++)
-        if (!task_entry_merge(&c->entries[i], redis_at(r, i)))
+    for (size_t i = 0; i < n; i++)
+        if (!task_entry_merge(&c->entries[first + i], redis_at(r, i)))
             return false;
+    c->answered[partition] = first + n;
+    if (first + n < c->count)
+        ask_named(c, (unsigned)partition);
     return true;
 }
 
@@ -71,25 +94,41 @@ static void on_views_end(struct tasks_call *call)
     else
         c->fn(c->ctx, call->rc, NULL, 0);
     task_entries_free(c->entries, c->count);
+    args_clear(&c->head);
+    args_clear(&c->ids);
+    free(c->answered);
     free(c);
 }
 
+/* HEAD gets what stands in front of the ids before named_call_send. */
 static struct named_call *named_call_new(struct queue_tasks *q, const struct slice *ids,
                                          size_t count, tasks_fn fn, void *ctx)
 {
     struct named_call *c = NEW(struct named_call);
     tasks_call_begin(&c->call, q);
+    args_init(&c->head, TASKS_ARGS_MAX);
+    args_init(&c->ids, TASKS_ARGS_MAX);
+    c->answered = xcalloc(q->partitions, sizeof *c->answered);
     c->call.on_reply = on_views;
     c->call.on_end = on_views_end;
     c->entries = xcalloc(count ? count : 1, sizeof *c->entries);
     c->count = count;
     for (size_t i = 0; i < count; i++) {
+        args_add(&c->ids, ids[i]);
         c->entries[i].id = xslicedup(ids[i]);
         c->entries[i].fetched = -1;
     }
     c->fn = fn;
     c->ctx = ctx;
     return c;
+}
+
+static void named_call_send(struct named_call *c, const struct redis_script *script)
+{
+    c->script = script;
+    for (unsigned i = 0; c->count && i < c->call.q->partitions; i++)
+        ask_named(c, i);
+    tasks_call_sent(&c->call);
 }
 
 static void add_account_names(struct args *a, const struct config_account *account)
@@ -130,17 +169,11 @@ static void ask(struct queue_tasks *q, struct task_scope scope, const struct sli
     assert(count <= TASKS_LIST_MAX);
     struct named_call *c = named_call_new(q, ids, count, fn, ctx);
     c->whole = get;
-    struct args a;
-    args_init(&a, TASKS_ARGS_MAX);
-    args_add(&a, scope.account);
-    args_add_int(&a, get);
-    args_add_int(&a, q->conf->retention.done_s * 1000);
-    add_names(q, scope, &a);
-    for (size_t i = 0; i < count; i++)
-        args_add(&a, ids[i]);
-    tasks_call_script(&c->call, &q->task, &a);
-    tasks_call_sent(&c->call);
-    args_clear(&a);
+    args_add(&c->head, scope.account);
+    args_add_int(&c->head, get);
+    args_add_int(&c->head, q->conf->retention.done_s * 1000);
+    add_names(q, scope, &c->head);
+    named_call_send(c, &q->task);
 }
 
 static bool is_done(const struct task *t)
@@ -193,121 +226,7 @@ void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const st
 {
     assert(count <= TASKS_RESEND_MAX);
     struct named_call *c = named_call_new(q, ids, count, fn, ctx);
-    struct args a;
-    args_init(&a, TASKS_ARGS_MAX);
-    args_add(&a, scope.account);
-    args_add_int(&a, q->conf->retention.dead_s * 1000);
-    for (size_t i = 0; i < count; i++)
-        args_add(&a, ids[i]);
-    tasks_call_script(&c->call, &q->resend, &a);
-    tasks_call_sent(&c->call);
-    args_clear(&a);
-}
-
-/* --- done and not fetched --- */
-
-struct ready_call {
-    struct tasks_call call; /* first */
-    struct task_entry *entries;
-    size_t count, limit;
-    char *account;
-    tasks_fn fn;
-    void *ctx;
-};
-
-static bool on_ready(struct tasks_call *call, const struct redis_reply *r)
-{
-    struct ready_call *c = (struct ready_call *)call;
-    size_t n = redis_count(r);
-    c->entries = xrealloc(c->entries, c->count + n + 1, sizeof *c->entries);
-    for (size_t i = 0; i < n; i++) {
-        const struct redis_reply *one = redis_at(r, i);
-        struct task_entry *e = &c->entries[c->count++];
-        *e = (struct task_entry){.id = xslicedup(redis_text(redis_at(one, 0))),
-                                 .listed_at = redis_int(redis_at(one, 1)),
-                                 .fetched = -1};
-        if (redis_count(one) != 3 || !task_entry_merge(e, redis_at(one, 2)))
-            return false;
-    }
-    return true;
-}
-
-static int by_listed_at(const void *a, const void *b)
-{
-    const struct task_entry *x = a, *y = b;
-    if (x->listed_at != y->listed_at)
-        return x->listed_at < y->listed_at ? -1 : 1;
-    return strcmp(x->id, y->id);
-}
-
-struct ready_look {
-    tasks_fn fn;
-    void *ctx;
-};
-
-static void on_ready_seen(void *ctx, enum err rc, const struct task *tasks, size_t count)
-{
-    struct ready_look *l = ctx;
-    struct task *done = xcalloc(count ? count : 1, sizeof *done);
-    size_t n = 0;
-    for (size_t i = 0; rc == OK && i < count; i++)
-        if (is_done(&tasks[i]))
-            done[n++] = tasks[i];
-    l->fn(l->ctx, rc, rc == OK ? done : NULL, n);
-    free(done);
-    free(l);
-}
-
-/* Of several partitions one lists what is done there; a webhook may still be pending in another. */
-static void look_at_ready(struct ready_call *c, size_t count)
-{
-    struct slice *ids = xcalloc(count ? count : 1, sizeof *ids);
-    for (size_t i = 0; i < count; i++)
-        ids[i] = slice_str(c->entries[i].id);
-    struct ready_look *l = NEW(struct ready_look);
-    *l = (struct ready_look){c->fn, c->ctx};
-    queue_tasks_look(c->call.q, (struct task_scope){slice_str(c->account)}, ids, count,
-                     on_ready_seen, l);
-    free(ids);
-}
-
-static void on_ready_end(struct tasks_call *call)
-{
-    struct ready_call *c = (struct ready_call *)call;
-    size_t count = c->count < c->limit ? c->count : c->limit;
-    if (call->rc == OK && c->count > 1)
-        qsort(c->entries, c->count, sizeof *c->entries, by_listed_at);
-    if (call->rc != OK)
-        c->fn(c->ctx, call->rc, NULL, 0);
-    else if (call->q->partitions == 1)
-        task_entries_tell(c->entries, count, false, c->fn, c->ctx);
-    else
-        look_at_ready(c, count);
-    task_entries_free(c->entries, c->count);
-    free(c->account);
-    free(c);
-}
-
-void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct slice path,
-                       size_t limit, tasks_fn fn, void *ctx)
-{
-    assert(limit <= TASKS_LIST_MAX);
-    struct ready_call *c = NEW(struct ready_call);
-    tasks_call_begin(&c->call, q);
-    c->call.on_reply = on_ready;
-    c->call.on_end = on_ready_end;
-    c->limit = limit;
-    c->account = xslicedup(scope.account);
-    c->fn = fn;
-    c->ctx = ctx;
-    struct args a;
-    args_init(&a, TASKS_ARGS_MAX);
-    args_add(&a, scope.account);
-    args_add(&a, path);
-    args_add_int(&a, (int64_t)limit);
-    args_add_int(&a, q->conf->retention.done_s * 1000);
-    args_add_int(&a, q->conf->retention.dead_s * 1000);
-    tasks_call_script(&c->call, &q->ready, &a);
-    tasks_call_sent(&c->call);
-    args_clear(&a);
+    args_add(&c->head, scope.account);
+    args_add_int(&c->head, q->conf->retention.dead_s * 1000);
+    named_call_send(c, &q->resend);
 }

@@ -21,64 +21,86 @@ static void call_end(struct tasks_call *c)
         c->on_end(c);
 }
 
-static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
+struct asked { /* one script or command, until it is answered */
+    struct tasks_call *call;
+    size_t which;
+};
+
+static void tasks_call_on_reply(void *ctx, enum err rc, const struct redis_reply *r)
 {
-    struct tasks_call *c = ctx;
-    if (rc == OK && (redis_kind(r) == REDIS_FAILED || !c->on_reply(c, r)))
+    struct asked *a = ctx;
+    struct tasks_call *c = a->call;
+    size_t which = a->which;
+    free(a);
+    if (rc == OK && redis_kind(r) == REDIS_FAILED)
+        rc = ERR_UNAVAIL;
+    if (rc == OK && c->rc == OK && !c->on_reply(c, which, r))
         rc = ERR_UNAVAIL;
     if (rc != OK)
         c->rc = rc;
     call_end(c);
 }
 
-static void send(struct tasks_call *c, const struct slice *argv, size_t argc)
+static struct asked *ask(struct tasks_call *c, size_t which)
 {
+    struct asked *a = NEW(struct asked);
+    *a = (struct asked){c, which};
     c->waiting++;
-    if (redis_command(c->q->redis, argv, argc, on_reply, c) != OK) {
-        c->rc = ERR_UNAVAIL;
-        c->waiting--;
-    }
+    return a;
 }
 
-void tasks_call_script(struct tasks_call *c, const struct redis_script *script, struct args *tail)
+/* RC: of sending A. */
+static void note_sent(struct asked *a, enum err rc)
+{
+    if (rc == OK)
+        return;
+    a->call->rc = ERR_UNAVAIL;
+    a->call->waiting--;
+    free(a);
+}
+
+void tasks_call_script(struct tasks_call *c, size_t which, unsigned partition,
+                       const struct redis_script *script, struct args *tail)
 {
     struct queue_tasks *q = c->q;
-    const struct slice *rest = args_slices(tail);
+    struct buf base, lanes;
+    buf_init(&base, KEY_MAX);
+    buf_init(&lanes, KEY_MAX);
+    keys_base(&base, q->conf->redis.prefix, partition);
+    buf_add_slice(&lanes, buf_slice(&base));
+    buf_add_str(&lanes, "lanes");
     struct slice *argv = xcalloc(tail->count + 1, sizeof *argv);
-    memcpy(argv + 1, rest, tail->count * sizeof *argv);
-    for (unsigned i = 0; i < q->partitions; i++) {
-        struct buf base, lanes;
-        buf_init(&base, KEY_MAX);
-        buf_init(&lanes, KEY_MAX);
-        keys_base(&base, q->conf->redis.prefix, i);
-        buf_add_slice(&lanes, buf_slice(&base));
-        buf_add_str(&lanes, "lanes");
-        argv[0] = buf_slice(&base);
-        struct slice keys[1] = {buf_slice(&lanes)};
-        c->waiting++;
-        if (redis_eval(q->redis, script, keys, 1, argv, tail->count + 1, on_reply, c) != OK) {
-            c->rc = ERR_UNAVAIL;
-            c->waiting--;
-        }
-        buf_clear(&base);
-        buf_clear(&lanes);
-    }
+    argv[0] = buf_slice(&base);
+    memcpy(argv + 1, args_slices(tail), tail->count * sizeof *argv);
+    struct slice keys[1] = {buf_slice(&lanes)};
+    struct asked *a = ask(c, which);
+    note_sent(a,
+              redis_eval(q->redis, script, keys, 1, argv, tail->count + 1, tasks_call_on_reply, a));
+    buf_clear(&base);
+    buf_clear(&lanes);
     free(argv);
 }
 
-void tasks_call_command(struct tasks_call *c, unsigned partition, const char *verb, const char *key,
-                        struct args *tail)
+void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *script,
+                           struct args *tail)
 {
-    const struct slice *rest = args_slices(tail);
-    struct slice *argv = xcalloc(tail->count + 2, sizeof *argv);
-    memcpy(argv + 2, rest, tail->count * sizeof *argv);
+    for (unsigned i = 0; i < c->q->partitions; i++)
+        tasks_call_script(c, i, i, script, tail);
+}
+
+void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, const char *verb,
+                        const char *key, struct args *tail)
+{
     struct buf name;
     buf_init(&name, KEY_MAX);
     keys_base(&name, c->q->conf->redis.prefix, partition);
     buf_add_str(&name, key);
+    struct slice *argv = xcalloc(tail->count + 2, sizeof *argv);
     argv[0] = slice_str(verb);
     argv[1] = buf_slice(&name);
-    send(c, argv, tail->count + 2);
+    memcpy(argv + 2, args_slices(tail), tail->count * sizeof *argv);
+    struct asked *a = ask(c, which);
+    note_sent(a, redis_command(c->q->redis, argv, tail->count + 2, tasks_call_on_reply, a));
     buf_clear(&name);
     free(argv);
 }

@@ -1,5 +1,16 @@
+/* The lists, page by page.
+ *
+ * A list is merged from streams. Each partition has one or two of them: posted[@a]; ready[@a] and failed[@a];
+ * errors[@a]:postback and errors[@a]:pingback. A script takes one step through one stream: it looks at a bounded number of
+ * entries and replies with the entries it found and a cursor. Redis serves others before the next step.
+ *
+ * Each stream here holds the entries of at most one step. list_advance asks a stream that has no entries left for its next step.
+ * When every stream has an entry, it skips (the page's offset) or takes the first of them, until the page is full.
+ * At the end the tasks of the page are read by their ids, the failed attempts by their places in the stream.
+ */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/json/json.h"
 #include "common/queue/scripts.h"
 #include "common/queue/tasks/tasks_private.h"
@@ -7,169 +18,327 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define FAILURES_LOOK_MAX 20000 /* as many as a stream keeps (settle.lua) */
 #define FAILURES_MS (7 * INT64_C(86400000))
+#define STEP_MOST 500  /* entries of a step, where several streams are merged */
+#define STEPS_MAX 1000 /* of one stream for one page; what was found by then is the page */
+#define STREAMS_EACH 2 /* most streams of a partition */
 
 struct listed { /* owns its text */
-    char *text; /* an id, or an attempt as JSON */
+    char *text; /* a task's id, or the id of a stream's entry */
     wall_ms at;
-    uint64_t order; /* among those of the same moment */
+    size_t stream;
+};
+
+struct stream {
+    unsigned partition;
+    const char *kind; /* "ready", "failed", "postback", "pingback"; of posted "" */
+    int64_t keep_ms;  /* of ready */
+    char *cursor;     /* NULL: not asked yet */
+    size_t steps;
+    bool is_asked, is_over;
+    struct listed *list; /* of the last step; those before NEXT were taken or skipped */
+    size_t count, next;
 };
 
 struct list_call {
     struct tasks_call call; /* first */
-    struct listed *list;
-    size_t count;
-    struct tasks_page page;
-    char *account;
+    const struct redis_script *script;
+    /* Adds the arguments of a script between the cursor and `skip`. */
+    void (*add_range)(struct args *a, const struct list_call *c, const struct stream *s);
+    /* Answers the caller with the entries in FOUND; frees nothing of C. */
+    void (*tell)(struct list_call *c);
+    struct stream *streams;
+    size_t stream_count;
+    struct tasks_page page; /* OFFSET: what is still to be skipped */
+    struct listed *found;
+    size_t found_count;
+    char *account, *path;
     tasks_fn fn;
     failures_fn failures_fn;
     void *ctx;
 };
 
-static int by_age(const void *a, const void *b)
+static void listed_free(struct listed *list, size_t from, size_t to)
 {
-    const struct listed *x = a, *y = b;
-    if (x->at != y->at)
-        return x->at < y->at ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
-static int by_youth(const void *a, const void *b)
-{
-    return by_age(b, a);
-}
-
-static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope scope,
-                                       const struct tasks_page *page)
-{
-    assert(page->offset <= TASKS_OFFSET_MAX && page->limit <= TASKS_LIST_MAX);
-    struct list_call *c = NEW(struct list_call);
-    tasks_call_begin(&c->call, q);
-    c->page = *page;
-    c->account = xslicedup(scope.account);
-    return c;
+    for (size_t i = from; i < to; i++)
+        free(list[i].text);
+    free(list);
 }
 
 static void list_call_free(struct list_call *c)
 {
-    for (size_t i = 0; i < c->count; i++)
-        free(c->list[i].text);
-    free(c->list);
+    for (size_t i = 0; i < c->stream_count; i++) {
+        struct stream *s = &c->streams[i];
+        listed_free(s->list, s->next, s->count);
+        free(s->cursor);
+    }
+    free(c->streams);
+    listed_free(c->found, 0, c->found_count);
     free(c->account);
+    free(c->path);
     free(c);
 }
 
-static void add(struct list_call *c, struct slice text, wall_ms at, uint64_t order)
+/* --- steps --- */
+
+static size_t step_most(const struct list_call *c)
 {
-    c->list[c->count++] = (struct listed){xslicedup(text), at, order};
+    size_t most = c->page.limit - c->found_count;
+    if (c->stream_count == 1)
+        return most;
+    most += c->page.offset;
+    return most < STEP_MOST ? most : STEP_MOST;
 }
 
-static void room_for(struct list_call *c, size_t more)
+/* Of a single stream the script skips by itself; of several, what is skipped depends on the others. */
+static size_t step_skip(const struct list_call *c)
 {
-    c->list = xrealloc(c->list, c->count + more + 1, sizeof *c->list);
+    return c->stream_count == 1 ? c->page.offset : 0;
 }
 
-static void sort(struct list_call *c)
+static void ask_step(struct list_call *c, size_t index)
 {
-    if (c->count > 1)
-        qsort(c->list, c->count, sizeof *c->list, c->page.newest_first ? by_youth : by_age);
+    struct stream *s = &c->streams[index];
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    args_add(&a, slice_str(c->account));
+    if (s->kind[0])
+        args_add(&a, slice_str(s->kind));
+    args_add(&a, slice_str(s->cursor ? s->cursor : ""));
+    c->add_range(&a, c, s);
+    args_add_int(&a, (int64_t)step_skip(c));
+    args_add_int(&a, (int64_t)step_most(c));
+    args_add_int(&a, c->page.newest_first);
+    s->is_asked = true;
+    tasks_call_script(&c->call, index, s->partition, c->script, &a);
+    args_clear(&a);
 }
 
-/* The page's part of what was found: where it begins and ends. SKIPPED were left out by the script already. */
-static void page_bounds(const struct list_call *c, size_t skipped, size_t *from, size_t *to)
+/* Asks each stream that has nothing left for its next step. True if every stream has told what comes first. */
+static bool streams_are_known(struct list_call *c)
 {
-    size_t offset = c->page.offset - skipped;
-    *from = offset < c->count ? offset : c->count;
-    *to = c->count - *from < c->page.limit ? c->count : *from + c->page.limit;
+    bool known = true;
+    for (size_t i = 0; i < c->stream_count; i++) {
+        struct stream *s = &c->streams[i];
+        if (s->next < s->count || s->is_over)
+            continue;
+        known = false;
+        if (!s->is_asked)
+            ask_step(c, i);
+    }
+    return known;
 }
 
-static void add_time(struct args *a, wall_ms at)
+/* The stream whose next entry comes first, or NULL when all are over. */
+static struct stream *first_stream(struct list_call *c)
 {
-    args_add_int(a, at > 0 ? at : 0);
+    struct stream *first = NULL;
+    for (size_t i = 0; i < c->stream_count; i++) {
+        struct stream *s = &c->streams[i];
+        if (s->next == s->count)
+            continue;
+        wall_ms at = s->list[s->next].at;
+        if (!first || (c->page.newest_first ? at > first->list[first->next].at
+                                            : at < first->list[first->next].at))
+            first = s;
+    }
+    return first;
+}
+
+/* Goes on as far as what the streams have told allows. */
+static void list_advance(struct list_call *c)
+{
+    while (c->found_count < c->page.limit && streams_are_known(c)) {
+        struct stream *s = first_stream(c);
+        if (!s)
+            return;
+        struct listed *entry = &s->list[s->next++];
+        if (c->page.offset) {
+            c->page.offset--;
+            free(entry->text);
+        } else {
+            c->found[c->found_count++] = *entry;
+        }
+    }
+}
+
+/* {cursor, skipped, text, ms, ...}. */
+static bool list_on_step(struct tasks_call *call, size_t index, const struct redis_reply *r)
+{
+    struct list_call *c = (struct list_call *)call;
+    struct stream *s = &c->streams[index];
+    size_t n = redis_count(r);
+    int64_t skipped = redis_int(redis_at(r, 1));
+    if (n < 2 || n % 2 || skipped < 0 || (uint64_t)skipped > c->page.offset)
+        return false;
+    s->is_asked = false;
+    c->page.offset -= (size_t)skipped;
+    free(s->cursor);
+    s->cursor = xslicedup(redis_text(redis_at(r, 0)));
+    s->is_over = s->cursor[0] == '\0' || ++s->steps == STEPS_MAX;
+    free(s->list); /* all of it was taken or skipped */
+    s->count = n / 2 - 1;
+    s->next = 0;
+    s->list = xcalloc(s->count + 1, sizeof *s->list);
+    for (size_t i = 0; i < s->count; i++)
+        s->list[i] = (struct listed){xslicedup(redis_text(redis_at(r, 2 * i + 2))),
+                                     redis_int(redis_at(r, 2 * i + 3)), index};
+    list_advance(c);
+    return true;
+}
+
+static void list_on_end(struct tasks_call *call)
+{
+    struct list_call *c = (struct list_call *)call;
+    if (call->rc == OK)
+        c->tell(c);
+    else if (c->fn)
+        c->fn(c->ctx, call->rc, NULL, 0);
+    else
+        c->failures_fn(c->ctx, call->rc, NULL, 0);
+    list_call_free(c);
+}
+
+static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope scope,
+                                       const struct tasks_page *page, void *ctx)
+{
+    assert(page->offset <= TASKS_OFFSET_MAX && page->limit <= TASKS_LIST_MAX);
+    struct list_call *c = NEW(struct list_call);
+    tasks_call_begin(&c->call, q);
+    c->call.on_reply = list_on_step;
+    c->call.on_end = list_on_end;
+    c->page = *page;
+    c->streams = xcalloc((size_t)q->partitions * STREAMS_EACH, sizeof *c->streams);
+    c->found = xcalloc(page->limit + 1, sizeof *c->found);
+    c->account = xslicedup(scope.account);
+    c->ctx = ctx;
+    return c;
+}
+
+/* Adds a stream of every partition. */
+static void add_streams(struct list_call *c, const char *kind, int64_t keep_ms)
+{
+    for (unsigned i = 0; i < c->call.q->partitions; i++)
+        c->streams[c->stream_count++] =
+            (struct stream){.partition = i, .kind = kind, .keep_ms = keep_ms};
+}
+
+static void list_call_send(struct list_call *c)
+{
+    list_advance(c);
+    tasks_call_sent(&c->call);
+}
+
+static void add_times(struct args *a, const struct list_call *c, const struct stream *s)
+{
+    (void)s;
+    args_add_int(a, c->page.from > 0 ? c->page.from : 0);
+    args_add_int(a, c->page.to > 0 ? c->page.to : 0);
 }
 
 /* --- tasks by the time they were accepted --- */
 
-static bool on_posted(struct tasks_call *call, const struct redis_reply *r)
+static struct slice *found_ids(const struct list_call *c)
 {
-    struct list_call *c = (struct list_call *)call;
-    size_t n = redis_count(r) / 2;
-    room_for(c, n);
-    for (size_t i = 0; i < n;
-         i++) /* of one moment: in the order in which the partition tells them */
-        add(c, redis_text(redis_at(r, 2 * i)), redis_int(redis_at(r, 2 * i + 1)),
-            c->page.newest_first ? n - i : i);
-    return true;
+    struct slice *ids = xcalloc(c->found_count + 1, sizeof *ids);
+    for (size_t i = 0; i < c->found_count; i++)
+        ids[i] = slice_str(c->found[i].text);
+    return ids;
 }
 
-/* One partition skips for itself; of several, each tells all up to the page's end. */
-static size_t skipped_by_script(const struct list_call *c)
+static void tell_posted(struct list_call *c)
 {
-    return c->call.q->partitions == 1 ? c->page.offset : 0;
-}
-
-static void on_posted_end(struct tasks_call *call)
-{
-    struct list_call *c = (struct list_call *)call;
-    if (call->rc != OK) {
-        c->fn(c->ctx, call->rc, NULL, 0);
-        list_call_free(c);
-        return;
-    }
-    size_t from, to;
-    sort(c);
-    page_bounds(c, skipped_by_script(c), &from, &to);
-    struct slice *ids = xcalloc(to - from + 1, sizeof *ids);
-    for (size_t i = from; i < to; i++)
-        ids[i - from] = slice_str(c->list[i].text);
-    queue_tasks_look(call->q, (struct task_scope){slice_str(c->account)}, ids, to - from, c->fn,
-                     c->ctx);
+    struct slice *ids = found_ids(c);
+    queue_tasks_look(c->call.q, (struct task_scope){slice_str(c->account)}, ids, c->found_count,
+                     c->fn, c->ctx);
     free(ids);
-    list_call_free(c);
 }
 
 void queue_tasks_posted(struct queue_tasks *q, struct task_scope scope,
                         const struct tasks_page *page, tasks_fn fn, void *ctx)
 {
-    struct list_call *c = list_call_new(q, scope, page);
-    c->call.on_reply = on_posted;
-    c->call.on_end = on_posted_end;
+    struct list_call *c = list_call_new(q, scope, page, ctx);
+    c->script = &q->posted;
+    c->add_range = add_times;
+    c->tell = tell_posted;
     c->fn = fn;
-    c->ctx = ctx;
-    size_t skip = skipped_by_script(c);
-    struct args a;
-    args_init(&a, TASKS_ARGS_MAX);
-    args_add(&a, scope.account);
-    add_time(&a, page->from);
-    add_time(&a, page->to);
-    args_add_int(&a, (int64_t)skip);
-    args_add_int(&a, (int64_t)(page->offset - skip + page->limit));
-    args_add_int(&a, page->newest_first);
-    tasks_call_script(&c->call, &q->posted, &a);
-    tasks_call_sent(&c->call);
-    args_clear(&a);
+    add_streams(c, "", 0);
+    list_call_send(c);
+}
+
+/* --- done and not fetched --- */
+
+struct ready_look {
+    tasks_fn fn;
+    void *ctx;
+};
+
+/* A partition lists what is done there; a webhook may still be pending in another. */
+static void on_ready_seen(void *ctx, enum err rc, const struct task *tasks, size_t count)
+{
+    struct ready_look *l = ctx;
+    struct task *done = xcalloc(count ? count : 1, sizeof *done);
+    size_t n = 0;
+    for (size_t i = 0; rc == OK && i < count; i++)
+        if (tasks[i].state == TASK_DONE || tasks[i].state == TASK_FAILED)
+            done[n++] = tasks[i];
+    l->fn(l->ctx, rc, rc == OK ? done : NULL, n);
+    free(done);
+    free(l);
+}
+
+static void tell_ready(struct list_call *c)
+{
+    struct slice *ids = found_ids(c);
+    struct ready_look *l = NEW(struct ready_look);
+    *l = (struct ready_look){c->fn, c->ctx};
+    queue_tasks_look(c->call.q, (struct task_scope){slice_str(c->account)}, ids, c->found_count,
+                     on_ready_seen, l);
+    free(ids);
+}
+
+static void add_path(struct args *a, const struct list_call *c, const struct stream *s)
+{
+    args_add(a, slice_str(c->path));
+    args_add_int(a, s->keep_ms);
+}
+
+void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct slice path,
+                       size_t limit, tasks_fn fn, void *ctx)
+{
+    struct list_call *c = list_call_new(q, scope, &(struct tasks_page){.limit = limit}, ctx);
+    c->script = &q->ready;
+    c->add_range = add_path;
+    c->tell = tell_ready;
+    c->path = xslicedup(path);
+    c->fn = fn;
+    add_streams(c, "ready", q->conf->retention.done_s * 1000);
+    add_streams(c, "failed", q->conf->retention.dead_s * 1000);
+    list_call_send(c);
 }
 
 /* --- failed attempts --- */
 
-/* An entry of a stream: {"<ms>-<n>", {"attempt", JSON}}. */
-static bool on_failures(struct tasks_call *call, const struct redis_reply *r)
+struct bodies_call {        /* what the entries of a page say */
+    struct tasks_call call; /* first */
+    struct json **docs;     /* NULL where an entry has left meanwhile */
+    size_t count;
+    failures_fn fn;
+    void *ctx;
+};
+
+/* {{id, {"attempt", JSON}}}, or {}. */
+static bool on_body(struct tasks_call *call, size_t index, const struct redis_reply *r)
 {
-    struct list_call *c = (struct list_call *)call;
-    size_t n = redis_count(r);
-    room_for(c, n);
-    for (size_t i = 0; i < n; i++) {
-        const struct redis_reply *one = redis_at(r, i);
-        struct slice id = redis_text(redis_at(one, 0));
-        if (redis_count(one) != 2 || redis_count(redis_at(one, 1)) != 2)
-            return false;
-        struct slice ms = slice_cut(&id, '-');
-        uint64_t at = 0, order = 0;
-        if (text_u64(ms, INT64_MAX, &at) != OK || text_u64(id, UINT64_MAX, &order) != OK)
-            return false;
-        add(c, redis_text(redis_at(redis_at(one, 1), 1)), (wall_ms)at, order);
-    }
+    struct bodies_call *c = (struct bodies_call *)call;
+    if (redis_count(r) == 0)
+        return true;
+    const struct redis_reply *fields = redis_at(redis_at(r, 0), 1);
+    struct error e;
+    if (redis_count(fields) != 2)
+        return false;
+    if (json_parse(redis_text(redis_at(fields, 1)), &c->docs[index], &e) != OK)
+        c->docs[index] = NULL;
     return true;
 }
 
@@ -199,76 +368,69 @@ static struct task_failure read_failure(const struct json *doc)
     };
 }
 
-static void tell_failures(struct list_call *c)
+static void on_bodies_end(struct tasks_call *call)
 {
-    size_t from, to, count = 0;
-    sort(c);
-    page_bounds(c, 0, &from, &to);
-    struct json **docs = xcalloc(to - from + 1, sizeof *docs);
-    struct task_failure *list = xcalloc(to - from + 1, sizeof *list);
-    for (size_t i = from; i < to; i++) {
-        struct error e;
-        if (json_parse(slice_str(c->list[i].text), &docs[count], &e) != OK)
-            continue;
-        list[count] = read_failure(docs[count]);
-        count++;
-    }
-    c->failures_fn(c->ctx, OK, list, count);
-    for (size_t i = 0; i < count; i++)
-        json_free(docs[i]);
-    free(docs);
+    struct bodies_call *c = (struct bodies_call *)call;
+    struct task_failure *list = xcalloc(c->count + 1, sizeof *list);
+    size_t n = 0;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->docs[i])
+            list[n++] = read_failure(c->docs[i]);
+    c->fn(c->ctx, call->rc, call->rc == OK ? list : NULL, call->rc == OK ? n : 0);
+    for (size_t i = 0; i < c->count; i++)
+        json_free(c->docs[i]);
+    free(c->docs);
     free(list);
+    free(c);
 }
 
-static void on_failures_end(struct tasks_call *call)
+static void ask_body(struct bodies_call *b, const struct list_call *c, size_t index)
 {
-    struct list_call *c = (struct list_call *)call;
-    if (call->rc == OK)
-        tell_failures(c);
-    else
-        c->failures_fn(c->ctx, call->rc, NULL, 0);
-    list_call_free(c);
-}
-
-/* Asks PARTITION for the newest failures of one KIND ("postback", "pingback"), up to the page's end. */
-static void ask_failures(struct list_call *c, unsigned partition, const char *kind)
-{
+    const struct listed *entry = &c->found[index];
+    const struct stream *s = &c->streams[entry->stream];
     struct buf key;
-    struct args a;
     buf_init(&key, 256);
-    buf_addf(&key, "errors%s%s:%s", c->account[0] ? "@" : "", c->account, kind);
+    buf_addf(&key, "errors%s%s:%s", c->account[0] ? "@" : "", c->account, s->kind);
+    struct args a;
     args_init(&a, TASKS_ARGS_MAX);
-    size_t most = c->page.offset + c->page.limit;
-    args_add_int(&a, c->page.to > 0 ? c->page.to : 0);
-    args_add_int(&a, c->page.from > 0 ? c->page.from : 0);
-    args_add(&a, SLICE_LIT("COUNT"));
-    args_add_int(&a, (int64_t)(most < FAILURES_LOOK_MAX ? most : FAILURES_LOOK_MAX));
-    tasks_call_command(&c->call, partition, "XREVRANGE", key.ptr, &a);
+    args_borrow(&a, slice_str(entry->text));
+    args_borrow(&a, slice_str(entry->text));
+    tasks_call_command(&b->call, index, s->partition, "XRANGE", key.ptr, &a);
     args_clear(&a);
     buf_clear(&key);
+}
+
+static void tell_failures(struct list_call *c)
+{
+    struct bodies_call *b = NEW(struct bodies_call);
+    tasks_call_begin(&b->call, c->call.q);
+    b->call.on_reply = on_body;
+    b->call.on_end = on_bodies_end;
+    b->docs = xcalloc(c->found_count + 1, sizeof *b->docs);
+    b->count = c->found_count;
+    b->fn = c->failures_fn;
+    b->ctx = c->ctx;
+    for (size_t i = 0; i < c->found_count; i++)
+        ask_body(b, c, i);
+    tasks_call_sent(&b->call);
 }
 
 void queue_tasks_failures(struct queue_tasks *q, struct task_scope scope,
                           enum task_function function, const struct tasks_page *page,
                           failures_fn fn, void *ctx)
 {
-    struct list_call *c = list_call_new(q, scope, page);
-    c->call.on_reply = on_failures;
-    c->call.on_end = on_failures_end;
+    struct list_call *c = list_call_new(q, scope, page, ctx);
+    c->script = &q->failures;
+    c->add_range = add_times;
+    c->tell = tell_failures;
     c->failures_fn = fn;
-    c->ctx = ctx;
     c->page.newest_first = true;
     wall_ms oldest = clock_wall_ms() - FAILURES_MS;
     if (c->page.from < oldest)
         c->page.from = oldest;
-    if (c->page.limit == 0)
-        c->page.limit = 1;
-    for (unsigned i = 0; i < q->partitions; i++) {
-        if (function != FUNCTION_PINGBACK)
-            ask_failures(c, i, "postback");
-        if (function != FUNCTION_POSTBACK)
-            ask_failures(c, i, "pingback");
-    }
-    c->page.limit = page->limit;
-    tasks_call_sent(&c->call);
+    if (function != FUNCTION_PINGBACK)
+        add_streams(c, "postback", 0);
+    if (function != FUNCTION_POSTBACK)
+        add_streams(c, "pingback", 0);
+    list_call_send(c);
 }

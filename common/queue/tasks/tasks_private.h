@@ -14,26 +14,31 @@ struct queue_tasks {
     struct redis *redis; /* borrowed */
     struct config *conf; /* referenced */
     unsigned partitions;
-    struct redis_script task, resend, ready, posted, counts, setting;
+    struct redis_script task, resend, ready, posted, counts, failures, setting;
 };
 
-/* One call: asked of every partition, ended once when all have answered. The kinds of calls begin with it. */
+/* One call to all partitions. It ends once, when all that was asked is answered. The kinds of calls begin with it. */
 struct tasks_call {
     struct queue_tasks *q;
     size_t waiting; /* answers, and 1 while it is being sent */
     enum err rc;
-    /* Takes over what one partition replied (of kind REDIS_LIST or REDIS_INT). False: not as it should be. */
-    bool (*on_reply)(struct tasks_call *c, const struct redis_reply *r);
+    /* Takes over the reply R (of kind REDIS_LIST or REDIS_INT) to what was asked as WHICH. It may ask for more. Not called after
+     * a failure. False: R has not the shape that it should have. */
+    bool (*on_reply)(struct tasks_call *c, size_t which, const struct redis_reply *r);
     /* Tells the caller and frees C. */
     void (*on_end)(struct tasks_call *c);
 };
 
 void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q);
-/* Runs SCRIPT in every partition; TAIL are its arguments but the base, which stands in front. */
-void tasks_call_script(struct tasks_call *c, const struct redis_script *script, struct args *tail);
+/* Runs SCRIPT in PARTITION; TAIL are its arguments but the base, which stands in front. */
+void tasks_call_script(struct tasks_call *c, size_t which, unsigned partition,
+                       const struct redis_script *script, struct args *tail);
+/* The same in every partition, whose number is WHICH. */
+void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *script,
+                           struct args *tail);
 /* Sends the command VERB <base>KEY TAIL... to PARTITION. */
-void tasks_call_command(struct tasks_call *c, unsigned partition, const char *verb, const char *key,
-                        struct args *tail);
+void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, const char *verb,
+                        const char *key, struct args *tail);
 /* Everything was sent: from here on the call may end, in a later turn. */
 void tasks_call_sent(struct tasks_call *c);
 
@@ -44,7 +49,7 @@ struct task_entry {
     enum task_state state;
     int fetched; /* 1, 0, or -1: not known */
     bool has_hooks;
-    wall_ms accepted_at, done_at, listed_at;
+    wall_ms accepted_at, done_at;
     struct buf scratch;
 };
 

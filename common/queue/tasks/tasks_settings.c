@@ -7,22 +7,40 @@
 
 /* --- counts --- */
 
+/* What counts.lua replies, behind the cursor. */
 enum { COUNT_OPEN, COUNT_BUSY, COUNT_FETCHED, COUNT_READY, COUNT_FAILED, COUNTS };
 
 struct count_call {
     struct tasks_call call; /* first */
+    char *account;
     int64_t sums[COUNTS];
     counts_fn fn;
     void *ctx;
 };
 
-static bool on_counts(struct tasks_call *call, const struct redis_reply *r)
+static void ask_counts(struct count_call *c, unsigned partition, struct slice cursor)
+{
+    const struct config_retention *keep = &c->call.q->conf->retention;
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    args_add(&a, slice_str(c->account));
+    args_add_int(&a, keep->done_s * 1000);
+    args_add_int(&a, keep->dead_s * 1000);
+    args_add(&a, cursor);
+    tasks_call_script(&c->call, partition, partition, &c->call.q->counts, &a);
+    args_clear(&a);
+}
+
+static bool on_counts(struct tasks_call *call, size_t partition, const struct redis_reply *r)
 {
     struct count_call *c = (struct count_call *)call;
-    if (redis_count(r) != COUNTS)
+    if (redis_count(r) != COUNTS + 1)
         return false;
     for (size_t i = 0; i < COUNTS; i++)
-        c->sums[i] += redis_int(redis_at(r, i));
+        c->sums[i] += redis_int(redis_at(r, i + 1));
+    struct slice cursor = redis_text(redis_at(r, 0));
+    if (cursor.len)
+        ask_counts(c, (unsigned)partition, cursor);
     return true;
 }
 
@@ -35,12 +53,13 @@ static void on_counts_end(struct tasks_call *call)
 {
     struct count_call *c = (struct count_call *)call;
     int64_t open = at_least_0(c->sums[COUNT_OPEN]), busy = at_least_0(c->sums[COUNT_BUSY]);
-    struct task_counts counts = {.done_fetched = c->sums[COUNT_FETCHED],
+    struct task_counts counts = {.done_fetched = at_least_0(c->sums[COUNT_FETCHED]),
                                  .done_not_fetched = c->sums[COUNT_READY],
                                  .processing = busy < open ? busy : open,
-                                 .failed = c->sums[COUNT_FAILED]};
+                                 .failed = at_least_0(c->sums[COUNT_FAILED])};
     counts.pending = open - counts.processing;
     c->fn(c->ctx, call->rc, call->rc == OK ? &counts : NULL);
+    free(c->account);
     free(c);
 }
 
@@ -52,14 +71,10 @@ void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn
     c->call.on_end = on_counts_end;
     c->fn = fn;
     c->ctx = ctx;
-    struct args a;
-    args_init(&a, TASKS_ARGS_MAX);
-    args_add(&a, scope.account);
-    args_add_int(&a, q->conf->retention.done_s * 1000);
-    args_add_int(&a, q->conf->retention.dead_s * 1000);
-    tasks_call_script(&c->call, &q->counts, &a);
+    c->account = xslicedup(scope.account);
+    for (unsigned i = 0; i < q->partitions; i++)
+        ask_counts(c, i, slice_make("", 0));
     tasks_call_sent(&c->call);
-    args_clear(&a);
 }
 
 /* --- delays that were set while running --- */
@@ -123,8 +138,9 @@ static int64_t set_delay(const struct redis_reply *r)
 }
 
 /* {own, top}, as set. The same rule as put.lua's. */
-static bool on_delay(struct tasks_call *call, const struct redis_reply *r)
+static bool on_delay(struct tasks_call *call, size_t which, const struct redis_reply *r)
 {
+    (void)which;
     struct delay_call *c = (struct delay_call *)call;
     if (redis_count(r) != 2)
         return false;
@@ -156,14 +172,15 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
     args_init(&a, TASKS_ARGS_MAX);
     add_field(&a, of, c->name);
     add_field(&a, DELAY_TOP, "");
-    tasks_call_command(&c->call, 0, "HMGET", "settings", &a);
+    tasks_call_command(&c->call, 0, 0, "HMGET", "settings", &a);
     tasks_call_sent(&c->call);
     args_clear(&a);
 }
 
-static bool on_set(struct tasks_call *call, const struct redis_reply *r)
+static bool on_set(struct tasks_call *call, size_t which, const struct redis_reply *r)
 {
     (void)call;
+    (void)which;
     return redis_kind(r) == REDIS_INT;
 }
 
@@ -190,7 +207,7 @@ void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice
         args_add(&a, slice_make("", 0));
     else
         args_add_int(&a, delay_ms);
-    tasks_call_script(&c->call, &q->setting, &a);
+    tasks_call_everywhere(&c->call, &q->setting, &a);
     tasks_call_sent(&c->call);
     args_clear(&a);
 }
