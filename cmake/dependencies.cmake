@@ -1,7 +1,7 @@
 # Every outside library, found once. Packages: docs/development.md.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(lib libevent_core libevent_extra libevent_openssl libevent_pthreads hiredis libcurl zlib libssl libcrypto json-c yajl liblz4)
+foreach(lib libevent_core libevent_extra libevent_openssl libevent_pthreads hiredis libcurl zlib libssl libcrypto json-c liblz4)
   string(MAKE_C_IDENTIFIER ${lib} id)
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${lib})
 endforeach()

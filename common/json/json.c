@@ -1,6 +1,7 @@
 #include "common/json/json.h"
 
-#include "common/json/json_check.h"
+#include "common/base/map.h"
+#include "common/json/json_events.h"
 
 /* json-c has a type of the name of our json_bool(). */
 #define json_bool json_c_bool
@@ -8,7 +9,8 @@
 #undef json_bool
 
 #define TEXT_MAX ((size_t)256 << 20) /* json-c counts in int */
-#define WALK_OVER ((size_t)1)        /* no entry has this address */
+#define KEY_MAX ((size_t)1 << 20)
+#define WALK_OVER ((size_t)1) /* no entry has this address */
 
 /* struct json is json-c's json_object under another name; JSON null is its NULL pointer. */
 static struct json_object *raw(const struct json *j)
@@ -16,19 +18,96 @@ static struct json_object *raw(const struct json *j)
     return (struct json_object *)(uintptr_t)j;
 }
 
+/* --- the check in front of json-c, which accepts much that is not JSON --- */
+
+struct check { /* one run over a document; keys[N]: of the open object at depth N */
+    struct json_events events;
+    struct buf key;
+    struct map keys[JSON_DEPTH_MAX + 1];
+};
+
+/* Editors count characters, not bytes: so do the columns. */
+static enum err wrong_at(struct slice text, size_t at, const char *what, struct error *e)
+{
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < at && i < text.len; i++) {
+        if (text.ptr[i] == '\n') {
+            line++;
+            column = 1;
+        } else if (((unsigned char)text.ptr[i] & 0xc0) != 0x80) {
+            column++;
+        }
+    }
+    return fail(e, ERR_INVALID, "line %zu, column %zu: %s", line, column, what);
+}
+
+/* The fault of the key that has ended, or NULL. */
+static const char *key_fault(struct check *c)
+{
+    struct map *keys = &c->keys[c->events.depth];
+    if (c->key.failed)
+        return "a key of over 1 MiB";
+    return map_set(keys, buf_slice(&c->key), c) ? "this key stands twice in its object" : NULL;
+}
+
+static enum err check_events(struct check *c, struct slice text, struct error *e)
+{
+    struct slice rest = text;
+    for (;;) {
+        const char *fault = NULL;
+        switch (json_events_next(&c->events, &rest)) {
+        case JSON_EVENT_KEY:
+            fault = key_fault(c);
+            break;
+        case JSON_EVENT_END:
+            if (c->events.kind == '{')
+                map_clear(&c->keys[c->events.depth + 1]);
+            break;
+        case JSON_EVENT_BEGIN:
+            break;
+        case JSON_EVENT_NONE:
+            while (json_events_finish(&c->events) == JSON_EVENT_END)
+                ;
+            if (!c->events.wrong)
+                return OK;
+            return wrong_at(text, c->events.wrong_at, c->events.wrong, e);
+        case JSON_EVENT_WRONG:
+            return wrong_at(text, c->events.wrong_at, c->events.wrong, e);
+        }
+        if (fault)
+            return wrong_at(text, c->events.token, fault, e);
+    }
+}
+
+static enum err check(struct slice text, struct error *e)
+{
+    struct check c;
+    buf_init(&c.key, KEY_MAX);
+    for (size_t i = 0; i <= JSON_DEPTH_MAX; i++)
+        map_init(&c.keys[i]);
+    json_events_start(&c.events, &json_rules_tree, JSON_DEPTH_MAX, &c.key);
+    enum err rc = check_events(&c, text, e);
+    for (size_t i = 0; i <= JSON_DEPTH_MAX; i++)
+        map_clear(&c.keys[i]);
+    buf_clear(&c.key);
+    return rc;
+}
+
+/* --- the tree --- */
+
 enum err json_parse(struct slice text, struct json **out, struct error *e)
 {
     *out = NULL;
     if (text.len > TEXT_MAX)
         return fail(e, ERR_TOO_BIG, "a document of over %zu bytes", TEXT_MAX);
-    enum err rc = json_check(text, e);
+    enum err rc = check(text, e);
     if (rc != OK)
         return rc;
     /* json-c counts scalars as a level of their own, and one more for itself. */
-    struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH + 4);
+    struct json_tokener *tok = json_tokener_new_ex((int)json_rules_tree.depth + 4);
     if (!tok)
         return fail(e, ERR_TOO_BIG, "out of memory");
-    /* Not JSON_TOKENER_STRICT: json_check is stricter, and json-c 0.17 and up would then refuse
+    /* Not JSON_TOKENER_STRICT: the check before is stricter, and json-c 0.17 and up would then refuse
      * integers past 64 bits, which are valid JSON. */
     struct json_object *root = json_tokener_parse_ex(tok, text.ptr, (int)text.len);
     if (json_tokener_get_error(tok) == json_tokener_continue)

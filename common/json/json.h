@@ -1,6 +1,7 @@
-/* json - JSON documents as trees: configuration, small API bodies.   [edge: json-c]
+/* json - small JSON documents as trees: the configuration, fields of API calls, lists of providers.   [edge: json-c]
  *
- * Never used on webhook bodies, which are checked as a stream (json_scan.h) and relayed as bytes.
+ * Bodies of webhooks are checked as a stream (json_scan.h) and relayed as bytes. Exception: a body of at most 4 KiB that
+ * may be a challenge (judge_challenge) is parsed here after the stream has accepted it.
  */
 #ifndef COMMON_JSON_JSON_H
 #define COMMON_JSON_JSON_H
@@ -11,7 +12,7 @@
 
 #include <stdint.h>
 
-struct json; /* a value; borrowed from its document unless a comment says otherwise */
+struct json; /* a value; its document owns it unless a comment says otherwise */
 
 enum json_kind {
     JSON_NULL,
@@ -23,9 +24,8 @@ enum json_kind {
     JSON_OBJECT
 };
 
-/* Parses exactly one RFC 8259 document (bytes after it, comments, NaN, duplicate object keys, control
- * characters, invalid UTF-8, depth over 32 are errors; E says what and at which line and column).
- * Free the document with json_free. */
+/* Parses one document by json_rules_tree of json_events.h; an object that has a key twice is an error too. E says what is
+ * wrong and at which line and column, and never quotes a value. Free the document with json_free. */
 enum err json_parse(struct slice text, struct json **out, struct error *e) MUST_CHECK;
 void json_free(struct json *doc);
 
@@ -38,9 +38,9 @@ struct slice json_string(const struct json *j);
 
 size_t json_length(const struct json *j); /* of an array or object */
 const struct json *json_at(const struct json *array, size_t i);
-/* NULL if missing, and also for a null: json_next tells the two apart. */
+/* NULL if KEY is missing, and also for a null: json_next tells the two apart. */
 const struct json *json_get(const struct json *object, const char *key);
-/* Walks an object's members in order: start with *AT = 0. False at the end. OBJECT must not change. */
+/* Walks an object's members in their order: start with *AT = 0. False at the end. OBJECT must not change meanwhile. */
 bool json_next(const struct json *object, size_t *at, struct slice *key, const struct json **value);
 
 #endif

@@ -29,46 +29,9 @@ char json_cut_kind(struct slice value)
     return value.len ? value.ptr[0] : '\0';
 }
 
-/* Length of the string at the start of S, with its quotes. */
-static size_t string_len(struct slice s)
+static struct slice span(struct slice text, size_t from, size_t to)
 {
-    size_t i = 1;
-    while (i < s.len && s.ptr[i] != '"')
-        i += s.ptr[i] == '\\' ? 2 : 1;
-    return i < s.len ? i + 1 : s.len;
-}
-
-/* Length of the array or object at the start of S. */
-static size_t nested_len(struct slice s)
-{
-    size_t depth = 0, i = 0;
-    while (i < s.len) {
-        char c = s.ptr[i];
-        if (c == '"') {
-            i += string_len(slice_skip(s, i));
-            continue;
-        }
-        i++;
-        if (c == '[' || c == '{')
-            depth++;
-        else if ((c == ']' || c == '}') && --depth == 0)
-            return i;
-    }
-    return i;
-}
-
-static size_t value_len(struct slice s)
-{
-    if (!s.len)
-        return 0;
-    if (s.ptr[0] == '"')
-        return string_len(s);
-    if (s.ptr[0] == '[' || s.ptr[0] == '{')
-        return nested_len(s);
-    size_t i = 0;
-    while (i < s.len && !is_space(s.ptr[i]) && !strchr(",]}:", s.ptr[i]))
-        i++;
-    return i;
+    return slice_make(text.ptr + from, to - from);
 }
 
 bool json_cut_open(struct slice value, struct json_cut *c)
@@ -76,42 +39,27 @@ bool json_cut_open(struct slice value, struct json_cut *c)
     char kind = json_cut_kind(value);
     if (kind != '[' && kind != '{')
         return false;
-    *c = (struct json_cut){.rest = slice_skip(skip_space(value), 1), .is_object = kind == '{'};
-    return true;
-}
-
-/* Takes a value off the front of *REST. */
-static struct slice take(struct slice *rest)
-{
-    *rest = skip_space(*rest);
-    struct slice value = slice_head(*rest, value_len(*rest));
-    *rest = skip_space(slice_skip(*rest, value.len));
-    return value;
-}
-
-static bool take_char(struct slice *rest, char c)
-{
-    if (!rest->len || rest->ptr[0] != c)
-        return false;
-    *rest = skip_space(slice_skip(*rest, 1));
+    *c = (struct json_cut){.text = value, .rest = value, .is_object = kind == '{'};
+    json_events_start(&c->events, &json_rules_body, 1, NULL);
     return true;
 }
 
 bool json_cut_next(struct json_cut *c, struct slice *key, struct slice *value)
 {
-    c->rest = skip_space(c->rest);
-    (void)take_char(&c->rest, ',');
-    if (!c->rest.len || c->rest.ptr[0] == ']' || c->rest.ptr[0] == '}')
-        return false;
-    if (c->is_object) {
-        struct slice quoted = take(&c->rest);
-        if (key)
-            *key = quoted.len >= 2 ? slice_make(quoted.ptr + 1, quoted.len - 2) : quoted;
-        if (!take_char(&c->rest, ':'))
+    size_t begin = 0;
+    for (;;) {
+        enum json_event event = json_events_next(&c->events, &c->rest);
+        if (event == JSON_EVENT_NONE || event == JSON_EVENT_WRONG)
             return false;
+        if (event == JSON_EVENT_KEY && key)
+            *key = span(c->text, c->events.token + 1, c->events.offset - 1);
+        if (event == JSON_EVENT_BEGIN)
+            begin = c->events.token;
+        if (event == JSON_EVENT_END && c->events.depth == 1) {
+            *value = span(c->text, begin, c->events.offset);
+            return true;
+        }
     }
-    *value = take(&c->rest);
-    return value->len > 0;
 }
 
 size_t json_cut_count(struct slice value)
@@ -125,7 +73,7 @@ size_t json_cut_count(struct slice value)
     return n;
 }
 
-bool json_cut_is_list(struct slice value)
+bool json_cut_is_list(struct slice value, size_t *count)
 {
     struct json_cut c;
     struct slice key, one;
@@ -136,33 +84,61 @@ bool json_cut_is_list(struct slice value)
         if (c.is_object &&
             (text_u64(key, n, &index) != OK || index != n || (key.len > 1 && key.ptr[0] == '0')))
             return false;
+    *count = (size_t)n;
     return !c.is_object || n > 0;
 }
 
-struct slice json_cut_member(struct slice text, const char *key, unsigned *times)
+void json_cut_members(struct slice text, struct json_member *members, size_t count)
 {
     struct json_cut c;
-    struct slice name = {0}, value, found = slice_make("", 0);
-    unsigned n = 0;
-    if (json_cut_kind(text) == '{' && json_cut_open(text, &c))
-        while (json_cut_next(&c, &name, &value))
-            if (slice_eq(name, slice_str(key))) {
-                found = value;
-                n++;
+    struct slice key = {0}, value;
+    for (size_t i = 0; i < count; i++) {
+        members[i].value = slice_make("", 0);
+        members[i].times = 0;
+    }
+    if (!json_cut_open(text, &c) || !c.is_object)
+        return;
+    while (json_cut_next(&c, &key, &value))
+        for (size_t i = 0; i < count; i++)
+            if (slice_eq(key, slice_str(members[i].name))) {
+                members[i].value = value;
+                members[i].times++;
             }
-    if (times)
-        *times = n;
-    return found;
+}
+
+struct slice json_cut_member(struct slice text, const char *name)
+{
+    struct json_member m = {.name = name};
+    json_cut_members(text, &m, 1);
+    return m.value;
+}
+
+static void add_without_space(struct buf *out, struct slice s)
+{
+    for (s = skip_space(s); s.len; s = skip_space(s)) {
+        size_t n = 0;
+        while (n < s.len && !is_space(s.ptr[n]))
+            n++;
+        buf_add(out, s.ptr, n);
+        s = slice_skip(s, n);
+    }
 }
 
 void json_cut_compact(struct buf *out, struct slice value)
 {
-    while (value.len) {
-        size_t n = 1;
-        if (value.ptr[0] == '"')
-            n = string_len(value);
-        if (!is_space(value.ptr[0]))
-            buf_add(out, value.ptr, n);
-        value = slice_skip(value, n);
+    struct json_events events;
+    struct slice rest = value;
+    size_t done = 0;
+    enum json_event event;
+    json_events_start(&events, &json_rules_body, JSON_DEPTH_MAX, NULL);
+    while ((event = json_events_next(&events, &rest)) != JSON_EVENT_NONE &&
+           event != JSON_EVENT_WRONG) {
+        bool is_string = event == JSON_EVENT_END && events.kind == '"';
+        if (event != JSON_EVENT_KEY && !is_string)
+            continue;
+        add_without_space(out, span(value, done, events.token));
+        buf_add_slice(out, span(value, events.token, events.offset));
+        done = events.offset;
     }
+    add_without_space(out, slice_skip(value, done));
 }

@@ -1,16 +1,18 @@
-/* json_cut - the parts of a JSON text as they stand in it, without a tree.   [pure]
+/* json_cut - finds the parts of a JSON text as slices of it, without building a tree.   [pure]
  *
- * For texts that were checked before (json_scan, json_check): what is kept and sent on is then byte for byte what came
- * in. On other texts it stays inside of them but tells nothing sensible.
+ * It is for texts that a reader has accepted before (json_scan). The parts have the bytes of the text, unchanged, so they
+ * can be stored and sent on. In a text that is not JSON a walk ends at the first violation.
  */
 #ifndef COMMON_JSON_JSON_CUT_H
 #define COMMON_JSON_JSON_CUT_H
 
 #include "common/base/buf.h"
 #include "common/base/slice.h"
+#include "common/json/json_events.h"
 
 struct json_cut { /* plain value; a walk over one array or object */
-    struct slice rest;
+    struct json_events events;
+    struct slice text, rest;
     bool is_object;
 };
 
@@ -18,19 +20,26 @@ struct json_cut { /* plain value; a walk over one array or object */
 struct slice json_cut_trim(struct slice text);
 /* First byte of a value, 0 for none: '{', '[', '"', 't', 'f', 'n', '-' or a digit. */
 char json_cut_kind(struct slice value);
-/* Begins at VALUE. False if it is neither array nor object. */
+/* Starts a walk over VALUE. False if it is neither array nor object. */
 bool json_cut_open(struct slice value, struct json_cut *c);
-/* The next element or member. KEY (NULL for arrays) is what stands between the quotes, escapes and all. False
- * behind the last. */
+/* The next element or member. False behind the last one. KEY (NULL for arrays) gets the bytes between the quotes; its
+ * escapes are not decoded. */
 bool json_cut_next(struct json_cut *c, struct slice *key, struct slice *value);
-/* Elements or members of VALUE. */
+/* The number of elements or members of VALUE. */
 size_t json_cut_count(struct slice value);
-/* Is VALUE an array, or the object that PHP arrays and DataForSEO's Python examples make of one: {"0":..,"1":..}? */
-bool json_cut_is_list(struct slice value);
-/* The value of KEY in the object TEXT; *TIMES says how often it stands there (the last one counts). Empty if it is
- * missing. */
-struct slice json_cut_member(struct slice text, const char *key, unsigned *times);
-/* Appends VALUE without the white space between its parts: on one line. */
+/* True for an array, and for an object whose keys count from "0": PHP and the Python examples of DataForSEO write an
+ * array as {"0":..,"1":..}. *COUNT gets how many elements it has. */
+bool json_cut_is_list(struct slice value, size_t *count);
+struct json_member { /* a member to look for, and what was found */
+    const char *name;
+    struct slice value; /* empty if there is none; the last one if there are several */
+    unsigned times;     /* how often the object has it */
+};
+/* Looks for COUNT members of the object TEXT in one walk. */
+void json_cut_members(struct slice text, struct json_member *members, size_t count);
+/* The value of the member NAME of the object TEXT, as above. */
+struct slice json_cut_member(struct slice text, const char *name);
+/* Appends VALUE without the white space between its parts, so that it is one line. */
 void json_cut_compact(struct buf *out, struct slice value);
 
 #endif

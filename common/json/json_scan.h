@@ -1,8 +1,7 @@
-/* json_scan - checks a JSON body as it streams in and picks values by JSON pointer.   [edge: yajl]
+/* json_scan - checks that a body is JSON while it arrives, and keeps the values at some JSON pointers.   [pure]
  *
- * RFC 8259, one document, nothing after it but white space, UTF-8 checked, no NaN or comments, no
- * raw control characters; depth at most JSON_SCAN_DEPTH. No tree is built: memory is the picked
- * values and the keys on the path.
+ * The rules are json_rules_body of json_events.h. No tree is built and nothing is allocated per value: a scan holds the
+ * values that the pointers name and the state of the objects on the way to them.
  */
 #ifndef COMMON_JSON_JSON_SCAN_H
 #define COMMON_JSON_JSON_SCAN_H
@@ -12,33 +11,32 @@
 #include "common/base/slice.h"
 #include "common/json/json_picks.h"
 
-#define JSON_SCAN_DEPTH 64
-#define JSON_SCAN_VALUE_MAX 512
+#define JSON_SCAN_VALUE_MAX 512 /* bytes of the longest value that is kept */
 
 struct json_scan;
-/* PICKS must outlive the scan; may be NULL. */
+/* A scan that is ready for a document. PICKS (may be NULL) must outlive it. Free it with json_scan_free. */
 struct json_scan *json_scan_new(const struct json_picks *picks);
 void json_scan_free(struct json_scan *s);
-/* Makes S ready for another document, keeping its memory. */
+/* Gets S ready for another document and keeps its memory. */
 void json_scan_reset(struct json_scan *s, const struct json_picks *picks);
 
-/* Feeds the next bytes. ERR_INVALID on the first violation (E: what and at which byte); after that
- * S must not be fed. */
+/* Reads the next bytes of the document. ERR_INVALID at the first violation; E then says what it is and at which byte,
+ * counted from 0. Further calls return the same error. */
 enum err json_scan_feed(struct json_scan *s, struct slice bytes, struct error *e) MUST_CHECK;
-/* The document is over: ERR_INVALID if it is not complete. */
+/* Call it when the document is over. ERR_INVALID if it is not complete. */
 enum err json_scan_end(struct json_scan *s, struct error *e) MUST_CHECK;
 
-/* Is TEXT one such document? */
+/* True if TEXT is one whole document. */
 bool json_scan_accepts(struct slice text);
 
 enum json_pick_state {
-    JSON_PICK_MISSING, /* nothing there, or null */
-    JSON_PICK_TEXT,    /* a string's decoded text, a number's or boolean's own text */
+    JSON_PICK_MISSING, /* there is no value, or null */
+    JSON_PICK_TEXT,    /* the decoded text of a string; a number or boolean as it is written */
     JSON_PICK_OTHER,   /* an object or array */
     JSON_PICK_TOO_LONG,
-    JSON_PICK_TWICE /* the key stands twice in its object: no telling which one others would read */
+    JSON_PICK_TWICE /* the object has the key twice, and other readers may take the other value */
 };
-/* What pointer I found; *VALUE is borrowed from S until reset, with JSON_PICK_TEXT only. */
+/* Returns what was found at pointer number I. Only JSON_PICK_TEXT sets *VALUE; S owns its bytes until reset. */
 enum json_pick_state json_scan_pick(const struct json_scan *s, size_t i, struct slice *value);
 
 #endif

@@ -90,18 +90,7 @@ void envelope_write_error(const char *version, int status_code, const char *stat
 
 bool envelope_is(struct slice body)
 {
-    return json_cut_kind(json_cut_member(body, "tasks", NULL)) == '[';
-}
-
-int envelope_task_status(struct slice body)
-{
-    struct json_cut c;
-    struct slice task, key, code = json_cut_member(body, "status_code", NULL);
-    struct slice tasks = json_cut_member(body, "tasks", NULL);
-    if (json_cut_kind(tasks) == '[' && json_cut_open(tasks, &c) && json_cut_next(&c, &key, &task))
-        code = json_cut_member(task, "status_code", NULL);
-    int64_t n = -1;
-    return text_i64(code, &n) == OK && n >= 0 && n < 1000000 ? (int)n : -1;
+    return json_cut_kind(json_cut_member(body, "tasks")) == '[';
 }
 
 void envelope_of_result(const char *version, const struct envelope_task *t, struct slice body,

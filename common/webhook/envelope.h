@@ -50,8 +50,6 @@ void envelope_write_error(const char *version, int status_code, const char *stat
 
 /* Is BODY (checked JSON) such an envelope: an object with an array "tasks"? */
 bool envelope_is(struct slice body);
-/* The status code of the first task of such an envelope, or its own if it has no task; -1 if there is none. */
-int envelope_task_status(struct slice body);
 
 /* The answer of task_get: BODY (checked JSON) as it is if it is an envelope; else one around it, with `result`: [BODY], or null
  * for a null. T names the task; its result is not looked at. */

@@ -244,12 +244,13 @@ static void api_run(struct ops_call *c)
         api_unavailable(r);
         return;
     }
+    size_t count = 0;
     r->json = json_cut_trim(r->json);
     if (!r->json.len)
         api_fail(r, CODE_EMPTY);
-    else if (!json_scan_accepts(r->json) || !json_cut_is_list(r->json))
+    else if (!json_scan_accepts(r->json) || !json_cut_is_list(r->json, &count))
         api_fail(r, CODE_INVALID_DATA);
-    else if (json_cut_count(r->json) == 0)
+    else if (count == 0)
         api_fail(r, CODE_EMPTY);
     else
         calls[r->call](r);

@@ -143,25 +143,30 @@ void api_add_origin(const struct task *t, struct buf *out)
 
 /* --- what was posted --- */
 
-struct api_field api_field_read(struct slice object, const char *name, enum api_type type)
+struct api_field api_field_of(const struct json_member *member, enum api_type type)
 {
     static const enum json_kind kinds[] = {
         [TYPE_TEXT] = JSON_STRING, [TYPE_INT] = JSON_INT, [TYPE_BOOL] = JSON_BOOL};
     struct api_field f = {0};
     struct error e;
-    unsigned times;
-    struct slice raw = json_cut_member(object, name, &times);
-    f.is_wrong = times > 1;
-    f.is_null = json_cut_kind(raw) == 'n';
-    if (times == 0 || f.is_null || f.is_wrong)
+    f.is_wrong = member->times > 1;
+    f.is_null = json_cut_kind(member->value) == 'n';
+    if (member->times == 0 || f.is_null || f.is_wrong)
         return f;
-    if (json_parse(raw, &f.value, &e) != OK) {
+    if (json_parse(member->value, &f.value, &e) != OK) {
         f.value = NULL;
         f.is_wrong = true;
     } else if (json_kind(f.value) != kinds[type]) {
         f.is_wrong = true;
     }
     return f;
+}
+
+struct api_field api_field_read(struct slice object, const char *name, enum api_type type)
+{
+    struct json_member member = {.name = name};
+    json_cut_members(object, &member, 1);
+    return api_field_of(&member, type);
 }
 
 void api_field_clear(struct api_field *f)

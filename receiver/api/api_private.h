@@ -112,6 +112,7 @@ void api_add_origin(const struct task *t, struct buf *out);
 
 /* --- reading what was posted --- */
 
+struct json_member;
 struct api_field {      /* of one posted object */
     struct json *value; /* NULL: missing or null */
     bool is_wrong;      /* stands twice, or is not of its type */
@@ -120,6 +121,8 @@ struct api_field {      /* of one posted object */
 enum api_type { TYPE_TEXT, TYPE_INT, TYPE_BOOL };
 /* Reads member NAME of OBJECT; free with api_field_clear. */
 struct api_field api_field_read(struct slice object, const char *name, enum api_type type);
+/* The same for a member that was found before, for callers that look for several in one walk. */
+struct api_field api_field_of(const struct json_member *member, enum api_type type);
 void api_field_clear(struct api_field *f);
 struct slice api_field_text(const struct api_field *f); /* empty if it is missing */
 

@@ -19,10 +19,12 @@ enum field {
     FIELD_POSTBACK_URL,
     FIELD_PINGBACK_URL,
     FIELD_POSTBACK_DATA,
-    FIELDS
+    FIELDS,
+    FIELD_RESULT = FIELDS, /* is cut out, not read */
+    MEMBERS
 };
-static const char *const names[FIELDS] = {"id", "tag", "postback_url", "pingback_url",
-                                          "postback_data"};
+static const char *const names[MEMBERS] = {"id",           "tag",           "postback_url",
+                                           "pingback_url", "postback_data", "result"};
 
 struct draft { /* one task of the call */
     struct api_request *r;
@@ -120,7 +122,7 @@ static void digest(struct slice element, char out[RECORD_DIGEST_LEN])
 static void read_draft(struct draft *d, struct api_request *r, struct slice element)
 {
     static const char *const skip[] = {"result", NULL};
-    unsigned times;
+    struct json_member members[MEMBERS];
     d->r = r;
     d->code = CODE_CREATED;
     api_new_id(d->fresh_id);
@@ -130,9 +132,12 @@ static void read_draft(struct draft *d, struct api_request *r, struct slice elem
         api_add_data(r, slice_make("", 0), NULL, &d->data);
         return;
     }
+    for (int i = 0; i < MEMBERS; i++)
+        members[i].name = names[i];
+    json_cut_members(element, members, MEMBERS);
     for (int i = 0; i < FIELDS; i++)
-        d->fields[i] = api_field_read(element, names[i], TYPE_TEXT);
-    d->result = json_cut_member(element, "result", &times);
+        d->fields[i] = api_field_of(&members[i], TYPE_TEXT);
+    d->result = members[FIELD_RESULT].value;
     digest(element, d->digest);
     api_add_data(r, element, skip, &d->data);
     if (d->data.failed) {
@@ -141,7 +146,7 @@ static void read_draft(struct draft *d, struct api_request *r, struct slice elem
         api_add_data(r, slice_make("", 0), NULL, &d->data);
         refuse(d, "data", "A task without its result has at most 16 KiB.");
     } else if (check_fields(d)) {
-        (void)check_result(d, times);
+        (void)check_result(d, members[FIELD_RESULT].times);
     }
 }
 

@@ -151,18 +151,18 @@ static void add_target(struct buf *b, struct slice s)
 
 static void check_envelope(struct slice body, uint64_t status)
 {
-    struct json_scan *scan = json_scan_new(NULL);
-    struct error e;
-    INSIST(json_scan_feed(scan, body, &e) == OK && json_scan_end(scan, &e) == OK);
-    json_scan_free(scan);
-    unsigned times[3];
+    enum { TASKS, COUNT, ERRORS, MEMBERS };
+    struct json_member m[MEMBERS] = {[TASKS] = {.name = "tasks"},
+                                     [COUNT] = {.name = "tasks_count"},
+                                     [ERRORS] = {.name = "tasks_error"}};
     uint64_t count = 0, errors = 0;
-    struct slice tasks = json_cut_member(body, "tasks", &times[0]);
-    struct slice said = json_cut_member(body, "tasks_count", &times[1]);
-    struct slice wrong = json_cut_member(body, "tasks_error", &times[2]);
-    if (status != 200 || times[0] == 0)
+    INSIST(json_scan_accepts(body));
+    json_cut_members(body, m, MEMBERS);
+    struct slice tasks = m[TASKS].value;
+    if (status != 200 || m[TASKS].times == 0)
         return; /* a refusal of the server itself, or a result as it was stored */
-    if (text_u64(said, 1000, &count) == OK && text_u64(wrong, 1000, &errors) == OK)
+    if (text_u64(m[COUNT].value, 1000, &count) == OK &&
+        text_u64(m[ERRORS].value, 1000, &errors) == OK)
         INSIST(errors <= count && (json_cut_kind(tasks) == 'n' || json_cut_count(tasks) == count));
 }
 

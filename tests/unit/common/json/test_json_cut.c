@@ -47,12 +47,25 @@ static void test_members(void **state)
 static void test_member_by_name(void **state)
 {
     (void)state;
-    unsigned n;
-    assert_text(json_cut_member(SLICE_LIT("{\"a\":1,\"b\":{\"a\":2},\"a\":3}"), "a", &n), "3");
-    assert_int_equal(n, 2);
-    assert_text(json_cut_member(SLICE_LIT("{\"b\":1}"), "a", &n), "");
-    assert_int_equal(n, 0);
-    assert_text(json_cut_member(SLICE_LIT("[{\"a\":1}]"), "a", &n), "");
+    assert_text(json_cut_member(SLICE_LIT("{\"a\":1,\"b\":{\"a\":2},\"a\":3}"), "a"), "3");
+    assert_text(json_cut_member(SLICE_LIT("{\"b\":1}"), "a"), "");
+    assert_text(json_cut_member(SLICE_LIT("[{\"a\":1}]"), "a"), "");
+}
+
+static void test_several_members(void **state)
+{
+    (void)state;
+    struct json_member m[] = {{.name = "a"}, {.name = "none"}, {.name = "b", .times = 7}};
+    json_cut_members(SLICE_LIT("{\"a\":1,\"b\" : [ {\"a\":2} ] ,\"a\":3}"), m, 3);
+    assert_text(m[0].value, "3");
+    assert_int_equal(m[0].times, 2);
+    assert_text(m[1].value, "");
+    assert_int_equal(m[1].times, 0);
+    assert_text(m[2].value, "[ {\"a\":2} ]");
+    assert_int_equal(m[2].times, 1);
+    json_cut_members(SLICE_LIT("\"a\""), m, 3);
+    assert_int_equal(m[0].times + m[2].times, 0);
+    assert_text(m[2].value, "");
 }
 
 static void test_compact(void **state)
@@ -65,7 +78,6 @@ static void test_compact(void **state)
     buf_clear(&b);
 }
 
-/* Whatever it is: it ends, and stays inside. */
 static void test_lists(void **state)
 {
     (void)state;
@@ -89,12 +101,17 @@ static void test_lists(void **state)
                                   "{\"00\":1}",
                                   "{\"\":1}",
                                   "{\"0\":1,\"id\":2}"};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        assert_true(json_cut_is_list(slice_str(lists[i])));
+    static const size_t counts[] = {0, 1, 1, 1, 2, 11};
+    size_t n;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        assert_true(json_cut_is_list(slice_str(lists[i]), &n));
+        assert_int_equal(n, counts[i]);
+    }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        assert_false(json_cut_is_list(slice_str(others[i])));
+        assert_false(json_cut_is_list(slice_str(others[i]), &n));
 }
 
+/* A walk over a text that is not JSON ends. */
 static void test_broken_texts_end(void **state)
 {
     (void)state;
@@ -114,9 +131,10 @@ static void test_broken_texts_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_elements),       cmocka_unit_test(test_members),
-        cmocka_unit_test(test_member_by_name), cmocka_unit_test(test_compact),
-        cmocka_unit_test(test_lists),          cmocka_unit_test(test_broken_texts_end),
+        cmocka_unit_test(test_elements),         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_member_by_name),   cmocka_unit_test(test_several_members),
+        cmocka_unit_test(test_compact),          cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_broken_texts_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,13 +78,6 @@ static void test_what_is_an_envelope(void **state)
     assert_false(envelope_is(SLICE_LIT("{\"a\":{\"tasks\":[]}}")));
     assert_false(envelope_is(SLICE_LIT("[{\"tasks\":[]}]")));
     assert_false(envelope_is(SLICE_LIT("7")));
-    assert_int_equal(envelope_task_status(
-                         SLICE_LIT("{\"status_code\":20000,\"tasks\":[{\"status_code\":40602}]}")),
-                     40602);
-    assert_int_equal(envelope_task_status(SLICE_LIT("{\"status_code\":40100,\"tasks\":null}")),
-                     40100);
-    assert_int_equal(envelope_task_status(SLICE_LIT("{\"tasks\":[{\"status_code\":\"20000\"}]}")),
-                     -1);
 }
 
 static void assert_result(const char *body, const char *count, const char *result)
