@@ -1,4 +1,4 @@
-# Every outside library, found once. Packages: docs/development.md.
+# Every outside library, found once. Packages: docs/internals/development.md.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 foreach(lib libevent_core libevent_extra libevent_openssl libevent_pthreads hiredis libcurl zlib libssl libcrypto json-c liblz4)

@@ -7,10 +7,9 @@
 #include "common/ops/ops.h"
 #include "common/ops/probes.h"
 #include "common/program/program.h"
-#include "common/queue/keys.h"
 #include "common/queue/queue_stats.h"
 #include "common/queue/queue_take.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 #include "dispatcher/engine/deliver.h"
 #include "dispatcher/pull/pull.h"
 #include "dispatcher/pull/reconcile.h"
@@ -21,7 +20,6 @@
 #include <unistd.h>
 
 #define NAME_BYTES 96
-#define CHANNEL_BYTES_MAX 512
 #define SETTLE_CHECK_US 5000
 #define SECONDS(n) ((int64_t)(n)*1000000)
 #define SPARE_CONNECTIONS 64 /* kept open beyond those that deliveries use at a time */
@@ -34,11 +32,10 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct loop *loop;
     struct metrics *metrics;
     struct deliver *engine;
-    struct redis *redis;
+    struct shards *shards;
     struct queue_take *queue;
     struct pull *pull;
     struct reconcile *reconcile;
-    struct redis_sub *wakes;
     struct ops *ops;
     struct probes *probes;
     struct loop_timer *drain_end, *settle_check;
@@ -48,58 +45,26 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
 
 /* ---- Redis ---- */
 
-static void on_ready(void *ctx)
+static void on_ready(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
-    queue_take_on_ready(d->queue);
-    if (!d->was_ready)
-        LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
+    queue_take_on_ready(d->queue, s);
+    if (d->was_ready || !shards_ready(d->shards))
+        return;
     d->was_ready = true;
+    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
 }
 
-static void on_lost(void *ctx)
+static void on_lost(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
-    queue_take_on_lost(d->queue);
+    queue_take_on_lost(d->queue, s);
 }
 
-static void on_wake(void *ctx, struct slice channel, struct slice payload)
+static void on_wake(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
-    (void)channel;
-    (void)payload;
-    queue_take_wake(d->queue);
-}
-
-/* Messages may have been missed while nobody listened. */
-static void on_wakes_ready(void *ctx)
-{
-    struct dispatcher *d = ctx;
-    queue_take_wake(d->queue);
-}
-
-static void on_wakes_lost(void *ctx)
-{
-    (void)ctx; /* without it, claims are looked for at the moments Redis named, and once a second */
-}
-
-static void subscribe(struct dispatcher *d)
-{
-    unsigned n = d->conf->redis.partitions;
-    struct slice *channels = xcalloc(n, sizeof *channels);
-    struct buf *names = xcalloc(n, sizeof *names);
-    for (unsigned i = 0; i < n; i++) {
-        buf_init(&names[i], CHANNEL_BYTES_MAX);
-        keys_base(&names[i], d->conf->redis.prefix, i);
-        buf_add_str(&names[i], "wake");
-        channels[i] = buf_slice(&names[i]);
-    }
-    struct redis_events events = {.on_ready = on_wakes_ready, .on_lost = on_wakes_lost, .ctx = d};
-    d->wakes = redis_sub_new(d->loop, &d->conf->redis, d->name, channels, n, on_wake, &events);
-    for (unsigned i = 0; i < n; i++)
-        buf_clear(&names[i]);
-    free(names);
-    free(channels);
+    queue_take_wake(d->queue, s);
 }
 
 /* ---- stop ---- */
@@ -110,7 +75,7 @@ static void finish_if_settled(void *ctx)
     struct dispatcher *d = ctx;
     if (!d->stopping || deliver_in_flight(d->engine) || queue_take_unsettled(d->queue))
         return;
-    if (redis_is_ready(d->redis) && redis_pending(d->redis)) {
+    if (shards_pending(d->shards)) {
         loop_timer_arm(d->settle_check, SETTLE_CHECK_US);
         return;
     }
@@ -212,7 +177,7 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
     struct dispatcher *d = ctx;
     if (d->stopping)
         probes_unready(c, "draining", "the dispatcher is stopping");
-    else if (!redis_is_ready(d->redis))
+    else if (!shards_ready(d->shards))
         probes_unready(c, "queue_unavailable", "Redis does not answer");
     else
         probes_ready(c);
@@ -221,7 +186,7 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
 static void dispatcher_refresh(void *ctx, probes_done done, void *done_ctx)
 {
     struct dispatcher *d = ctx;
-    queue_stats_read(d->redis, d->conf, d->metrics, done, done_ctx);
+    queue_stats_read(d->shards, d->conf, d->metrics, done, done_ctx);
 }
 
 static enum err open_ops(struct dispatcher *d, struct error *e)
@@ -273,15 +238,15 @@ static enum err begin(struct dispatcher *d, struct error *e)
     if (rc != OK)
         return fail(e, rc, "the HTTP client does not start");
     d->engine = deliver_new(d->loop, d->conf, transports.deliveries, d->metrics);
-    struct redis_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
-    d->redis = redis_new(d->loop, &d->conf->redis, d->name, &events);
+    struct shard_events events = {
+        .on_ready = on_ready, .on_lost = on_lost, .on_wake = on_wake, .ctx = d};
+    d->shards = shards_new(d->loop, &d->conf->redis, d->name, &events);
     struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
-    d->queue = queue_take_new(d->loop, d->redis, d->conf, d->metrics, &handler);
+    d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
     deliver_set_queue(d->engine, d->queue);
     d->pull = pull_new(d->loop, d->conf, d->name);
     deliver_set_pull(d->engine, d->pull);
     d->reconcile = reconcile_new(d->loop, d->conf, d->pull, transports.reconcile);
-    subscribe(d);
     d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
     d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);
     rc = open_ops(d, e);
@@ -303,8 +268,6 @@ static void run_deferred(struct dispatcher *d)
 static void end(struct dispatcher *d)
 {
     ops_close(d->ops);
-    if (d->wakes)
-        redis_sub_free(d->wakes);
     reconcile_free(d->reconcile);
     deliver_free(d->engine);
     if (d->pull) {
@@ -312,9 +275,8 @@ static void end(struct dispatcher *d)
         pull_close(d->pull);
     }
     if (d->queue)
-        queue_take_on_lost(d->queue); /* from here on it asks nothing of Redis */
-    if (d->redis)
-        redis_free(d->redis);
+        queue_take_stop(d->queue);
+    shards_free(d->shards);
     run_deferred(d);
     probes_free(d->probes); /* Redis is gone: no refresh is under way */
     queue_take_free(d->queue);

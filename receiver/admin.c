@@ -5,7 +5,7 @@
 #include "common/ops/ops.h"
 #include "common/ops/probes.h"
 #include "common/queue/queue_stats.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 #include "receiver/accounts.h"
 #include "receiver/api/api.h"
 #include "receiver/limits.h"
@@ -15,7 +15,7 @@
 struct admin {
     struct admin_setup setup;
     struct config *conf;
-    struct redis *redis;
+    struct shards *shards;
     struct ops *ops;
     struct http_budget budget; /* its own: webhooks do not wait for what operators ask */
     struct probes *probes;
@@ -24,11 +24,11 @@ struct admin {
 
 /* --- callbacks of the probes --- */
 
-static void ready_on_pong(void *ctx, enum err rc, const struct redis_reply *reply)
+static void ready_on_pong(void *ctx, enum err rc)
 {
     struct ops_call *c = ctx;
     struct admin *a = c->state;
-    if (rc == OK && redis_kind(reply) != REDIS_FAILED && a->setup.workers_are_ready(a->setup.ctx))
+    if (rc == OK && a->setup.workers_are_ready(a->setup.ctx))
         probes_ready(c);
     else
         probes_unready(c, "queue_unavailable", "Redis does not answer");
@@ -38,32 +38,26 @@ static void ready_on_pong(void *ctx, enum err rc, const struct redis_reply *repl
 static void admin_check_ready(void *ctx, struct ops_call *c)
 {
     struct admin *a = ctx;
-    struct slice ping = SLICE_LIT("PING");
     c->state = a;
-    if (redis_command(a->redis, &ping, 1, ready_on_pong, c) != OK)
-        ready_on_pong(c, ERR_UNAVAIL, NULL);
+    shards_ping(a->shards, ready_on_pong, c);
 }
 
 static void admin_refresh(void *ctx, probes_done done, void *done_ctx)
 {
     struct admin *a = ctx;
-    if (redis_is_ready(a->redis))
-        queue_stats_read(a->redis, a->conf, a->setup.metrics, done, done_ctx);
+    if (shards_ready(a->shards))
+        queue_stats_read(a->shards, a->conf, a->setup.metrics, done, done_ctx);
     else
         done(done_ctx, ERR_UNAVAIL);
 }
 
 /* --- callbacks of Redis and of the listener --- */
 
-static void admin_on_redis_ready(void *ctx)
+static void admin_on_shard_ready(void *ctx, struct shard *s)
 {
     struct admin *a = ctx;
+    (void)s;
     a->setup.on_ready(a->setup.ctx);
-}
-
-static void admin_on_redis_lost(void *ctx)
-{
-    (void)ctx;
 }
 
 static bool admin_find_account(void *ctx, struct slice credentials, struct caller *who)
@@ -78,10 +72,9 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     struct admin *a = NEW(struct admin);
     a->setup = *setup;
     a->conf = config_ref(setup->conf);
-    struct redis_events events = {
-        .on_ready = admin_on_redis_ready, .on_lost = admin_on_redis_lost, .ctx = a};
-    a->redis = redis_new(l, &a->conf->redis, "hookpace-admin", &events);
-    a->api = api_new(l, a->redis, a->conf);
+    struct shard_events events = {.on_ready = admin_on_shard_ready, .ctx = a};
+    a->shards = shards_new(l, &a->conf->redis, "hookpace-admin", &events);
+    a->api = api_new(l, a->shards, a->conf);
     struct probes_setup probes = {.metrics = setup->metrics,
                                   .check_ready = admin_check_ready,
                                   .refresh = admin_refresh,
@@ -115,7 +108,7 @@ struct http_server *admin_http(struct admin *a)
 
 bool admin_is_ready(const struct admin *a)
 {
-    return redis_is_ready(a->redis);
+    return shards_ready(a->shards);
 }
 
 void admin_set_config(struct admin *a, struct config *conf)
@@ -130,7 +123,7 @@ void admin_close(struct admin *a)
     if (!a)
         return;
     ops_close(a->ops);
-    redis_free(a->redis); /* ends the calls that wait for Redis */
+    shards_free(a->shards); /* ends the calls that wait for Redis */
     api_free(a->api);
     probes_free(a->probes);
     config_unref(a->conf);

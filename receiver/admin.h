@@ -16,11 +16,11 @@ struct admin_setup { /* all borrowed, and must outlive the listener */
     struct config *conf;
     struct metrics *metrics;
     bool (*workers_are_ready)(void *ctx);
-    void (*on_ready)(void *ctx); /* the listener's own Redis connection is in place */
+    void (*on_ready)(void *ctx); /* one of the listener's own shards can be used */
     void *ctx;
 };
 
-/* Listens on admin.listen, with a Redis connection of its own. */
+/* Listens on admin.listen, with shards of its own. */
 enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admin **out,
                     struct error *e) MUST_CHECK;
 const char *admin_addr(const struct admin *a);

@@ -4,7 +4,7 @@
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/queue_put.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 #include "receiver/ingest/ingest.h"
 #include "receiver/limits.h"
 
@@ -16,7 +16,7 @@
 struct worker {
     struct worker_setup setup;
     struct loop *loop;
-    struct redis *redis;
+    struct shards *shards;
     struct queue_put *put;
     struct ingest *ingest;
     struct http_server *http;
@@ -25,16 +25,19 @@ struct worker {
     bool is_started;
 };
 
-static void on_redis_ready(void *ctx)
+static void on_shard_ready(void *ctx, struct shard *s)
 {
     struct worker *w = ctx;
-    atomic_store(&w->is_ready, true);
+    (void)s;
+    if (!shards_ready(w->shards) || atomic_exchange(&w->is_ready, true))
+        return;
     w->setup.on_ready(w->setup.ctx);
 }
 
-static void on_redis_lost(void *ctx)
+static void on_shard_lost(void *ctx, struct shard *s)
 {
     struct worker *w = ctx;
+    (void)s;
     atomic_store(&w->is_ready, false);
 }
 
@@ -44,10 +47,10 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out, struc
     struct config *conf = setup->conf;
     w->setup = *setup;
     w->loop = loop_new();
-    struct redis_events events = {.on_ready = on_redis_ready, .on_lost = on_redis_lost, .ctx = w};
-    w->redis = redis_new(w->loop, &conf->redis, "hookpace-receiver", &events);
-    w->put = queue_put_new(w->loop, w->redis, conf);
-    w->ingest = ingest_new(w->loop, w->redis, w->put, setup->metrics, conf);
+    struct shard_events events = {.on_ready = on_shard_ready, .on_lost = on_shard_lost, .ctx = w};
+    w->shards = shards_new(w->loop, &conf->redis, "hookpace-receiver", &events);
+    w->put = queue_put_new(w->loop, w->shards, conf);
+    w->ingest = ingest_new(w->loop, w->shards, w->put, setup->metrics, conf);
     struct http_limits limits = limits_of_worker(conf);
     struct http_handler handler = ingest_handler(w->ingest);
     enum err rc = http_server_open(w->loop, setup->listen, &limits, setup->budget, setup->tls,
@@ -141,7 +144,7 @@ void worker_free(struct worker *w)
     }
     if (w->http)
         http_server_close(w->http);
-    redis_free(w->redis); /* what still waits for an answer is told so now */
+    shards_free(w->shards); /* what still waits for an answer is told so now */
     queue_put_free(w->put);
     ingest_free(w->ingest);
     loop_free(w->loop);

@@ -1,4 +1,4 @@
-/* worker - one thread of the receiver: its loop, listener, Redis connection and queue.   [wiring]
+/* worker - one thread of the receiver: its loop, listener, shards and queue.   [wiring]
  */
 #ifndef RECEIVER_WORKER_H
 #define RECEIVER_WORKER_H
@@ -17,8 +17,8 @@ struct worker_setup { /* all borrowed, and must outlive the worker */
     struct metrics *metrics;
     struct http_budget *budget;
     struct tls_server *tls; /* or NULL */
-    /* Called on the worker's thread: Redis is in place (each time), or all is answered after
-     * worker_drain. Use loop_post. */
+    /* Called on the worker's thread: all shards are ready (each time that this becomes true), or all is answered
+     * after worker_drain. Use loop_post. */
     void (*on_ready)(void *ctx);
     void (*on_drained)(void *ctx);
     void *ctx;

@@ -23,7 +23,7 @@ def stack(tmp_path, request):
         made.redis.start()
         yield made
         with made.redis.client(socket_timeout=1) as client:
-            assert not undocumented(client), "keys that docs/queue.md does not tell of"
+            assert not undocumented(client), "keys that docs/internals/queue.md does not tell of"
     finally:
         made.close()
 
@@ -44,3 +44,4 @@ def pytest_runtest_makereport(item, call):
 def pytest_configure(config):
     config.addinivalue_line("markers", "redis(**options): how the test's Redis is started (harness.redis_server)")
     config.addinivalue_line("markers", "slow: takes more than about ten seconds")
+    config.addinivalue_line("markers", "alone: measures times or uses up a resource of the machine: no other test may run beside it")

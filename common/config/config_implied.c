@@ -1,8 +1,8 @@
 #include "common/config/config_implied.h"
 
 #include "common/base/alloc.h"
-#include "common/base/partition.h"
 #include "common/config/config_draft.h"
+#include "common/config/partition.h"
 
 #include <stdlib.h>
 

@@ -5,6 +5,45 @@ void keys_base(struct buf *out, const char *prefix, unsigned partition)
     buf_addf(out, "%s:{%u}:", prefix, partition);
 }
 
+static void add(struct buf *out, struct slice base, const char *kind, struct slice name)
+{
+    buf_add_slice(out, base);
+    buf_add_str(out, kind);
+    buf_add_slice(out, name);
+}
+
+void keys_lanes(struct buf *out, struct slice base)
+{
+    add(out, base, "lanes", slice_make("", 0));
+}
+
+void keys_wake(struct buf *out, struct slice base)
+{
+    add(out, base, "wake", slice_make("", 0));
+}
+
+void keys_settings(struct buf *out, struct slice base)
+{
+    add(out, base, "settings", slice_make("", 0));
+}
+
+void keys_delivery(struct buf *out, struct slice base, struct slice id)
+{
+    add(out, base, "delivery:", id);
+}
+
+void keys_reconcile(struct buf *out, struct slice base, struct slice source)
+{
+    add(out, base, "reconcile:", source);
+}
+
+void keys_errors(struct buf *out, struct slice base, struct slice account, const char *kind)
+{
+    add(out, base, account.len ? "errors@" : "errors", account);
+    buf_add_char(out, ':');
+    buf_add_str(out, kind);
+}
+
 bool keys_split_delivery(struct slice delivery, struct slice *event, struct slice *destination)
 {
     const char *colon = delivery.len ? memrchr(delivery.ptr, ':', delivery.len) : NULL;

@@ -1,7 +1,7 @@
-/* keys - the names of everything in Redis.   [pure]
+/* keys - the names of keys in Redis, made and taken apart.   [pure]
  *
- * All keys of a partition start `<prefix>:{<partition>}:`, so that they share one Redis hash slot
- * and a script touches one slot only. docs/queue.md lists them.
+ * All keys of a partition begin with its base, `<prefix>:{<tag>}:`. The tag in braces puts them into one hash slot,
+ * so that a script touches one slot only. docs/internals/queue.md lists the keys. Each function appends one name to OUT.
  */
 #ifndef COMMON_QUEUE_KEYS_H
 #define COMMON_QUEUE_KEYS_H
@@ -9,8 +9,17 @@
 #include "common/base/buf.h"
 #include "common/base/slice.h"
 
-/* Appends "<prefix>:{<partition>}:". */
+/* The base of PARTITION. The other functions take it as BASE. */
 void keys_base(struct buf *out, const char *prefix, unsigned partition);
+void keys_lanes(struct buf *out, struct slice base);
+void keys_wake(struct buf *out, struct slice base);
+void keys_settings(struct buf *out, struct slice base);
+void keys_delivery(struct buf *out, struct slice base, struct slice id);
+/* The lock of reconciliation with the provider of SOURCE. */
+void keys_reconcile(struct buf *out, struct slice base, struct slice source);
+/* The failures of one KIND ("postback", "pingback"). ACCOUNT is empty for tasks of no account. */
+void keys_errors(struct buf *out, struct slice base, struct slice account, const char *kind);
+
 /* Splits a delivery id "<event id>:<destination>" at its last colon. False if there is none. */
 bool keys_split_delivery(struct slice delivery, struct slice *event, struct slice *destination);
 

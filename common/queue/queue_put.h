@@ -16,7 +16,7 @@ struct event;
 struct source;
 struct loop;
 struct queue_put;
-struct redis;
+struct shards;
 
 enum put_result {
     PUT_QUEUED,
@@ -57,15 +57,14 @@ struct put_request { /* all borrowed for the call, but for `taken` */
  * first acceptance's time for a duplicate. */
 typedef void (*put_fn)(void *ctx, enum put_result result, wall_ms received_at);
 
-/* REDIS is borrowed and must be freed before the queue_put (which ends what is pending); CONF is
- * referenced. */
-struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf);
+/* SHARDS is borrowed. Free it before the queue_put, so that what is pending ends. CONF is referenced. */
+struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct config *conf);
 void queue_put_free(struct queue_put *q);
-/* Retention, prefix and partitions for what is submitted from now on. */
+/* Takes over the retention times for what is submitted from now on. */
 void queue_put_set_config(struct queue_put *q, struct config *conf);
 /* Bodies of PUT_LARGE bytes and more are not copied here: they go into the connection's output at
- * once (without any copy where `taken` allows it). ERR_UNAVAIL (no callback) if Redis is not ready
- * or too much is pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX. */
+ * once (without any copy where `taken` allows it). ERR_UNAVAIL (no callback) if a shard that
+ * the event goes to is not ready or has too much pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX. */
 #define PUT_LARGE (64 * 1024)
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn,
                           void *ctx) MUST_CHECK;

@@ -4,9 +4,8 @@
 #include "common/config/config.h"
 #include "common/ops/families.h"
 #include "common/queue/args.h"
-#include "common/queue/keys.h"
 #include "common/queue/scripts.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 
 #include <stdlib.h>
 
@@ -77,32 +76,22 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
 }
 
 /* Sends P; takes it. */
-static void part_send(struct redis *redis, struct config *conf, unsigned partition,
-                      struct stats_part *p)
+static void part_send(struct shard *shard, struct stats_part *p)
 {
     struct stats_call *c = p->call;
     struct args a;
     args_init(&a, 1 << 20);
-    size_t mark = args_mark(&a);
-    keys_base(&a.text, conf->redis.prefix, partition);
-    args_add_since(&a, mark);
     args_add_int(&a, (int64_t)p->lane_count);
     for (size_t i = 0; i < p->lane_count; i++)
         args_add(&a, slice_str(p->lanes[i]));
     for (size_t i = 0; i < p->destination_count; i++)
         args_add(&a, slice_str(p->destinations[i]));
-    struct buf key;
-    buf_init(&key, 1024);
-    keys_base(&key, conf->redis.prefix, partition);
-    buf_add_str(&key, "lanes");
-    struct slice keys[1] = {buf_slice(&key)};
     c->waiting++;
-    if (redis_eval(redis, &c->script, keys, 1, args_slices(&a), a.count, on_reply, p) != OK) {
+    if (shard_run(shard, &c->script, &a, on_reply, p) != OK) {
         c->rc = ERR_UNAVAIL;
         c->waiting--;
         part_free(p);
     }
-    buf_clear(&key);
     args_clear(&a);
 }
 
@@ -114,14 +103,13 @@ static bool has_lane(const struct stats_part *p, const char *lane)
     return false;
 }
 
-static void read_partition(struct stats_call *c, struct redis *redis, struct config *conf,
-                           unsigned partition)
+static void read_shard(struct stats_call *c, struct shard *shard, struct config *conf)
 {
     struct stats_part *p = NULL;
     struct config_walk walk = {0};
     struct destination *d;
     while (config_next_destination(conf, &walk, &d)) {
-        if (d->partition != partition)
+        if (d->partition != shard_number(shard))
             continue;
         if (!p) {
             p = NEW(struct stats_part);
@@ -131,21 +119,21 @@ static void read_partition(struct stats_call *c, struct redis *redis, struct con
             p->lanes[p->lane_count++] = xstrdup(d->lane);
         p->destinations[p->destination_count++] = xstrdup(d->name);
         if (p->destination_count == NAMES_MOST) {
-            part_send(redis, conf, partition, p);
+            part_send(shard, p);
             p = NULL;
         }
     }
     if (p)
-        part_send(redis, conf, partition, p);
+        part_send(shard, p);
 }
 
-void queue_stats_read(struct redis *redis, struct config *conf, struct metrics *metrics,
+void queue_stats_read(struct shards *shards, struct config *conf, struct metrics *metrics,
                       stats_fn fn, void *ctx)
 {
     struct stats_call *c = NEW(struct stats_call);
     *c = (struct stats_call){.metrics = metrics, .fn = fn, .ctx = ctx, .waiting = 1};
     redis_script_init(&c->script, "stats", lua_stats, lua_stats_len);
-    for (unsigned i = 0; i < conf->redis.partitions; i++)
-        read_partition(c, redis, conf, i);
+    for (unsigned i = 0; i < shards_count(shards); i++)
+        read_shard(c, shards_at(shards, i), conf);
     call_end(c);
 }

@@ -19,7 +19,8 @@ struct config;
 struct loop;
 struct metrics;
 struct queue_take;
-struct redis;
+struct shard;
+struct shards;
 
 struct delivery { /* one claim; owned by whoever got it, until queue_take_settle takes it back */
     char *id;     /* "<event id>:<destination>" */
@@ -72,16 +73,17 @@ struct take_handler {
     void *ctx;
 };
 
-/* REDIS is borrowed and must be freed before the queue_take; CONF is referenced. */
-struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct config *conf,
+/* SHARDS is borrowed. Free it before the queue_take. CONF is referenced. */
+struct queue_take *queue_take_new(struct loop *l, struct shards *shards, struct config *conf,
                                   struct metrics *metrics, const struct take_handler *handler);
 void queue_take_free(struct queue_take *q);
 void queue_take_set_config(struct queue_take *q, struct config *conf);
-/* Redis is (back) in place / lost: call from the connection's events. */
-void queue_take_on_ready(struct queue_take *q);
-void queue_take_on_lost(struct queue_take *q);
-/* Something may be claimable (a message on the wake channel). */
-void queue_take_wake(struct queue_take *q);
+/* Call these from the events of the shards. */
+void queue_take_on_ready(struct queue_take *q, const struct shard *shard);
+void queue_take_on_lost(struct queue_take *q, const struct shard *shard);
+void queue_take_wake(struct queue_take *q, const struct shard *shard);
+/* From here on the queue asks nothing of Redis, so that the shards can be freed. */
+void queue_take_stop(struct queue_take *q);
 /* How many more deliveries the engine will take now. 0 stops claiming (drain). */
 void queue_take_set_capacity(struct queue_take *q, size_t n);
 /* Up to N deliveries of DESTINATION may be claimed beyond its concurrency (0 to begin with): the engine starts

@@ -1,6 +1,6 @@
 /* queue_tasks - the queue as the API sees it: tasks by id, lists, counts, errors, resends, delays.
  *
- * A task is an event with its deliveries (docs/queue.md). Every call asks all partitions and merges what they
+ * A task is an event with its deliveries (docs/internals/queue.md). Every call asks all partitions and merges what they
  * say. One script call holds Redis for about a millisecond, however much is stored or asked for; where that is not
  * enough, the call is repeated. Nothing scans the keyspace. One per thread that serves the API.
  */
@@ -15,7 +15,7 @@
 struct config;
 struct loop;
 struct queue_tasks;
-struct redis;
+struct shards;
 
 #define TASKS_LIST_MAX 1000     /* most that a list returns in one call */
 #define TASKS_OFFSET_MAX 100000 /* deepest page */
@@ -49,8 +49,8 @@ struct task_scope {
  * in time, in at least one partition. Q may not be freed from within. */
 typedef void (*tasks_fn)(void *ctx, enum err rc, const struct task *tasks, size_t count);
 
-/* REDIS is borrowed and must be freed before the queue_tasks (which ends what is pending); CONF is referenced. */
-struct queue_tasks *queue_tasks_new(struct loop *l, struct redis *redis, struct config *conf);
+/* SHARDS is borrowed. Free it before the queue_tasks, so that what is pending ends. CONF is referenced. */
+struct queue_tasks *queue_tasks_new(struct loop *l, struct shards *shards, struct config *conf);
 void queue_tasks_free(struct queue_tasks *q);
 void queue_tasks_set_config(struct queue_tasks *q, struct config *conf);
 

@@ -66,27 +66,37 @@ struct redis_script {
 };
 void redis_script_init(struct redis_script *s, const char *name, const unsigned char *text,
                        size_t len);
-/* EVALSHA with ARGV after the keys; S must live as long as R. The script is loaded on its first use
- * on a connection. If the server has forgotten it (NOSCRIPT), it is loaded and the call sent again:
- * it then runs once, but behind what was sent meanwhile, and with a deadline of its own. Otherwise
- * as redis_command. */
-enum err redis_eval(struct redis *r, const struct redis_script *s, const struct slice *keys,
-                    size_t nkeys, const struct slice *argv, size_t argc, redis_fn fn,
-                    void *ctx) MUST_CHECK;
-/* The same where TAKEN (from malloc, or NULL) is what one of ARGV begins with: it is sent from there
- * and freed when it was answered. It is freed too if the call fails. */
-enum err redis_eval_taking(struct redis *r, const struct redis_script *s, const struct slice *keys,
-                           size_t nkeys, const struct slice *argv, size_t argc, char *taken,
-                           redis_fn fn, void *ctx) MUST_CHECK;
+/* One call of a script. Everything but TAKEN is only read during redis_eval. */
+struct redis_call {
+    const struct redis_script *script; /* must live as long as the connection */
+    const struct slice *lead;          /* KEYS, and behind them the first elements of ARGV */
+    size_t lead_count, key_count;
+    const struct slice *argv; /* the other elements of ARGV */
+    size_t argc;
+    /* Memory from malloc, or NULL. An element of ARGV that begins there is sent from there, without a copy.
+     * redis_eval owns the memory and frees it: when the call was answered, or at once if redis_eval fails. */
+    char *taken;
+    redis_fn fn;
+    void *ctx;
+};
+/* Runs a script (EVALSHA). The script is loaded on its first use on a connection. If the server has forgotten
+ * it (NOSCRIPT), the script is loaded and the call is sent again: it then runs once, but behind what was sent
+ * meanwhile, and with a deadline of its own. Errors as of redis_command. */
+enum err redis_eval(struct redis *r, const struct redis_call *call) MUST_CHECK;
 
-/* A connection for messages only: subscribes CHANNELS on every (re)connect. ON_MESSAGE gets EVENTS'
- * ctx, the channel and the payload; on_ready tells when all subscriptions are in place. Messages
+/* A connection for messages only. It subscribes its channels again after every reconnect. Messages that are
  * published while the connection is down are lost. */
 struct redis_sub;
 typedef void (*redis_message_fn)(void *ctx, struct slice channel, struct slice payload);
+struct redis_channels { /* read during redis_sub_new */
+    const struct slice *names;
+    size_t count;
+    redis_message_fn on_message;
+    struct redis_events
+        events; /* on_ready: all subscriptions are in place. CTX is on_message's too */
+};
 struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf, const char *name,
-                                const struct slice *channels, size_t count,
-                                redis_message_fn on_message, const struct redis_events *events);
+                                const struct redis_channels *channels);
 void redis_sub_free(struct redis_sub *s);
 
 enum redis_kind redis_kind(const struct redis_reply *r); /* REDIS_NIL for NULL */

@@ -55,44 +55,55 @@ static void load(struct redis *r, struct loaded *l)
     redis_send(r, argv, 3, on_loaded, (void *)(uintptr_t)s);
 }
 
-enum err redis_eval(struct redis *r, const struct redis_script *s, const struct slice *keys,
-                    size_t nkeys, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
+/* The bytes that the call takes, those of its memory included. */
+static size_t call_size(const struct slice *head, size_t head_count, const struct redis_call *c)
 {
-    return redis_eval_taking(r, s, keys, nkeys, argv, argc, NULL, fn, ctx);
+    return redis_sizes(head, head_count) + redis_sizes(c->lead, c->lead_count) +
+           redis_sizes(c->argv, c->argc);
 }
 
-enum err redis_eval_taking(struct redis *r, const struct redis_script *s, const struct slice *keys,
-                           size_t nkeys, const struct slice *argv, size_t argc, char *taken,
-                           redis_fn fn, void *ctx)
+/* How many of them are not copied. */
+static size_t taken_size(const struct redis_call *c)
+{
+    size_t size = 0;
+    for (size_t i = 0; c->taken && i < c->argc; i++)
+        if (c->argv[i].ptr == c->taken)
+            size += c->argv[i].len;
+    return size;
+}
+
+static void write_call(struct out *o, const struct redis_call *c)
+{
+    for (size_t i = 0; i < c->lead_count; i++)
+        redis_out_arg(o, c->lead[i]);
+    for (size_t i = 0; i < c->argc; i++) {
+        if (c->taken && c->argv[i].ptr == c->taken)
+            redis_out_take(o, c->argv[i]);
+        else
+            redis_out_arg(o, c->argv[i]);
+    }
+}
+
+enum err redis_eval(struct redis *r, const struct redis_call *c)
 {
     char count[24];
-    int len = snprintf(count, sizeof count, "%zu", nkeys);
-    const struct slice head[] = {SLICE_LIT("EVALSHA"), slice_make(s->sha, 40),
+    int len = snprintf(count, sizeof count, "%zu", c->key_count);
+    const struct slice head[] = {SLICE_LIT("EVALSHA"), slice_make(c->script->sha, 40),
                                  slice_make(count, (size_t)len)};
-    size_t size = redis_sizes(head, 3) + redis_sizes(keys, nkeys) + redis_sizes(argv, argc);
+    size_t size = call_size(head, 3, c);
     enum err rc = redis_admit(r, size);
     if (rc != OK) {
-        free(taken);
+        free(c->taken);
         return rc;
     }
-    struct loaded *l = find_loaded(r, s);
+    struct loaded *l = find_loaded(r, c->script);
     if (l->at == UINT64_MAX)
         load(r, l);
-    for (size_t i = 0; i < argc; i++)
-        if (taken && argv[i].ptr == taken)
-            size -= argv[i].len;
-    redis_out_open(&r->out, 3 + nkeys + argc, size);
+    redis_out_open(&r->out, 3 + c->lead_count + c->argc, size - taken_size(c));
     for (size_t i = 0; i < 3; i++)
         redis_out_arg(&r->out, head[i]);
-    for (size_t i = 0; i < nkeys; i++)
-        redis_out_arg(&r->out, keys[i]);
-    for (size_t i = 0; i < argc; i++) {
-        if (taken && argv[i].ptr == taken)
-            redis_out_take(&r->out, argv[i]);
-        else
-            redis_out_arg(&r->out, argv[i]);
-    }
-    redis_book(r, fn, ctx, s, 1);
+    write_call(&r->out, c);
+    redis_book(r, c->fn, c->ctx, c->script, 1);
     return OK;
 }
 

@@ -46,19 +46,17 @@ static void on_lost(void *ctx)
 }
 
 struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf, const char *name,
-                                const struct slice *channels, size_t count,
-                                redis_message_fn on_message, const struct redis_events *events)
+                                const struct redis_channels *channels)
 {
     struct redis_sub *s = NEW(struct redis_sub);
-    if (events)
-        s->events = *events;
-    s->count = count;
-    s->channels = xcalloc(count, sizeof *s->channels);
-    for (size_t i = 0; i < count; i++)
-        s->channels[i] = xslicedup(channels[i]);
+    s->events = channels->events;
+    s->count = channels->count;
+    s->channels = xcalloc(s->count, sizeof *s->channels);
+    for (size_t i = 0; i < s->count; i++)
+        s->channels[i] = xslicedup(channels->names[i]);
     struct redis_events inner = {.on_ready = on_ready, .on_lost = on_lost, .ctx = s};
     s->redis = redis_new(l, conf, name, &inner);
-    s->redis->on_message = on_message;
+    s->redis->on_message = channels->on_message;
     s->redis->message_ctx = s->events.ctx;
     return s;
 }

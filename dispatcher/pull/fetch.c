@@ -127,13 +127,14 @@ static void tell_not_ready(void *ctx)
 
 static void ask_then(struct fetch *f)
 {
+    struct shard *shard = pull_shard(f->pull, f->d->partition);
+    if (!shard)
+        return;
     struct buf key;
     buf_init(&key, KEY_BYTES);
-    keys_base(&key, f->pull->conf->redis.prefix, f->d->partition);
-    buf_addf(&key, "delivery:%s", f->d->id);
+    keys_delivery(&key, shard_base(shard), slice_str(f->d->id));
     struct slice argv[] = {SLICE_LIT("HGET"), buf_slice(&key), SLICE_LIT("then")};
-    f->asks_redis =
-        pull_is_ready(f->pull) && redis_command(f->pull->redis, argv, 3, on_then, f) == OK;
+    f->asks_redis = shard_command(shard, argv, 3, on_then, f) == OK;
     buf_clear(&key);
 }
 

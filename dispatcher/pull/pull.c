@@ -41,23 +41,22 @@ void pull_set_config(struct pull *p, struct config *conf)
         queue_put_set_config(p->put, conf);
         queue_tasks_set_config(p->tasks, conf);
     } else if (fetches(conf)) {
-        struct redis_events none = {.ctx = p};
-        p->redis = redis_new(p->loop, &conf->redis, p->name, &none);
-        p->put = queue_put_new(p->loop, p->redis, conf);
-        p->tasks = queue_tasks_new(p->loop, p->redis, conf);
+        p->shards = shards_new(p->loop, &conf->redis, p->name, NULL);
+        p->put = queue_put_new(p->loop, p->shards, conf);
+        p->tasks = queue_tasks_new(p->loop, p->shards, conf);
     }
 }
 
-bool pull_is_ready(const struct pull *p)
+struct shard *pull_shard(const struct pull *p, unsigned partition)
 {
-    return p->redis && redis_is_ready(p->redis);
+    struct shard *s = p->shards ? shards_at(p->shards, partition) : NULL;
+    return s && shard_is_ready(s) ? s : NULL;
 }
 
 void pull_close(struct pull *p)
 {
-    if (p->redis)
-        redis_free(p->redis);
-    p->redis = NULL;
+    shards_free(p->shards);
+    p->shards = NULL;
 }
 
 void pull_free(struct pull *p)

@@ -1,7 +1,7 @@
-/* pull - what a dispatcher needs beside its claims where results are pulled from providers.   [wiring]
+/* pull - the dispatcher's second way to Redis, for results that are fetched from providers.   [wiring]
  *
- * Results can be large, so they go to Redis on a connection of their own: claims and send reports, by which
- * lanes are paced, do not queue behind them. It exists once a source has a `fetch`.
+ * Results can be large, so they have connections of their own. Otherwise claims and send reports would wait behind
+ * them, and lanes would be paced late. The connections exist once a source has a `fetch`.
  */
 #ifndef DISPATCHER_PULL_H
 #define DISPATCHER_PULL_H
@@ -9,15 +9,15 @@
 #include "common/config/config.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/queue_tasks.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 
 struct loop;
 
 struct pull { /* Owned by the dispatcher; pull_free. */
     struct loop *loop;
-    char *name; /* of its connection */
+    char *name; /* of its connections */
     struct config *conf;
-    struct redis *redis; /* NULL until it is needed */
+    struct shards *shards; /* NULL until they are needed */
     struct queue_put *put;
     struct queue_tasks *tasks;
     struct json_picks *picks; /* of fetch_judge */
@@ -30,6 +30,7 @@ void pull_set_config(struct pull *p, struct config *conf);
 /* Ends what is pending with ERR_UNAVAIL and PUT_UNAVAILABLE; what waits for it must still live. */
 void pull_close(struct pull *p);
 void pull_free(struct pull *p);
-bool pull_is_ready(const struct pull *p);
+/* The shard of PARTITION, or NULL if it cannot be reached now. */
+struct shard *pull_shard(const struct pull *p, unsigned partition);
 
 #endif

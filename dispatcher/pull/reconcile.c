@@ -244,15 +244,19 @@ static void on_lock(void *ctx, enum err rc, const struct redis_reply *r)
 static void try_lock(void *ctx)
 {
     struct watch *w = ctx;
+    struct shard *shard = pull_shard(w->pull, w->source->fetch->partition);
+    if (!shard) {
+        loop_timer_arm(w->timer, LOOK_US);
+        return;
+    }
     struct buf key, ms;
     buf_init(&key, KEY_BYTES);
     buf_init(&ms, 32);
-    keys_base(&key, w->conf->redis.prefix, w->source->fetch->partition);
-    buf_addf(&key, "reconcile:%s", w->source->name);
+    keys_reconcile(&key, shard_base(shard), slice_str(w->source->name));
     buf_add_i64(&ms, w->source->reconcile_ms);
     struct slice argv[] = {SLICE_LIT("SET"), buf_slice(&key), slice_str(w->pull->name),
                            SLICE_LIT("NX"),  SLICE_LIT("PX"), buf_slice(&ms)};
-    if (pull_is_ready(w->pull) && redis_command(w->pull->redis, argv, 6, on_lock, w) == OK)
+    if (shard_command(shard, argv, 6, on_lock, w) == OK)
         w->awaited++;
     else
         loop_timer_arm(w->timer, LOOK_US);

@@ -28,12 +28,12 @@ static void (*const calls[])(struct api_request *r) = {
     [API_ID_LIST] = api_id_list,
 };
 
-struct api *api_new(struct loop *l, struct redis *redis, struct config *conf)
+struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
 {
     struct api *a = NEW(struct api);
     a->conf = config_ref(conf);
-    a->tasks = queue_tasks_new(l, redis, conf);
-    a->put = queue_put_new(l, redis, conf);
+    a->tasks = queue_tasks_new(l, shards, conf);
+    a->put = queue_put_new(l, shards, conf);
     return a;
 }
 

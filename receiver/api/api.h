@@ -10,10 +10,10 @@ struct api;
 struct config;
 struct loop;
 struct ops;
-struct redis;
+struct shards;
 
-/* REDIS is borrowed. It must be freed before the API: that ends the calls that wait for Redis. */
-struct api *api_new(struct loop *l, struct redis *redis, struct config *conf);
+/* SHARDS is borrowed. It must be freed before the API: that ends the calls that wait for Redis. */
+struct api *api_new(struct loop *l, struct shards *shards, struct config *conf);
 void api_free(struct api *a);
 void api_set_config(struct api *a, struct config *conf);
 /* Adds the route to O, which must be closed before the API is freed. */

@@ -7,7 +7,7 @@
 #include "common/net/http_server.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/record.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 #include "receiver/ingest/admission.h"
 #include "receiver/ingest/chores.h"
 #include "receiver/ingest/ingest_private.h"
@@ -24,11 +24,11 @@
 
 static void catch_up(void *ctx, struct chore *chore);
 
-struct ingest *ingest_new(struct loop *l, struct redis *redis, struct queue_put *put,
+struct ingest *ingest_new(struct loop *l, struct shards *shards, struct queue_put *put,
                           struct metrics *metrics, struct config *conf)
 {
     struct ingest *in = NEW(struct ingest);
-    in->redis = redis;
+    in->shards = shards;
     in->put = put;
     in->conf = config_ref(conf);
     in->intakes = intake_pool_new();
@@ -72,14 +72,38 @@ void ingest_free(struct ingest *in)
 
 /* --- the headers --- */
 
-static struct load load_now(const struct ingest *in)
+static void add_shard(struct load *l, const struct shard *s)
 {
-    return (struct load){
-        .redis_is_ready = redis_is_ready(in->redis),
+    size_t bytes = shard_pending_bytes(s);
+    l->redis_is_ready = l->redis_is_ready && shard_is_ready(s);
+    if (bytes > l->waiting_bytes)
+        l->waiting_bytes = bytes;
+}
+
+/* An event without destinations is kept in the partition of its id, which is not known yet. */
+static bool any_is_ready(const struct ingest *in)
+{
+    for (unsigned i = 0; i < shards_count(in->shards); i++)
+        if (shard_is_ready(shards_at(in->shards, i)))
+            return true;
+    return false;
+}
+
+/* The load that an event of SOURCE meets, in the shards that it goes to. */
+static struct load load_now(const struct ingest *in, const struct source *source)
+{
+    struct load l = {
+        .redis_is_ready = true,
         .waiting = in->waiting,
-        .waiting_bytes = redis_pending_bytes(in->redis),
         .oldest_us = in->first ? clock_mono_us() - in->first->submitted : 0,
     };
+    if (source->fetch)
+        add_shard(&l, shards_at(in->shards, source->fetch->partition));
+    for (size_t i = 0; i < source->to_count; i++)
+        add_shard(&l, shards_at(in->shards, source->to[i]->partition));
+    if (!source->to_count && !source->fetch)
+        l.redis_is_ready = any_is_ready(in);
+    return l;
 }
 
 /* What can be refused without asking the scheme. */
@@ -103,7 +127,7 @@ static enum answer check_request(const struct request *r)
 /* Starts the verification and the reading of the body. */
 static enum answer begin(struct request *r)
 {
-    struct load load = load_now(r->in);
+    struct load load = load_now(r->in, r->source);
     enum answer a = admission_judge(&load);
     if (a != ANSWER_OK)
         return a;

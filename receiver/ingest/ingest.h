@@ -21,10 +21,10 @@ struct ingest;
 struct loop;
 struct metrics;
 struct queue_put;
-struct redis;
+struct shards;
 
 /* All but CONF (referenced) is borrowed and must outlive it. */
-struct ingest *ingest_new(struct loop *l, struct redis *redis, struct queue_put *put,
+struct ingest *ingest_new(struct loop *l, struct shards *shards, struct queue_put *put,
                           struct metrics *metrics, struct config *conf);
 /* After the HTTP server and the queue were freed: no request is left. */
 void ingest_free(struct ingest *in);

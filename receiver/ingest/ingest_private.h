@@ -33,7 +33,7 @@ struct request { /* Owned by its ingest; from on_request until it is answered or
 };
 
 struct ingest {
-    struct redis *redis;
+    struct shards *shards; /* borrowed */
     struct queue_put *put;
     struct config *conf;
     struct intake_pool *intakes;

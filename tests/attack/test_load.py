@@ -15,6 +15,8 @@ from harness import config, http, sign
 from harness.memory import Peak, is_sanitized
 from harness.wait import wait_for
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 LIMITS = {"listen": "127.0.0.1:0", "max_body_bytes": 2 * MIB, "max_inflight_bytes": 64 * MIB, "max_connections": 3000,
           "header_timeout_ms": 6000, "body_timeout_ms": 6000}

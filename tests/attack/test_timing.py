@@ -7,6 +7,8 @@ import pytest
 
 from harness import paths
 
+pytestmark = pytest.mark.alone
+
 LEAK = 8.0  # |t| from which on the classes differ; 4.5 is usual, and every run is one of several
 TRIES = 4
 

@@ -283,6 +283,7 @@ def test_a_name_that_does_not_exist(stack):
     assert outcome(stack) == ("dead", "0", "dns")
 
 
+@pytest.mark.alone
 def test_a_dead_name_server_blocks_nobody_else(stack):
     """Ten destinations whose names hang; the eleventh must not notice, and each ends at its connect timeout."""
     sink = stack.downstream()

@@ -137,6 +137,7 @@ def test_at_most_one_requeue_a_send(stack, dispatchers):
     assert 0 < sum(requeues) <= len(ids), sum(requeues)
 
 
+@pytest.mark.alone
 def test_nothing_spins_while_a_lane_waits(stack):
     """A lane whose delay is a second costs next to no commands and no processor time."""
     sink = stack.downstream()

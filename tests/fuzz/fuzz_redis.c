@@ -6,6 +6,7 @@
 #include "common/ops/families.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/queue_take.h"
+#include "common/queue/shard.h"
 #include "common/redis/redis.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -32,7 +33,7 @@ static struct {
 } world;
 
 struct session { /* one connection, from dialing to its end */
-    struct redis *redis;
+    struct shards *shards;
     struct queue_put *put;
     struct queue_take *take;
     struct metrics *metrics;
@@ -149,7 +150,7 @@ static void submit(struct session *s)
     INSIST(queue_put_submit(s->put, &req, on_put, s) == OK);
 }
 
-static void on_ready(void *ctx)
+static void on_ready(void *ctx, struct shard *shard)
 {
     struct session *s = ctx;
     struct slice ping[] = {SLICE_LIT("PING")};
@@ -157,16 +158,16 @@ static void on_ready(void *ctx)
     for (unsigned i = 0; i < COMMANDS; i++) {
         struct call *c = malloc(sizeof *c);
         *c = (struct call){s, i};
-        INSIST(redis_command(s->redis, ping, 1, on_reply, c) == OK);
+        INSIST(shard_command(shard, ping, 1, on_reply, c) == OK);
     }
     queue_take_set_capacity(s->take, 64);
-    queue_take_on_ready(s->take);
+    queue_take_on_ready(s->take, shard);
 }
 
-static void on_lost(void *ctx)
+static void on_lost(void *ctx, struct shard *shard)
 {
     struct session *s = ctx;
-    queue_take_on_lost(s->take);
+    queue_take_on_lost(s->take, shard);
 }
 
 /* --- the server --- */
@@ -224,15 +225,15 @@ static void talk(struct slice first, struct slice input, struct fuzz_cuts cuts)
 static void session(struct slice input, struct fuzz_cuts cuts, bool shake)
 {
     struct session s = {0};
-    struct redis_events events = {on_ready, on_lost, &s};
+    struct shard_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = &s};
     struct take_handler handler = {on_claimed, &s};
     s.metrics = families_metrics();
-    s.redis = redis_new(world.loop, &world.redis_conf, "fuzz", &events);
-    s.put = queue_put_new(world.loop, s.redis, world.conf);
-    s.take = queue_take_new(world.loop, s.redis, world.conf, s.metrics, &handler);
+    s.shards = shards_new(world.loop, &world.redis_conf, "fuzz", &events);
+    s.put = queue_put_new(world.loop, s.shards, world.conf);
+    s.take = queue_take_new(world.loop, s.shards, world.conf, s.metrics, &handler);
     struct slice first = shake ? slice_str(handshake) : slice_make(NULL, 0);
     talk(first, input, cuts);
-    redis_free(s.redis);
+    shards_free(s.shards);
     turn();
     turn();
     INSIST(s.next == (s.called ? COMMANDS : 0) && s.puts == s.called);
@@ -255,10 +256,10 @@ static void on_message(void *ctx, struct slice channel, struct slice payload)
 static void messages(struct slice input, struct fuzz_cuts cuts)
 {
     unsigned sum = 0;
-    struct slice channels[] = {SLICE_LIT("hookpace:{0}:wake")};
-    struct redis_events events = {.ctx = &sum};
-    struct redis_sub *s =
-        redis_sub_new(world.loop, &world.redis_conf, "fuzz", channels, 1, on_message, &events);
+    struct slice name = SLICE_LIT("hookpace:{0}:wake");
+    struct redis_channels channels = {
+        .names = &name, .count = 1, .on_message = on_message, .events = {.ctx = &sum}};
+    struct redis_sub *s = redis_sub_new(world.loop, &world.redis_conf, "fuzz", &channels);
     talk(slice_make(NULL, 0), input, cuts);
     redis_sub_free(s);
     turn();

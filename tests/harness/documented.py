@@ -1,4 +1,4 @@
-"""The keys of docs/queue.md, which are all that may be in Redis."""
+"""The keys of docs/internals/queue.md, which are all that may be in Redis."""
 
 import functools
 import itertools
@@ -16,7 +16,7 @@ KEYS_MAX = 2000  # are looked at
 def rows() -> list:
     """(pattern, type) of every key in the page's table; a row may name several."""
     found = []
-    for line in (paths.REPOSITORY / "docs" / "queue.md").read_text().splitlines():
+    for line in (paths.REPOSITORY / "docs" / "internals" / "queue.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
         if len(cells) == 3 and cells[1] in TYPES:
             found += [(re.compile(_pattern(name)), cells[1].lower()) for name in re.findall(r"`([^`]*)`", cells[0])]

@@ -37,7 +37,7 @@ def where(keys, delivery_ids) -> dict:
 
 
 def assert_each_in_one_place(keys, delivery_ids):
-    """Invariant 1 of docs/queue.md, for deliveries that nothing moves at the moment."""
+    """Invariant 1 of docs/internals/queue.md, for deliveries that nothing moves at the moment."""
     wrong = {i: at for i, at in where(keys, delivery_ids).items() if len(at) != 1}
     assert not wrong, f"{len(wrong)} deliveries are not in exactly one place: {dict(list(wrong.items())[:5])}"
 

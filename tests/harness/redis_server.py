@@ -1,6 +1,7 @@
 """A private redis-server in a directory of its own, and the documented key names on it."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,10 +12,19 @@ import redis
 
 
 def free_port() -> int:
-    """A TCP port of loopback that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port of loopback for a server that is bound later, or again after a restart.
+
+    The port lies below the range from which the kernel takes ports for outgoing connections, so that no connection of
+    a test beside this one can occupy it meanwhile.
+    """
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class RedisServer:

@@ -55,7 +55,7 @@ class Snapshot:
         return [i for i, where in self.places.items() if where != ["dead"]]
 
     def problems(self, drained=False) -> list:
-        """What breaks the rules of docs/queue.md, as texts. DRAINED: nothing may be left on the way either."""
+        """What breaks the rules of docs/internals/queue.md, as texts. DRAINED: nothing may be left on the way either."""
         return [text for p in self.partitions for text in p.problems(drained)]
 
 

@@ -106,6 +106,7 @@ def test_connections_whose_answer_is_owed_are_kept(start):
         c.sock.close()
 
 
+@pytest.mark.alone
 def test_5000_idle_connections(start):
     probe = start("prlimit", "--nofile=6000:6000", connections_max=5500)
     before = probe.rss()
@@ -131,6 +132,7 @@ def test_5000_idle_connections(start):
     until(lambda: probe.connections() <= 1)
 
 
+@pytest.mark.alone
 def test_no_descriptors_left(start):
     probe = start("prlimit", "--nofile=64:64")
     crowd = [probe.client() for _ in range(200)]

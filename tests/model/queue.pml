@@ -1,4 +1,4 @@
-/* queue.pml - the queue's protocol (docs/queue.md) as a model for spin; tests/model/run checks it.
+/* queue.pml - the queue's protocol (docs/internals/queue.md) as a model for spin; tests/model/run checks it.
  *
  * A hand is one claim at a time in some dispatcher's care; a dispatcher that has several is several hands. Every
  * hand may take any time at every step (that is what a stopped process is) and may be killed at every step; a

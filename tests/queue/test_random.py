@@ -1,4 +1,4 @@
-"""The invariants of docs/queue.md under random calls, and pacing under concurrent dispatchers."""
+"""The invariants of docs/internals/queue.md under random calls, and pacing under concurrent dispatchers."""
 
 import os
 import random

@@ -21,7 +21,7 @@
 #include "common/ops/families.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/queue_take.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ struct drive {
     struct loop *loop;
     struct config *conf;
     struct metrics *metrics;
-    struct redis *redis;
+    struct shards *shards;
     struct queue_put *put;
     struct queue_take *take;
     struct loop_timer *gap;
@@ -154,7 +154,8 @@ static void claim_batch(struct drive *d)
 {
     d->is_claiming = true;
     queue_take_set_capacity(d->take, d->left < CLAIM_BATCH ? d->left : CLAIM_BATCH);
-    queue_take_wake(d->take);
+    for (unsigned i = 0; i < shards_count(d->shards); i++)
+        queue_take_wake(d->take, shards_at(d->shards, i));
 }
 
 static void after_claim(void *ctx)
@@ -183,10 +184,9 @@ static void on_claimed(void *ctx, struct delivery *claim)
 
 /* --- report --- */
 
-static void on_pong(void *ctx, enum err rc, const struct redis_reply *r)
+static void on_pong(void *ctx, enum err rc)
 {
     struct drive *d = ctx;
-    (void)r;
     if (rc != OK)
         die("the reports were not answered");
     loop_stop(d->loop);
@@ -196,7 +196,6 @@ static void on_pong(void *ctx, enum err rc, const struct redis_reply *r)
 static void report_batch(void *ctx)
 {
     struct drive *d = ctx;
-    struct slice ping = SLICE_LIT("PING");
     for (int n = 0; n < REPORT_BATCH && d->left && d->reported_count < d->claimed_count; n++) {
         struct delivery *claim = d->claimed[d->reported_count++];
         if (claim->report_sent)
@@ -207,8 +206,8 @@ static void report_batch(void *ctx)
     if (d->waiting) {
         d->waiting = 0;
         loop_timer_arm(d->gap, REPORT_GAP_US);
-    } else if (redis_command(d->redis, &ping, 1, on_pong, d) != OK) {
-        die("the connection took no command");
+    } else {
+        shards_ping(d->shards, on_pong, d);
     }
 }
 
@@ -234,16 +233,18 @@ static void on_settled(void *ctx)
 
 /* --- life --- */
 
-static void on_ready(void *ctx)
+static void on_ready(void *ctx, struct shard *s)
 {
     struct drive *d = ctx;
-    queue_take_on_ready(d->take);
-    loop_stop(d->loop);
+    queue_take_on_ready(d->take, s);
+    if (shards_ready(d->shards))
+        loop_stop(d->loop);
 }
 
-static void on_lost(void *ctx)
+static void on_lost(void *ctx, struct shard *s)
 {
     (void)ctx;
+    (void)s;
     die("the connection to Redis was lost");
 }
 
@@ -276,22 +277,22 @@ static void open_queue(struct drive *d, const char *path)
     if (config_load(path, &d->conf, &problems) != OK)
         die(problems.text.ptr);
     config_problems_clear(&problems);
-    struct redis_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
+    struct shard_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
     struct take_handler handler = {.on_claimed = on_claimed, .ctx = d};
     d->loop = loop_new();
     d->metrics = families_metrics();
     d->gap = loop_timer_new(d->loop, report_batch, d);
-    d->redis = redis_new(d->loop, &d->conf->redis, "drive", &events);
-    d->put = queue_put_new(d->loop, d->redis, d->conf);
-    d->take = queue_take_new(d->loop, d->redis, d->conf, d->metrics, &handler);
+    d->shards = shards_new(d->loop, &d->conf->redis, "drive", &events);
+    d->put = queue_put_new(d->loop, d->shards, d->conf);
+    d->take = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
     queue_take_on_settled(d->take, on_settled, d);
     loop_run(d->loop);
 }
 
 static void close_queue(struct drive *d)
 {
-    queue_take_on_lost(d->take);
-    redis_free(d->redis);
+    queue_take_stop(d->take);
+    shards_free(d->shards);
     queue_put_free(d->put);
     queue_take_free(d->take);
     loop_timer_free(d->gap);

@@ -157,9 +157,17 @@ static void run_many(struct probe *p, struct slice kind, struct slice tag, int64
         call_new(p, tag, n + 1); /* one more, so that it lives until the end of the loop */
     struct slice incr[] = {SLICE_LIT("INCR"), SLICE_LIT("flood")};
     struct slice key[] = {SLICE_LIT("evals")}, arg[] = {SLICE_LIT("1")};
+    struct redis_call call = {.script = &p->script,
+                              .lead = key,
+                              .lead_count = 1,
+                              .key_count = 1,
+                              .argv = arg,
+                              .argc = 1,
+                              .fn = on_reply,
+                              .ctx = c};
     for (int64_t i = 0; i < n; i++)
         refuse_if(c, slice_eq(kind, SLICE_LIT("eval"))
-                         ? redis_eval(p->redis, &p->script, key, 1, arg, 1, on_reply, c)
+                         ? redis_eval(p->redis, &call)
                          : redis_command(p->redis, incr, 2, on_reply, c));
     end_one(c);
 }
@@ -298,8 +306,12 @@ static void open_all(struct probe *p, char **argv, int channels)
     struct slice names[WORDS_MAX];
     for (int i = 0; i < channels; i++)
         names[i] = slice_str(argv[7 + i]);
-    struct redis_events sub = {.on_ready = on_sub_ready, .on_lost = on_sub_lost, .ctx = p};
-    p->sub = redis_sub_new(p->loop, &conf, "probe-sub", names, (size_t)channels, on_message, &sub);
+    struct redis_channels sub = {
+        .names = names,
+        .count = (size_t)channels,
+        .on_message = on_message,
+        .events = {.on_ready = on_sub_ready, .on_lost = on_sub_lost, .ctx = p}};
+    p->sub = redis_sub_new(p->loop, &conf, "probe-sub", &sub);
 }
 
 int main(int argc, char **argv)

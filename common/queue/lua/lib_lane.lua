@@ -1,5 +1,5 @@
 -- lib_lane: the clock of a lane and when it may next be looked at. Shared by the scripts that change
--- lanes; docs/queue.md explains the fields. Times are microseconds of Redis' own clock (`now`).
+-- lanes; docs/internals/queue.md explains the fields. Times are microseconds of Redis' own clock (`now`).
 local call = redis.call
 local base = ARGV[1]
 local time = call('TIME')

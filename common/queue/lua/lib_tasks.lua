@@ -1,4 +1,4 @@
--- lib_tasks: what the API lists and counts: which tasks there are, are done, were fetched, failed (docs/queue.md). Shared by
+-- lib_tasks: what the API lists and counts: which tasks there are, are done, were fetched, failed (docs/internals/queue.md). Shared by
 -- the scripts that accept and end deliveries. Everything is collected and written once a call, by write_tasks.
 -- A scope is '' (everybody) or '@<account>'; tasks of an account stand in both.
 local HOUR_MS, TRIM = 3600000, 8

@@ -1,5 +1,5 @@
 #!lua
--- put: accepts events with all their deliveries of this partition (docs/queue.md).
+-- put: accepts events with all their deliveries of this partition (docs/internals/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
 --   id, received_at, record, plan, and as the plan says: the rest of the record, the dedup name.
 -- A plan is what many events have in common, and is read once a call. Its first line: 'r' (the rest of the record is an

@@ -1,7 +1,7 @@
 #include "common/queue/put/put_route.h"
 
-#include "common/base/partition.h"
 #include "common/config/config.h"
+#include "common/config/partition.h"
 #include "common/queue/record.h"
 #include "common/webhook/ids.h"
 

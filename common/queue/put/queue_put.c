@@ -7,12 +7,11 @@
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
-#include "common/queue/keys.h"
 #include "common/queue/put/put_args.h"
 #include "common/queue/put/put_route.h"
 #include "common/queue/record.h"
 #include "common/queue/scripts.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 
 #include <stdlib.h>
 
@@ -20,7 +19,7 @@
 #define BATCH_BYTES (512 * 1024)
 #define COLLECT_US 2000 /* what waits for a call to be answered does so for this long at most */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
-#define HEAD_ARGS 4                /* base, dedup_ms, done_ms, count */
+#define HEAD_ARGS 3                /* dedup_ms, done_ms, count */
 #define SPARE_BATCHES 64
 #define SPARE_PUTS 4096
 
@@ -45,7 +44,7 @@ struct batch { /* one script call; owned by its queue_put, or by the call while 
 
 struct queue_put {
     struct loop *loop;
-    struct redis *redis;
+    struct shards *shards; /* borrowed */
     struct config *conf;
     struct redis_script script;
     struct packer *packer;
@@ -61,18 +60,18 @@ struct queue_put {
 
 static void flush_all(void *ctx);
 
-struct queue_put *queue_put_new(struct loop *l, struct redis *redis, struct config *conf)
+struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct config *conf)
 {
     struct queue_put *q = NEW(struct queue_put);
     q->loop = l;
-    q->redis = redis;
+    q->shards = shards;
     pool_init(&q->batches, SPARE_BATCHES);
     pool_init(&q->puts, SPARE_PUTS);
     q->conf = config_ref(conf);
     q->packer = packer_new();
     buf_init(&q->names, RECORD_HEAD_MAX);
     buf_init(&q->key, 1024);
-    q->partitions = conf->redis.partitions;
+    q->partitions = shards_count(shards);
     q->open = xcalloc(q->partitions, sizeof(struct batch *));
     q->under_way = xcalloc(q->partitions, sizeof(size_t));
     q->collected = loop_timer_new(l, flush_all, q);
@@ -203,9 +202,6 @@ static struct batch *batch_open(struct queue_put *q, unsigned partition)
         b->q = q;
         args_init(&b->args, ARGS_MAX);
     }
-    size_t mark = args_mark(&b->args);
-    keys_base(&b->args.text, q->conf->redis.prefix, partition);
-    args_add_since(&b->args, mark);
     args_add_int(&b->args, q->conf->retention.dedup_s * 1000);
     args_add_int(&b->args, q->conf->retention.done_s * 1000);
     args_add_int(&b->args, 0); /* the count, known when it is sent */
@@ -225,23 +221,17 @@ static void flush(struct queue_put *q, unsigned partition)
         batch_recycle(b);
         return;
     }
-    struct buf key;
-    buf_init(&key, 1024);
-    keys_base(&key, q->conf->redis.prefix, partition);
-    buf_add_str(&key, "lanes");
     char count[8];
     struct buf digits = {.ptr = count, .cap = sizeof count, .max = sizeof count - 1};
     buf_add_u64(&digits, b->count);
     b->args.list[HEAD_ARGS - 1] = (struct arg){count, 0, digits.len};
-    struct slice keys[1] = {buf_slice(&key)};
+    struct shard *shard = shards_at(q->shards, partition);
     char *taken = b->taken;
     b->taken = NULL;
     q->under_way[partition]++;
-    if (redis_eval_taking(q->redis, &q->script, keys, 1, args_slices(&b->args), b->args.count,
-                          taken, on_reply, b) != OK)
+    if (shard_run_taking(shard, &q->script, &b->args, taken, on_reply, b) != OK)
         loop_defer(q->loop, on_not_sent, b);
-    FAULT_POINT_AFTER(redis_flush(q->redis), "enq_sent");
-    buf_clear(&key);
+    FAULT_POINT_AFTER(shard_flush(shard), "enq_sent");
 }
 
 static void flush_all(void *ctx)
@@ -327,7 +317,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
         free(taken);
     if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES) {
         flush(q, partition);
-        redis_flush(q->redis);
+        shard_flush(shards_at(q->shards, partition));
     }
     return OK;
 }
@@ -341,13 +331,24 @@ static struct put *put_new(struct queue_put *q, const struct put_request *req, p
     return p;
 }
 
+/* Can all partitions that the event goes to be reached? */
+static bool are_ready(struct queue_put *q, const struct put_request *req, unsigned home)
+{
+    if (!shard_is_ready(shards_at(q->shards, home)))
+        return false;
+    for (size_t i = 0; req->kind != PUT_ANNOUNCED && i < req->to_count; i++)
+        if (!shard_is_ready(shards_at(q->shards, req->to[i]->partition)))
+            return false;
+    return true;
+}
+
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
 {
-    if (!redis_is_ready(q->redis))
+    unsigned home = put_home_partition(q->conf, req);
+    if (!are_ready(q, req, home))
         return ERR_UNAVAIL;
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
-    unsigned home = put_home_partition(q->conf, req);
     if (req->to_count == 0 || req->kind == PUT_ANNOUNCED) {
         rc = add_event(q, home, true, req, req->taken, p);
     } else {

@@ -5,7 +5,6 @@
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/ops/families.h"
-#include "common/queue/keys.h"
 #include "common/queue/scripts.h"
 #include "common/queue/take/take_private.h"
 
@@ -32,29 +31,23 @@ static void claim_on(struct part *p, size_t coming);
 static void part_init(struct queue_take *q, unsigned number)
 {
     struct part *p = &q->parts[number];
-    struct buf text;
-    buf_init(&text, 1024);
-    keys_base(&text, q->conf->redis.prefix, number);
     p->q = q;
-    p->number = number;
-    p->base = xslicedup(buf_slice(&text));
-    buf_add_str(&text, "lanes");
-    p->lanes_key = buf_take(&text, NULL);
+    p->shard = shards_at(q->shards, number);
     list_init(&p->results);
     args_init(&p->sent, ARGS_MAX);
 }
 
-struct queue_take *queue_take_new(struct loop *l, struct redis *redis, struct config *conf,
+struct queue_take *queue_take_new(struct loop *l, struct shards *shards, struct config *conf,
                                   struct metrics *metrics, const struct take_handler *handler)
 {
     struct queue_take *q = NEW(struct queue_take);
     q->loop = l;
-    q->redis = redis;
+    q->shards = shards;
     q->conf = config_ref(conf);
     q->metrics = metrics;
     q->handler = *handler;
     q->timer = loop_timer_new(l, turn, q);
-    q->partitions = conf->redis.partitions;
+    q->partitions = shards_count(shards);
     q->parts = xcalloc(q->partitions, sizeof *q->parts);
     args_init(&q->args, ARGS_MAX);
     claim_pool_init(&q->pool);
@@ -77,8 +70,6 @@ void queue_take_free(struct queue_take *q)
         while ((c = claims_take(&p->results)))
             claim_free(c);
         args_clear(&p->sent);
-        free(p->base);
-        free(p->lanes_key);
     }
     claim_pool_clear(&q->pool);
     map_clear(&q->ahead);
@@ -99,13 +90,6 @@ void take_turn_soon(struct queue_take *q)
     loop_defer(q->loop, turn, q);
 }
 
-enum err take_run_script(struct part *p, const struct redis_script *script, struct args *a,
-                         redis_fn fn, void *ctx)
-{
-    struct slice key = slice_str(p->lanes_key);
-    return redis_eval(p->q->redis, script, &key, 1, args_slices(a), a->count, fn, ctx);
-}
-
 void take_note_wait(struct part *p, int64_t wait_us)
 {
     mono_us now = clock_mono_us();
@@ -116,6 +100,8 @@ void take_note_wait(struct part *p, int64_t wait_us)
 static mono_us due_at(const struct part *p)
 {
     mono_us at = 0;
+    if (!p->ready)
+        return 0;
     if (!p->claiming && p->q->capacity > 0)
         at = p->next_at;
     if (!list_is_empty(&p->results) && (!at || p->settle_after < at))
@@ -135,7 +121,7 @@ static void arm_timer(struct queue_take *q)
         if (at && (!first || at < first))
             first = at;
     }
-    if (!first || !q->ready) {
+    if (!first) {
         loop_timer_cancel(q->timer);
         return;
     }
@@ -175,13 +161,12 @@ static void write_limits(struct part *p, const struct destination *only)
     struct config_walk walk = {0};
     struct destination *d;
     args_reset(a);
-    args_add(a, slice_str(p->base));
     while (!only && config_next_destination(q->conf, &walk, &d))
-        if (d->partition == p->number)
+        if (d->partition == shard_number(p->shard))
             add_limit(q, a, d);
     if (only)
         add_limit(q, a, only);
-    if (take_run_script(p, &q->limits, a, on_limits_reply, p) != OK)
+    if (shard_run(p->shard, &q->limits, a, on_limits_reply, p) != OK)
         p->limits_due = true;
     else if (!only)
         p->limits_due = false;
@@ -202,7 +187,7 @@ static void hand_over(struct part *p, const struct redis_reply *claim, mono_us c
 {
     struct queue_take *q = p->q;
     struct claim *c = claim_new(&q->pool);
-    c->d.partition = p->number;
+    c->d.partition = shard_number(p->shard);
     c->d.claimed_at = claimed_at;
     if (!claim_read(claim, &c->d)) {
         LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
@@ -258,14 +243,13 @@ static void claim_now(struct part *p, size_t want)
 {
     struct queue_take *q = p->q;
     args_reset(&q->args);
-    args_add(&q->args, slice_str(p->base));
     args_add_int(&q->args, (int64_t)want);
     args_add_int(&q->args, CLAIM_BYTES);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
     p->claim_at = clock_mono_us();
     p->again = false;
-    if (take_run_script(p, &q->claim, &q->args, on_claim_reply, p) != OK) {
+    if (shard_run(p->shard, &q->claim, &q->args, on_claim_reply, p) != OK) {
         p->next_at = p->claim_at + REFUSED_WAIT_US;
         return;
     }
@@ -286,13 +270,13 @@ static void flush_part(struct part *p, mono_us now)
 static void claim_on(struct part *p, size_t coming)
 {
     mono_us now = clock_mono_us();
-    if (!p->q->ready || p->paced || p->limits_due)
+    if (!p->ready || p->paced || p->limits_due)
         return;
     flush_part(p, now);
     size_t want = p->again || now >= p->next_at ? wanted_now(p->q, coming) : 0;
     if (want > 0)
         claim_now(p, want);
-    redis_flush(p->q->redis);
+    shard_flush(p->shard);
 }
 
 /* Many paced lanes: one call for the work of two milliseconds costs Redis far less than one for each. */
@@ -306,9 +290,9 @@ static void turn(void *ctx)
     struct queue_take *q = ctx;
     q->turn_due = false;
     mono_us now = clock_mono_us();
-    for (unsigned i = 0; q->ready && i < q->partitions; i++) {
+    for (unsigned i = 0; i < q->partitions; i++) {
         struct part *p = &q->parts[i];
-        if (may_collect(p, now))
+        if (!p->ready || may_collect(p, now))
             continue;
         flush_part(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
@@ -328,30 +312,37 @@ void queue_take_set_capacity(struct queue_take *q, size_t n)
         take_turn_soon(q);
 }
 
-void queue_take_wake(struct queue_take *q)
+void queue_take_wake(struct queue_take *q, const struct shard *shard)
 {
-    for (unsigned i = 0; i < q->partitions; i++)
-        q->parts[i].again = true;
+    q->parts[shard_number(shard)].again = true;
     take_turn_soon(q);
 }
 
 /* --- connection and configuration --- */
 
-void queue_take_on_ready(struct queue_take *q)
+void queue_take_on_ready(struct queue_take *q, const struct shard *shard)
 {
-    q->ready = true;
-    for (unsigned i = 0; i < q->partitions; i++) {
-        write_limits(&q->parts[i], NULL);
-        q->parts[i].settle_after = 0;
-    }
-    queue_take_wake(q);
+    struct part *p = &q->parts[shard_number(shard)];
+    p->ready = true;
+    write_limits(p, NULL);
+    p->settle_after = 0;
+    queue_take_wake(q, shard);
 }
 
-void queue_take_on_lost(struct queue_take *q)
+void queue_take_on_lost(struct queue_take *q, const struct shard *shard)
 {
-    q->ready = false;
-    for (unsigned i = 0; i < q->partitions; i++)
+    struct part *p = &q->parts[shard_number(shard)];
+    p->ready = false;
+    args_reset(&p->sent);
+    take_turn_soon(q);
+}
+
+void queue_take_stop(struct queue_take *q)
+{
+    for (unsigned i = 0; i < q->partitions; i++) {
+        q->parts[i].ready = false;
         args_reset(&q->parts[i].sent);
+    }
     loop_timer_cancel(q->timer);
 }
 
@@ -364,7 +355,7 @@ void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsign
         map_set(&q->ahead, destination, (void *)(uintptr_t)n);
     else
         map_remove(&q->ahead, destination);
-    if (q->ready)
+    if (q->parts[d->partition].ready)
         write_limits(&q->parts[d->partition], d);
 }
 
@@ -373,6 +364,7 @@ void queue_take_set_config(struct queue_take *q, struct config *conf)
     config_ref(conf);
     config_unref(q->conf);
     q->conf = conf;
-    for (unsigned i = 0; q->ready && i < q->partitions; i++)
-        write_limits(&q->parts[i], NULL);
+    for (unsigned i = 0; i < q->partitions; i++)
+        if (q->parts[i].ready)
+            write_limits(&q->parts[i], NULL);
 }

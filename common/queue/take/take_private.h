@@ -7,15 +7,15 @@
 #include "common/net/loop.h"
 #include "common/queue/args.h"
 #include "common/queue/queue_take.h"
+#include "common/queue/shard.h"
 #include "common/queue/take/claims.h"
-#include "common/redis/redis.h"
 
 #define REFUSED_WAIT_US 250000 /* after a script was refused */
 
 struct part { /* one partition; owned by its queue_take */
     struct queue_take *q;
-    unsigned number;
-    char *base, *lanes_key;
+    struct shard *shard;
+    bool ready;          /* the shard is */
     struct list results; /* claims whose result is to be recorded; owned */
     struct args sent;    /* send reports of this turn: id, lane, fence, when */
     bool claiming;       /* a claim is on its way */
@@ -31,7 +31,7 @@ struct part { /* one partition; owned by its queue_take */
 
 struct queue_take {
     struct loop *loop;
-    struct redis *redis;
+    struct shards *shards; /* borrowed */
     struct config *conf;
     struct metrics *metrics;
     struct take_handler handler;
@@ -41,7 +41,7 @@ struct queue_take {
     unsigned partitions;
     size_t capacity, unsettled;
     struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
-    bool ready, turn_due;
+    bool turn_due;
     struct args args;
     struct pool pool; /* of claims */
     loop_fn on_settled;
@@ -50,8 +50,6 @@ struct queue_take {
 
 /* A turn runs later in this turn of the loop. */
 void take_turn_soon(struct queue_take *q);
-enum err take_run_script(struct part *p, const struct redis_script *script, struct args *a,
-                         redis_fn fn, void *ctx) MUST_CHECK;
 /* Redis said when there may be more to claim. -1: nothing waits anywhere. */
 void take_note_wait(struct part *p, int64_t wait_us);
 

@@ -34,15 +34,14 @@ void take_flush_sent(struct part *p)
     struct args *a = &p->q->args;
     FAULT_POINT("after_write"); /* reports are flushed behind the turn in which requests leave */
     args_reset(a);
-    args_add(a, slice_str(p->base));
     args_add_int(a, clock_mono_us());
     const struct slice *reports = args_slices(&p->sent);
     for (size_t i = 0; i < p->sent.count; i++)
         args_borrow(a, reports[i]);
-    if (take_run_script(p, &p->q->sent, a, on_sent_reply, p) != OK)
+    if (shard_run(p->shard, &p->q->sent, a, on_sent_reply, p) != OK)
         LOG_RARELY(LL_WARN, "sent.not_reported", LI("sends", p->sent.count / 4));
     args_reset(&p->sent);
-    FAULT_POINT_AFTER(redis_flush(p->q->redis), "sent");
+    FAULT_POINT_AFTER(shard_flush(p->shard), "sent");
 }
 
 void queue_take_sent(struct queue_take *q, const struct delivery *d)
@@ -113,7 +112,6 @@ static void flush_some_results(struct part *p)
     call->part = p;
     list_init(&call->claims);
     args_reset(&q->args);
-    args_add(&q->args, slice_str(p->base));
     args_add_int(&q->args, q->conf->retention.done_s * 1000);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
@@ -123,12 +121,12 @@ static void flush_some_results(struct part *p)
         list_add_last(&call->claims, &c->link);
         call->count++;
     }
-    if (take_run_script(p, &q->settle, &q->args, on_settle_reply, call) != OK) {
+    if (shard_run(p->shard, &q->settle, &q->args, on_settle_reply, call) != OK) {
         settle_again(call, false);
         p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
         free(call);
     }
-    FAULT_POINT_AFTER(redis_flush(q->redis), "ack_sent");
+    FAULT_POINT_AFTER(shard_flush(p->shard), "ack_sent");
 }
 
 void take_flush_results(struct part *p, mono_us now)

@@ -10,13 +10,13 @@
 
 #define NAMES_MOST 500 /* destinations by which something expired is looked for */
 
-struct queue_tasks *queue_tasks_new(struct loop *l, struct redis *redis, struct config *conf)
+struct queue_tasks *queue_tasks_new(struct loop *l, struct shards *shards, struct config *conf)
 {
     struct queue_tasks *q = NEW(struct queue_tasks);
     q->loop = l;
-    q->redis = redis;
+    q->shards = shards;
     q->conf = config_ref(conf);
-    q->partitions = conf->redis.partitions;
+    q->partitions = shards_count(shards);
     redis_script_init(&q->task, "task", lua_task, lua_task_len);
     redis_script_init(&q->resend, "resend", lua_resend, lua_resend_len);
     redis_script_init(&q->ready, "ready", lua_ready, lua_ready_len);

@@ -1,12 +1,8 @@
 #include "common/base/alloc.h"
-#include "common/config/config.h"
 #include "common/net/loop.h"
-#include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
 
 #include <stdlib.h>
-
-#define KEY_MAX 1024
 
 void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q)
 {
@@ -60,48 +56,30 @@ static void note_sent(struct asked *a, enum err rc)
 }
 
 void tasks_call_script(struct tasks_call *c, size_t which, unsigned partition,
-                       const struct redis_script *script, struct args *tail)
+                       const struct redis_script *script, struct args *args)
 {
-    struct queue_tasks *q = c->q;
-    struct buf base, lanes;
-    buf_init(&base, KEY_MAX);
-    buf_init(&lanes, KEY_MAX);
-    keys_base(&base, q->conf->redis.prefix, partition);
-    buf_add_slice(&lanes, buf_slice(&base));
-    buf_add_str(&lanes, "lanes");
-    struct slice *argv = xcalloc(tail->count + 1, sizeof *argv);
-    argv[0] = buf_slice(&base);
-    memcpy(argv + 1, args_slices(tail), tail->count * sizeof *argv);
-    struct slice keys[1] = {buf_slice(&lanes)};
     struct asked *a = ask(c, which);
-    note_sent(a,
-              redis_eval(q->redis, script, keys, 1, argv, tail->count + 1, tasks_call_on_reply, a));
-    buf_clear(&base);
-    buf_clear(&lanes);
-    free(argv);
+    struct shard *shard = shards_at(c->q->shards, partition);
+    note_sent(a, shard_run(shard, script, args, tasks_call_on_reply, a));
 }
 
 void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *script,
-                           struct args *tail)
+                           struct args *args)
 {
     for (unsigned i = 0; i < c->q->partitions; i++)
-        tasks_call_script(c, i, i, script, tail);
+        tasks_call_script(c, i, i, script, args);
 }
 
 void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, const char *verb,
-                        const char *key, struct args *tail)
+                        struct slice key, struct args *args)
 {
-    struct buf name;
-    buf_init(&name, KEY_MAX);
-    keys_base(&name, c->q->conf->redis.prefix, partition);
-    buf_add_str(&name, key);
-    struct slice *argv = xcalloc(tail->count + 2, sizeof *argv);
+    struct slice *argv = xcalloc(args->count + 2, sizeof *argv);
     argv[0] = slice_str(verb);
-    argv[1] = buf_slice(&name);
-    memcpy(argv + 2, args_slices(tail), tail->count * sizeof *argv);
+    argv[1] = key;
+    memcpy(argv + 2, args_slices(args), args->count * sizeof *argv);
     struct asked *a = ask(c, which);
-    note_sent(a, redis_command(c->q->redis, argv, tail->count + 2, tasks_call_on_reply, a));
-    buf_clear(&name);
+    struct shard *shard = shards_at(c->q->shards, partition);
+    note_sent(a, shard_command(shard, argv, args->count + 2, tasks_call_on_reply, a));
     free(argv);
 }
 

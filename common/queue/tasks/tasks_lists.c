@@ -12,12 +12,13 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/json/json.h"
-#include "common/queue/scripts.h"
+#include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
+#define KEY_BYTES 1024
 #define FAILURES_MS (7 * INT64_C(86400000))
 #define STEP_MOST 500  /* entries of a step, where several streams are merged */
 #define STEPS_MAX 1000 /* of one stream for one page; what was found by then is the page */
@@ -389,13 +390,14 @@ static void ask_body(struct bodies_call *b, const struct list_call *c, size_t in
     const struct listed *entry = &c->found[index];
     const struct stream *s = &c->streams[entry->stream];
     struct buf key;
-    buf_init(&key, 256);
-    buf_addf(&key, "errors%s%s:%s", c->account[0] ? "@" : "", c->account, s->kind);
+    buf_init(&key, KEY_BYTES);
+    keys_errors(&key, shard_base(shards_at(b->call.q->shards, s->partition)), slice_str(c->account),
+                s->kind);
     struct args a;
     args_init(&a, TASKS_ARGS_MAX);
     args_borrow(&a, slice_str(entry->text));
     args_borrow(&a, slice_str(entry->text));
-    tasks_call_command(&b->call, index, s->partition, "XRANGE", key.ptr, &a);
+    tasks_call_command(&b->call, index, s->partition, "XRANGE", buf_slice(&key), &a);
     args_clear(&a);
     buf_clear(&key);
 }

@@ -5,14 +5,14 @@
 
 #include "common/queue/args.h"
 #include "common/queue/queue_tasks.h"
-#include "common/redis/redis.h"
+#include "common/queue/shard.h"
 
 #define TASKS_ARGS_MAX ((size_t)16 << 20)
 
 struct queue_tasks {
     struct loop *loop;
-    struct redis *redis; /* borrowed */
-    struct config *conf; /* referenced */
+    struct shards *shards; /* borrowed */
+    struct config *conf;   /* referenced */
     unsigned partitions;
     struct redis_script task, resend, ready, posted, counts, failures, setting;
 };
@@ -30,15 +30,15 @@ struct tasks_call {
 };
 
 void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q);
-/* Runs SCRIPT in PARTITION; TAIL are its arguments but the base, which stands in front. */
+/* Runs SCRIPT with ARGS in PARTITION. */
 void tasks_call_script(struct tasks_call *c, size_t which, unsigned partition,
-                       const struct redis_script *script, struct args *tail);
-/* The same in every partition, whose number is WHICH. */
+                       const struct redis_script *script, struct args *args);
+/* Runs SCRIPT with ARGS in every partition, whose number is WHICH. */
 void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *script,
-                           struct args *tail);
-/* Sends the command VERB <base>KEY TAIL... to PARTITION. */
+                           struct args *args);
+/* Sends the command VERB KEY ARGS... to PARTITION. */
 void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, const char *verb,
-                        const char *key, struct args *tail);
+                        struct slice key, struct args *args);
 /* Everything was sent: from here on the call may end, in a later turn. */
 void tasks_call_sent(struct tasks_call *c);
 

@@ -1,9 +1,12 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
 
 #include <stdlib.h>
+
+#define KEY_BYTES 1024
 
 /* --- counts --- */
 
@@ -172,8 +175,13 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
     args_init(&a, TASKS_ARGS_MAX);
     add_field(&a, of, c->name);
     add_field(&a, DELAY_TOP, "");
-    tasks_call_command(&c->call, 0, 0, "HMGET", "settings", &a);
+    struct buf key;
+    buf_init(&key, KEY_BYTES);
+    keys_settings(&key,
+                  shard_base(shards_at(q->shards, 0))); /* all partitions have the same settings */
+    tasks_call_command(&c->call, 0, 0, "HMGET", buf_slice(&key), &a);
     tasks_call_sent(&c->call);
+    buf_clear(&key);
     args_clear(&a);
 }
 

@@ -1,7 +1,7 @@
 /* What a configuration that is in order holds: defaults, values, overrides, ownership. */
 #include "common/config/config.h"
 
-#include "common/base/partition.h"
+#include "common/config/partition.h"
 #include "common/program/program.h"
 #include "common/queue/keys.h"
 

@@ -1,5 +1,5 @@
 /* keys, record, args: the pure parts of the queue. */
-#include "common/base/partition.h"
+#include "common/config/partition.h"
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/record.h"

@@ -1,4 +1,4 @@
-#include "common/base/partition.h"
+#include "common/config/partition.h"
 
 uint16_t crc16(struct slice s)
 {

@@ -1,0 +1,67 @@
+/* shard - a partition of the queue, and the connection to the Redis that has it.
+ *
+ * `struct shards` holds every partition of one program, or of one thread, with the connections behind them. Other code
+ * holds no connection: it asks for the shard of a partition and runs scripts there. All shards have one Redis today.
+ * The code that finds out which Redis has which partition belongs into this module and into common/redis.
+ */
+#ifndef COMMON_QUEUE_SHARD_H
+#define COMMON_QUEUE_SHARD_H
+
+#include "common/base/err.h"
+#include "common/base/slice.h"
+#include "common/redis/redis.h"
+
+struct args;
+struct shard;
+struct shards;
+
+/* What happens to one shard. Functions may be NULL; none may free the shards. */
+struct shard_events {
+    /* The shard can be used, for the first time or again. */
+    void (*on_ready)(void *ctx, struct shard *s);
+    /* Comes once after each on_ready, when all pending calls have failed. */
+    void (*on_lost)(void *ctx, struct shard *s);
+    /* There may be work in the shard: Redis said so on the channel `wake`, or messages may have been missed. If this
+     * is NULL, nothing is subscribed. */
+    void (*on_wake)(void *ctx, struct shard *s);
+    void *ctx;
+};
+
+/* Starts connecting. CONF is copied, its partitions are fixed from here on. NAME is shown by CLIENT LIST. */
+struct shards *shards_new(struct loop *l, const struct config_redis *conf, const char *name,
+                          const struct shard_events *events);
+/* Fails what is pending (callbacks run now, on_lost does not), disconnects and frees. NULL is fine. */
+void shards_free(struct shards *all);
+unsigned shards_count(const struct shards *all);
+/* The shard of PARTITION (below shards_count). It lives as long as ALL. */
+struct shard *shards_at(struct shards *all, unsigned partition);
+/* Is every shard ready? */
+bool shards_ready(const struct shards *all);
+/* Calls that were sent to shards that are ready, and are not answered. */
+size_t shards_pending(const struct shards *all);
+/* Asks every Redis for a sign of life. FN is called once, perhaps before this returns: OK if all of them answered. */
+typedef void (*shards_fn)(void *ctx, enum err rc);
+void shards_ping(struct shards *all, shards_fn fn, void *ctx);
+
+unsigned shard_number(const struct shard *s);
+/* What the shard's keys begin with (keys.h); lives as long as S. */
+struct slice shard_base(const struct shard *s);
+bool shard_is_ready(const struct shard *s);
+/* The bytes of commands that the shard's Redis has not answered yet: for load decisions. */
+size_t shard_pending_bytes(const struct shard *s);
+
+/* Runs SCRIPT in the shard. KEYS is {<base>lanes}; ARGV is the base, then ARGS. ARGS is only read during the call.
+ * FN gets the reply as said of redis_fn. Errors as of redis_command. */
+enum err shard_run(struct shard *s, const struct redis_script *script, struct args *args,
+                   redis_fn fn, void *ctx) MUST_CHECK;
+/* Does the same where one of ARGS is large. TAKEN is the memory (from malloc) that this argument begins: it is sent
+ * from there and freed. The shard owns it even if the call fails. TAKEN may be NULL. */
+enum err shard_run_taking(struct shard *s, const struct redis_script *script, struct args *args,
+                          char *taken, redis_fn fn, void *ctx) MUST_CHECK;
+/* Sends one command that is no script. Its keys must be keys of the shard. As redis_command. */
+enum err shard_command(struct shard *s, const struct slice *argv, size_t argc, redis_fn fn,
+                       void *ctx) MUST_CHECK;
+/* Sends what is queued for the shard's Redis now, not at the end of the turn. Redis works on it meanwhile. */
+void shard_flush(struct shard *s);
+
+#endif
