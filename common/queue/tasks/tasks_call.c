@@ -70,7 +70,7 @@ void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *scri
         tasks_call_script(c, i, i, script, args);
 }
 
-void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, const char *verb,
+void tasks_call_command(struct tasks_call *c, size_t which, struct shard *shard, const char *verb,
                         struct slice key, struct args *args)
 {
     struct slice *argv = xcalloc(args->count + 2, sizeof *argv);
@@ -78,7 +78,6 @@ void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, 
     argv[1] = key;
     memcpy(argv + 2, args_slices(args), args->count * sizeof *argv);
     struct asked *a = ask(c, which);
-    struct shard *shard = shards_at(c->q->shards, partition);
     note_sent(a, shard_command(shard, argv, args->count + 2, tasks_call_on_reply, a));
     free(argv);
 }

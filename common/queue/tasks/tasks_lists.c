@@ -390,14 +390,14 @@ static void ask_body(struct bodies_call *b, const struct list_call *c, size_t in
     const struct listed *entry = &c->found[index];
     const struct stream *s = &c->streams[entry->stream];
     struct buf key;
+    struct shard *shard = shards_at(c->call.q->shards, s->partition);
     buf_init(&key, KEY_BYTES);
-    keys_errors(&key, shard_base(shards_at(b->call.q->shards, s->partition)), slice_str(c->account),
-                s->kind);
+    keys_errors(&key, shard_base(shard), slice_str(c->account), s->kind);
     struct args a;
     args_init(&a, TASKS_ARGS_MAX);
     args_borrow(&a, slice_str(entry->text));
     args_borrow(&a, slice_str(entry->text));
-    tasks_call_command(&b->call, index, s->partition, "XRANGE", buf_slice(&key), &a);
+    tasks_call_command(&b->call, index, shard, "XRANGE", buf_slice(&key), &a);
     args_clear(&a);
     buf_clear(&key);
 }

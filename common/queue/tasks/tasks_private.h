@@ -33,11 +33,11 @@ void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q);
 /* Runs SCRIPT with ARGS in PARTITION. */
 void tasks_call_script(struct tasks_call *c, size_t which, unsigned partition,
                        const struct redis_script *script, struct args *args);
-/* Runs SCRIPT with ARGS in every partition, whose number is WHICH. */
+/* Runs SCRIPT in every partition, whose number is WHICH. */
 void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *script,
                            struct args *args);
-/* Sends the command VERB KEY ARGS... to PARTITION. */
-void tasks_call_command(struct tasks_call *c, size_t which, unsigned partition, const char *verb,
+/* Sends the command VERB KEY ARGS... to SHARD. */
+void tasks_call_command(struct tasks_call *c, size_t which, struct shard *shard, const char *verb,
                         struct slice key, struct args *args);
 /* Everything was sent: from here on the call may end, in a later turn. */
 void tasks_call_sent(struct tasks_call *c);

@@ -175,11 +175,11 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
     args_init(&a, TASKS_ARGS_MAX);
     add_field(&a, of, c->name);
     add_field(&a, DELAY_TOP, "");
+    struct shard *shard = shards_at(q->shards, 0); /* all partitions have the same settings */
     struct buf key;
     buf_init(&key, KEY_BYTES);
-    keys_settings(&key,
-                  shard_base(shards_at(q->shards, 0))); /* all partitions have the same settings */
-    tasks_call_command(&c->call, 0, 0, "HMGET", buf_slice(&key), &a);
+    keys_settings(&key, shard_base(shard));
+    tasks_call_command(&c->call, 0, shard, "HMGET", buf_slice(&key), &a);
     tasks_call_sent(&c->call);
     buf_clear(&key);
     args_clear(&a);
