@@ -55,10 +55,10 @@ def loadgen(address, **options):
 
 
 class Sink:
-    """The C sink; with LOG it notes every arrival."""
+    """The C sink; with LOG it notes every arrival. MORE: options of its command line."""
 
-    def __init__(self, log=None):
-        command = [str(paths.tool("sink"))] + (["--log", str(log)] if log else [])
+    def __init__(self, log=None, more=()):
+        command = [str(paths.tool("sink")), *more] + (["--log", str(log)] if log else [])
         self.log = log
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().split()[1]

@@ -1,4 +1,4 @@
-"""Writes very many tasks of one account straight into Redis, as the scripts would have left them (docs/queue.md)."""
+"""Writes very many tasks of one account straight into Redis, as the scripts would have left them (docs/internals/queue.md)."""
 
 import hashlib
 import json

@@ -1,6 +1,9 @@
 /* sink - a fast HTTP sink for measurements: answers every request 200 and notes when it arrived.
  *
- *     sink [--port N] [--log FILE]      prints "listening 127.0.0.1:PORT"
+ *     sink [--port N] [--log FILE] [--hold N] [--hold-ms MS]      prints "listening 127.0.0.1:PORT"
+ *
+ * With --hold it answers nothing until N requests wait, and then all of them at once after MS milliseconds: the sender
+ * is idle by then, and does the same in every run.
  *
  * One epoll thread, one core. Arrival is the kernel's time of the packet (SO_TIMESTAMPNS, realtime
  * clock), so that a busy machine does not blur the gaps. SIGTERM writes the log, one line a
@@ -23,6 +26,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,8 +48,12 @@ struct conn {
 };
 
 struct sink {
-    int epoll, listener, signals;
+    int epoll, listener, signals, timer;
     const char *log;
+    unsigned hold; /* 0: answer at once */
+    int64_t hold_ms;
+    int *held; /* descriptors of the requests that wait, HOLD at most */
+    unsigned held_count;
     struct conn *conns[FDS_MAX];
     struct arrival *arrivals;
     size_t count, room;
@@ -68,6 +76,9 @@ static void watch(struct sink *s, int fd)
 
 static void drop(struct sink *s, int fd)
 {
+    for (unsigned n = 0; n < s->held_count; n++)
+        if (s->held[n] == fd)
+            s->held[n--] = s->held[--s->held_count];
     free(s->conns[fd]);
     s->conns[fd] = NULL;
     close(fd);
@@ -178,6 +189,33 @@ static int answer_command(struct sink *s, const char *head, char *out, size_t ro
                     body);
 }
 
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+static bool send_answer(int fd, const char *text, size_t len)
+{
+    return write(fd, text, len) == (ssize_t)len;
+}
+
+static void hold(struct sink *s, int fd)
+{
+    s->held[s->held_count++] = fd;
+    if (s->held_count < s->hold)
+        return;
+    struct itimerspec t = {.it_value = {s->hold_ms / 1000, s->hold_ms % 1000 * 1000000 + 1}};
+    timerfd_settime(s->timer, 0, &t, NULL);
+}
+
+static void answer_held(struct sink *s)
+{
+    uint64_t ticks;
+    if (read(s->timer, &ticks, sizeof ticks) < 0)
+        return;
+    for (unsigned n = s->held_count; n-- > 0;)
+        if (!send_answer(s->held[n], answer, sizeof answer - 1))
+            die("write");
+    s->held_count = 0;
+}
+
 /* Answers the request at the start of what is buffered. False: it is not complete yet, or nonsense.
  */
 static bool serve_one(struct sink *s, struct conn *c, int fd, bool *broken)
@@ -194,16 +232,19 @@ static bool serve_one(struct sink *s, struct conn *c, int fd, bool *broken)
         c->skip = head_len + body - c->have;
     else if (c->have < head_len + body)
         return false;
-    char out[256] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    int out_len = (int)strlen(out);
-    if (strncmp(c->in, "GET /__", 7) == 0)
-        out_len = answer_command(s, c->in, out, sizeof out);
-    else
+    char out[256];
+    if (strncmp(c->in, "GET /__", 7) == 0) {
+        *broken = !send_answer(fd, out, (size_t)answer_command(s, c->in, out, sizeof out));
+    } else {
         note(s, c, c->in, head_len);
+        if (s->hold)
+            hold(s, fd);
+        else
+            *broken = !send_answer(fd, answer, sizeof answer - 1);
+    }
     size_t used = c->skip > 0 ? c->have : head_len + body;
     memmove(c->in, c->in + used, c->have - used);
     c->have -= used;
-    *broken = write(fd, out, (size_t)out_len) != out_len;
     return !*broken && c->have > 0;
 }
 
@@ -267,7 +308,12 @@ int main(int argc, char **argv)
             port = (unsigned)strtoul(argv[n + 1], NULL, 10);
         else if (strcmp(argv[n], "--log") == 0)
             s.log = argv[n + 1];
+        else if (strcmp(argv[n], "--hold") == 0)
+            s.hold = (unsigned)strtoul(argv[n + 1], NULL, 10);
+        else if (strcmp(argv[n], "--hold-ms") == 0)
+            s.hold_ms = strtol(argv[n + 1], NULL, 10);
     }
+    s.held = xcalloc(s.hold + 1, sizeof *s.held);
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
@@ -275,8 +321,10 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &ends, NULL);
     s.epoll = epoll_create1(EPOLL_CLOEXEC);
     s.signals = signalfd(-1, &ends, SFD_CLOEXEC);
+    s.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     open_listener(&s, port);
     watch(&s, s.listener);
+    watch(&s, s.timer);
     watch(&s, s.signals);
     for (;;) {
         struct epoll_event events[256];
@@ -287,7 +335,9 @@ int main(int argc, char **argv)
                 write_log(&s);
                 return 0;
             }
-            if (fd == s.listener)
+            if (fd == s.timer)
+                answer_held(&s);
+            else if (fd == s.listener)
                 on_accept(&s);
             else if (s.conns[fd] != NULL)
                 on_data(&s, fd);
