@@ -1,6 +1,7 @@
 #include "common/base/text.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 enum err text_u64(struct slice s, uint64_t max, uint64_t *out)
 {
@@ -238,6 +239,36 @@ unsigned text_distance(struct slice a, struct slice b, unsigned max)
     }
     unsigned d = row[a.len % 3][b.len];
     return d > max ? max + 1 : d;
+}
+
+#define GUESS_EDITS 2
+
+struct text_guess text_guess(struct slice word)
+{
+    return (struct text_guess){.word = word, .distance = GUESS_EDITS + 1};
+}
+
+void text_guess_try(struct text_guess *g, struct slice candidate)
+{
+    unsigned d = text_distance(g->word, candidate, GUESS_EDITS);
+    bool is_near = d < g->word.len && d < candidate.len;
+    if (slice_eq_nocase(g->word, candidate)) {
+        is_near = true;
+        d = d ? 1 : 0;
+    }
+    if (is_near && d < g->distance) {
+        g->distance = d;
+        g->best = candidate;
+    }
+}
+
+const char *text_guess_write(const struct text_guess *g, const char *prefix,
+                             char out[TEXT_GUESS_MAX])
+{
+    out[0] = 0;
+    if (g->best.len)
+        snprintf(out, TEXT_GUESS_MAX, "; did you mean \"%s%.*s\"?", prefix, SLICE_FMT(g->best));
+    return out;
 }
 
 bool text_glob_nocase(struct slice pattern, struct slice s)

@@ -42,8 +42,21 @@ bool text_is_utf8(struct slice s);
 /* S holds a byte below 0x20 or 0x7f. */
 bool text_has_control(struct slice s);
 
-/* Edit distance (insert, delete, replace, swap of neighbours), at most MAX+1. For "did you mean". */
+/* Edit distance (insert, delete, replace, swap of neighbours), at most MAX+1. */
 unsigned text_distance(struct slice a, struct slice b, unsigned max);
+
+/* "Did you mean": looks for the word that WORD may be a slip of. It differs in at most two edits, fewer than either
+ * word has characters, or only in the case of letters. */
+struct text_guess { /* plain value; borrows its words */
+    struct slice word, best;
+    unsigned distance;
+};
+#define TEXT_GUESS_MAX 128
+struct text_guess text_guess(struct slice word);
+void text_guess_try(struct text_guess *g, struct slice candidate);
+/* Writes "; did you mean \"x\"?" with PREFIX in front of x, or nothing if no candidate was near. Returns OUT. */
+const char *text_guess_write(const struct text_guess *g, const char *prefix,
+                             char out[TEXT_GUESS_MAX]);
 
 /* Matches S against PATTERN, in which '*' stands for any run; letters without regard to case. */
 bool text_glob_nocase(struct slice pattern, struct slice s);

@@ -1,6 +1,7 @@
 #include "common/config/config_build.h"
 
 #include "common/base/alloc.h"
+#include "common/base/text.h"
 #include "common/config/config_builder.h"
 #include "common/config/config_check.h"
 #include "common/config/config_fetch.h"
@@ -253,16 +254,15 @@ static void build_destination(struct builder *b, struct draft_destination *from)
 
 static void no_such_destination(struct builder *b, struct builder_path path, struct slice name)
 {
-    char guessed[CONFIG_GUESS_TEXT];
-    struct config_guess guess;
-    config_guess_start(&guess, name);
+    char guessed[TEXT_GUESS_MAX];
+    struct text_guess guess = text_guess(name);
     size_t at = 0;
     struct slice candidate;
     void *value;
     while (map_next(&b->c->destinations, &at, &candidate, &value))
-        config_guess_try(&guess, candidate);
+        text_guess_try(&guess, candidate);
     config_problems_add(b->problems, slice_str(path.text), "no such destination%s",
-                        config_guess_text(&guess, guessed));
+                        text_guess_write(&guess, "", guessed));
 }
 
 static void build_to(struct builder *b, struct source *s, const struct draft_texts *to)

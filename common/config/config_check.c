@@ -2,6 +2,8 @@
 
 #include "common/base/text.h"
 #include "common/config/config_problems.h"
+#include "common/net/http_rules.h"
+#include "common/webhook/special_headers.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -36,57 +38,18 @@ const char *config_pointer_fault(struct slice json_pointer)
     return NULL;
 }
 
-/* RFC 9110 5.6.2 */
-static bool is_token_char(char c)
-{
-    unsigned char u = (unsigned char)c;
-    return u < 0x80 && (isalnum(u) || (u && strchr("!#$%&'*+-.^_`|~", c)));
-}
-
-static bool is_token(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!is_token_char(s.ptr[i]))
-            return false;
-    return s.len > 0;
-}
-
 const char *config_pattern_fault(struct slice header_pattern)
 {
-    if (!is_token(header_pattern) || header_pattern.len > 64)
+    if (!http_is_token(header_pattern) || header_pattern.len > 64)
         return "is no header name or pattern like x-* (at most 64 characters)";
     return NULL;
 }
 
-/* Those that frame the message, belong to one connection, or are set by the dispatcher itself. */
-static bool is_own_header(struct slice name)
-{
-    static const char *const names[] = {
-        "host",
-        "content-length",
-        "content-type",
-        "content-encoding",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "expect",
-        "te",
-        "trailer",
-        "upgrade",
-        "user-agent",
-        "proxy-connection",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (slice_eq_nocase(name, slice_str(names[i])))
-            return true;
-    return slice_starts_nocase(name, SLICE_LIT("hookpace-"));
-}
-
 const char *config_header_fault(struct slice name, struct slice value)
 {
-    if (!is_token(name) || name.len > 128)
+    if (!http_is_token(name) || name.len > 128)
         return "is no header name";
-    if (is_own_header(name))
+    if (special_header(name) & HEADERS_OF_A_REQUEST)
         return "is set by the dispatcher itself";
     if (text_has_control(value))
         return "the value holds a control character";

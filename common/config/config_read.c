@@ -30,16 +30,15 @@ static bool find_member(const struct json *object, const char *name, const struc
 
 static void report_unknown(struct config_reader *r, const char *prefix, struct slice key)
 {
-    char guessed[CONFIG_GUESS_TEXT];
-    struct config_guess guess;
-    config_guess_start(&guess, key);
+    char guessed[TEXT_GUESS_MAX];
+    struct text_guess guess = text_guess(key);
     for (size_t i = 0; i < config_key_count; i++) {
         const char *leaf = config_key_leaf(&config_keys[i], prefix);
         if (leaf)
-            config_guess_try(&guess, slice_str(leaf));
+            text_guess_try(&guess, slice_str(leaf));
     }
     size_t mark = config_path_push(r, key);
-    config_wrong(r, "unknown key%s", config_guess_text(&guess, guessed));
+    config_wrong(r, "unknown key%s", text_guess_write(&guess, "", guessed));
     config_path_pop(r, mark);
 }
 

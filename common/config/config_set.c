@@ -184,19 +184,18 @@ static bool set_choice(struct config_reader *r, const struct config_key *key,
     char *text = read_text(r, value, 0, CONFIG_VALUE_MAX);
     if (!text)
         return false;
-    struct config_guess guess;
-    char guessed[CONFIG_GUESS_TEXT];
-    config_guess_start(&guess, slice_str(text));
+    struct text_guess guess = text_guess(slice_str(text));
+    char guessed[TEXT_GUESS_MAX];
     struct slice rest = slice_str(key->choices);
     int found = -1;
     for (int i = 0; rest.len && found < 0; i++) {
         struct slice choice = slice_cut(&rest, '|');
-        config_guess_try(&guess, choice);
+        text_guess_try(&guess, choice);
         if (slice_eq(choice, slice_str(text)))
             found = i;
     }
     if (found < 0)
-        config_wrong(r, "must be one of %s%s", key->choices, config_guess_text(&guess, guessed));
+        config_wrong(r, "must be one of %s%s", key->choices, text_guess_write(&guess, "", guessed));
     else
         *field = found;
     free(text);

@@ -99,12 +99,6 @@ enum err gzip_inflate_some(struct gzip_inflate *g, struct slice *wire, size_t mo
     return rc;
 }
 
-enum err gzip_inflate_feed(struct gzip_inflate *g, struct slice wire, gzip_sink sink, void *ctx,
-                           struct error *e)
-{
-    return gzip_inflate_some(g, &wire, SIZE_MAX, sink, ctx, e);
-}
-
 bool gzip_inflate_is_full(const struct gzip_inflate *g)
 {
     return g->full && g->in_member;
@@ -133,7 +127,7 @@ static enum err append(void *ctx, struct slice plain)
 enum err gzip_inflate_all(struct slice wire, struct buf *out, struct error *e)
 {
     struct gzip_inflate *g = gzip_inflate_new(out->max - out->len);
-    enum err rc = gzip_inflate_feed(g, wire, append, out, e);
+    enum err rc = gzip_inflate_some(g, &wire, SIZE_MAX, append, out, e);
     if (rc == OK)
         rc = gzip_inflate_end(g, e);
     gzip_inflate_free(g);

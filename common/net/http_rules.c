@@ -69,6 +69,11 @@ static size_t run_of(struct slice b, size_t at, uint8_t class)
     return at;
 }
 
+bool http_is_token(struct slice s)
+{
+    return s.len > 0 && run_of(s, 0, TOKEN) == s.len;
+}
+
 /* Each step below judges the bytes at s->pos in one state, moves on, and names the fault if any. */
 
 static enum http_fault scan_start(struct http_scan *s, char c)

@@ -103,5 +103,7 @@ enum http_fault http_rules_head(const struct http_head *h, struct http_framing *
 /* The value of a Content-Length in a judged head: 1 to 10 digits. A longer run of digits is a
  * number too, but one that no limit here allows: FAULT_BODY_TOO_LARGE. */
 enum http_fault http_rules_length(const struct http_field *f, int64_t *out);
+/* True if S is a token (RFC 9110 5.6.2), as every header name is. */
+bool http_is_token(struct slice s);
 
 #endif

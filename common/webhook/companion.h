@@ -1,4 +1,4 @@
-/* companion - which headers of a webhook travel with the event.   [pure] */
+/* companion - decides which headers of a webhook are stored with its event and sent on.   [pure] */
 #ifndef COMMON_WEBHOOK_COMPANION_H
 #define COMMON_WEBHOOK_COMPANION_H
 
@@ -7,13 +7,12 @@
 
 #define COMPANION_BYTES_MAX 4096 /* names, values and separators of one event together */
 
-/* KEEP: glob patterns (any case) of the source's keep_headers; KEEP == NULL means the default,
- * every x-* and ce-* header but x-forwarded-* and x-real-ip. Those tell who stands between the
- * sender and us, so that a pattern like "x-*" does not take them either: only one that names them
- * does. The scheme's own headers (SCHEME may be NULL), and those that HTTP or the dispatcher sets
- * itself (host, content-*, connection, transfer-encoding, authorization, cookie, user-agent,
- * hookpace-*,
- * ...), are never kept. */
+/* True if the header NAME travels with the event. KEEP holds the glob patterns (any case) of the source's keep_headers;
+ * NULL means the default: x-* and ce-*. These never travel:
+ * - headers of HEADERS_THAT_STAY (special_headers.h);
+ * - the signature headers of SCHEME, which may be NULL.
+ * x-forwarded-* and x-real-ip name the proxies in front of us. They travel only if a pattern names them, not by a
+ * pattern like "x-*". */
 bool companion_keeps(struct slice name, const char *const *keep, size_t keep_count,
                      const struct scheme *scheme);
 

@@ -4,51 +4,29 @@
 
 #include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/net/http_rules.h"
 #include "common/webhook/scheme_credential.h"
 #include "common/webhook/scheme_model.h"
 #include "common/webhook/scheme_parse.h"
+#include "common/webhook/special_headers.h"
 
 #define SECRET_MIN 8    /* bytes: anything shorter can be guessed */
 #define SECRET_MAX 4096 /* bytes */
 
 static enum err unknown_scheme(struct slice name, struct error *e)
 {
-    const char *best = NULL;
-    unsigned least = 3;
-    for (size_t i = 0; i < scheme_row_count; i++) {
-        unsigned d = text_distance(name, slice_str(scheme_rows[i].name), least - 1);
-        if (d < least) {
-            least = d;
-            best = scheme_rows[i].name;
-        }
-    }
-    if (best)
-        return fail(e, ERR_INVALID, "unknown scheme \"%.*s\"; did you mean \"%s\"?",
-                    SLICE_FMT(name), best);
-    return fail(e, ERR_INVALID, "unknown scheme \"%.64s\"", name.len ? name.ptr : "");
+    struct text_guess guess = text_guess(name);
+    char guessed[TEXT_GUESS_MAX];
+    for (size_t i = 0; i < scheme_row_count; i++)
+        text_guess_try(&guess, slice_str(scheme_rows[i].name));
+    return fail(e, ERR_INVALID, "unknown scheme \"%.*s\"%s", SLICE_FMT(slice_head(name, 64)),
+                text_guess_write(&guess, "", guessed));
 }
 
-/* A token of RFC 9110 5.6.2. */
-static bool is_header_name(struct slice name)
+/* NAME can carry a signature, an id or a timestamp. */
+static bool is_usable_header(struct slice name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        if (c <= ' ' || c == 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) || (unsigned char)c >= 0x80)
-            return false;
-    }
-    return name.len > 0 && name.len <= 64;
-}
-
-/* Headers that say where the message ends or what its body is cannot carry a signature. */
-static bool is_framing_header(struct slice name)
-{
-    static const char *const framing[] = {"host",       "content-length",   "transfer-encoding",
-                                          "connection", "content-encoding", "content-type",
-                                          "te",         "upgrade",          "expect"};
-    for (size_t i = 0; i < sizeof(framing) / sizeof(*framing); i++)
-        if (slice_eq_nocase(name, slice_str(framing[i])))
-            return true;
-    return false;
+    return http_is_token(name) && name.len <= 64 && !(special_header(name) & HEADER_FRAMING);
 }
 
 static const char *own(struct scheme *s, const char *text)
@@ -61,7 +39,7 @@ static enum err set_header(struct scheme *s, const char *key, const char *value,
 {
     if (!value)
         return OK;
-    if (!is_header_name(slice_str(value)) || is_framing_header(slice_str(value)))
+    if (!is_usable_header(slice_str(value)))
         return fail(e, ERR_INVALID, "%s: not a name of a header that could carry it", key);
     *names = (struct header_names){own(s, value), NULL};
     return OK;
@@ -281,19 +259,6 @@ void scheme_free(struct scheme *s)
 const char *scheme_name(const struct scheme *s)
 {
     return s->rules.name;
-}
-
-bool scheme_is_known(struct slice name)
-{
-    return scheme_row(name) != NULL;
-}
-
-size_t scheme_names(const char **names, size_t max)
-{
-    size_t n = 0;
-    for (; n < scheme_row_count && n < max; n++)
-        names[n] = scheme_rows[n].name;
-    return n;
 }
 
 bool scheme_can_sign(const struct scheme *s)

@@ -36,9 +36,6 @@ enum err scheme_new(const struct scheme_spec *spec, struct scheme **out,
                     struct error *e) MUST_CHECK;
 void scheme_free(struct scheme *s);
 const char *scheme_name(const struct scheme *s);
-bool scheme_is_known(struct slice name);
-/* Fills NAMES (borrowed, for "did you mean") with up to MAX scheme names; returns how many. */
-size_t scheme_names(const char **names, size_t max);
 
 bool scheme_can_sign(const struct scheme *s);    /* usable for a destination */
 bool scheme_signs_id(const struct scheme *s);    /* the message id is covered by the signature */

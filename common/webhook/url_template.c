@@ -14,10 +14,9 @@ struct piece {
     struct slice text; /* of PIECE_TEXT, borrowed from the template's text */
 };
 
-struct url_template { /* Immutable after url_template_new; freed by url_template_free. */
-    char *text, *origin;
+struct url_template {    /* Immutable after url_template_new; freed by url_template_free. */
+    char *text, *origin; /* the origin is "https://host:port" in lower case */
     size_t origin_len;
-    bool is_tls;
     struct piece *pieces; /* of what comes after the origin */
     size_t piece_count;
 };
@@ -137,28 +136,18 @@ static bool has_dot_segment(struct slice path)
 
 static enum err find_variable(struct slice name, enum piece_kind *kind, struct error *e)
 {
-    const char *best = NULL;
-    unsigned least = 3;
+    struct text_guess guess = text_guess(name);
+    char guessed[TEXT_GUESS_MAX];
     for (size_t i = 0; i < VARIABLE_COUNT; i++) {
-        unsigned d = text_distance(name, variables[i].name, 2);
         if (slice_eq(name, variables[i].name)) {
             *kind = variables[i].kind;
             return OK;
         }
-        if (slice_eq_nocase(name, variables[i].name))
-            d = 1;
-        if (d < least && d < variables[i].name.len) {
-            least = d;
-            best = variables[i].name.ptr;
-        }
+        text_guess_try(&guess, variables[i].name);
     }
-    if (name.len > 32)
-        name.len = 32;
-    if (best)
-        return fail(e, ERR_INVALID, "unknown variable $%.*s; did you mean \"$%s\"?",
-                    SLICE_FMT(name), best);
-    return fail(e, ERR_INVALID, "unknown variable $%.*s; there are $id, $tag and $source",
-                SLICE_FMT(name));
+    bool is_near = text_guess_write(&guess, "$", guessed)[0] != 0;
+    return fail(e, ERR_INVALID, "unknown variable $%.*s%s", SLICE_FMT(slice_head(name, 32)),
+                is_near ? guessed : "; there are $id, $tag and $source");
 }
 
 static void add_piece(struct url_template *t, enum piece_kind kind, struct slice text)
@@ -241,7 +230,6 @@ static enum err parse(struct url_template *t, struct slice text, struct error *e
         return rc;
     t->origin = lower_copy(slice_make(text.ptr, end));
     t->origin_len = end;
-    t->is_tls = scheme == 8;
     if (rest.len == 0 || rest.ptr[0] != '/')
         add_piece(t, PIECE_TEXT, SLICE_LIT("/"));
     return cut_pieces(t, rest, e);
@@ -270,21 +258,6 @@ void url_template_free(struct url_template *t)
     free(t->origin);
     free(t->text);
     free(t);
-}
-
-struct slice url_template_text(const struct url_template *t)
-{
-    return slice_str(t->text);
-}
-
-struct slice url_template_origin(const struct url_template *t)
-{
-    return slice_make(t->origin, t->origin_len);
-}
-
-bool url_template_is_tls(const struct url_template *t)
-{
-    return t->is_tls;
 }
 
 static void add_expanded(struct buf *out, const struct piece *piece, const struct url_vars *vars)

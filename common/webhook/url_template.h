@@ -26,10 +26,6 @@ struct url_vars {
  * is itself; where it would be read as a variable, write %24. */
 enum err url_template_new(struct slice text, struct url_template **out, struct error *e) MUST_CHECK;
 void url_template_free(struct url_template *t);
-struct slice url_template_text(const struct url_template *t); /* as configured */
-/* "https://app.example:8443": lower case, the port only if TEXT names one. */
-struct slice url_template_origin(const struct url_template *t);
-bool url_template_is_tls(const struct url_template *t);
 /* Appends the URL, which starts with the origin and a '/'. Without OK nothing was appended:
  * ERR_INVALID if a value would make a dot segment; ERR_TOO_BIG past OUT's ceiling. */
 enum err url_template_expand(const struct url_template *t, const struct url_vars *vars,

@@ -48,9 +48,23 @@ static bool is_dots(struct slice segment)
     return dots;
 }
 
+/* "https://host:port" of URL. */
+static struct slice origin_of(struct slice url)
+{
+    size_t n = 0;
+    for (unsigned slashes = 0; n < url.len; n++)
+        if (url.ptr[n] == '/' && ++slashes == 3)
+            break;
+    return slice_head(url, n);
+}
+
 static void check_url(const struct url_template *t, const struct buf *url)
 {
-    struct slice all = buf_slice(url), origin = url_template_origin(t);
+    struct buf harmless;
+    buf_init(&harmless, 1 << 16);
+    struct url_vars vars = {.id = SLICE_LIT("x"), .tag = SLICE_LIT("x"), .source = SLICE_LIT("x")};
+    INSIST(url_template_expand(t, &vars, &harmless) == OK);
+    struct slice all = buf_slice(url), origin = origin_of(buf_slice(&harmless));
     char want[2048], got[2048];
     INSIST(slice_starts(all, origin) && all.len > origin.len && all.ptr[origin.len] == '/');
     for (size_t i = 0; i < all.len; i++)
@@ -63,6 +77,7 @@ static void check_url(const struct url_template *t, const struct buf *url)
     if (origin_by_curl(bare, want))
         INSIST(origin_by_curl(url->ptr, got) && strcmp(want, got) == 0);
     free(bare);
+    buf_clear(&harmless);
 }
 
 static void check_lines(struct slice lines)
