@@ -1,3 +1,31 @@
+/* What a dispatcher does in a turn
+ *
+ * A dispatcher is one thread with one event loop. Nothing in it waits.
+ *
+ *   1. What is ready, in any order
+ *        Redis answers     claims become flights, and requests start (deliver_claimed); results are recorded
+ *        libcurl's sockets the last check before a request leaves (may_send), and the ends of attempts. Each end
+ *                          is a result for Redis, and may turn prefetching on or off
+ *        timers            a lane's next moment, a hold that is over, the timeouts of requests, prefetched
+ *                          deliveries that waited too long
+ *        signals           stop, reload
+ *   2. What was deferred, in the order in which it was asked for
+ *        queue_take        send reports (sent.lua), then results (settle.lua), then a claim (claim.lua). In this
+ *                          order the claim finds the places free and the lanes' clocks right that this turn changed
+ *        deliver           prefetched deliveries start in the places that attempts of this turn left
+ *   3. One write to Redis with all of it
+ *
+ * So the cost of a round trip is shared by everything that happened in the same turn, and a busy dispatcher makes
+ * larger batches by itself.
+ *
+ * How it stops
+ *
+ *   signal     the readiness probe fails, reconcile stops, no more claims, unsent deliveries go back to the queue
+ *   drained    nothing is in flight, Redis has every result and no claim is under way: exit 0
+ *   drain_ms   after that time, deliveries that were sent and not answered go back too
+ *   timeout    redis.timeout_ms + 1 s later: exit 1. The leases of what Redis does not know run out by themselves
+ *   2nd signal exits at once
+ */
 #include "dispatcher/dispatcher.h"
 
 #include "common/base/alloc.h"
@@ -22,7 +50,7 @@
 #define NAME_BYTES 96
 #define SETTLE_CHECK_US 5000
 #define SECONDS(n) ((int64_t)(n)*1000000)
-#define SPARE_CONNECTIONS 64 /* kept open beyond those that deliveries use at a time */
+#define SPARE_CONNECTIONS 64 /* kept open in addition to one for each delivery in flight */
 #define RECONCILE_CONNECTIONS 8
 
 struct dispatcher { /* Owns all of these; made and freed in this order and its reverse. */
@@ -45,7 +73,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
 
 /* ---- Redis ---- */
 
-static void on_ready(void *ctx, struct shard *s)
+static void dispatcher_on_ready(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
     queue_take_on_ready(d->queue, s);
@@ -55,13 +83,13 @@ static void on_ready(void *ctx, struct shard *s)
     LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
 }
 
-static void on_lost(void *ctx, struct shard *s)
+static void dispatcher_on_lost(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
     queue_take_on_lost(d->queue, s);
 }
 
-static void on_wake(void *ctx, struct shard *s)
+static void dispatcher_on_wake(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
     queue_take_wake(d->queue, s);
@@ -70,7 +98,7 @@ static void on_wake(void *ctx, struct shard *s)
 /* ---- stop ---- */
 
 /* Nothing in flight, every result recorded, and no claim on its way from Redis. */
-static void finish_if_settled(void *ctx)
+static void dispatcher_finish_if_settled(void *ctx)
 {
     struct dispatcher *d = ctx;
     if (!d->stopping || deliver_in_flight(d->engine) || queue_take_unsettled(d->queue))
@@ -83,9 +111,8 @@ static void finish_if_settled(void *ctx)
     loop_stop(d->loop);
 }
 
-/* First the time for requests on their way is over, then the time to tell Redis what became of
- * them. */
-static void on_drain_end(void *ctx)
+/* Called twice: first when requests have had drain_ms to finish, then when Redis has had time to record the results. */
+static void dispatcher_on_drain_end(void *ctx)
 {
     struct dispatcher *d = ctx;
     if (!d->released) {
@@ -101,7 +128,7 @@ static void on_drain_end(void *ctx)
     loop_stop(d->loop);
 }
 
-static void on_stop_signal(void *ctx, int signo)
+static void dispatcher_on_stop(void *ctx, int signo)
 {
     struct dispatcher *d = ctx;
     if (d->stopping) {
@@ -112,31 +139,31 @@ static void on_stop_signal(void *ctx, int signo)
     d->stopping = true;
     LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
     reconcile_stop(d->reconcile);
-    queue_take_on_settled(d->queue, finish_if_settled, d);
+    queue_take_on_settled(d->queue, dispatcher_finish_if_settled, d);
     loop_timer_arm(d->drain_end, d->conf->dispatcher.drain_ms * 1000);
-    deliver_drain(d->engine, finish_if_settled, d);
+    deliver_drain(d->engine, dispatcher_finish_if_settled, d);
 }
 
-/* ---- transports: only here it is known which implementation they have ---- */
+/* ---- transports: the only place that chooses their implementation ---- */
 
 struct transports {
     struct transport *deliveries, *reconcile;
 };
 
-static struct transport *open_transport(struct dispatcher *d, const struct config *conf,
-                                        size_t connections)
+static struct transport *transport_for(struct dispatcher *d, const struct config *conf,
+                                       size_t connections)
 {
     struct http_transport_options options = {.connections_max = connections,
                                              .proxy = conf->dispatcher.proxy};
     return http_transport_new(d->loop, &options);
 }
 
-/* What requests under CONF leave by: all of it, or an error and none. */
-static enum err open_transports(struct dispatcher *d, const struct config *conf,
+/* Opens all transports for CONF, or none. */
+static enum err transports_open(struct dispatcher *d, const struct config *conf,
                                 struct transports *out)
 {
-    out->deliveries = open_transport(d, conf, conf->dispatcher.concurrency + SPARE_CONNECTIONS);
-    out->reconcile = open_transport(d, conf, RECONCILE_CONNECTIONS);
+    out->deliveries = transport_for(d, conf, conf->dispatcher.concurrency + SPARE_CONNECTIONS);
+    out->reconcile = transport_for(d, conf, RECONCILE_CONNECTIONS);
     if (out->deliveries && out->reconcile)
         return OK;
     transport_close(out->deliveries);
@@ -147,7 +174,7 @@ static enum err open_transports(struct dispatcher *d, const struct config *conf,
 /* ---- reload ---- */
 
 /* Everything that can fail comes first, so that a configuration is applied as a whole or not at all. */
-static void on_reload_signal(void *ctx, int signo)
+static void dispatcher_on_reload(void *ctx, int signo)
 {
     struct dispatcher *d = ctx;
     struct transports transports;
@@ -155,7 +182,7 @@ static void on_reload_signal(void *ctx, int signo)
     struct config *conf = program_reload(d->path, d->conf);
     if (!conf)
         return;
-    if (open_transports(d, conf, &transports) != OK) {
+    if (transports_open(d, conf, &transports) != OK) {
         LOG(LL_ERROR, "config.not_applied", LS("reason", "the HTTP client does not start"));
         config_unref(conf);
         return;
@@ -189,7 +216,7 @@ static void dispatcher_refresh(void *ctx, probes_done done, void *done_ctx)
     queue_stats_read(d->shards, d->conf, d->metrics, done, done_ctx);
 }
 
-static enum err open_ops(struct dispatcher *d, struct error *e)
+static enum err dispatcher_open_ops(struct dispatcher *d, struct error *e)
 {
     struct probes_setup probes = {.metrics = d->metrics,
                                   .check_ready = dispatcher_check_ready,
@@ -215,7 +242,7 @@ static enum err open_ops(struct dispatcher *d, struct error *e)
 
 /* ---- start ---- */
 
-static void make_name(struct dispatcher *d)
+static void dispatcher_make_name(struct dispatcher *d)
 {
     char host[64] = "localhost";
     if (gethostname(host, sizeof host - 1) != 0)
@@ -228,18 +255,20 @@ static void make_name(struct dispatcher *d)
     buf_clear(&name);
 }
 
-static enum err begin(struct dispatcher *d, struct error *e)
+static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
 {
-    make_name(d);
+    dispatcher_make_name(d);
     d->loop = loop_new();
     d->metrics = families_metrics();
     struct transports transports;
-    enum err rc = open_transports(d, d->conf, &transports);
+    enum err rc = transports_open(d, d->conf, &transports);
     if (rc != OK)
         return fail(e, rc, "the HTTP client does not start");
     d->engine = deliver_new(d->loop, d->conf, transports.deliveries, d->metrics);
-    struct shard_events events = {
-        .on_ready = on_ready, .on_lost = on_lost, .on_wake = on_wake, .ctx = d};
+    struct shard_events events = {.on_ready = dispatcher_on_ready,
+                                  .on_lost = dispatcher_on_lost,
+                                  .on_wake = dispatcher_on_wake,
+                                  .ctx = d};
     d->shards = shards_new(d->loop, &d->conf->redis, d->name, &events);
     struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
     d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
@@ -247,37 +276,37 @@ static enum err begin(struct dispatcher *d, struct error *e)
     d->pull = pull_new(d->loop, d->conf, d->name);
     deliver_set_pull(d->engine, d->pull);
     d->reconcile = reconcile_new(d->loop, d->conf, d->pull, transports.reconcile);
-    d->drain_end = loop_timer_new(d->loop, on_drain_end, d);
-    d->settle_check = loop_timer_new(d->loop, finish_if_settled, d);
-    rc = open_ops(d, e);
+    d->drain_end = loop_timer_new(d->loop, dispatcher_on_drain_end, d);
+    d->settle_check = loop_timer_new(d->loop, dispatcher_finish_if_settled, d);
+    rc = dispatcher_open_ops(d, e);
     if (rc != OK)
         return rc;
-    loop_on_signal(d->loop, SIGTERM, on_stop_signal, d);
-    loop_on_signal(d->loop, SIGINT, on_stop_signal, d);
-    loop_on_signal(d->loop, SIGHUP, on_reload_signal, d);
+    loop_on_signal(d->loop, SIGTERM, dispatcher_on_stop, d);
+    loop_on_signal(d->loop, SIGINT, dispatcher_on_stop, d);
+    loop_on_signal(d->loop, SIGHUP, dispatcher_on_reload, d);
     return OK;
 }
 
-/* What was deferred to the next turn of a loop that has ended. */
-static void run_deferred(struct dispatcher *d)
+/* Runs the calls that were deferred before the loop ended. */
+static void dispatcher_run_deferred(struct dispatcher *d)
 {
     loop_stop(d->loop);
     loop_run(d->loop);
 }
 
-static void end(struct dispatcher *d)
+static void dispatcher_end(struct dispatcher *d)
 {
     ops_close(d->ops);
     reconcile_free(d->reconcile);
     deliver_free(d->engine);
     if (d->pull) {
-        run_deferred(d); /* what is to be put is given to the connection, which ends it */
+        dispatcher_run_deferred(d); /* pending puts reach the connection, and pull_close ends it */
         pull_close(d->pull);
     }
     if (d->queue)
         queue_take_stop(d->queue);
     shards_free(d->shards);
-    run_deferred(d);
+    dispatcher_run_deferred(d);
     probes_free(d->probes); /* Redis is gone: no refresh is under way */
     queue_take_free(d->queue);
     pull_free(d->pull);
@@ -292,12 +321,12 @@ int dispatcher_run(struct config *conf, const char *path)
 {
     struct dispatcher d = {.conf = conf, .path = path, .exit_code = EXIT_STOPPED};
     struct error e = {{0}};
-    if (begin(&d, &e) == OK) {
+    if (dispatcher_begin(&d, &e) == OK) {
         loop_run(d.loop);
     } else {
         LOG(LL_ERROR, "start.failed", LS("reason", e.text));
         d.exit_code = EXIT_RUNTIME;
     }
-    end(&d);
+    dispatcher_end(&d);
     return d.exit_code;
 }
