@@ -42,7 +42,7 @@ static void free_destination(struct destination *d)
     free(d->lane);
     free(d->ca_file);
     free_secret(d->headers); /* an Authorization may stand there */
-    if (!d->from_api)        /* else it is the account's */
+    if (!d->account)         /* else it is the account's */
         scheme_free(d->sign);
     free(d->schedule_ms);
     free(d);

@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/map.h"
 #include "common/base/slice.h"
+#include "common/config/kinds.h"
 #include "common/net/addr.h"
 #include "common/webhook/scheme.h"
 #include "common/webhook/url_template.h"
@@ -57,17 +58,21 @@ struct config_retention {
 enum delivery_order { ORDER_REQUEUE, ORDER_FIFO };
 enum gzip_mode { GZIP_KEEP, GZIP_ALWAYS, GZIP_NEVER };
 
+struct config_account;
+struct source;
+
 struct destination { /* owned by its config */
-    char *name;
-    bool is_pingback; /* a GET without a body: pingback_url was given, or it is a source's fetch */
-    struct url_template *url;  /* NULL with from_api */
-    char *lane;                /* its own name unless it names one */
-    unsigned partition;        /* of the lane */
-    int64_t delay_ms;          /* in force: its own, else the top-level one */
-    bool has_own_delay;        /* delay_ms stands in the destination itself */
-    bool from_api;             /* its URLs come through the API */
-    enum delivery_order order; /* destinations that share a lane agree on it */
-    unsigned concurrency;      /* attempts in flight over all dispatchers */
+    char *name;      /* unique in the configuration; delivery ids end in it */
+    enum delivery_kind kind;
+    const struct config_account *account; /* whose tasks it serves, or NULL if it is configured */
+    const struct source *source;          /* whose announced results it fetches, or NULL */
+    struct url_template *url;             /* NULL for an account's: its URLs come through the API */
+    char *lane;                           /* its own name unless it names one */
+    unsigned partition;                   /* of the lane */
+    int64_t delay_ms;                     /* in force: its own, else the top-level one */
+    bool has_own_delay;                   /* delay_ms stands in the destination itself */
+    enum delivery_order order;            /* destinations that share a lane agree on it */
+    unsigned concurrency;                 /* attempts in flight over all dispatchers */
     int64_t timeout_ms, connect_timeout_ms;
     int64_t lease_ms; /* connect_timeout + timeout + 3 s */
     bool verify_tls;
@@ -86,9 +91,8 @@ struct config_account {
     int64_t delay_ms;    /* in force: its own, else the top-level one */
     bool has_own_delay;  /* delay_ms stands in the account itself */
     struct scheme *sign; /* or NULL */
-    /* Where webhooks of its tasks go: destinations "postback@<account>" and "pingback@<account>" on
-     * the lane "<account>". Their URL comes with each task (url is NULL), all else has the defaults
-     * of destinations but gzip, which is "always". config_destination finds them. */
+    /* Where webhooks of its tasks go: two implied destinations on the lane "<account>". Their URL comes with each
+     * task (url is NULL), all else has the defaults of destinations but gzip, which is "always". */
     struct destination *postback, *pingback;
 };
 
@@ -105,8 +109,8 @@ struct source { /* owned by its config */
     size_t keep_count;
     struct destination **to; /* borrowed from the same config */
     size_t to_count;
-    /* Where the result of an announced task is got: destination "fetch@<source>" on a lane of that
-     * name, or NULL. Its URL has $id; config_destination finds it. */
+    /* Where the result of an announced task is got: an implied destination on a lane of its own, or NULL. Its URL
+     * has $id. */
     struct destination *fetch;
     char *fetch_authorization; /* "Basic ...", or NULL; secret */
     int64_t reconcile_ms;      /* 0: never */
@@ -152,12 +156,9 @@ struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine; thread-safe */
 
 struct source *config_source(const struct config *c, struct slice name); /* or NULL */
-/* By its name in `destinations`, or "postback@<account>", "pingback@<account>", "fetch@<source>"; or NULL. */
+/* By the name of a configured or an implied destination; or NULL. Names of implied ones hold a '@', which no configured
+ * name can. */
 struct destination *config_destination(const struct config *c, struct slice name);
-
-#define CONFIG_POSTBACK "postback"
-#define CONFIG_PINGBACK "pingback"
-#define CONFIG_FETCH "fetch"
 
 /* Walks all destinations, configured ones and those of accounts and sources: start with a zeroed W. */
 struct config_walk {

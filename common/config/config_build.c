@@ -183,7 +183,7 @@ static void build_url(struct builder *b, struct destination *d, struct draft_des
     struct builder_path ping = builder_path("destinations.%s.pingback_url", d->name);
     const char *text = from->pingback_url ? from->pingback_url : from->postback_url;
     struct error e;
-    d->is_pingback = from->pingback_url != NULL;
+    d->kind = from->pingback_url ? DELIVERY_PINGBACK : DELIVERY_POSTBACK;
     /* A timeout is never 0: then it was no object, and nothing of it was read. */
     if (d->timeout_ms == 0 || builder_was_told(b, post) || builder_was_told(b, ping))
         return;
@@ -196,7 +196,7 @@ static void build_url(struct builder *b, struct destination *d, struct draft_des
             "has both postback_url and pingback_url: make two destinations of it, and name "
             "both in `to`");
     else if (url_template_new(slice_str(text), &d->url, &e) != OK)
-        builder_fault(b, d->is_pingback ? ping : post, e.text);
+        builder_fault(b, d->kind == DELIVERY_PINGBACK ? ping : post, e.text);
 }
 
 static void build_headers(struct builder *b, struct destination *d,
@@ -235,7 +235,7 @@ static void build_destination(struct builder *b, struct draft_destination *from)
         d->lane = xstrdup(d->name);
     else if (!name_is_valid(slice_str(d->lane)))
         builder_fault(b, builder_path("destinations.%s.lane", d->name),
-                      "a name is 1 to 64 letters, digits, '_' and '-'");
+                      "is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'");
     d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
     d->has_own_delay = d->delay_ms != DRAFT_NO_DELAY;
     d->delay_ms = build_delay(b, builder_path("destinations.%s.delay_ms", d->name), d->delay_ms,

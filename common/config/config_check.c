@@ -63,8 +63,8 @@ static void report_order(struct config_problems *problems, const struct destinat
     char path[160];
     snprintf(path, sizeof path, "destinations.%s.order", d->name);
     config_problems_add(problems, slice_str(path), "is %s, but %s%s, on the same lane, has %s",
-                        words[d->order], other->from_api ? "account " : "destinations.",
-                        other->from_api ? other->lane : other->name, words[other->order]);
+                        words[d->order], other->account ? "account " : "destinations.",
+                        other->account ? other->account->name : other->name, words[other->order]);
 }
 
 void config_check_lanes(const struct config *c, struct config_problems *problems)
@@ -79,9 +79,9 @@ void config_check_lanes(const struct config *c, struct config_problems *problems
             map_set(&firsts, slice_str(d->lane), d);
         else if (d->order == first->order)
             continue;
-        else if (!d->from_api)
+        else if (!d->account)
             report_order(problems, d, first);
-        else if (!d->is_pingback) /* an account has two destinations and one lane */
+        else if (d->kind == DELIVERY_POSTBACK) /* an account has two destinations and one lane */
             report_order(problems, first, d);
     }
     map_clear(&firsts);

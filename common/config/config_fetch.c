@@ -94,12 +94,8 @@ void config_build_fetch(struct builder *b, struct source *s, const struct draft_
                       "is only asked where reconcile_s says how often");
     if (fetch->state != DRAFT_GIVEN)
         return;
-    struct buf lane;
-    buf_init(&lane, sizeof path.text);
-    buf_addf(&lane, CONFIG_FETCH "@%s", s->name);
-    s->fetch = config_imply(b->c, CONFIG_FETCH, s->name, lane.ptr);
-    s->fetch->is_pingback = true;
-    buf_clear(&lane);
+    s->fetch = config_imply(b->c, DELIVERY_FETCH, s->name, NULL);
+    s->fetch->source = s;
     build_url(b, builder_path("%s.url", path.text), fetch->url, s->fetch);
     build_basic(b, builder_path("%s.basic", path.text), fetch->basic, s);
     s->reconcile_ms = from->reconcile_s > 0 ? from->reconcile_s * 1000 : 0;

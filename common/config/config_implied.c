@@ -14,20 +14,21 @@ int64_t config_lease_ms(const struct destination *d)
     return d->connect_timeout_ms + d->timeout_ms + LEASE_SPARE_MS;
 }
 
-struct destination *config_imply(struct config *c, const char *kind, const char *owner,
+struct destination *config_imply(struct config *c, enum delivery_kind kind, const char *owner,
                                  const char *lane)
 {
     struct draft_destination plain;
     struct destination *d = NEW(struct destination);
     struct buf name;
     buf_init(&name, NAME_BYTES);
-    buf_addf(&name, "%s@%s", kind, owner);
+    buf_addf(&name, "%s@%s", delivery_kind_word(kind), owner);
     draft_destination_init(&plain);
     *d = plain.out;
     plain.out = (struct destination){0};
     d->name = buf_take(&name, NULL);
-    d->lane = xstrdup(lane);
-    d->partition = partition_of(slice_str(lane), c->redis.partitions);
+    d->kind = kind;
+    d->lane = xstrdup(lane ? lane : d->name);
+    d->partition = partition_of(slice_str(d->lane), c->redis.partitions);
     d->delay_ms = c->delay_ms;
     d->order = (enum delivery_order)plain.order;
     d->gzip = (enum gzip_mode)plain.gzip;
@@ -42,10 +43,10 @@ struct destination *config_imply(struct config *c, const char *kind, const char 
 }
 
 static struct destination *imply_hook(struct config *c, const struct config_account *a,
-                                      const char *kind)
+                                      enum delivery_kind kind)
 {
     struct destination *d = config_imply(c, kind, a->name, a->name);
-    d->from_api = true;
+    d->account = a;
     d->delay_ms = a->delay_ms;
     d->has_own_delay = a->has_own_delay;
     d->sign = a->sign;
@@ -54,8 +55,7 @@ static struct destination *imply_hook(struct config *c, const struct config_acco
 
 void config_imply_hooks(struct config *c, struct config_account *a)
 {
-    a->postback = imply_hook(c, a, CONFIG_POSTBACK);
+    a->postback = imply_hook(c, a, DELIVERY_POSTBACK);
     a->postback->gzip = GZIP_ALWAYS;
-    a->pingback = imply_hook(c, a, CONFIG_PINGBACK);
-    a->pingback->is_pingback = true;
+    a->pingback = imply_hook(c, a, DELIVERY_PINGBACK);
 }

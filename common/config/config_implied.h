@@ -4,8 +4,9 @@
 
 #include "common/config/config.h"
 
-/* Adds "<kind>@<owner>" on LANE to C, which owns it; all else has the defaults of destinations. */
-struct destination *config_imply(struct config *c, const char *kind, const char *owner,
+/* Adds OWNER's destination of KIND on LANE (NULL: of its own) to C, which owns it; all else has the defaults of
+ * destinations. */
+struct destination *config_imply(struct config *c, enum delivery_kind kind, const char *owner,
                                  const char *lane);
 /* Adds where A's webhooks go. A is complete but for that. */
 void config_imply_hooks(struct config *c, struct config_account *a);

@@ -89,7 +89,8 @@ static bool read_map(struct config_reader *r, const struct config_key *key,
         size_t mark = config_path_push(r, name);
         *(char **)(void *)base = xslicedup(name);
         if (!name_is_valid(name))
-            config_wrong(r, "a name is 1 to %d letters, digits, '_' and '-'", NAME_MAX_LEN);
+            config_wrong(r, "is not allowed as a name: use 1 to %d letters, digits, '_' and '-'",
+                         NAME_MAX_LEN);
         if (json_kind(item) != JSON_OBJECT)
             config_wrong(r, "must be an object, not %s", config_kind_word(item));
         else

@@ -21,18 +21,9 @@ struct shards;
 enum put_result {
     PUT_QUEUED,
     PUT_DUPLICATE,   /* accepted before, inside dedup_s; nothing was queued */
-    PUT_TAKEN,       /* PUT_TASK only: another task has this id; nothing was queued */
+    PUT_TAKEN,       /* a task only: another task has this id; nothing was queued */
     PUT_UNAVAILABLE, /* any doubt: refused, no answer in time, or one of several partitions failed
                       */
-};
-
-enum put_kind {
-    PUT_EVENT, /* an accepted webhook */
-    PUT_TASK,  /* set through the API: its id must be free; listed for its account too */
-    PUT_ANNOUNCED, /* a pingback (or a line of the provider's tasks_ready) of a source with `fetch`: kept under
-                    * "<id>~f" with one delivery, to source->fetch; TO and its delays are kept with
-                    * it. A repeat too if the event itself is here already */
-    PUT_FETCHED /* what an announcement's fetch brought; CAPTURED says delay and secret of each of TO */
 };
 
 struct put_captured { /* of one delivery, at acceptance */
@@ -40,12 +31,20 @@ struct put_captured { /* of one delivery, at acceptance */
     struct slice secret_id;
 };
 
+/* What the queue does with an event depends on its kind:
+ * - EVENT_WEBHOOK gets a delivery to each of TO.
+ * - EVENT_TASK too. Its id must be free, and it is listed for its account.
+ * - EVENT_ANNOUNCEMENT gets one delivery, to source->fetch. TO and its delays are kept with it. It is a repeat also if the
+ *   event itself is here already. */
 struct put_request { /* all borrowed for the call, but for `taken` */
-    enum put_kind kind;
     const struct event *event;
-    const struct put_captured *captured; /* PUT_FETCHED: as many as TO */
-    const struct source *source;         /* PUT_ANNOUNCED */
-    struct slice dedup; /* the signed message id, or empty: same id and same digest is a repeat */
+    const struct source *source; /* of an announcement, and of what its fetch brought */
+    /* The event is what the fetch of this announced task brought: CAPTURED has delay and secret of each of TO.
+     * Empty for all other events. */
+    struct slice announced;
+    const struct put_captured *captured;
+    struct slice
+        message_id; /* the signed message id, or empty: same id and same digest is a repeat */
     struct destination *const *to;
     size_t to_count; /* 0: the event is only kept */
     /* The memory (from malloc) that the body begins, or NULL. Where the call succeeds the queue owns

@@ -26,6 +26,8 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     char *id;     /* "<event id>:<destination>" */
     struct slice event_id;    /* key of the event; into id */
     struct slice destination; /* into id */
+    enum delivery_kind kind;
+    char *account; /* whose task it serves; "" if none */
     char *lane;
     unsigned partition;
     int64_t delay_ms; /* captured at acceptance */
@@ -50,7 +52,7 @@ enum settle_verdict {
     SETTLE_DEAD,    /* attempts spent, 410 or refused by policy */
     SETTLE_RELEASE, /* not attempted: back to the head of its list, the attempt is given back */
     SETTLE_DEFER,   /* not attempted: again after wait_ms, the attempt is given back */
-    SETTLE_FETCHED, /* of a fetch: what it brought was put (PUT_FETCHED), over */
+    SETTLE_FETCHED, /* of a fetch: what it brought was put, over */
 };
 
 struct settlement { /* slices borrowed for the call */
@@ -62,7 +64,6 @@ struct settlement { /* slices borrowed for the call */
     int64_t duration_ms;   /* of the attempt */
     bool was_sent;         /* the request left (PREREQ passed) */
     bool unreachable;      /* the host could not be reached: counts towards the lane's circuit */
-    bool is_pingback;      /* it only tells of the event: a success does not bring its result */
     struct slice
         url; /* of the request; of a configured one without its query. Empty if there was none */
 };

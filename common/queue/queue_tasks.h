@@ -85,9 +85,8 @@ void queue_tasks_posted(struct queue_tasks *q, struct task_scope scope,
 struct task_failure { /* a failed attempt; slices borrowed for the callback */
     wall_ms at;
     struct slice task_id;     /* key of the event */
-    struct slice destination; /* "orders", "postback@acme" */
-    bool is_pingback;
-    bool is_fetch;      /* not of a webhook, but of getting an announced result */
+    struct slice destination; /* its name in the configuration */
+    enum delivery_kind kind;
     struct slice url;   /* the request's; empty if it was never made */
     struct slice error; /* short word: "timeout", "http_500", ... */
     int status;         /* HTTP status, 0 if none was seen */

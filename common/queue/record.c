@@ -4,11 +4,16 @@
 
 #define VERSION "hp1"
 
-static void add_line(struct buf *out, char kind, struct slice value)
+struct slice event_owner(const struct event *e)
+{
+    return e->kind == EVENT_TASK ? e->account : e->source;
+}
+
+static void add_line(struct buf *out, char letter, struct slice value)
 {
     if (value.len == 0)
         return;
-    buf_add_char(out, kind);
+    buf_add_char(out, letter);
     buf_add_char(out, ' ');
     buf_add_slice(out, value);
     buf_add_char(out, '\n');
@@ -33,7 +38,9 @@ static size_t add_head(const struct event *e, struct buf *out)
     buf_add_char(out, ' ');
     buf_add_slice(out, e->digest);
     buf_add_char(out, ' ');
-    buf_add_slice(out, e->source);
+    buf_add_str(out, event_kind_word(e->kind));
+    buf_add_char(out, ' ');
+    buf_add_slice(out, event_owner(e));
     buf_add_char(out, ' ');
     buf_add_u64(out, e->body.len);
     buf_add_char(out, ' ');
@@ -86,11 +93,14 @@ static enum err read_first_line(struct slice line, struct event *e, uint64_t *pl
     struct slice version = slice_cut(&line, ' ');
     struct slice at = slice_cut(&line, ' ');
     e->digest = slice_cut(&line, ' ');
-    e->source = slice_cut(&line, ' ');
+    struct slice kind = slice_cut(&line, ' ');
+    struct slice owner = slice_cut(&line, ' ');
     struct slice len = slice_cut(&line, ' ');
     if (!slice_eq(version, SLICE_LIT(VERSION)) || text_u64(at, INT64_MAX, &received) != OK ||
-        text_u64(len, SIZE_MAX / 2, plain_len) != OK || line.len != 1)
+        text_u64(len, SIZE_MAX / 2, plain_len) != OK || line.len != 1 ||
+        !event_kind_read(kind, &e->kind))
         return ERR_INVALID;
+    *(e->kind == EVENT_TASK ? &e->account : &e->source) = owner;
     e->received_at = (wall_ms)received;
     *flag = line.ptr[0];
     return *flag == '-' || *flag == 'p' || *flag == 'n' ? OK : ERR_INVALID;

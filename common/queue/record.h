@@ -1,7 +1,7 @@
 /* record - how an event is kept in Redis: one string, a readable head and the body.   [pure]
  *
- *     hp1 1763691349123 9f86d081884c7d65 serphouse 1024 p\n      version, received_at ms, digest,
- *     i 0197f0aa-...\n                                           source, body length, flags
+ *     hp1 1763691349123 9f86d081884c7d65 webhook serphouse 1024 p\n
+ *     i 0197f0aa-...\n
  *     p serp/google/organic\n
  *     t my-tag\n
  *     c application/json\n                                       one line a property, only what
@@ -15,9 +15,18 @@
  *     \n
  *     <body>                                                     raw, or packed (flag p)
  *
- * Flags: `p` body is packed (common/pack), `n` there is no body (a pingback), `-` none. The task id
- * (`i`) stands only where it differs from the key, that is for a second event of the same id. A
- * reader that meets another version than hp1 must leave the event alone.
+ * The first line has the version, received_at in ms, the digest, the kind (common/config/kinds.h), the owner (the source, or
+ * the account of a task), the body's length before packing, and a flag: `p` the body is packed (common/pack), `n` there
+ * is no body (a pingback), `-` none of these. The lines after it are properties, by letter:
+ *
+ *     i task id, only where the key is another one    h companion header, one a line
+ *     p API path of a task                            b postback URL template of a task
+ *     o names of the destinations                     g pingback URL template of a task
+ *     t tag                                           k postback_data of a task
+ *     c content type                                  d the task as it was set, JSON
+ *     e content encoding
+ *
+ * A reader that meets another version than hp1 must leave the event alone.
  */
 #ifndef COMMON_QUEUE_RECORD_H
 #define COMMON_QUEUE_RECORD_H
@@ -26,20 +35,24 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/config/kinds.h"
 #include "common/pack/pack.h"
 
 #define RECORD_DIGEST_LEN                                                                          \
     16 /* hex digits: the first 64 bits of SHA-256 over the body as received */
 #define RECORD_HEAD_MAX (64 * 1024)
 
-struct event {       /* all slices borrowed */
-    bool is_renamed; /* its key is not its id: the head names the id (written only) */
-    struct slice id; /* the task's id: what $id, the answer's echo and relayed bodies carry */
-    struct slice tag, source, content_type, content_encoding;
+struct event { /* all slices borrowed */
+    enum event_kind kind;
+    bool is_renamed;      /* its key is not its id: the head names the id (written only) */
+    struct slice id;      /* the task's id: what $id, the answer's echo and relayed bodies carry */
+    struct slice source;  /* empty for a task */
+    struct slice account; /* of a task; else empty */
+    struct slice tag, content_type, content_encoding;
     struct slice headers; /* companion headers, "Name: value\r\n" lines */
     /* names of the destinations of its deliveries, in all partitions, separated by spaces; empty if it has none */
     struct slice destinations;
-    /* Only of tasks that were set through the API. Their source is "@<account>". */
+    /* Only of tasks. */
     struct slice path; /* what stood between /v3/ and /task_post: "serp/google/organic" */
     struct slice postback_url, pingback_url; /* URL templates as given; empty without */
     struct slice postback_data;              /* "regular", "advanced", "html" or empty */
@@ -50,6 +63,8 @@ struct event {       /* all slices borrowed */
     struct slice body; /* as received on the wire */
 };
 
+/* The source, or the account of a task: what $source and relayed notices say. */
+struct slice event_owner(const struct event *e);
 /* Appends the record's head for a body that follows as it is (or for none). */
 enum err record_write_head(const struct event *e, struct buf *out) MUST_CHECK;
 /* Appends the whole record of E. PACKER may be NULL (never packs). */

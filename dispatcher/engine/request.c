@@ -97,7 +97,7 @@ static void make_notice(const struct event *e, struct request *r)
     buf_add_str(&r->made, "\",\"tag\":\"");
     buf_add_json(&r->made, e->tag);
     buf_add_str(&r->made, "\",\"source\":\"");
-    buf_add_json(&r->made, e->source);
+    buf_add_json(&r->made, event_owner(e));
     buf_add_str(&r->made, "\",\"received_at\":\"");
     buf_add_str(&r->made, at);
     buf_add_str(&r->made, "\"}");
@@ -160,7 +160,7 @@ static enum err add_body(const struct request_rules *rules, const struct event *
         type = SLICE_LIT("application/json");
     if (!e->has_body)
         make_notice(e, r);
-    else if (rules->from_api)
+    else if (rules->is_account)
         make_envelope(e, r);
     else
         r->body = e->body;
@@ -194,20 +194,14 @@ static void add_identity(const struct request_rules *rules, const struct request
     buf_add(&r->headers, "\r\n", 2);
 }
 
-/* Tasks set through the API have the source "@<account>". */
-static struct slice source_name(const struct event *e)
-{
-    return slice_skip(e->source, slice_starts(e->source, SLICE_LIT("@")));
-}
-
 static enum err add_url(const struct request_rules *rules, const struct event *e, struct buf *out)
 {
-    struct url_vars vars = {.id = e->id, .tag = e->tag, .source = source_name(e)};
-    if (!rules->from_api)
+    struct url_vars vars = {.id = e->id, .tag = e->tag, .source = event_owner(e)};
+    if (!rules->is_account)
         return url_template_expand(rules->url, &vars, out);
     struct url_template *own = NULL;
-    enum err rc =
-        url_template_new(rules->is_pingback ? e->pingback_url : e->postback_url, &own, NULL);
+    enum err rc = url_template_new(
+        rules->kind == DELIVERY_PINGBACK ? e->pingback_url : e->postback_url, &own, NULL);
     if (rc == OK)
         rc = url_template_expand(own, &vars, out);
     url_template_free(own);
@@ -221,10 +215,10 @@ enum request_verdict request_build(const struct request_rules *rules,
     request_reset(r);
     if (add_url(rules, e, &r->url) != OK || r->url.failed)
         return REQUEST_BAD_URL;
-    if (!rules->is_pingback && add_body(rules, e, r) != OK)
+    if (rules->kind == DELIVERY_POSTBACK && add_body(rules, e, r) != OK)
         return REQUEST_BAD_BODY;
     add_identity(rules, in, r);
-    if (!rules->is_fetch)
+    if (rules->kind != DELIVERY_FETCH)
         add_lines(&r->headers, e->headers, rules->headers, rules->sign);
     add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
     if (rules->sign) {

@@ -32,7 +32,6 @@ struct settlement settlement_of(const struct flight *f, const struct outcome *o,
                                 const struct attempt_result *r)
 {
     static const struct attempt_result nothing = {.retry_after_ms = -1};
-    const struct target *t = f->target;
     bool is_done_fetch = f->fetch && o->verdict == SETTLE_DONE;
     if (!r)
         r = &nothing;
@@ -45,7 +44,6 @@ struct settlement settlement_of(const struct flight *f, const struct outcome *o,
         .duration_ms = r->duration_ms,
         .was_sent = f->state == FLIGHT_SENT,
         .unreachable = o->unreachable,
-        .is_pingback = t && t->rules.is_pingback && !t->source,
         .url = shown_url(f),
     };
 }

@@ -76,21 +76,13 @@ static void target_add_fetch(struct target *t, const struct source *source)
     t->source = source;
     t->headers = buf_take(&lines, NULL);
     t->rules.headers = slice_str(t->headers);
-    t->rules.is_fetch = true;
-}
-
-/* The source that DEST fetches for, or NULL. */
-static const struct source *source_of(const struct config *conf, const struct destination *dest)
-{
-    struct slice of = slice_str(dest->name), kind = slice_cut(&of, '@');
-    return slice_eq(kind, SLICE_LIT(CONFIG_FETCH)) ? config_source(conf, of) : NULL;
 }
 
 static void target_open_endpoint(struct target *t, const struct destination *dest)
 {
     const struct config_receiver *r = &t->targets->conf->receiver;
-    struct endpoint_options options = {.sends_body = !dest->is_pingback,
-                                       .many_hosts = dest->from_api,
+    struct endpoint_options options = {.sends_body = dest->kind == DELIVERY_POSTBACK,
+                                       .many_hosts = dest->account != NULL,
                                        .timeout_ms = dest->timeout_ms,
                                        .connect_timeout_ms = dest->connect_timeout_ms,
                                        .verify_tls = dest->verify_tls,
@@ -117,15 +109,14 @@ static struct target *target_new(struct targets *s, const struct destination *de
     t->concurrency = dest->concurrency;
     list_init(&t->turns);
     t->rules = (struct request_rules){.url = dest->url,
-                                      .is_pingback = dest->is_pingback,
+                                      .kind = dest->kind,
                                       .gzip = dest->gzip,
                                       .headers = slice_str(dest->headers),
                                       .sign = dest->sign,
                                       .inflated_max = s->conf->receiver.max_inflated_bytes};
-    t->from_api = t->rules.from_api = dest->from_api;
-    const struct source *source = source_of(s->conf, dest);
-    if (source)
-        target_add_fetch(t, source);
+    t->from_api = t->rules.is_account = dest->account != NULL;
+    if (dest->source)
+        target_add_fetch(t, dest->source);
     t->schedule = (struct retry_schedule){
         .waits_ms = dest->schedule_ms, .count = dest->schedule_count, .jitter = dest->jitter};
     target_open_endpoint(t, dest);

@@ -29,6 +29,7 @@ struct
     struct put_captured *captured; /* of each destination */
     struct destination **to;
     size_t to_count;
+    char *task;                 /* id of the announced task */
     struct buf then;            /* what `to` and `captured` were read from */
     struct attempt_copy answer; /* the provider's, without its body */
     char *body;                 /* from malloc */
@@ -45,6 +46,7 @@ static void release(struct fetch *f)
     fetch_judge_free(f->judge);
     loop_timer_free(f->timer);
     buf_clear(&f->then);
+    free(f->task);
     free(f->captured);
     free(f->to);
     free(f->body);
@@ -112,9 +114,10 @@ static void on_then(void *ctx, enum err rc, const struct redis_reply *r)
     if (!is_awaited(f))
         return;
     enum attempt_end end = END_QUEUE;
-    if (rc == OK && redis_kind(r) != REDIS_FAILED) {
-        buf_add_slice(&f->then, redis_text(r));
-        end = read_then(f);
+    if (rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == 2) {
+        f->task = xslicedup(redis_text(redis_at(r, 0)));
+        buf_add_slice(&f->then, redis_text(redis_at(r, 1)));
+        end = f->task[0] ? read_then(f) : END_UNREADABLE;
     }
     f->handler.on_known(f->handler.ctx, end);
 }
@@ -133,8 +136,9 @@ static void ask_then(struct fetch *f)
     struct buf key;
     buf_init(&key, KEY_BYTES);
     keys_delivery(&key, shard_base(shard), slice_str(f->d->id));
-    struct slice argv[] = {SLICE_LIT("HGET"), buf_slice(&key), SLICE_LIT("then")};
-    f->asks_redis = shard_command(shard, argv, 3, on_then, f) == OK;
+    struct slice argv[] = {SLICE_LIT("HMGET"), buf_slice(&key), SLICE_LIT("task"),
+                           SLICE_LIT("then")};
+    f->asks_redis = shard_command(shard, argv, 4, on_then, f) == OK;
     buf_clear(&key);
 }
 
@@ -207,6 +211,7 @@ static void put(struct fetch *f)
     char digest[RECORD_DIGEST_LEN];
     digest_of(body, digest);
     struct event event = {
+        .kind = EVENT_WEBHOOK,
         .id = announced->id,
         .tag = tag_of(f),
         .source = announced->source,
@@ -218,19 +223,14 @@ static void put(struct fetch *f)
         .has_body = true,
         .body = body,
     };
-    struct buf name; /* a dispatcher that takes over puts no second event */
-    buf_init(&name, ID_MAX + 16);
-    buf_addf(&name, "fetched:%.*s", SLICE_FMT(event.id));
-    struct put_request req = {.kind = PUT_FETCHED,
-                              .event = &event,
-                              .dedup = buf_slice(&name),
-                              .captured = f->captured,
+    struct put_request req = {.event = &event,
                               .source = f->source,
+                              .announced = slice_str(f->task),
+                              .captured = f->captured,
                               .to = f->to,
                               .to_count = f->to_count,
                               .taken = f->body_len >= PUT_LARGE ? f->body : NULL};
     enum err rc = queue_put_submit(f->pull->put, &req, on_put, f);
-    buf_clear(&name);
     if (rc != OK) {
         over(f, rc == ERR_TOO_BIG ? END_TOO_LARGE : END_QUEUE, f->answer.result.status);
         return;

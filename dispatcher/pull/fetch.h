@@ -3,8 +3,8 @@
  *
  *   looked up ──▶ (the engine sends the GET) ──▶ looked at, in slices ──▶ put ──▶ over
  *
- * The result is put under a name that only one put of this task can have, so that a dispatcher that dies
- * before it settles makes no second event: the next one's put is answered as a repeat.
+ * A task's fetched result is put once. If a dispatcher dies before it settles the fetch, the next dispatcher's put
+ * is answered as a repeat and makes no second event.
  */
 #ifndef DISPATCHER_FETCH_H
 #define DISPATCHER_FETCH_H

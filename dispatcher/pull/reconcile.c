@@ -117,17 +117,15 @@ static void announce(struct watch *w, const struct ready_task *task)
     sha256_end(sha, whole);
     text_hex(whole, RECORD_DIGEST_LEN / 2, digest);
     struct event event = {
+        .kind = EVENT_ANNOUNCEMENT,
         .id = task->id,
         .tag = task->tag,
         .source = slice_str(w->source->name),
         .received_at = clock_wall_ms(),
         .digest = slice_make(digest, sizeof digest),
     };
-    struct put_request req = {.kind = PUT_ANNOUNCED,
-                              .event = &event,
-                              .source = w->source,
-                              .to = w->source->to,
-                              .to_count = w->source->to_count};
+    struct put_request req = {
+        .event = &event, .source = w->source, .to = w->source->to, .to_count = w->source->to_count};
     if (queue_put_submit(w->pull->put, &req, on_put, w) == OK)
         w->awaited++;
     else

@@ -102,14 +102,12 @@ static void refuse(struct api_request *r, const char *field, const char *why)
 static bool choose(struct api_request *r, const char *field, enum delay_of of, struct slice name)
 {
     struct whose *w = r->state;
-    bool is_known = of == DELAY_ACCOUNT ? map_get(&r->conf->accounts, name) != NULL
-                                        : config_destination(r->conf, name) != NULL &&
-                                              !(name.len && memchr(name.ptr, '@', name.len));
+    const struct map *named = of == DELAY_ACCOUNT ? &r->conf->accounts : &r->conf->destinations;
     if (!r->account->is_admin) {
         refuse(r, field, "Only admins set the delay of others.");
         return false;
     }
-    if (!is_known) {
+    if (!map_get(named, name)) {
         refuse(r, field, "There is none of that name.");
         return false;
     }

@@ -130,12 +130,13 @@ static void add_failure(const struct task_failure *f, struct buf *out)
     api_add_text(out, "id", f->task_id);
     api_add_moment(out, "datetime", f->at);
     api_add_text(out, "function",
-                 f->is_pingback ? SLICE_LIT("pingback_url") : SLICE_LIT("postback_url"));
+                 f->kind == DELIVERY_PINGBACK ? SLICE_LIT("pingback_url")
+                                              : SLICE_LIT("postback_url"));
     api_add_number(out, "error_code", error_code(f));
     api_add_text(out, "error_message", f->error);
     api_add_text(out, "http_url", f->url);
-    bool is_get = f->is_pingback || f->is_fetch;
-    api_add_text(out, "http_method", is_get ? SLICE_LIT("GET") : SLICE_LIT("POST"));
+    api_add_text(out, "http_method",
+                 f->kind == DELIVERY_POSTBACK ? SLICE_LIT("POST") : SLICE_LIT("GET"));
     api_add_number(out, "http_code", f->status);
     buf_addf(out, ",\"http_time\":%lld.%03lld", (long long)(f->duration_ms / 1000),
              (long long)(f->duration_ms % 1000));

@@ -11,7 +11,6 @@
 
 #define DATA_MAX (16 * 1024) /* of a task without its result */
 #define MESSAGE_MAX 200
-#define SOURCE_MAX (NAME_MAX_LEN + 2)
 
 enum field {
     FIELD_ID,
@@ -40,7 +39,6 @@ struct post { /* state of the request */
     struct draft *drafts;
     size_t count, waiting;
     struct buf path;
-    char source[SOURCE_MAX];
     bool unavailable; /* Redis did not take one of them */
 };
 
@@ -209,9 +207,10 @@ static void put(struct draft *d)
     struct post *p = r->state;
     struct slice postback = api_field_text(&d->fields[FIELD_POSTBACK_URL]);
     struct slice pingback = api_field_text(&d->fields[FIELD_PINGBACK_URL]);
-    struct event event = {.id = id_of(d),
+    struct event event = {.kind = EVENT_TASK,
+                          .id = id_of(d),
                           .tag = api_field_text(&d->fields[FIELD_TAG]),
-                          .source = slice_str(p->source),
+                          .account = slice_str(r->account->name),
                           .content_type = SLICE_LIT("application/json"),
                           .received_at = clock_wall_ms(),
                           .digest = slice_make(d->digest, RECORD_DIGEST_LEN),
@@ -228,7 +227,7 @@ static void put(struct draft *d)
         to[count++] = r->account->postback;
     if (pingback.len)
         to[count++] = r->account->pingback;
-    struct put_request request = {.kind = PUT_TASK, .event = &event, .to = to, .to_count = count};
+    struct put_request request = {.event = &event, .to = to, .to_count = count};
     p->waiting++;
     if (queue_put_submit(r->api->put, &request, on_put, d) != OK) {
         d->code = CODE_INTERNAL;
@@ -255,8 +254,6 @@ void api_task_post(struct api_request *r)
     p->waiting = 1;
     buf_init(&p->path, 2048);
     api_path_add(&r->path, &p->path);
-    struct buf source = {.ptr = p->source, .cap = SOURCE_MAX, .max = SOURCE_MAX - 1};
-    buf_addf(&source, "@%s", r->account->name);
     struct json_cut c;
     struct slice key, element;
     bool ok = json_cut_open(r->json, &c);

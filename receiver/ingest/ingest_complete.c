@@ -49,7 +49,9 @@ struct scheme_request ingest_scheme_request(struct request *r)
 
 static void submit(struct request *r, struct slice digest, struct slice signed_id, wall_ms now)
 {
+    bool is_announcement = r->is_pingback && r->source->fetch;
     struct event event = {
+        .kind = is_announcement ? EVENT_ANNOUNCEMENT : EVENT_WEBHOOK,
         .id = slice_make(r->identity.id, r->identity.id_len),
         .tag = slice_make(r->identity.tag, r->identity.tag_len),
         .source = slice_str(r->source->name),
@@ -61,11 +63,9 @@ static void submit(struct request *r, struct slice digest, struct slice signed_i
         .has_body = !r->is_pingback,
         .body = buf_slice(&r->intake.wire),
     };
-    struct put_request put = {.kind =
-                                  r->is_pingback && r->source->fetch ? PUT_ANNOUNCED : PUT_EVENT,
-                              .event = &event,
+    struct put_request put = {.event = &event,
                               .source = r->source,
-                              .dedup = signed_id,
+                              .message_id = signed_id,
                               .to = r->source->to,
                               .to_count = r->source->to_count};
     if (event.body.len >= PUT_LARGE)

@@ -97,9 +97,9 @@ def test_done_when_all_partitions_are(parted):
     first, second, third = parted.names
     parted.post("pings", "x")
     assert parted.admin.task("x")["status_code"] == 40602
-    parted.settle("x", second, "told")
+    parted.settle("x", second, "done")
     assert parted.admin.ready_ids() == [] and parted.admin.task("x")["status_code"] == 40602
-    parted.settle("x", third, "told")
+    parted.settle("x", third, "done")
     assert parted.admin.ready_ids() == ["x"]
     assert parted.admin.task("x")["status_code"] == 20000 and parted.admin.ready_ids() == []
     parted.counts(done_fetched=1)
@@ -113,7 +113,7 @@ def test_the_postback_decides(parted):
     parted.counts(pending=1)
     assert [t["id"] for t in parted.admin.id_list(**LISTED)] == ["x"]
     parted.settle("x", second, "dead")
-    parted.settle("x", third, "told")
+    parted.settle("x", third, "done")
     parted.counts(pending=1)
     parted.settle("x", first, "done")
     parted.counts(done_fetched=1)
@@ -123,7 +123,7 @@ def test_the_postback_decides(parted):
     for _ in range(2):
         assert [parted.keys.queue(n) for n in parted.names] == [[f"x:{n}"] for n in parted.names], "each once"
         assert [t["status_code"] for t in parted.admin.resend("x", "x", "unknown")] == [20100, 20100, 40401]
-    for name, verdict in zip(parted.names, ("dead", "told", "told")):
+    for name, verdict in zip(parted.names, ("dead", "done", "done")):
         parted.settle("x", name, verdict)
     parted.counts(done_fetched=1)
     for q in parted.queues:

@@ -54,7 +54,8 @@ static void made_up(struct slice in, struct packer *packer)
     unsigned flags = fuzz_byte(&in);
     struct event e = {.id = SLICE_LIT("some-id"), .digest = SLICE_LIT("9f86d081884c7d65")};
     e.received_at = (int64_t)fuzz_byte(&in) << 35;
-    e.source = clean(&keep, fuzz_line(&in), "source");
+    e.kind = (enum event_kind)(flags % 3);
+    *(e.kind == EVENT_TASK ? &e.account : &e.source) = clean(&keep, fuzz_line(&in), "source");
     e.tag = flags & 1 ? clean(&keep, fuzz_line(&in), "t") : slice_make(NULL, 0);
     e.content_type = flags & 2 ? clean(&keep, fuzz_line(&in), "c") : slice_make(NULL, 0);
     e.content_encoding = flags & 4 ? SLICE_LIT("gzip") : slice_make(NULL, 0);
@@ -71,11 +72,11 @@ static void made_up(struct slice in, struct packer *packer)
     buf_clear(&headers);
 }
 
-/* The fifth word of the first line. */
+/* The sixth word of the first line. */
 static uint64_t said_length(struct slice record)
 {
     uint64_t n = 0;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         (void)slice_cut(&record, ' ');
     INSIST(text_u64(slice_cut(&record, ' '), UINT64_MAX, &n) == OK);
     return n;

@@ -100,7 +100,7 @@ static void build(const struct url_template *t, const struct url_vars *vars, str
         INSIST(scheme_new(&spec, &sign, NULL) == OK);
     unsigned flags = fuzz_byte(&in);
     struct request_rules rules = {.url = t,
-                                  .is_pingback = flags & 1,
+                                  .kind = flags & 1 ? DELIVERY_PINGBACK : DELIVERY_POSTBACK,
                                   .gzip = (enum gzip_mode)((flags >> 1) % 3),
                                   .headers = SLICE_LIT("X-Team: seo\r\n"),
                                   .sign = flags & 8 ? sign : NULL,
@@ -125,7 +125,7 @@ static void build(const struct url_template *t, const struct url_vars *vars, str
         check_lines(buf_slice(&r.headers));
         INSIST(!memmem(r.headers.ptr, r.headers.len, "theirs", 6));
         INSIST(!rules.sign || !memmem(r.headers.ptr, r.headers.len, "v0=0\r", 5));
-        if (!rules.is_pingback && e.has_body && rules.gzip == GZIP_KEEP)
+        if (rules.kind == DELIVERY_POSTBACK && e.has_body && rules.gzip == GZIP_KEEP)
             INSIST(slice_eq(r.body, in));
     }
     request_clear(&r);

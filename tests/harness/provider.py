@@ -12,6 +12,7 @@ import base64
 import gzip
 import json
 import time
+from urllib.parse import unquote
 
 from harness import config
 from harness.downstream import Answer, Downstream
@@ -92,7 +93,7 @@ class Provider(Downstream):
         if request.method == "GET" and request.path == PATH + "/tasks_ready":
             return self._reply(request, json.dumps(envelope("tasks_ready", result=self._ready())).encode())
         if request.method == "GET" and request.path.startswith(PATH + "/task_get/advanced/"):
-            ident = request.path.rsplit("/", 1)[1]
+            ident = unquote(request.path.rsplit("/", 1)[1])
             body = self.body_of(ident)
             if ident in self.tasks and self.tasks[ident].code == 20000:
                 self.tasks[ident].collected = True

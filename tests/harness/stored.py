@@ -66,7 +66,7 @@ class Stored:
     def _record(self, at, path, destinations) -> str:
         body = json.dumps({"id": "x", "result": "y" * 100})
         to = f"o {' '.join(destinations)}\n" if destinations else ""
-        return f"hp1 {at} 00ff00ff00ff00ff @acme {len(body)} -\np {path}\n{to}\n{body}"
+        return f"hp1 {at} 00ff00ff00ff00ff task acme {len(body)} -\np {path}\n{to}\n{body}"
 
     def _tasks(self, numbers):
         with self.client.pipeline(transaction=False) as pipe:
@@ -86,7 +86,7 @@ class Stored:
         to = ["postback@acme"] if i >= self.ready else ["pingback@acme"] if i % 2 else []
         pipe.set(self.key("event:" + self.id(i)), self._record(self.at(i), self.path(i % self.paths), to))
         for destination in to:
-            pipe.execute_command("HSET", self.key(f"delivery:{self.id(i)}:{destination}"), "state", "done", "destination", destination, "lane", "acme",
+            pipe.execute_command("HSET", self.key(f"delivery:{self.id(i)}:{destination}"), "state", "done", "kind", destination.split("@")[0], "account", "acme", "destination", destination, "lane", "acme",
                                  "delay_ms", "0", "attempts", "1", "requeues", "0", "accepted_at", self.at(i), "ended_at", self.at(i))
 
     def _hours(self):
@@ -104,7 +104,7 @@ class Stored:
         with self.client.pipeline(transaction=False) as pipe:
             for i in range(self.failures):
                 for kind in ("postback", "pingback"):
-                    attempt = json.dumps({"id": self.id(i), "at": self.at(i), "destination": kind + "@acme", "pingback": kind == "pingback",
+                    attempt = json.dumps({"id": self.id(i), "at": self.at(i), "destination": kind + "@acme", "kind": kind,
                                           "url": "http://127.0.0.1/x", "error": "http_500", "status": 500, "duration_ms": 7,
                                           "response": "<" * (1024 if i % 10 else 8000)})
                     for scope in ("", "@acme"):
@@ -119,7 +119,7 @@ class Stored:
             pipe.set(self.key("event:" + ident), self._record(self.now, "serp", names))
             for name in names:
                 pipe.hset(self.key(f"delivery:{ident}:{name}"), mapping={
-                    "state": "dead", "destination": name, "lane": name, "delay_ms": "0", "attempts": "8", "requeues": "0",
+                    "state": "dead", "kind": "postback", "destination": name, "lane": name, "delay_ms": "0", "attempts": "8", "requeues": "0",
                     "accepted_at": self.now, "ended_at": self.now, "fan": FAN})
                 pipe.lpush(self.key("dead:" + name), f"{ident}:{name}")
             pipe.execute()

@@ -40,9 +40,9 @@ mutation(dedup_off "a repeat is queued again"
   EDIT common/queue/lua/put.lua
   [[    if before then return nil, before end
   end
-  local key = store_revision]]
+  local task = store_revision]]
   [[  end
-  local key = store_revision]])
+  local task = store_revision]])
 
 mutation(no_wake "put does not tell who waits"
   TESTS tests/queue/test_put.py::test_wake_is_published_when_a_lane_gets_its_first_work
@@ -195,7 +195,7 @@ mutation(no_allow_list "any address may send"
 mutation(anothers_task "an account sees the tasks of others"
   TESTS tests/queue/test_tasks.py::test_an_account_sees_its_own
   EDIT common/queue/lua/lib_view.lua
-  [[if account ~= '' and owner_of(head) ~= account then return nil end]]
+  [[if account ~= '' and of ~= account then return nil end]]
   [[]])
 
 mutation(set_delay_ignored "a delay that was set while running is ignored"
@@ -215,13 +215,13 @@ mutation(last_attempt_again "the last attempt of the schedule is followed by ano
 mutation(api_urls_anywhere "URLs of the API may reach private addresses"
   TESTS tests/e2e/test_tasks.py::test_special_addresses_are_refused_at_once
   EDIT dispatcher/engine/targets.c
-  [[t->from_api = t->rules.from_api = dest->from_api;]]
-  [[t->rules.from_api = dest->from_api;]])
+  [[t->from_api = t->rules.is_account = dest->account != NULL;]]
+  [[t->rules.is_account = dest->account != NULL;]])
 
 mutation(lookups_shared "a host that does not resolve fails what goes to others"
   TESTS tests/e2e/test_tasks.py::test_one_host_that_does_not_resolve_does_not_fail_another
   EDIT dispatcher/engine/targets.c
-  [[.many_hosts = dest->from_api]]
+  [[.many_hosts = dest->account != NULL]]
   [[.many_hosts = false]])
 
 mutation(fetched_secret_of_now "what was fetched has the secret of now, not of the announcement"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 LUA = Path(os.environ.get("HOOKPACE_SCRIPTS") or Path(__file__).resolve().parents[2] / "common/queue/lua")
 
-Claim = namedtuple("Claim", "id lane delay_ms attempt requeues secret fence window_ms report wait_us record")
+Claim = namedtuple("Claim", "id lane kind account delay_ms attempt requeues secret fence window_ms report wait_us record")
 EARLY_US = 8000
 VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
@@ -24,18 +24,37 @@ def script_text(name):
         text = text.replace(found.group(0), (LUA / found.group(1)).read_text())
 
 
-def plan(*deliveries, kind, dedup=""):
-    """What put.lua calls a plan. KIND: also "task <account>"."""
-    lines = [f"{'d' if dedup else '-'} {kind if ' ' in kind else kind + ' -'}"]
-    lines += [" ".join(str(word) or "-" for word in (*d, "", "")[:5]) for d in deliveries]
-    return "".join(line + "\n" for line in lines)
+# What the destinations of these tests are, but for those that are "postback".
+KINDS = {"ping": "pingback", "ping2": "pingback", "pingback@acme": "pingback", "pingback@beta": "pingback", "fetch@src": "fetch",
+         "fetch@other": "fetch"}
+
+
+def top(delay_ms):
+    """The delay of everybody, which a delivery has where its destination has none of its own."""
+    return f"{delay_ms} top"
+
+
+def kept(delay_ms):
+    """A delay that was captured when the event was announced."""
+    return f"{delay_ms} kept"
+
+
+def delivery_line(destination, lane, delay, order="", secret=""):
+    delay_ms, _, whose = str(delay).partition(" ")
+    return f"{destination} {KINDS.get(destination, 'postback')} {lane} {delay_ms} {whose or 'own'} {order or 'requeue'} {secret or '*'}\n"
+
+
+def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, message=""):
+    """What put.lua calls a plan. OWNER: the source, or the account of a task."""
+    flags = (is_home, is_named, False, bool(message))
+    first = " ".join([kind, owner, fetched_by or "*", *["1" if f else "0" for f in flags]])
+    return first + "\n" + "".join(delivery_line(*d) for d in deliveries)
 
 
 def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure=""):
     """Arguments of settle for one delivery; what settle.lua calls an outcome is the third."""
-    more = ("a" if attempt else "") + ("f" if failure else "")
-    outcome = (more, claim.id.rsplit(":", 1)[1], claim.lane, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
-    return [claim.id, claim.fence, " ".join("-" if word == "" else str(word) for word in outcome), 7, response,
+    outcome = (int(bool(attempt)), int(bool(failure)), claim.id.rsplit(":", 1)[1], claim.kind, claim.account, claim.lane, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
+    return [claim.id, claim.fence, " ".join("*" if word == "" else str(word) for word in outcome), 7, response,
             *([attempt] if attempt else []), *([failure] if failure else [])]
 
 
@@ -63,16 +82,15 @@ class Queue:
         for name, values in destinations.items():
             self.r.hset(self.key("limits"), name, " ".join(map(str, (values + (0,))[:5])))
 
-    def record(self, body="{}", source="src", digest=None, received=None, to=()):
+    def record(self, body="{}", source="src", digest=None, received=None, to=(), kind="webhook"):
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
         names = f"o {' '.join(to)}\n" if to else ""
-        return f"hp1 {received or self.now} {digest} {source} {len(body)} -\n{names}\n{body}"
+        return f"hp1 {received or self.now} {digest} {kind} {source} {len(body)} -\n{names}\n{body}"
 
-    def event(self, id, *deliveries, dedup="", kind="event", **record):
-        """deliveries: (destination, lane, delay_ms[, order[, secret]]). KIND: also "task <account>". Arguments of put for
-        one event."""
-        written = plan(*deliveries, kind=kind, dedup=dedup)
-        return [id, record.get("received") or self.now, self.record(**record), written, *([dedup] if dedup else [])]
+    def event(self, id, *deliveries, message="", kind="webhook", source="src", **record):
+        """deliveries: (destination, lane, delay_ms[, order[, secret]]). MESSAGE: a message id. Arguments of put for one event."""
+        written = plan(*deliveries, kind=kind, owner=source, message=message)
+        return [id, record.get("received") or self.now, self.record(kind=kind, source=source, **record), written, *([message] if message else [])]
 
     def put(self, *events):
         """[0, ""] for what is queued, [1, when it came] for a duplicate, [code, ""] for what is refused, of each event."""
@@ -87,7 +105,7 @@ class Queue:
     def claim(self, want=10, most_bytes=1 << 22):
         reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms)
         self.wait_us, self.crowded, self.requeued = int(reply[0]), reply[1], reply[2]
-        claims = [Claim(*c)._replace(attempt=int(c[3]), requeues=int(c[4])) for c in reply[3:]]
+        claims = [Claim(*c)._replace(attempt=int(c[5]), requeues=int(c[6])) for c in reply[3:]]
         early = max([c.wait_us for c in claims], default=0)
         assert early <= EARLY_US
         time.sleep(early / 1e6)  # as a dispatcher must: claims come a little early

@@ -1,6 +1,6 @@
 """Tasks as the programs put, end and ask for them."""
 
-from scripts import plan
+from scripts import kept, plan, top
 
 
 def in_parts(queue, name, ids, *head):
@@ -55,27 +55,30 @@ def posted(queue, account="", start=0, end=1 << 50, skip=0, most=1000, newest=0)
     return [id for id, _ in walk(queue, "posted", (account,), (start, end), skip, most, newest)]
 
 
-def record(queue, body="{}", source="src", path="", to=(), flag="-", digest="00ff00ff00ff00ff"):
-    lines = f"hp1 {queue.now} {digest} {source} {len(body) if flag != 'n' else 0} {flag}\n"
+def record(queue, body="{}", kind="webhook", source="src", path="", to=(), flag="-", digest="00ff00ff00ff00ff", named=""):
+    lines = f"hp1 {queue.now} {digest} {kind} {source} {len(body) if flag != 'n' else 0} {flag}\n"
+    lines += f"i {named}\n" if named else ""
     lines += f"p {path}\n" if path else ""
     lines += f"o {' '.join(to)}\n" if to else ""
     return lines + "\n" + (body if flag != "n" else "")
 
 
-def put_args(queue, id, deliveries, kind, then=(), dedup="", **rec):
-    """Arguments of put for one event, with a record as the programs write it. deliveries: (destination, lane, delay[, ..])."""
-    written = record(queue, to=[d[0] for d in deliveries], **rec)
-    return [id, queue.now, written, plan(*deliveries, *then, kind=kind, dedup=dedup), *([dedup] if dedup else [])]
+def put_args(queue, id, deliveries, kind="webhook", then=(), source="src", message="", fetched_by="", named="", **rec):
+    """Arguments of put for one event, with a record as the programs write it. deliveries: (destination, lane, delay[, ..]). SOURCE:
+    also the account of a task. NAMED: the id, where the record names it."""
+    written = record(queue, to=[d[0] for d in deliveries], kind=kind, source=source, named=named, **rec)
+    its_plan = plan(*deliveries, *then, kind=kind, owner=source, fetched_by=fetched_by, is_named=bool(named), message=message)
+    return [id, queue.now, written, its_plan, *([message] if message else [])]
 
 
-def put(queue, id, *deliveries, kind="event", **how):
+def put(queue, id, *deliveries, kind="webhook", **how):
     (reply,) = queue.put(put_args(queue, id, deliveries, kind, **how))
     return reply[0]
 
 
-def put_task(queue, id, *which, account="acme", path="serp/google/organic", delay="=0", **rec):
+def put_task(queue, id, *which, account="acme", path="serp/google/organic", delay=top(0), **rec):
     to = [(f"{w}@{account}", account, delay) for w in which]
-    return put(queue, id, *to, kind=f"task {account}", source=f"@{account}", path=path, **rec)
+    return put(queue, id, *to, kind="task", source=account, path=path, **rec)
 
 
 def end_all(queue, verdicts, **how):
@@ -90,6 +93,12 @@ def resend(queue, *ids, account=""):
     return [r[0] for r in in_parts(queue, "resend", ids, account, queue.dead_ms)]
 
 
-def announce(queue, id, **how):
-    return put(queue, f"{id}~f", ("fetch@src", "fetch@src", "0"), kind="announced", flag="n",
-               then=[("d", "d", "=100", "", "s1"), ("b", "b", "50")], **how)
+def announce(queue, id, source="src", **how):
+    fetch = f"fetch@{source}"
+    return put(queue, id, (fetch, fetch, 0), kind="announcement", source=source, flag="n", named=id,
+               then=[("d", "d", top(100), "", "s1"), ("b", "b", 50)], **how)
+
+
+def bring(queue, task, *deliveries, source="src", **how):
+    """Puts what the fetch of this announced task brought."""
+    return put(queue, task, *(deliveries or [("d", "d", kept(0))]), source=source, fetched_by=f"fetch@{source}", **how)

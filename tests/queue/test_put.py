@@ -53,11 +53,11 @@ def test_same_id_from_another_source_is_another_event(queue):
 
 
 def test_the_signed_message_id_decides_where_there_is_one(queue):
-    put = lambda id, dedup, body: queue.put(queue.event(id, ("d", "d", 0), dedup=dedup, body=body))[0][0]
-    assert put("e1", "src:m1", "x") == 0
-    assert put("e1", "src:m1", "changed") == 1
-    assert put("other", "src:m1", "x") == 1
-    assert put("e1", "src:m2", "x") == 0, "another message, though id and body are the same"
+    put = lambda id, message, body: queue.put(queue.event(id, ("d", "d", 0), message=message, body=body))[0][0]
+    assert put("e1", "m1", "x") == 0
+    assert put("e1", "m1", "changed") == 1
+    assert put("other", "m1", "x") == 1
+    assert put("e1", "m2", "x") == 0, "another message, though id and body are the same"
     assert len(queue.queued()) == 2
 
 

@@ -7,13 +7,14 @@ import time
 import pytest
 
 from random_world import LEASE_MS, Dispatchers
+from scripts import kept, top
 from task_calls import counts, put_args, ready, task
 
 SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3, 4]
 # destination: lane, delay as configured (= inherited), order
 EVERY = int(os.environ.get("HOOKPACE_CHECK_EVERY", "3"))  # steps
-CONFIGURED = {"a": ("a", "0", ""), "b": ("b", "20", ""), "c": ("shared", "=0", ""), "ping": ("shared", "=0", ""), "f": ("f", "0", "fifo"),
-              "ping2": ("ping2", "=0", "")}
+CONFIGURED = {"a": ("a", "0", ""), "b": ("b", "20", ""), "c": ("shared", top(0), ""), "ping": ("shared", top(0), ""), "f": ("f", "0", "fifo"),
+              "ping2": ("ping2", top(0), "")}
 ACCOUNTS = ("acme", "beta")
 FETCH = "fetch@src"
 PATHS = ["serp/google/organic", "serp/google/maps", "serp", "merchant/amazon/" + "x" * 40]
@@ -27,7 +28,7 @@ def is_pingback(destination):
 class Delivery:
     def __init__(self, id, destination):
         self.id, self.destination = id, destination
-        self.over = None       # done, told, dead
+        self.over = None       # done, fetched, dead
         self.resent = False
         self.since = 0         # claims up to this fence are of before a resend
 
@@ -101,7 +102,7 @@ class World(Dispatchers):
             if verdict == "dead" and t.key[:-2] not in self.put_by:
                 t.counted = "failed"
             return
-        if verdict == "done":
+        if verdict == "done" and not is_pingback(d.destination):
             t.got = True
         t.judge()
 
@@ -115,12 +116,12 @@ class World(Dispatchers):
                 "failed": sum(t.listed == "failed" or t.counted == "failed" for t in mine)}
 
     def delay_in_force(self, destination, delay):
-        if delay[0] == "!":
-            return delay[1:]
-        inherits, delay = delay[0] == "=", delay.lstrip("=")
+        delay, _, whose = delay.partition(" ")
+        if whose == "kept":
+            return delay
         account = destination.split("@")[1] if "back@" in destination else None
         own = self.settings.get(f"delay:account:{account}" if account else f"delay:destination:{destination}")
-        return own or (inherits and self.settings.get("delay")) or delay
+        return own or (whose == "top" and self.settings.get("delay")) or delay
 
     # --- steps ---
     def fresh_id(self):
@@ -152,18 +153,19 @@ class World(Dispatchers):
 
     def make_event(self):
         key, to, flag = self.fresh_id(), self.some_destinations(3), "n" if self.rng.random() < 0.15 else "-"
-        return key, to, "event", None, "", flag, put_args(self.queue, key, to, "event", flag=flag)
+        return key, to, "webhook", None, "", flag, put_args(self.queue, key, to, flag=flag)
 
     def make_task(self):
         key, account = self.fresh_id(), self.rng.choice(ACCOUNTS)
         path = self.rng.choice(PATHS)
         which = self.rng.choice([[], ["postback"], ["pingback"], ["postback", "pingback"]])
-        to = [(f"{w}@{account}", account, self.rng.choice(["=0", "10"]), "", "s1") for w in which]
-        return key, to, "task", account, path, "-", put_args(self.queue, key, to, f"task {account}", source=f"@{account}", path=path)
+        to = [(f"{w}@{account}", account, self.rng.choice([top(0), "10"]), "", "s1") for w in which]
+        return key, to, "task", account, path, "-", put_args(self.queue, key, to, "task", source=account, path=path)
 
     def make_announcement(self):
-        key, to = self.fresh_id() + "~f", [(FETCH, FETCH, "0", "", "")]
-        return key, to, "announced", None, "", "n", put_args(self.queue, key, to, "announced", then=self.some_destinations(2), flag="n")
+        id, to = self.fresh_id(), [(FETCH, FETCH, "0", "", "")]
+        return id + "~f", to, "announcement", None, "", "n", put_args(self.queue, id, to, "announcement", then=self.some_destinations(2), flag="n",
+                                                                     named=id)
 
     def put(self):
         made, keys = [], set()
@@ -195,16 +197,16 @@ class World(Dispatchers):
 
     def bring(self, c):
         """What a dispatcher does with a fetched result. Returns the verdict for the fetch."""
-        id = c.id.split("~")[0]
-        then = self.queue.delivery(c.id)["then"]
+        d = self.queue.delivery(c.id)
+        id, then = d["task"], d["then"]
         to = []
         for line in filter(None, then.split("\n")):
             name, delay, secret = line.split(" ")
             lane, _, order = CONFIGURED[name]
-            to.append((name, lane, "!" + delay, order, secret))
-        args = put_args(self.queue, id, to, "fetched", dedup=f"src:fetched:{id}")
+            to.append((name, lane, kept(delay), order, secret))
+        args = put_args(self.queue, id, to, fetched_by=FETCH)
         (result,) = self.submit((id, to, "fetched", None, "", "-", args))
-        return "fetched" if result in (0, 1) else "told"
+        return "fetched" if result in (0, 1) else "done"
 
     def settle(self):
         c = self.pick()
@@ -213,7 +215,7 @@ class World(Dispatchers):
         d = self.deliveries[c.id]
         verdict = self.rng.choice(["success", "success", "success", "retry", "dead", "release", "defer"])
         if verdict == "success":
-            verdict = self.bring(c) if d.destination == FETCH else "told" if is_pingback(d.destination) else "done"
+            verdict = self.bring(c) if d.destination == FETCH else "done"
             if d.destination == FETCH and self.rng.random() < 0.3:
                 return  # killed after the result was put
         answer = self.queue.settle(c, verdict, wait_ms=self.rng.choice([0, 1, 20, 80]), status=self.rng.choice([0, 200, 500]),
@@ -222,7 +224,7 @@ class World(Dispatchers):
         if answer:
             self.leases.pop(c.id, None)
         assert answer == 0 or c.fence > d.since, "a result of before a resend counted"
-        if answer and verdict in ("done", "told", "fetched", "dead"):
+        if answer and verdict in ("done", "fetched", "dead"):
             self.end(c.id, verdict)
 
     def some_ids(self):
@@ -334,7 +336,7 @@ class World(Dispatchers):
             self.see_lapsed()
             for c in claims:
                 d = self.deliveries[c.id]
-                verdict = self.bring(c) if d.destination == FETCH else "told" if is_pingback(d.destination) else "done"
+                verdict = self.bring(c) if d.destination == FETCH else "done"
                 if self.queue.settle(c, verdict):
                     self.end(c.id, verdict)
             if not claims:

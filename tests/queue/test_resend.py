@@ -1,10 +1,11 @@
 """Tasks that are sent again: what is queued, what is counted, how long it is kept."""
 
+from scripts import top
 from task_calls import counts, end_all, put, put_task, ready, resend, state
 
 
 def test_resend_queues_again_what_is_over(tasks):
-    put(tasks, "a", ("d", "d", "=100", "", "s1"), ("b", "b", "0"))
+    put(tasks, "a", ("d", "d", top(100), "", "s1"), ("b", "b", "0"))
     claims = {c.lane: c for c in tasks.claim()}
     tasks.sent(claims["d"])
     tasks.settle(claims["d"], "dead", status=410)

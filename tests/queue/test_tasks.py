@@ -2,6 +2,7 @@
 
 import time
 
+from scripts import kept, top
 from task_calls import announce, counts, end_all, posted, put, put_args, put_task, ready, resend, state, task
 
 DAY = 86400000
@@ -22,7 +23,7 @@ def test_a_delivered_postback_is_fetched_and_never_listed(tasks):
 
 def test_a_delivered_pingback_leaves_the_result_to_be_fetched(tasks):
     put(tasks, "a", ("ping", "ping", "0"))
-    assert end_all(tasks, {"ping": "told"}) == 1
+    assert end_all(tasks, {"ping": "done"}) == 1
     assert ready(tasks) == ["a"] and counts(tasks)["ready"] == 1
     assert [t["fetched"] for t in task(tasks, "a")] == [0]
     (t,) = task(tasks, "a", get=1)
@@ -63,7 +64,7 @@ def test_without_a_body_there_is_nothing_to_fetch(tasks):
     put(tasks, "b", ("ping", "ping", "0"), flag="n")
     put(tasks, "c", ("ping", "ping", "0"), flag="n")
     first, second = tasks.claim()
-    tasks.settle(first, "told")
+    tasks.settle(first, "done")
     tasks.settle(second, "dead", status=410)
     assert ready(tasks) == []
     assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 2, "ready": 0, "failed": 1}
@@ -97,7 +98,7 @@ def test_an_account_sees_its_own(tasks):
 
 def test_an_account_fetches_for_everybody(tasks):
     put_task(tasks, "a", "pingback")
-    end_all(tasks, {"pingback@acme": "told"})
+    end_all(tasks, {"pingback@acme": "done"})
     assert ready(tasks, "acme") == ready(tasks) == ["a"]
     task(tasks, "a", account="acme", get=1)
     assert ready(tasks, "acme") == ready(tasks) == []
@@ -149,7 +150,7 @@ def test_what_has_expired_is_told_from_what_never_was(tasks):
 
 def test_posted_pages_both_ways(tasks):
     for n in range(10):
-        tasks.put(*[put_args(tasks, f"e{n}-{i}", (), "event") for i in range(7)])
+        tasks.put(*[put_args(tasks, f"e{n}-{i}", ()) for i in range(7)])
         time.sleep(0.002)
     everything = [f"e{n}-{i}" for n in range(10) for i in range(7)]
     assert posted(tasks) == everything
@@ -177,8 +178,8 @@ def delay_of(queue, id):
 def test_a_delay_that_was_set_wins_by_its_rule(tasks):
     def put_all(n):
         put(tasks, f"own{n}", ("d", "d", "100"))
-        put(tasks, f"inherits{n}", ("b", "b", "=200"))
-        put_task(tasks, f"task{n}", "postback", delay="=200")
+        put(tasks, f"inherits{n}", ("b", "b", top(200)))
+        put_task(tasks, f"task{n}", "postback", delay=top(200))
         return [delay_of(tasks, f"own{n}:d"), delay_of(tasks, f"inherits{n}:b"), delay_of(tasks, f"task{n}:postback@acme")]
 
     assert put_all(0) == ["100", "200", "200"]
@@ -203,8 +204,8 @@ def test_an_announced_task_is_open_until_its_result_is_relayed(tasks):
     assert announce(tasks, "a") == 1, "a repeat"
     (claim,) = tasks.claim()
     assert state(tasks, "a") == "handed"
-    assert put(tasks, "a", ("d", "d", "!300", "", "s1"), ("b", "b", "!50"), kind="fetched", dedup="fetched:a") == 0
-    assert put(tasks, "a", ("d", "d", "!300", "", "s1"), ("b", "b", "!50"), kind="fetched", dedup="fetched:a") == 1
+    assert put(tasks, "a", ("d", "d", kept(300), "", "s1"), ("b", "b", kept(50)), fetched_by="fetch@src") == 0
+    assert put(tasks, "a", ("d", "d", kept(300), "", "s1"), ("b", "b", kept(50)), fetched_by="fetch@src") == 1
     tasks.settle(claim, "fetched")
     assert counts(tasks)["open"] == 1 and posted(tasks) == ["a"] and delay_of(tasks, "a:d") == "300"
     assert announce(tasks, "a") == 1, "the event is here"
@@ -220,7 +221,7 @@ def test_an_announced_task_is_open_until_its_result_is_relayed(tasks):
 def test_a_fetched_result_without_destinations_is_ready(tasks):
     announce(tasks, "a")
     (claim,) = tasks.claim()
-    assert put(tasks, "a", kind="fetched", dedup="fetched:a") == 0
+    assert put(tasks, "a", fetched_by="fetch@src") == 0
     tasks.settle(claim, "fetched")
     assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 1, "failed": 0} and ready(tasks) == ["a"]
 
@@ -229,8 +230,8 @@ def test_a_postback_came_while_it_was_fetched(tasks):
     announce(tasks, "a")
     (claim,) = tasks.claim()
     put(tasks, "a", ("d", "d", "0"))
-    assert put(tasks, "a", ("d", "d", "!0"), kind="fetched", dedup="fetched:a") == 3
-    tasks.settle(claim, "told")
+    assert put(tasks, "a", ("d", "d", kept(0)), fetched_by="fetch@src") == 3
+    tasks.settle(claim, "done")
     assert counts(tasks)["open"] == 1
     end_all(tasks, {"d": "done"})
     assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}

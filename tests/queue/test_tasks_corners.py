@@ -5,7 +5,7 @@ import time
 import pytest
 
 from scripts import result_args
-from task_calls import announce, counts, end_all, posted, put, put_args, put_task, ready, resend, state, task
+from task_calls import announce, bring, counts, end_all, posted, put, put_args, put_task, ready, resend, state, task
 
 NOTHING = {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 0}
 
@@ -35,21 +35,21 @@ def test_listed_and_fetched_by_one_call(tasks):
     tasks.check()
 
 
-@pytest.mark.parametrize("second", ["told", "dead"])
+@pytest.mark.parametrize("second", ["done", "dead"])
 def test_a_resend_while_the_other_first_delivery_waits(tasks, second):
     put(tasks, "a", ("d", "d", "0"), ("ping", "ping", "0"))
     claims = claims_by_lane(tasks)
     tasks.settle(claims["d"], "dead", status=410)
     assert resend(tasks, "a", "a") == ["handed", "handed"] and tasks.queued("d") == ["a:d"]
-    tasks.settle(claims["ping"], second, status=200 if second == "told" else 410)
-    listed = "ready" if second == "told" else "failed"
+    tasks.settle(claims["ping"], second, status=200 if second == "done" else 410)
+    listed = "ready" if second == "done" else "failed"
     assert counts(tasks) == {**NOTHING, listed: 1}, "the one that is resent is not dead now"
     end_all(tasks, {"d": "dead"}, status=410)
     assert counts(tasks) == {**NOTHING, "failed": 1} and state(tasks, "a") == "failed"
     assert not tasks.r.exists(tasks.key("pending:a")) and tasks.r.pttl(tasks.key("event:a")) > tasks.done_ms
     resend(tasks, "a")
     assert tasks.r.hget(tasks.key("pending:a"), "n") == "2"
-    end_all(tasks, {"d": "done", "ping": "told"})
+    end_all(tasks, {"d": "done", "ping": "done"})
     assert counts(tasks) == {**NOTHING, "fetched": 1}
     tasks.check()
 
@@ -59,7 +59,7 @@ def test_a_resent_pingback_that_arrives_is_not_failed_any_more(tasks):
     end_all(tasks, {"pingback@acme": "dead"}, status=410)
     assert counts(tasks, "acme") == counts(tasks) == {**NOTHING, "failed": 1}
     resend(tasks, "a", account="acme")
-    end_all(tasks, {"pingback@acme": "told"})
+    end_all(tasks, {"pingback@acme": "done"})
     assert counts(tasks, "acme") == counts(tasks) == {**NOTHING, "ready": 1} and ready(tasks, "acme") == ["a"]
     resend(tasks, "a", account="acme")
     end_all(tasks, {"pingback@acme": "dead"}, status=410)
@@ -72,7 +72,7 @@ def test_without_a_body_a_resend_that_arrives_leaves_nothing_to_fetch(tasks):
     assert counts(tasks) == {**NOTHING, "failed": 1} and ready(tasks) == []
     assert [t["fetched"] for t in task(tasks, "a", get=1)] == [0]
     resend(tasks, "a")
-    end_all(tasks, {"ping": "told"})
+    end_all(tasks, {"ping": "done"})
     assert counts(tasks) == {**NOTHING, "fetched": 1} and [t["fetched"] for t in task(tasks, "a")] == [1]
 
 
@@ -127,7 +127,7 @@ def test_an_event_that_is_gone_while_its_delivery_lives(tasks):
     """Evicted or removed by hand: it is neither listed nor resent, and those beside it are."""
     put(tasks, "a", ("ping", "ping", "0"))
     put(tasks, "b", ("ping", "ping", "0"))
-    end_all(tasks, {"ping": "told"})
+    end_all(tasks, {"ping": "done"})
     tasks.r.delete(tasks.key("event:a"))
     assert ready(tasks) == ["b"]
     assert [t["state"] for t in task(tasks, "a", names=("ping",), get=1)] == ["expired"]
@@ -138,7 +138,7 @@ def test_an_event_that_is_gone_while_its_delivery_lives(tasks):
 def test_the_dead_may_be_kept_for_less_than_the_done(tasks):
     tasks.dead_ms, tasks.done_ms = 30, 60000
     put(tasks, "a", ("d", "d", "0"), ("ping", "ping", "0"))
-    end_all(tasks, {"d": "dead", "ping": "told"}, status=410)
+    end_all(tasks, {"d": "dead", "ping": "done"}, status=410)
     put(tasks, "b", ("d", "d", "0"))
     end_all(tasks, {"d": "dead"}, status=410)
     deadline = time.monotonic() + 5
@@ -178,7 +178,7 @@ def test_paths_whose_first_three_segments_are_equal(tasks):
 def test_expired_members_leave_as_fast_as_others_come(tasks):
     tasks.done_ms = 30
     def put_many(n):
-        tasks.put(*[put_args(tasks, f"{n}-{i}", (), "event") for i in range(30)])
+        tasks.put(*[put_args(tasks, f"{n}-{i}", ()) for i in range(30)])
     put_many(0)
     tasks.r.persist(tasks.key("ready"))
     deadline = time.monotonic() + 5
@@ -191,17 +191,13 @@ def test_expired_members_leave_as_fast_as_others_come(tasks):
 def test_a_path_of_the_longest(tasks):
     path = "/".join(["x" * 63] * 16)
     put_task(tasks, "a" * 128, "pingback", path=path)
-    end_all(tasks, {"pingback@acme": "told"})
+    end_all(tasks, {"pingback@acme": "done"})
     assert ready(tasks, path=path) == ready(tasks, "acme", path="x" * 63) == ["a" * 128] and ready(tasks, path="x") == []
     task(tasks, "a" * 128, get=1)
     assert ready(tasks) == [] and counts(tasks) == {**NOTHING, "fetched": 1}
 
 
 # --- announced ---
-
-def bring(queue, id):
-    return put(queue, id, ("d", "d", "!0"), kind="fetched", dedup=f"src:fetched:{id}")
-
 
 def fail_fetch(queue, id="a"):
     announce(queue, id)
@@ -248,7 +244,7 @@ def test_an_announcement_worded_otherwise_is_a_repeat(tasks):
     """A pingback has the tag, the provider's list of what is ready has not."""
     assert announce(tasks, "a") == 0
     assert announce(tasks, "a", digest="11aa11aa11aa11aa") == 1
-    assert announce(tasks, "a", digest="22aa11aa11aa11aa", dedup="src:m1") == 1
+    assert announce(tasks, "a", digest="22aa11aa11aa11aa", message="m1") == 1
     assert counts(tasks)["open"] == 1 and posted(tasks) == ["a"] and tasks.queued("fetch@src") == ["a~f:fetch@src"]
 
 
@@ -256,9 +252,53 @@ def test_an_announcement_is_known_for_longer_than_it_is_kept(tasks):
     tasks.done_ms = 30
     announce(tasks, "a")
     (claim,) = tasks.claim()
-    tasks.settle(claim, "told")
+    tasks.settle(claim, "done")
     deadline = time.monotonic() + 5
     while tasks.r.exists(tasks.key("event:a~f")):
         assert time.monotonic() < deadline
     assert announce(tasks, "a") == 1
     assert tasks.r.pttl(tasks.key("dedup:src:a~f:00ff00ff00ff00ff")) > 0
+
+
+def test_two_sources_announce_one_id(tasks):
+    """The second is a task of its own: it is listed, found, fetched and counted as such, and its record names the id once."""
+    tasks.limits(**{"fetch@other": (10, 10000, 2000, 8)})
+    assert announce(tasks, "a") == announce(tasks, "a", source="other", digest="11aa11aa11aa11aa") == 0
+    assert announce(tasks, "a", source="other", digest="22aa11aa11aa11aa") == 1, "a repeat, however it is worded"
+    assert announce(tasks, "a") == 1
+    assert posted(tasks) == ["a", "a~2"] and counts(tasks) == {**NOTHING, "open": 2}
+    assert [t["state"] for t in task(tasks, "a", "a~2")] == ["queued", "queued"]
+    assert tasks.r.get(tasks.key("event:a~2~f")).split("\n")[1:3] == ["i a", "o fetch@other"]
+    claims = {c.lane: c for c in tasks.claim()}
+    assert claims["fetch@other"].id == "a~2~f:fetch@other" and tasks.delivery("a~2~f:fetch@other")["task"] == "a~2"
+    assert bring(tasks, "a~2", source="other", named="a") == 0
+    assert bring(tasks, "a~2", source="other", named="a") == 1, "put once, also by another dispatcher"
+    tasks.settle(claims["fetch@other"], "fetched")
+    assert bring(tasks, "a") == 0
+    tasks.settle(claims["fetch@src"], "fetched")
+    assert counts(tasks) == {**NOTHING, "open": 2} and sorted(tasks.queued()) == ["a:d", "a~2:d"]
+    assert tasks.r.get(tasks.key("event:a~2")).count("\ni a\n") == 1
+    end_all(tasks, {"d": "done"})
+    assert counts(tasks) == {**NOTHING, "fetched": 2} and [t["state"] for t in task(tasks, "a", "a~2")] == ["done", "done"]
+    tasks.check()
+
+
+def test_an_event_of_another_source_beside_what_was_announced(tasks):
+    """The id is taken by a webhook of another source when the result comes."""
+    assert announce(tasks, "a") == 0 and put(tasks, "a", ("d", "d", 0), source="other") == 0
+    (claim,) = [c for c in tasks.claim() if c.kind == "fetch"]
+    assert bring(tasks, "a") == 0 and bring(tasks, "a") == 1
+    tasks.settle(claim, "fetched")
+    assert tasks.queued() == ["a~2:d"] and tasks.r.get(tasks.key("event:a~2")).count("\ni a\n") == 1
+    assert counts(tasks)["open"] == 2
+
+
+def test_a_source_and_an_account_of_one_name(tasks):
+    """Neither is taken for the other, nor do they share what makes a repeat."""
+    tasks.done_ms = 1000  # so that repeats are known by a key of their own
+    assert put_task(tasks, "a", account="acme") == 0
+    assert put(tasks, "a", source="acme") == 0 and put_task(tasks, "b", account="acme") == 0
+    assert put(tasks, "b", source="acme", message="m") == 0 and put(tasks, "c", source="acme", message="m") == 1
+    assert posted(tasks, "acme") == ["a", "b"] and posted(tasks) == ["a", "a~2", "b", "b~2"]
+    assert put(tasks, "x", ("d", "d", 0), source="acme") == 0 and put_task(tasks, "x", account="acme") == 3
+    assert [t["state"] for t in task(tasks, "a", "a~2", account="acme")] == ["done", "unknown"]

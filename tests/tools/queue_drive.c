@@ -117,11 +117,8 @@ static void submit_one(struct drive *d, struct buf *body)
                           .digest = slice_str(digest),
                           .has_body = true,
                           .body = buf_slice(body)};
-    struct put_request req = {.kind = PUT_EVENT,
-                              .event = &event,
-                              .source = source,
-                              .to = source->to,
-                              .to_count = source->to_count};
+    struct put_request req = {
+        .event = &event, .source = source, .to = source->to, .to_count = source->to_count};
     if (queue_put_submit(d->put, &req, on_put, d) != OK)
         die("an event was not taken");
 }

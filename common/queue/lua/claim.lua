@@ -3,10 +3,11 @@
 -- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms.
 -- Replies {wait_us until there may be more (-1: nothing is waiting), 1 if something only waits for a place
 -- in its destination's concurrency, {lane, requeues, ...}, claim...},
--- a claim being {id, lane, delay_ms, attempt, requeues, secret, fence, window_ms, report, wait_us,
+-- a claim being {id, lane, kind, account, delay_ms, attempt, requeues, secret, fence, window_ms, report, wait_us,
 -- record}; report is 1 where the dispatcher must tell (sent) when the request leaves, and it may not leave before
 -- wait_us from now.
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_delivery.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -86,9 +87,9 @@ end
 
 local function look_at(id)
   local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret')
+  local v = call('HMGET', key, 'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret', 'kind', 'account')
   return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), destination = v[3],
-    attempts = v[4] or '0', requeues = v[5] or '0', secret = v[6] or ''}
+    attempts = v[4] or '0', requeues = v[5] or '0', secret = v[6] or '', kind = v[7] or '', account = v[8] or ''}
 end
 
 local busy = {} -- destination -> claimed now, read once and written once
@@ -103,9 +104,9 @@ end
 -- The same for a lane on which nothing has a delay, and so nothing was ever moved: less to read.
 local function look_quickly(id)
   local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'destination', 'attempts', 'secret')
+  local v = call('HMGET', key, 'state', 'destination', 'attempts', 'secret', 'kind', 'account')
   return {id = id, key = key, state = v[1], delay_ms = 0, destination = v[2], attempts = v[3] or '0', requeues = '0',
-    secret = v[4] or ''}
+    secret = v[4] or '', kind = v[5] or '', account = v[6] or ''}
 end
 
 -- Why D cannot be claimed although its delay allows it: nil if it can. Parks the lane. AHEAD: it may wait
@@ -152,7 +153,7 @@ local function claim(lane, d, report)
   local record = call('GET', base .. 'event:' .. event) or ''
   bytes_left = bytes_left - #record
   want = want - 1
-  claims[#claims + 1] = {d.id, lane.name, d.delay_ms, attempt, d.requeues, d.secret,
+  claims[#claims + 1] = {d.id, lane.name, d.kind, d.account, d.delay_ms, attempt, d.requeues, d.secret,
     fence, l.window, (report or d.delay_ms > 0) and 1 or 0, wait, record}
 end
 

@@ -4,6 +4,7 @@
 -- Replies {cursor of the next step ('': there is none), open (accepted and not done), in flight, fetched, ready, failed}:
 -- sums over all steps. Those of `fetched` and `failed` may be below 0 by what changed meanwhile.
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 local account, done_ms, dead_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local scope = account ~= '' and '@' .. account or ''

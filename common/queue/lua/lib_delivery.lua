@@ -12,10 +12,10 @@ end
 -- The delivery as a table of texts (false where a field is not set), or nil if there is none.
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan', 'kind', 'account')
   if not v[1] then return nil end
   local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
-    attempts = v[6], delay_ms = v[7]}
+    attempts = v[6], delay_ms = v[7], kind = v[9], account = v[10] or nil}
   delivery_read_rare(d, v[8])
   return d
 end
@@ -70,13 +70,10 @@ end
 -- Repeats of an event are known for DEDUP_MS, also where it is kept for less (KEEP_MS from now).
 local function keep_known(event, keep_ms, dedup_ms)
   if keep_ms >= dedup_ms then return end
-  local head = call('GETRANGE', base .. 'event:' .. event, 0, 255)
-  local received, digest, source = string.match(head, '^hp%d+ (%d+) (%x+) (%S+)')
+  local head = call('GETRANGE', base .. 'event:' .. event, 0, 511)
+  local name, received = identity(string.match(head, '^[^\n]*\ni ([^\n]*)\n') or event, head)
   local left = received and tonumber(received) + dedup_ms - now_ms or 0
-  if left > 0 then
-    local id = string.match(event, '^(.*)~%d+$') or event
-    call('SET', base .. 'dedup:' .. source .. ':' .. id .. ':' .. digest, received, 'PX', left)
-  end
+  if left > 0 then call('SET', dedup_key(name), received, 'PX', text(left)) end
 end
 
 -- One of several deliveries is over. Returns nil while others are not, else how long the event is kept; and whether the
@@ -98,12 +95,11 @@ end
 
 -- A resent delivery is over; the task may be done since long. KEPT: nothing else of it waits.
 local function end_resent(d, event, kept, keep_ms, got, dead)
-  local account = account_of(d.destination)
   local has_body, path = event_facts(event)
   if got or kept and not dead and not has_body then
-    fetch_task(event, account, path, keep_ms)
+    fetch_task(event, d.account, path, keep_ms)
   elseif dead or kept then
-    relist_task(dead and 'failed' or 'ready', account, path, event, keep_ms)
+    relist_task(dead and 'failed' or 'ready', d.account, path, event, keep_ms)
   end
 end
 
@@ -115,7 +111,7 @@ local function release_event(d, keep_ms, dedup_ms, got, dead)
     kept, done, got, dead = end_one_of(d, event, keep_ms, got, dead)
   end
   if done then
-    end_task(event, account_of(d.destination), got, dead, kept or keep_ms)
+    end_task(event, d.account, got, dead, kept or keep_ms)
   elseif d.apart == 'resent' then
     end_resent(d, event, kept, keep_ms, got, dead)
   end
@@ -125,11 +121,12 @@ local function release_event(d, keep_ms, dedup_ms, got, dead)
   end
 end
 
--- The fetch of an announced result is over. Where it brought the event (verdict fetched) that is counted on; else
--- it is here by other means, or cannot be had.
-local function end_fetch(d, event, verdict, keep_ms)
-  local id, source = string.match(event, '^[^~]*'), string.match(d.destination, '@(.*)$')
-  if verdict == 'fetched' or call('EXISTS', base .. 'dedup:' .. source .. ':fetched:' .. id) == 1 then return end
+-- The fetch of an announced result is over. If a fetch brought the result, the task is counted on as that event. Else
+-- the result is here by other means, or cannot be had.
+local function end_fetch(d, verdict, keep_ms)
+  if verdict == 'fetched' then return end
+  local v = call('HMGET', d.key, 'source', 'task')
+  if v[1] and call('EXISTS', fetched_key(v[1], v[2])) == 1 then return end
   count_open(nil, -1)
   if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
 end
@@ -144,13 +141,13 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)
   end
-  if string.byte(d.destination, 6) == 64 then -- fetch@<source>
+  if d.kind == 'fetch' then
     local event = string.sub(d.id, 1, -2 - #d.destination)
-    end_fetch(d, event, verdict, keep_ms)
+    end_fetch(d, verdict, keep_ms)
     call('PEXPIRE', base .. 'event:' .. event, text(keep_ms))
     keep_known(event, keep_ms, dedup_ms)
   else
-    release_event(d, keep_ms, dedup_ms, verdict == 'done', state == 'dead')
+    release_event(d, keep_ms, dedup_ms, verdict == 'done' and d.kind == 'postback', state == 'dead')
   end
 end
 

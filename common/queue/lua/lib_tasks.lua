@@ -14,11 +14,6 @@ local function scopes_of(account)
   return EVERYBODY
 end
 
--- The account whose task a destination serves, or nil: "postback@acme".
-local function account_of(destination)
-  if string.byte(destination, 9) == 64 then return string.sub(destination, 10) end -- @
-end
-
 local function count_open(account, n)
   opened[''] = (opened[''] or 0) + n
   if account then opened['@' .. account] = (opened['@' .. account] or 0) + n end
@@ -93,7 +88,7 @@ end
 
 -- Has the event of this head a body, and under which path was it set?
 local function head_facts(head)
-  local flag = string.match(head, '^hp%d+ [^\n]* (%S)\n')
+  local flag = string.match(head, '^hp%d+ %d+ %x+ %S+ %S+ %d+ (%S+)')
   return flag ~= 'n', string.match(head, '^[^\n]*\np ([^\n]*)\n') or string.match(head, '^[^\n]*\ni [^\n]*\np ([^\n]*)\n') or ''
 end
 

@@ -1,4 +1,4 @@
--- lib_view: a task as the API shows it. Needs lib_lane and lib_tasks.
+-- lib_view: a task as the API shows it. Needs lib_lane, lib_record and lib_tasks.
 -- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, done_at (0: not
 -- done), record or its head}; state is unknown, expired, queued, handed, done or failed.
 local HEAD_MAX = 65535 + 1024
@@ -20,18 +20,18 @@ local function head_of(key)
   return stop and string.sub(head, 1, stop + 1)
 end
 
-local function owner_of(head) return string.match(head, '^hp%d+ %d+ %x+ @(%S+)') end
-
--- The task ID as ACCOUNT ('': everybody) may see it, or nil: its event's key id, head, names of its destinations.
+-- The task ID as ACCOUNT ('': everybody) may see it, or nil: its event's key id, kind, account, head, names of its destinations.
 local function find_task(id, account)
-  for _, event in ipairs({id, id .. '~f'}) do
+  for _, event in ipairs({id, announced_key(id)}) do
     local head = head_of(base .. 'event:' .. event)
     if head then
-      if account ~= '' and owner_of(head) ~= account then return nil end
+      local received, _, kind, owner = read_record(head)
+      local of = kind == 'task' and owner or nil
+      if account ~= '' and of ~= account then return nil end
       local names = string.match(head, '\no ([^\n]*)\n') or ''
       local to = {}
       for name in string.gmatch(names, '%S+') do to[#to + 1] = name end
-      return {id = event, head = head, to = to, received = string.match(head, '^hp%d+ (%d+)')}
+      return {id = event, kind = kind, account = of, head = head, to = to, received = received}
     end
   end
 end
@@ -42,10 +42,10 @@ local function judge_task(t)
   work = work + #t.to
   for _, name in ipairs(t.to) do
     local key = base .. 'delivery:' .. t.id .. ':' .. name
-    local v = call('HMGET', key, 'state', 'apart', 'ended_at', 'lane', 'delay_ms', 'fan')
+    local v = call('HMGET', key, 'state', 'apart', 'ended_at', 'lane', 'delay_ms', 'fan', 'kind')
     if v[1] then
       t.deliveries[#t.deliveries + 1] = {id = t.id .. ':' .. name, key = key, destination = name, state = v[1], apart = v[2],
-        lane = v[4], delay_ms = tonumber(v[5]), fan = v[6]}
+        lane = v[4], delay_ms = tonumber(v[5]), fan = v[6], kind = v[7]}
       if v[2] ~= 'guest' then t.home = true end
       t.done_at = math.max(t.done_at, tonumber(v[3] or 0))
       local first = not v[2] or v[2] == 'guest' and not v[3]
@@ -65,16 +65,15 @@ end
 local function is_done(t) return t.state == 'done' or t.state == 'failed' end
 
 local function is_listed(t)
-  local account = owner_of(t.head)
   local _, path = head_facts(t.head)
-  local scope, member = account and '@' .. account or '', tag_of(path) .. t.id
+  local scope, member = t.account and '@' .. t.account or '', tag_of(path) .. t.id
   work = work + 2
   return call('ZSCORE', set_key('ready', scope), member) or call('ZSCORE', set_key('failed', scope), member)
 end
 
 local function fetched_of(t)
   if not t.home then return -1 end
-  if string.sub(t.id, -2) == '~f' then return 0 end -- only announced: there is no result
+  if t.kind == 'announcement' then return 0 end -- there is no result yet
   return is_done(t) and not is_listed(t) and 1 or 0
 end
 

@@ -1,15 +1,17 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/internals/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
---   id, received_at, record, plan, and as the plan says: the rest of the record, the dedup name.
--- A plan is what many events have in common, and is read once a call. Its first line: 'r' (the rest of the record is an
---   argument of its own), 'd' (so is the name by which a repeat is known; else ids and digests decide), 'rd' or '-'; the
---   kind; the account. Then a line per delivery: destination, lane, delay, order, secret id; '-' for none.
--- A kind is 'event'; 'task', set through the API; 'announced', whose result is still to be fetched: its first delivery
---   does, the others follow then; 'fetched', which is what was announced; or 'guest': another partition lists and counts it.
--- A delay is in ms: "100" the destination's own; "=100" that of everybody; "!100" captured before.
+--   the task's id, received_at, record, plan, and as the plan says: the rest of the record, the event's message id.
+-- A plan is what many events have in common, and is read once a call. Its first line has the event's kind (webhook, task,
+--   announcement); its owner, which is the source, or of a task the account; the destination that fetched it, or '*'; and
+--   four flags, each 1 or 0: this partition lists and counts the event; the record names the task's id; the rest of the
+--   record is an argument of its own; there is a message id, by which a repeat is known. Then comes a line per delivery:
+--   destination, kind (postback, pingback, fetch), lane, delay in ms, whose delay that is (own: the destination's; top: everybody's;
+--   kept: captured before), order (fifo or requeue), id of the signing secret or '*', which no name is.
+-- An announcement's first delivery fetches the result. The others follow when it is here.
 -- Replies a number per event: 0 queued, 2 no free revision, 3 the id is taken, else a duplicate of what came at that moment (ms).
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = 5
@@ -19,41 +21,44 @@ local function arg()
   return value
 end
 
-local function dedup_key(name) return base .. 'dedup:' .. name end
+local function remember(key, received) call('SET', key, received, 'PX', dedup_ms) end
 
--- The name by which the same event is known again (source, id and digest), and its received_at.
-local function identity(id, record)
-  local received, digest, source = string.match(record, '^hp%d+ (%d+) (%x+) (%S+)')
-  return (source or '') .. ':' .. id .. ':' .. (digest or ''), received
-end
+-- The key under which an event of task ID is stored.
+local function event_key(plan, id) return plan.kind == 'announcement' and announced_key(id) or id end
 
--- Another event has this id: the record goes under "<id>~<n>" and names its id itself.
-local function store_revision(id, record, options)
+-- Another event has this id: the record goes under the task id "<id>~<n>" and names its id itself. Returns that task id.
+local function store_revision(plan, id, record, options)
   local counter = base .. 'revisions:' .. id
-  local head, rest = string.match(record, '^([^\n]*\n)(.*)$')
-  record = head .. 'i ' .. id .. '\n' .. rest
+  if not plan.is_named then
+    local head, rest = string.match(record, '^([^\n]*\n)(.*)$')
+    record = head .. 'i ' .. id .. '\n' .. rest
+  end
   for _ = 1, 100 do
-    local name = id .. '~' .. (call('INCR', counter) + 1)
+    local task = id .. '~' .. (call('INCR', counter) + 1)
     call('PEXPIRE', counter, math.max(done_ms, dedup_ms))
-    if call('SET', base .. 'event:' .. name, record, 'NX', unpack(options)) then return name end
+    if call('SET', base .. 'event:' .. event_key(plan, task), record, 'NX', unpack(options)) then return task end
   end
 end
 
-local function remember(name, received) call('SET', dedup_key(name), received, 'PX', dedup_ms) end
+-- An announcement that is kept beside another source's is known again by this.
+local function announced_name(plan, id) return base .. 'announced:' .. plan.owner .. ':' .. id end
 
--- The id is taken. Returns nil and when the same event first came, or the key id of a new revision.
-local function accept_beside(id, name, received, record, options, old)
+-- The id is taken. Returns nil and when the same event first came, or the task id of a new revision. MESSAGE: the key by
+-- which the event's message id is known, or nil.
+local function accept_beside(plan, id, message, received, record, options, old)
   local same = identity(id, record)
-  if name == '' then
+  if plan.kind == 'announcement' then
+    message = announced_name(plan, id)
+  elseif not message then
     local known, first = identity(id, old)
     if known == same and tonumber(received) - tonumber(first) < dedup_ms then return nil, first end
     local before = call('GET', dedup_key(same))
     if before then return nil, before end
   end
-  local key = store_revision(id, record, options)
+  local task = store_revision(plan, id, record, options)
   -- The record under the id does not tell a repeat of this one.
-  if key then remember(name ~= '' and name or same, received) end
-  return key
+  if task then remember(message or dedup_key(same), received) end
+  return task
 end
 
 local NOTHING = {}
@@ -66,77 +71,83 @@ local function refuse_beside(id, record, old)
   return nil, nil, true
 end
 
--- The source of a record, or of its beginning, and when it came.
-local function source_of(record)
-  local received, source = string.match(record, '^hp%d+ (%d+) %x+ (%S+)')
-  return source, received
+-- Did the plan's source bring this record, which begins so? A task of an account of the same name is another's.
+local function is_of_source(plan, record)
+  local first, _, kind, owner = read_record(record)
+  if owner == plan.owner and kind ~= 'task' then return first end
 end
 
--- An announcement is kept under "<id>~f": another one of its source, however it is worded, is a repeat; and where the
--- event is here already nothing needs to be fetched. Other sources may use the same ids. Returns when that came.
-local function announced_before(id, record)
-  local source = source_of(record)
-  for _, key in ipairs({string.match(id, '^[^~]*'), id}) do
-    local of, first = source_of(call('GETRANGE', base .. 'event:' .. key, 0, 255))
-    if of == source then return first end
+-- A second announcement by the same source is a repeat, however it is worded. Where the event is here already nothing
+-- needs to be fetched. Other sources may use the same ids. Returns when the first came.
+local function announced_before(plan, id)
+  for _, key in ipairs({announced_key(id), id}) do
+    local first = is_of_source(plan, call('GETRANGE', base .. 'event:' .. key, 0, 255))
+    if first then return first end
   end
+  return call('GET', announced_name(plan, id))
 end
 
--- Returns the key id under which the event now is; or nil and, for a repeat, when it first came; or nil, nil and
--- true if the id is taken. KEPT: it has no deliveries, so it expires from now on.
-local function accept(id, name, received, record, kept, kind)
+-- The key by which a repeat of the event is known; nil: its id and body tell.
+local function repeat_key(plan, id, message)
+  if plan.fetch then return fetched_key(plan.owner, id) end
+  return message and dedup_key((plan.account and '@' or '') .. plan.owner .. ':' .. message)
+end
+
+-- Returns the task id under which the event now is; or nil and, for a repeat, when it first came; or nil, nil and
+-- true if the id is taken. The event of a plan without deliveries expires from now on.
+local function accept(plan, id, message, received, record)
+  local kept = plan.fan == 0
   local options = kept and {'PX', done_ms} or NOTHING
-  if name ~= '' or done_ms < dedup_ms then
-    local before = call('GET', dedup_key(name ~= '' and name or identity(id, record)))
+  local known = repeat_key(plan, id, message)
+  if known or done_ms < dedup_ms then
+    local before = call('GET', known or dedup_key(identity(id, record)))
     if before then return nil, before end
   end
-  if kind == 'announced' then
-    local before = announced_before(id, record)
+  if plan.kind == 'announcement' then
+    local before = announced_before(plan, id)
     if before then return nil, before end
   end
-  local old = call('SET', base .. 'event:' .. id, record, 'NX', 'GET', unpack(options))
-  if old and kind == 'task' then return refuse_beside(id, record, old) end
-  if old and kind == 'fetched' and source_of(old) == source_of(record) then return nil, nil, true end
-  if old then return accept_beside(id, name, received, record, options, old) end
-  if name ~= '' then
-    remember(name, received)
+  local old = call('SET', base .. 'event:' .. event_key(plan, id), record, 'NX', 'GET', unpack(options))
+  if old and plan.kind == 'task' then return refuse_beside(id, record, old) end
+  if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, true end
+  if old then return accept_beside(plan, id, known, received, record, options, old) end
+  if known then
+    remember(known, received)
   elseif kept and done_ms < dedup_ms then
-    remember(identity(id, record), received)
+    remember(dedup_key(identity(id, record)), received)
   end
   return id
 end
 
--- Delays that were set while running win over those that the receiver read from its configuration.
+-- A delay that was set while running wins over the one that the receiver read from its configuration.
 local settings
-local function delay_in_force(destination, delay)
-  local mark = string.byte(delay)
-  if mark == 33 then return string.sub(delay, 2) end -- !
+local function delay_in_force(plan, destination, delay, whose)
+  if whose == 'kept' then return delay end
   if settings == nil then
     local all = call('HGETALL', base .. 'settings')
     settings = #all > 0 and {}
     for i = 1, #all, 2 do settings[all[i]] = all[i + 1] end
   end
-  local inherits = mark == 61 -- =
-  if inherits then delay = string.sub(delay, 2) end
   if not settings then return delay end
-  local account = account_of(destination)
-  local own = settings[account and 'delay:account:' .. account or 'delay:destination:' .. destination]
-  return own or inherits and settings.delay or delay
+  local own = settings[plan.account and 'delay:account:' .. plan.account or 'delay:destination:' .. destination]
+  return own or whose == 'top' and settings.delay or delay
 end
 
-local function given(word) return word ~= '-' and word or '' end
+local function given(word) return word ~= '*' and word or nil end
 
 local plans = {} -- its text -> a plan: its deliveries, and what stands in its first line
 local function read_plan(written)
-  local more, kind, account, lines = string.match(written, '^(%S+) (%S+) (%S+)\n(.*)$')
-  local plan = {has_rest = string.find(more, 'r') ~= nil, has_name = string.find(more, 'd') ~= nil, kind = kind,
-    account = account ~= '-' and account or nil}
-  for destination, lane, delay, order, secret in string.gmatch(lines, '(%S+) (%S+) (%S+) (%S+) (%S+)\n') do
-    delay = delay_in_force(destination, delay)
-    plan[#plan + 1] = {destination = destination, lane = lane, delay = delay, delay_ms = tonumber(delay),
-      order = given(order), secret = given(secret)}
+  local kind, owner, fetch, home, named, rest, message, lines =
+    string.match(written, '^(%S+) (%S+) (%S+) (%d) (%d) (%d) (%d)\n(.*)$')
+  local plan = {kind = kind, owner = owner, account = kind == 'task' and owner or nil, fetch = given(fetch), is_home = home == '1',
+    is_named = named == '1', has_rest = rest == '1', has_message = message == '1'}
+  for destination, does, lane, delay, whose, order, secret in
+    string.gmatch(lines, '(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)\n') do
+    delay = delay_in_force(plan, destination, delay, whose)
+    plan[#plan + 1] = {destination = destination, kind = does, lane = lane, delay = delay, delay_ms = tonumber(delay),
+      order = order == 'fifo' and 'fifo' or '', secret = given(secret)}
   end
-  plan.fan = kind == 'announced' and 1 or #plan
+  plan.fan = kind == 'announcement' and 1 or #plan
   plans[written] = plan
   return plan
 end
@@ -160,14 +171,15 @@ local function push_batch(name)
   batch[name] = nil
 end
 
--- TO: a delivery of a plan.
-local function add_delivery(key, received, to, fan, kind)
-  local id = key .. ':' .. to.destination
+-- TO: a delivery of the plan. KEY: the event's.
+local function add_delivery(plan, key, received, to)
+  local id, fan = key .. ':' .. to.destination, plan.fan
   local hash = base .. 'delivery:' .. id
-  call('HSET', hash, 'state', 'queued', 'destination', to.destination, 'lane', to.lane, 'delay_ms', to.delay, 'attempts', '0',
-    'requeues', '0', 'accepted_at', received)
-  if to.secret ~= '' then call('HSET', hash, 'secret', to.secret) end
-  if kind == 'guest' then
+  call('HSET', hash, 'state', 'queued', 'kind', to.kind, 'destination', to.destination, 'lane', to.lane, 'delay_ms', to.delay,
+    'attempts', '0', 'requeues', '0', 'accepted_at', received)
+  if to.secret then call('HSET', hash, 'secret', to.secret) end
+  if plan.account then call('HSET', hash, 'account', plan.account) end
+  if not plan.is_home then
     call('HSET', hash, 'fan', text(fan), 'apart', 'guest')
   elseif fan > 1 then
     call('HSET', hash, 'fan', text(fan))
@@ -180,41 +192,40 @@ local function add_delivery(key, received, to, fan, kind)
   return hash
 end
 
--- What follows when the announced result is here: captured now, as it will then be put.
-local function capture(plan)
+-- What the fetch of an announcement needs: whose task it is, and what follows when the result is here. Delays and secrets
+-- are captured now, as the result's deliveries will then be put.
+local function add_fetch(plan, hash, task)
   local lines = {}
   for i = 2, #plan do
     local to = plan[i]
-    lines[i - 1] = to.destination .. ' ' .. to.delay .. ' ' .. to.secret
+    lines[i - 1] = to.destination .. ' ' .. to.delay .. ' ' .. (to.secret or '')
   end
-  return table.concat(lines, '\n')
+  call('HSET', hash, 'source', plan.owner, 'task', task, 'then', table.concat(lines, '\n'))
 end
 
--- Is a result put that had been given up? Its fetch was counted as failed then.
-local function was_given_up(id, record)
-  local source = string.match(record, '^hp%d+ %d+ %x+ (%S+)') or ''
-  return call('HGET', base .. 'delivery:' .. string.match(id, '^[^~]*') .. '~f:fetch@' .. source, 'state') == 'dead'
+-- Is this the result of an announcement that had been given up? Its fetch was counted as failed then.
+local function was_given_up(plan, task)
+  return call('HGET', base .. 'delivery:' .. announced_key(task) .. ':' .. plan.fetch, 'state') == 'dead'
 end
 
 local posted = {} -- scope -> ids, in the order in which they came
 
--- Lists and counts an event that is new.
-local function count_task(key, kind, account, fan, record)
-  if kind == 'guest' then return end
-  if kind == 'fetched' then
-    if was_given_up(key, record) then
+-- Lists and counts an event that is new. ANNOUNCED: the task id of its announcement, if a fetch brought it.
+local function count_task(plan, task, announced)
+  if not plan.is_home then return end
+  if plan.fetch then
+    if was_given_up(plan, announced) then
       count_open(nil, 1)
       uncount_failed(done_ms)
     end
   else
-    local id = kind == 'announced' and string.match(key, '^[^~]*') or key
-    collect(posted, '', id)
-    if account then collect(posted, '@' .. account, id) end
-    count_open(account, 1)
+    collect(posted, '', task)
+    if plan.account then collect(posted, '@' .. plan.account, task) end
+    count_open(plan.account, 1)
   end
-  if fan == 0 then
-    end_task(key, account, false, false, done_ms)
-    call('SET', base .. 'gone:' .. key, account or '', 'PX', text(done_ms + afterglow(done_ms)))
+  if plan.fan == 0 then
+    end_task(task, plan.account, false, false, done_ms)
+    call('SET', base .. 'gone:' .. task, plan.account or '', 'PX', text(done_ms + afterglow(done_ms)))
   end
 end
 
@@ -231,14 +242,14 @@ for i = 1, tonumber(ARGV[4]) do
   local id, received, record, written = arg(), arg(), arg(), arg()
   local plan = plans[written] or read_plan(written)
   if plan.has_rest then record = record .. arg() end
-  local name, kind, fan = plan.has_name and arg() or '', plan.kind, plan.fan
-  local key, before, taken = accept(id, name, received, record, fan == 0, kind)
-  if key then
+  local task, before, taken = accept(plan, id, plan.has_message and arg() or nil, received, record)
+  if task then
+    local key, fan = event_key(plan, task), plan.fan
     if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'first', text(fan)) end
     local hash
-    for n = 1, fan do hash = add_delivery(key, received, plan[n], fan, kind) end
-    if kind == 'announced' then call('HSET', hash, 'then', capture(plan)) end
-    count_task(key, kind, plan.account, fan, record)
+    for n = 1, fan do hash = add_delivery(plan, key, received, plan[n]) end
+    if plan.kind == 'announcement' then add_fetch(plan, hash, task) end
+    count_task(plan, task, id)
     results[i] = 0
   else
     results[i] = before and tonumber(before) or taken and 3 or 2

@@ -4,6 +4,7 @@
 -- beginning), path ('': all; else tasks set under it, and what has no path), retention ms, 0, most.
 -- Replies {cursor of the next step ('': there is none), 0, event id, when it was done, ...}.
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 local account, kind, cursor, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local keep_ms, most = tonumber(ARGV[6]), tonumber(ARGV[8])

@@ -4,6 +4,7 @@
 -- KEYS: lanes. ARGV: base, account ('': everybody's), dead retention ms, ids...
 -- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
 local account, dead_ms = ARGV[2], tonumber(ARGV[3])
@@ -45,7 +46,7 @@ end
 
 -- A fetch that brought something, or was not needed, is not made again.
 local function can_resend(d)
-  return d.state == 'dead' or d.state == 'done' and string.byte(d.destination, 6) ~= 64
+  return d.state == 'dead' or d.state == 'done' and d.kind ~= 'fetch'
 end
 
 local function resend(t, d)
@@ -54,7 +55,7 @@ local function resend(t, d)
   hold_event(t, d)
   call('PERSIST', d.key)
   call('PERSIST', base .. 'attempts:' .. d.id)
-  if string.byte(d.destination, 6) == 64 then -- fetch@<source>: the task is open again
+  if d.kind == 'fetch' then -- the task is open again
     count_open(nil, 1)
     uncount_failed(dead_ms)
     call('HSET', d.key, 'state', 'queued', 'attempts', '0', 'since', fences, 'fan', d.fan or '1')

@@ -3,14 +3,14 @@
 -- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
 --   id and fence as claimed, outcome, duration ms, the answer's first bytes if they are short, and as the outcome says: the
 --   attempt's record (JSON, where the delivery itself does not say all of it), the failed attempt as the API lists it (JSON).
--- An outcome is what many deliveries have in common, and is read once a call: 'a' (the attempt's record follows), 'f' (the
---   failed attempt does), 'af' or '-'; destination, lane, delay ms and attempt as claimed; verdict; wait ms, status, error or '-';
---   1 if the request left; 1 if the host could not be reached.
--- Verdicts: done, a postback was delivered; told, a pingback was; fetched, an announced result was, and is put; retry, dead,
---   release, defer.
+-- An outcome is what many deliveries have in common, and is read once a call: 1 if the attempt's record follows, 1 if the
+--   failed attempt does; destination, kind, account (or '*', which no name is), lane, delay ms and attempt as claimed; verdict; wait ms, status,
+--   error (or '*'); 1 if the request left; 1 if the host could not be reached.
+-- Verdicts: done; fetched, an announced result was fetched and is put; retry, dead, release, defer.
 -- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
 -- success that ended a delivery which only waited.
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_delivery.lua
 local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -67,9 +67,8 @@ local FAILURES_MAX, FAILURES_MS = 20000, 7 * 86400000
 
 -- What the API lists as failed attempts, 7 days long.
 local function list_failure(d, failure)
-  local kind = string.match(d.destination, '^(p%a+back)@') or string.match(failure, '"pingback":true') and 'pingback' or 'postback'
-  for _, scope in ipairs(scopes_of(account_of(d.destination))) do
-    local key = base .. 'errors' .. scope .. ':' .. kind
+  for _, scope in ipairs(scopes_of(d.account)) do
+    local key = base .. 'errors' .. scope .. (d.kind == 'pingback' and ':pingback' or ':postback')
     call('XADD', key, 'MAXLEN', '~', text(FAILURES_MAX), '*', 'attempt', failure)
     call('PEXPIRE', key, text(FAILURES_MS))
   end
@@ -77,7 +76,7 @@ end
 
 local VERDICT = {}
 
-local SUCCESS = {done = true, told = true, fetched = true}
+local SUCCESS = {done = true, fetched = true}
 for verdict in pairs(SUCCESS) do
   VERDICT[verdict] = function(d) finish(d, 'done', done_ms, dedup_ms, verdict) end
 end
@@ -110,11 +109,11 @@ end
 
 local outcomes = {} -- its text -> an outcome
 local function read_outcome(written)
-  local more, destination, lane, delay_ms, attempt, verdict, wait_ms, status, failure, left, unreachable =
-    string.match(written, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
-  local outcome = {has_attempt = string.find(more, 'a') ~= nil, has_failure = string.find(more, 'f') ~= nil,
-    destination = destination, lane = lane, delay_ms = delay_ms, attempt = attempt, verdict = verdict,
-    wait_ms = tonumber(wait_ms), status = status, failure = failure ~= '-' and failure or '', left = left == '1',
+  local has_attempt, has_failure, destination, kind, account, lane, delay_ms, attempt, verdict, wait_ms, status, failure, left,
+    unreachable = string.match(written, '^(%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d)$')
+  local outcome = {has_attempt = has_attempt == '1', has_failure = has_failure == '1', destination = destination, kind = kind,
+    account = account ~= '*' and account or nil, lane = lane, delay_ms = delay_ms, attempt = attempt, verdict = verdict,
+    wait_ms = tonumber(wait_ms), status = status, failure = failure ~= '*' and failure or '', left = left == '1',
     unreachable = unreachable == '1'}
   outcomes[written] = outcome
   return outcome
@@ -126,7 +125,7 @@ local function claimed(id, o)
   local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan')
   if not v[1] then return nil end
   local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = o.lane,
-    destination = o.destination, attempts = o.attempt, delay_ms = o.delay_ms}
+    destination = o.destination, kind = o.kind, account = o.account, attempts = o.attempt, delay_ms = o.delay_ms}
   delivery_read_rare(d, v[4])
   return d
 end

@@ -4,6 +4,7 @@
 -- retention ms, number of names, names of destinations (by them what has expired is told from what never was), ids...
 -- Replies a view (lib_view) per id, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
+--@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
 local account, get, done_ms, names = ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -26,7 +27,7 @@ local function view(id)
   if not get then return view_reply(t) end
   local has_body, path = head_facts(t.head)
   if is_done(t) and has_body then
-    fetch_task(t.id, owner_of(t.head), path, done_ms)
+    fetch_task(t.id, t.account, path, done_ms)
   end
   return view_reply(t, call('GET', base .. 'event:' .. t.id))
 end

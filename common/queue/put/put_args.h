@@ -6,11 +6,14 @@
 #include "common/queue/args.h"
 #include "common/queue/queue_put.h"
 
-/* What put.lua calls the plan: the kind, and the deliveries of PARTITION (all that will be, of what is announced).
- * Only the HOME partition lists and counts the event. HAS_REST: the rest of the record follows as an argument. */
-void put_args_plan(struct args *a, const struct put_request *req, unsigned partition, bool is_home,
-                   bool has_rest);
-/* The name by which a repeat is known, if there is one. */
-void put_args_dedup(struct args *a, const struct put_request *req);
+struct put_flags {
+    bool is_home;  /* this partition lists and counts the event */
+    bool is_named; /* the record names the task's id */
+    bool has_rest; /* the rest of the record follows as an argument */
+};
+
+/* What put.lua calls the plan: the deliveries of PARTITION (of an announcement all that will be). */
+void put_args_plan(struct args *a, const struct put_request *req, unsigned partition,
+                   struct put_flags flags);
 
 #endif

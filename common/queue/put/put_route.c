@@ -3,7 +3,6 @@
 #include "common/config/config.h"
 #include "common/config/partition.h"
 #include "common/queue/record.h"
-#include "common/webhook/ids.h"
 
 bool put_is_first_of_partition(const struct put_request *req, size_t i)
 {
@@ -26,23 +25,17 @@ size_t put_last_partition(const struct put_request *req)
  * that its id is free for both or for none. */
 static unsigned keeping_partition(const struct config *conf, const struct event *e)
 {
-    char name[2 * NAME_MAX_LEN];
-    struct buf postback = {.ptr = name, .cap = sizeof name, .max = sizeof name - 1};
-    struct destination *d = NULL;
-    if (e->source.len && e->source.ptr[0] == '@') {
-        buf_add_str(&postback, CONFIG_POSTBACK);
-        buf_add_slice(&postback, e->source);
-        d = config_destination(conf, buf_slice(&postback));
-    }
-    return d ? d->partition : partition_of(e->id, conf->redis.partitions);
+    const struct config_account *account =
+        e->kind == EVENT_TASK ? map_get(&conf->accounts, e->account) : NULL;
+    return account ? account->postback->partition : partition_of(e->id, conf->redis.partitions);
 }
 
 unsigned put_home_partition(const struct config *conf, const struct put_request *req)
 {
-    if (req->kind == PUT_ANNOUNCED)
+    if (req->event->kind == EVENT_ANNOUNCEMENT)
         return req->source->fetch->partition;
     for (size_t i = 0; i < req->to_count; i++)
-        if (!req->to[i]->is_pingback)
+        if (req->to[i]->kind == DELIVERY_POSTBACK)
             return req->to[i]->partition;
     return req->to_count ? req->to[0]->partition : keeping_partition(conf, req->event);
 }

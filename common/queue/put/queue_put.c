@@ -49,7 +49,6 @@ struct queue_put {
     struct redis_script script;
     struct packer *packer;
     struct buf names;    /* of the destinations of the event at hand */
-    struct buf key;      /* of the event at hand, where it is not its id */
     struct batch **open; /* per partition, NULL if empty */
     size_t *under_way;   /* per partition: calls that are not answered */
     struct loop_timer *collected;
@@ -70,7 +69,6 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     q->conf = config_ref(conf);
     q->packer = packer_new();
     buf_init(&q->names, RECORD_HEAD_MAX);
-    buf_init(&q->key, 1024);
     q->partitions = shards_count(shards);
     q->open = xcalloc(q->partitions, sizeof(struct batch *));
     q->under_way = xcalloc(q->partitions, sizeof(size_t));
@@ -98,7 +96,6 @@ void queue_put_free(struct queue_put *q)
         free(p);
     packer_free(q->packer);
     buf_clear(&q->names);
-    buf_clear(&q->key);
     config_unref(q->conf);
     loop_timer_free(q->collected);
     free(q->under_way);
@@ -263,20 +260,22 @@ static void flush_soon(struct queue_put *q)
     loop_defer(q->loop, flush_idle, q);
 }
 
-/* The event as it is recorded: with the names of its destinations; its key in q->key. */
+/* The id of the task that REQ's event belongs to. */
+static struct slice task_id(const struct put_request *req)
+{
+    return req->announced.len ? req->announced : req->event->id;
+}
+
+/* The event as it is recorded: with the names of its destinations. */
 static struct event prepare(struct queue_put *q, const struct put_request *req)
 {
     struct event e = *req->event;
-    bool announced = req->kind == PUT_ANNOUNCED;
-    buf_reset(&q->key);
-    buf_add_slice(&q->key, e.id);
-    if (announced)
-        buf_add_str(&q->key, "~f");
-    e.is_renamed = announced;
+    bool is_announcement = e.kind == EVENT_ANNOUNCEMENT;
+    e.is_renamed = is_announcement || !slice_eq(task_id(req), e.id);
     buf_reset(&q->names);
-    if (announced)
+    if (is_announcement)
         buf_add_str(&q->names, req->source->fetch->name);
-    for (size_t i = 0; !announced && i < req->to_count; i++) {
+    for (size_t i = 0; !is_announcement && i < req->to_count; i++) {
         if (i > 0)
             buf_add_char(&q->names, ' ');
         buf_add_str(&q->names, req->to[i]->name);
@@ -294,7 +293,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     struct event e = prepare(q, req);
     bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
-    args_add(a, buf_slice(&q->key));
+    args_add(a, task_id(req));
     args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
     enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);
@@ -305,10 +304,11 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
         return rc;
     }
     args_add_since(a, mark);
-    put_args_plan(a, req, partition, is_home, large);
+    put_args_plan(a, req, partition, (struct put_flags){is_home, e.is_renamed, large});
     if (large)
         args_borrow(a, e.body);
-    put_args_dedup(a, req);
+    if (req->message_id.len)
+        args_add(a, req->message_id);
     b->puts[b->count++] = p;
     p->waiting++;
     if (large)
@@ -336,7 +336,7 @@ static bool are_ready(struct queue_put *q, const struct put_request *req, unsign
 {
     if (!shard_is_ready(shards_at(q->shards, home)))
         return false;
-    for (size_t i = 0; req->kind != PUT_ANNOUNCED && i < req->to_count; i++)
+    for (size_t i = 0; req->event->kind != EVENT_ANNOUNCEMENT && i < req->to_count; i++)
         if (!shard_is_ready(shards_at(q->shards, req->to[i]->partition)))
             return false;
     return true;
@@ -349,7 +349,7 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
         return ERR_UNAVAIL;
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
-    if (req->to_count == 0 || req->kind == PUT_ANNOUNCED) {
+    if (req->to_count == 0 || req->event->kind == EVENT_ANNOUNCEMENT) {
         rc = add_event(q, home, true, req, req->taken, p);
     } else {
         size_t last = put_last_partition(req);

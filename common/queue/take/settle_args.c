@@ -16,6 +16,8 @@
 enum claim_field {
     CLAIM_ID,
     CLAIM_LANE,
+    CLAIM_KIND,
+    CLAIM_ACCOUNT,
     CLAIM_DELAY_MS,
     CLAIM_ATTEMPT,
     CLAIM_REQUEUES,
@@ -37,6 +39,7 @@ bool claim_read(const struct redis_reply *claim, struct delivery *d)
     if (!keys_split_delivery(slice_make(d->id, id.len), &d->event_id, &d->destination))
         return false;
     d->lane = xslicedup(redis_text(redis_at(claim, CLAIM_LANE)));
+    d->account = xslicedup(redis_text(redis_at(claim, CLAIM_ACCOUNT)));
     d->delay_ms = redis_int(redis_at(claim, CLAIM_DELAY_MS));
     d->attempt = (unsigned)redis_int(redis_at(claim, CLAIM_ATTEMPT));
     d->requeues = (unsigned)redis_int(redis_at(claim, CLAIM_REQUEUES));
@@ -47,7 +50,8 @@ bool claim_read(const struct redis_reply *claim, struct delivery *d)
     d->send_from = clock_mono_us() + redis_int(redis_at(claim, CLAIM_WAIT_US));
     d->report_sent = redis_int(redis_at(claim, CLAIM_REPORT)) != 0;
     buf_add_slice(&d->record, redis_text(redis_at(claim, CLAIM_RECORD)));
-    d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
+    d->readable = delivery_kind_read(redis_text(redis_at(claim, CLAIM_KIND)), &d->kind) &&
+                  record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
     d->accepted_at = d->event.received_at;
     return true;
 }
@@ -69,10 +73,10 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
                          wall_ms at)
 {
     struct slice response = slice_head(s->response, RESPONSE_KEPT);
-    buf_addf(out, "{\"at\":%lld,\"pingback\":%s,\"status\":%d,\"duration_ms\":%lld,\"id\":\"",
-             (long long)at, s->is_pingback ? "true" : "false", s->status,
-             (long long)s->duration_ms);
-    buf_add_json(out, d->event_id);
+    buf_addf(out, "{\"at\":%lld,\"kind\":\"%s\",\"status\":%d,\"duration_ms\":%lld,\"id\":\"",
+             (long long)at, delivery_kind_word(d->kind), s->status, (long long)s->duration_ms);
+    /* The key of an announcement is no task's id. */
+    buf_add_json(out, d->kind == DELIVERY_FETCH ? d->event.id : d->event_id);
     buf_add_str(out, "\",\"destination\":\"");
     buf_add_json(out, d->destination);
     buf_add_str(out, "\",\"error\":\"");
@@ -98,7 +102,6 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
                          .status = s->status,
                          .was_sent = s->was_sent,
                          .unreachable = s->unreachable,
-                         .is_pingback = s->is_pingback,
                          .duration_ms = s->duration_ms,
                          .attempt = attempt,
                          .failure = failure};
@@ -123,7 +126,7 @@ static const char *verdict_word(const struct result *r)
 {
     switch (r->verdict) {
     case SETTLE_DONE:
-        return r->is_pingback ? "told" : "done";
+        return "done";
     case SETTLE_RETRY:
         return "retry";
     case SETTLE_DEAD:
@@ -152,17 +155,19 @@ static void add_number(struct buf *b, int64_t n)
 static void add_word(struct buf *b, struct slice word)
 {
     buf_add_char(b, ' ');
-    buf_add_slice(b, word.len ? word : SLICE_LIT("-"));
+    buf_add_slice(b, word.len ? word : SLICE_LIT("*"));
 }
 
 /* What settle.lua calls an outcome. */
 static void add_outcome(const struct result *r, const struct delivery *d, struct args *a)
 {
-    static const char *const more[2][2] = {{"-", "f"}, {"a", "af"}};
     struct buf *b = &a->text;
     size_t mark = args_mark(a);
-    buf_add_str(b, more[is_there(&r->attempt)][is_there(&r->failure)]);
+    buf_add_u64(b, is_there(&r->attempt));
+    add_number(b, is_there(&r->failure));
     add_word(b, d->destination);
+    add_word(b, slice_str(delivery_kind_word(d->kind)));
+    add_word(b, slice_str(d->account));
     add_word(b, slice_str(d->lane));
     add_number(b, d->delay_ms);
     add_number(b, d->attempt);

@@ -19,7 +19,7 @@ struct result {
     enum settle_verdict verdict;
     int64_t wait_ms;
     int status;
-    bool was_sent, unreachable, is_pingback;
+    bool was_sent, unreachable;
     char error[48];
     int64_t duration_ms;
     char response[RESPONSE_SHORT + 1]; /* the answer if it is that short and printable */

@@ -351,16 +351,13 @@ static struct slice text_of(const struct json *doc, const char *key)
 
 static struct task_failure read_failure(const struct json *doc)
 {
-    struct slice id = text_of(doc, "id"), destination = text_of(doc, "destination");
-    bool is_fetch = slice_starts(destination, SLICE_LIT("fetch@"));
-    if (is_fetch) /* of "<task>~f", which stands for the task until its result is here */
-        id = slice_cut(&id, '~');
+    enum delivery_kind kind = DELIVERY_POSTBACK;
+    (void)delivery_kind_read(text_of(doc, "kind"), &kind);
     return (struct task_failure){
         .at = json_int(json_get(doc, "at")),
-        .task_id = id,
-        .destination = destination,
-        .is_fetch = is_fetch,
-        .is_pingback = json_bool(json_get(doc, "pingback")),
+        .task_id = text_of(doc, "id"),
+        .destination = text_of(doc, "destination"),
+        .kind = kind,
         .url = text_of(doc, "url"),
         .error = text_of(doc, "error"),
         .status = (int)json_int(json_get(doc, "status")),

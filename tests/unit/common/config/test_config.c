@@ -89,7 +89,7 @@ static void defaults_of_sources_and_destinations(void **state)
     assert_string_equal(d->name, "out");
     assert_string_equal(d->lane, "out");
     assert_int_equal(d->partition, partition_of(SLICE_LIT("out"), 16));
-    assert_false(d->is_pingback);
+    assert_int_equal(d->kind, DELIVERY_POSTBACK);
     assert_int_equal(d->delay_ms, 50);
     assert_int_equal(d->gzip, GZIP_KEEP);
     assert_null(d->sign);
@@ -157,7 +157,8 @@ static void reads_every_value(void **state)
     const struct source *bare = config_source(c, SLICE_LIT("bare"));
     assert_non_null(bare->keep_headers); /* an empty list, not the default */
     assert_int_equal(bare->keep_count, 0);
-    assert_true(a->is_pingback && !b->is_pingback);
+    assert_int_equal(a->kind, DELIVERY_PINGBACK);
+    assert_int_equal(b->kind, DELIVERY_POSTBACK);
     assert_true(a->has_own_delay && !b->has_own_delay);
     assert_string_equal(a->lane, "both");
     assert_int_equal(a->order, ORDER_FIFO);
@@ -199,8 +200,10 @@ static void accounts_have_destinations(void **state)
     assert_null(config_destination(c, SLICE_LIT("acme")));
     assert_string_equal(post->name, "postback@acme");
     assert_string_equal(ping->name, "pingback@acme");
-    assert_true(!post->is_pingback && ping->is_pingback);
-    assert_true(post->from_api && ping->from_api);
+    assert_int_equal(post->kind, DELIVERY_POSTBACK);
+    assert_int_equal(ping->kind, DELIVERY_PINGBACK);
+    assert_ptr_equal(post->account, acme);
+    assert_ptr_equal(ping->account, acme);
     assert_null(post->url);
     assert_ptr_equal(post->sign, acme->sign);
     assert_null(bare->postback->sign);
@@ -229,7 +232,9 @@ static void sources_fetch(void **state)
     assert_string_equal(in->fetch->lane, "fetch@in");
     assert_int_equal(in->fetch->partition, partition_of(SLICE_LIT("fetch@in"), 16));
     assert_int_equal(in->fetch->delay_ms, 50);
-    assert_true(in->fetch->is_pingback && !in->fetch->from_api);
+    assert_int_equal(in->fetch->kind, DELIVERY_FETCH);
+    assert_null(in->fetch->account);
+    assert_ptr_equal(in->fetch->source, in);
     assert_null(in->fetch->sign);
     has_the_defaults_of_destinations(in->fetch);
     assert_string_equal(in->fetch_authorization, "Basic bG9naW46cGE6c3M=");

@@ -158,7 +158,7 @@ static void top_level(void **state)
         {TOP("'accounts':{'a "
              "b':{'password':'password'},'c':{'password':'short'},'d':{'password':'password','role'"
              ":'root'},'e':{}}"),
-         "accounts.\"a b\": a name is 1 to 64 letters, digits, '_' and '-'\n"
+         "accounts.\"a b\": is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'\n"
          "accounts.c.password: must have at least 8 bytes\n"
          "accounts.d.role: must be one of admin|user\n"
          "accounts.e.password: missing, and it has no default\n"},

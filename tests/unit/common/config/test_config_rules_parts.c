@@ -61,7 +61,7 @@ static void sources(void **state)
          "sources.in.keep_headers[2]: is no header name or pattern like x-* (at most 64 "
          "characters)\n"},
         {"{'destinations':{},'sources':{'../x':{'verify':{'scheme':'none'},'to':[]}}}",
-         "sources.\"../x\": a name is 1 to 64 letters, digits, '_' and '-'\n"},
+         "sources.\"../x\": is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'\n"},
     };
     CHECK(rules);
 }
@@ -123,7 +123,8 @@ static void lanes_of_accounts(void **state)
         {ACCOUNT("'out':{'postback_url':'http://h','lane':'acme','order':'fifo'}"),
          "destinations.out.order: is fifo, but account acme, on the same lane, has requeue\n"},
         {ACCOUNT("'postback@acme':{'postback_url':'http://h'}"),
-         "destinations.\"postback@acme\": a name is 1 to 64 letters, digits, '_' and '-'\n"},
+         "destinations.\"postback@acme\": is not allowed as a name: use 1 to 64 letters, digits, "
+         "'_' and '-'\n"},
     };
     CHECK(rules);
 }
@@ -141,8 +142,8 @@ static void destinations(void **state)
          "'b':{'pingback_url':'ftp://h/hunter2'}}}",
          "destinations.a.postback_url: must not hold a user name or password\n"
          "destinations.b.pingback_url: must start with http:// or https://\n"},
-        {OUT("'lane':'a}{b'"),
-         "destinations.out.lane: a name is 1 to 64 letters, digits, '_' and '-'\n"},
+        {OUT("'lane':'a}{b'"), "destinations.out.lane: is not allowed as a name: use 1 to 64 "
+                               "letters, digits, '_' and '-'\n"},
         {OUT("'ca_file':'none.pem'"), "destinations.out.ca_file: cannot open the file "
                                       "/nowhere/none.pem: No such file or directory\n"},
         {OUT("'headers':{'X-A':'1','x-a':'2','Host':'h','content-length':'1','Expect':'x','"

@@ -57,7 +57,9 @@ static void check_round_trip(struct event in, struct packer *packer)
     assert_int_equal(record_read(SLICE_LIT("e1"), buf_slice(&record), &scratch, &out), OK);
     assert_true(slice_eq(out.id, in.id));
     assert_true(slice_eq(out.tag, in.tag));
+    assert_int_equal(out.kind, in.kind);
     assert_true(slice_eq(out.source, in.source));
+    assert_true(slice_eq(out.account, in.account));
     assert_true(slice_eq(out.content_type, in.content_type));
     assert_true(slice_eq(out.content_encoding, in.content_encoding));
     assert_true(slice_eq(out.headers, in.headers));
@@ -84,6 +86,13 @@ static void test_records_come_back_as_they_were(void **state)
     struct event bare = {
         .id = SLICE_LIT("e1"), .source = SLICE_LIT("s"), .digest = SLICE_LIT("00")};
     check_round_trip(bare, packer);
+    bare.kind = EVENT_ANNOUNCEMENT;
+    check_round_trip(bare, packer);
+    struct event task = {.kind = EVENT_TASK,
+                         .id = SLICE_LIT("e1"),
+                         .account = SLICE_LIT("s"),
+                         .digest = SLICE_LIT("00")};
+    check_round_trip(task, packer);
     packer_free(packer);
 }
 
@@ -108,14 +117,15 @@ static void test_damaged_records_are_refused(void **state)
     static const char *const bad[] = {
         "",
         "\n",
-        "hp2 1 9f s 0 -\n\n",      /* a later version */
-        "hp1 x 9f s 0 -\n\n",      /* no time */
-        "hp1 1 9f s 2 -\n\nx",     /* body too short */
-        "hp1 1 9f s 0 -\n\nx",     /* body too long */
-        "hp1 1 9f s 0 z\n\n",      /* unknown flag */
-        "hp1 1 9f s 0 -\n",        /* no empty line */
-        "hp1 1 9f s 0 -\nq 1\n\n", /* unknown property */
-        "hp1 1 9f s 9 p\n\nnot a block",
+        "hp2 1 9f webhook s 0 -\n\n",      /* a later version */
+        "hp1 x 9f webhook s 0 -\n\n",      /* no time */
+        "hp1 1 9f webhook s 2 -\n\nx",     /* body too short */
+        "hp1 1 9f webhook s 0 -\n\nx",     /* body too long */
+        "hp1 1 9f webhook s 0 z\n\n",      /* unknown flag */
+        "hp1 1 9f webhook s 0 -\n",        /* no empty line */
+        "hp1 1 9f webhook s 0 -\nq 1\n\n", /* unknown property */
+        "hp1 1 9f s s 0 -\n\n",            /* unknown kind */
+        "hp1 1 9f webhook s 9 p\n\nnot a block",
     };
     struct buf scratch;
     struct event e;
@@ -123,7 +133,8 @@ static void test_damaged_records_are_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_int_not_equal(record_read(SLICE_LIT("k"), slice_str(bad[i]), &scratch, &e), OK);
     assert_int_equal(
-        record_read(SLICE_LIT("k~2"), SLICE_LIT("hp1 1 9f s 0 n\ni k\n\n"), &scratch, &e), OK);
+        record_read(SLICE_LIT("k~2"), SLICE_LIT("hp1 1 9f webhook s 0 n\ni k\n\n"), &scratch, &e),
+        OK);
     assert_true(slice_eq(e.id, SLICE_LIT("k")));
     assert_false(e.has_body);
     buf_clear(&scratch);

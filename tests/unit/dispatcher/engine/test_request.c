@@ -37,7 +37,7 @@ static void the_default_type_is_json(void **state)
 static void a_pingback_is_a_get_without_a_body(void **state)
 {
     struct fixture *f = *state;
-    f->rules.is_pingback = true;
+    f->rules.kind = DELIVERY_PINGBACK;
     f->event.content_type = SLICE_LIT("text/plain");
     build(f);
     assert_int_equal(f->request.body.len, 0);
@@ -207,7 +207,7 @@ static void too_many_headers_are_refused(void **state)
 static void nothing_of_the_event_goes_to_who_is_asked_for_its_result(void **state)
 {
     struct fixture *f = *state;
-    f->rules.is_pingback = f->rules.is_fetch = true;
+    f->rules.kind = DELIVERY_FETCH;
     f->rules.headers = SLICE_LIT("Authorization: Basic x\r\n");
     f->event.headers = SLICE_LIT("X-GitHub-Event: push\r\n");
     build(f);

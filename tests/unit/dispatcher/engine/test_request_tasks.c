@@ -14,10 +14,12 @@
 
 static void make_task(struct fixture *f)
 {
-    f->rules.from_api = true;
+    f->rules.is_account = true;
     f->rules.url = NULL;
     f->rules.gzip = GZIP_ALWAYS;
-    f->event.source = SLICE_LIT("@acme");
+    f->event.kind = EVENT_TASK;
+    f->event.source = slice_make(NULL, 0);
+    f->event.account = SLICE_LIT("acme");
     f->event.path = SLICE_LIT("serp/google/organic");
     f->event.postback_url = SLICE_LIT("https://c.example/post?id=$id&tag=$tag&by=$source");
     f->event.pingback_url = SLICE_LIT("https://c.example/ping/$id");
@@ -66,7 +68,7 @@ static void a_tasks_pingback_is_a_get(void **state)
 {
     struct fixture *f = *state;
     make_task(f);
-    f->rules.is_pingback = true;
+    f->rules.kind = DELIVERY_PINGBACK;
     build(f);
     assert_string_equal(f->request.url.ptr, "https://c.example/ping/id-1");
     assert_int_equal(f->request.body.len, 0);

@@ -1,0 +1,32 @@
+/* kinds - what an event or a delivery is, and the words for it in Redis.   [pure]
+ *
+ * Nothing reads a kind off a name: names of sources, destinations, lanes and accounts are only names.
+ */
+#ifndef COMMON_CONFIG_KINDS_H
+#define COMMON_CONFIG_KINDS_H
+
+#include "common/base/slice.h"
+
+#include <stdbool.h>
+
+enum event_kind {
+    EVENT_WEBHOOK,     /* came through a source, or was fetched after an announcement */
+    EVENT_TASK,        /* an account set it through the API */
+    EVENT_ANNOUNCEMENT /* tells of a result that the dispatcher still has to fetch */
+};
+
+enum delivery_kind {
+    DELIVERY_POSTBACK, /* a POST that carries the event */
+    DELIVERY_PINGBACK, /* a GET that only tells of it */
+    DELIVERY_FETCH     /* a GET that brings the result of an announcement */
+};
+
+/* "webhook", "task", "announcement" */
+const char *event_kind_word(enum event_kind kind);
+/* "postback", "pingback", "fetch" */
+const char *delivery_kind_word(enum delivery_kind kind);
+/* False if WORD names no kind; *OUT is then left alone. */
+bool event_kind_read(struct slice word, enum event_kind *out);
+bool delivery_kind_read(struct slice word, enum delivery_kind *out);
+
+#endif
