@@ -1,5 +1,6 @@
 """The measurements, one function each. Each answers {figure: number} and says in its docstring what is promised."""
 
+import base64
 import gzip
 import json
 import os
@@ -7,6 +8,7 @@ import time
 
 from bench import rig
 from harness import config, http
+from harness.stored import Stored
 from harness.wait import wait_for
 
 
@@ -249,3 +251,73 @@ def depth(deep=1_000_000, sends=10_000):
     shallow = max(_claim_rate(sends + 1000, sends) for _ in range(3))
     far = _claim_rate(deep, sends)
     return {"depth_1000_rate": shallow, f"depth_{deep}_rate": far, "depth_ratio": far / shallow}
+
+
+def _task_calls(store):
+    """name -> (method, path, body) of every list and count of the API, its deepest pages too."""
+    def page(**parameters):
+        return json.dumps([parameters]).encode()
+    last, path = store.listed - 1, store.path(7)
+    return {
+        "ready_all": ("GET", "/v3/serp/tasks_ready", None),
+        "ready_path": ("GET", f"/v3/{path}/tasks_ready", None),
+        "ready_none": ("GET", "/v3/merchant/none/x/tasks_ready", None),
+        "count": ("GET", "/v3/tasks/count", None),
+        "id_list_first": ("POST", "/v3/serp/id_list", page(limit=100)),
+        "id_list_last": ("POST", "/v3/serp/id_list", page(limit=100, sort="desc")),
+        "id_list_1000": ("POST", "/v3/serp/id_list", page(limit=1000)),
+        "id_list_deep": ("POST", "/v3/serp/id_list", page(limit=100, offset=100_000)),
+        "errors_first": ("POST", "/v3/serp/errors", page(limit=100)),
+        "errors_1000": ("POST", "/v3/serp/errors", page(limit=1000)),
+        "errors_deep": ("POST", "/v3/serp/errors", page(limit=100, offset=39_000)),
+        "task_get_open": ("GET", f"/v3/{path}/task_get/advanced/none", None),
+        "task_get_fetched": ("GET", f"/v3/{path}/task_get/advanced/{store.id(last)}", None),
+        "resend": ("POST", "/v3/appendix/webhook_resend", json.dumps([{"id": i} for i in store.fanned_ids()]).encode()),
+    }
+
+
+def _timed(receiver, client, login, call, times):
+    """Of TIMES calls: milliseconds of each, sorted; how many scripts one of them ran, and how long the longest of these held Redis.
+
+    A script is measured by the shortest of its times, one of each call: so what else runs on the machine is not counted.
+    """
+    method, path, body = call
+    took, held = [], []
+    headers = {"Authorization": "Basic " + base64.b64encode(f"{login}:{login}-password".encode()).decode()}
+    with http.Client(receiver.admin) as api:
+        for _ in range(times):
+            client.slowlog_reset()
+            began = time.perf_counter()
+            answer = api.request(method, path, headers, body or b"")
+            took.append((time.perf_counter() - began) * 1000)
+            assert answer.status == 200, (path, answer.status, answer.body[:300])
+            log = client.slowlog_get(10_000)
+            held.append([entry["duration"] / 1000 for entry in log if entry["command"].startswith(b"EVALSHA")])
+    steps = min(map(len, held))
+    return sorted(took), steps, max(min(of_call[i] for of_call in held) for i in range(steps))
+
+
+def tasks(listed=1_000_000, ready=200_000, paths=200, times=20):
+    """1,000,000 tasks, 200 paths, 200,000 not fetched: no script holds Redis for 5 ms; a page of 100 has p99 <= 50 ms."""
+    figures = {}
+    with rig.stack(fsync="no") as s:
+        client = s.redis.client(decode_responses=False)
+        store = Stored(client, paths=paths, ready=ready, listed=listed, failures=20_000, years=10, fanned=100)
+        store.fill()
+        conf = config.base(s.redis.url, accounts={name: {"password": name + "-password", "role": "admin" if name == "admin" else "user"}
+                                                  for name in ("admin", "acme")})
+        conf["redis"]["timeout_ms"] = 10000
+        conf["retention"] = {"done_s": store.keep_ms // 1000, "dead_s": store.keep_ms // 1000}
+        receiver = s.receiver(conf)
+        client.config_set("slowlog-log-slower-than", 0)
+        client.config_set("slowlog-max-len", 10_000)
+        longest = 0
+        for name, call in _task_calls(store).items():
+            for login in ("admin",) if name == "resend" else ("admin", "acme"):
+                took, steps, held = _timed(receiver, client, login, call, 1 if name == "resend" else times)
+                longest = max(longest, held)
+                figures[f"tasks_{name}_{login}_p50_ms"] = rig.percentile(took, 0.5)
+                figures[f"tasks_{name}_{login}_p99_ms"] = rig.percentile(took, 0.99)
+                figures[f"tasks_{name}_{login}_scripts"] = steps
+                figures[f"tasks_{name}_{login}_held_ms"] = held
+    return {**figures, "tasks_longest_held_ms": longest}

@@ -5,7 +5,7 @@ import json
 import time
 
 HOUR_MS = 3600000
-SPAN = 256           # hours of one key
+SPAN = 24            # hours of one key
 YEAR_HOURS = 8760
 PUT = 8              # ids of one put
 FAN = 64             # webhooks of the tasks that have many

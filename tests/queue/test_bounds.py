@@ -6,7 +6,7 @@ from harness.stored import HOUR_MS, Stored
 from scripts import Queue
 from task_calls import counts, end_all, posted, put, ready, resend, task
 
-COMMANDS_MAX = 2000  # to Redis, by one script call
+COMMANDS_MAX = 1500  # to Redis, by one script call
 REPLIED_MAX = 2 + 2 * 1064  # elements of one reply: a page and the ids of one put
 
 
@@ -66,7 +66,7 @@ def test_ready_of_one_path_of_many(watched, stored, account):
     assert ready(watched, account, path=stored.path(7)) == stored.ready_ids(7)
     assert ready(watched, account, path=stored.path(199), most=3) == stored.ready_ids(199)[:3]
     assert ready(watched, account, path="no/such") == []
-    assert watched.calls > 3 * 20_000 / 4000
+    assert watched.calls > 2 * 20_000 / 3000
 
 
 def test_events_that_are_gone_are_passed_over_step_by_step(watched, stored):
@@ -75,7 +75,7 @@ def test_events_that_are_gone_are_passed_over_step_by_step(watched, stored):
     stored.client.delete(*gone)
     try:
         assert ready(watched, most=10) == stored.ready_ids()[5000:5010]
-        assert watched.calls >= 5000 / 250
+        assert watched.calls >= 5000 / 120
     finally:
         stored.client.mset(dict(kept))
 
@@ -88,7 +88,7 @@ def test_counts_of_ten_years(watched, stored, account):
     assert watched.calls >= 10
 
 
-@pytest.mark.parametrize("hours", [1, 255, 256, 257, 5000])
+@pytest.mark.parametrize("hours", [1, 23, 24, 25, 5000])
 def test_counts_of_a_part_of_the_hours(watched, stored, hours):
     """The hour that is not over, and as many before it as the retention has."""
     watched.keep(hours * HOUR_MS)
@@ -100,7 +100,7 @@ def test_the_deepest_page_of_posted(watched, stored):
     ids = stored.posted_ids()
     assert posted(watched, skip=39_000, most=100) == ids[39_000:39_100]
     assert posted(watched, skip=39_000, most=100, newest=1) == ids[::-1][39_000:39_100]
-    assert watched.calls >= 2 * 39_000 / 3100
+    assert watched.calls >= 2 * 39_000 / (8 * 650)
 
 
 def test_the_deepest_page_of_failures(watched, stored):

@@ -8,30 +8,28 @@
 --@include lib_tasks.lua
 local account, done_ms, dead_ms = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local scope = account ~= '' and '@' .. account or ''
-local SPANS_MAX = 16 -- in a step, of 2 * SPAN fields each
+local SPANS_MAX = 150 -- in a step, of up to 2 * SPAN fields each: about 1 ms
 local this_hour = math.floor(now_ms / HOUR_MS)
 local oldest = {fetched = this_hour - math.ceil(done_ms / HOUR_MS), failed = this_hour - math.ceil(dead_ms / HOUR_MS)}
 local sums = {fetched = 0, failed = 0}
 
-local function add_span(span, what)
-  local from = math.max(0, oldest[what] - span * SPAN)
-  if from >= SPAN then return end
-  local fields = {}
-  for hour = from, SPAN - 1 do fields[#fields + 1] = what .. ':' .. hour end
-  for _, n in ipairs(call('HMGET', base .. 'hours' .. scope .. ':' .. text(span), unpack(fields))) do
-    if n then sums[what] = sums[what] + tonumber(n) end
+-- Adds the fields of a span, "fetched:<hour of the span>" and "failed:<hour of the span>".
+local function add_span(span)
+  local fields = call('HGETALL', base .. 'hours' .. scope .. ':' .. text(span))
+  local first = span * SPAN
+  local is_whole = first >= oldest.fetched and first >= oldest.failed
+  for i = 1, #fields, 2 do
+    local what = string.byte(fields[i], 2) == 101 and 'fetched' or 'failed' -- e
+    if is_whole or first + tonumber(string.match(fields[i], '%d+$')) >= oldest[what] then
+      sums[what] = sums[what] + tonumber(fields[i + 1])
+    end
   end
 end
 
 local span = tonumber(ARGV[5]) or math.floor(this_hour / SPAN)
 local last = math.floor(math.min(oldest.fetched, oldest.failed) / SPAN)
 local stop = math.max(last, span - SPANS_MAX + 1)
-for s = span, stop, -1 do
-  if call('EXISTS', base .. 'hours' .. scope .. ':' .. text(s)) == 1 then
-    add_span(s, 'fetched')
-    add_span(s, 'failed')
-  end
-end
+for s = span, stop, -1 do add_span(s) end
 local next_span = stop > last and text(stop - 1) or ''
 if ARGV[5] ~= '' then return {next_span, 0, 0, sums.fetched, 0, sums.failed} end
 

@@ -8,7 +8,7 @@ local from, to, skip, most = ARGV[5], ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[
 local key = base .. 'errors' .. (account ~= '' and '@' .. account or '') .. ':' .. ARGV[3]
 -- A step looks at so many entries and bytes, and at no more than one CHUNK beyond them: about 1 ms. Redis has no way to
 -- pass over an entry without reading it.
-local ENTRIES_MAX, BYTES_MAX, CHUNK = 1000, 1048576, 20
+local ENTRIES_MAX, BYTES_MAX, CHUNK = 500, 524288, 20
 
 local reply, skipped, looked, bytes, entries = {'', 0}, 0, 0, 0
 repeat

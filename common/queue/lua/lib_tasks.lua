@@ -2,7 +2,7 @@
 -- the scripts that accept and end deliveries. Everything is collected and written once a call, by write_tasks.
 -- A scope is '' (everybody) or '@<account>'; tasks of an account stand in both.
 local HOUR_MS, TRIM = 3600000, 8
-local SPAN = 256 -- hours whose sums share a key
+local SPAN = 24 -- hours whose sums share a key: few fields, so that Redis finds one quickly
 local opened, hours, sets, kept = {}, {}, {}, {}
 
 -- How much longer than its event a delivery is kept, so that what has expired can be told from what never was (task.lua).

@@ -3,9 +3,9 @@
 -- done), record or its head}; state is unknown, expired, queued, handed, done or failed.
 local HEAD_MAX = 65535 + 1024
 
--- What a call has done so far, in commands to Redis (1 to 2 us each). Scripts that are given many ids reply for as many as
+-- What a call has done so far, in commands to Redis (3 to 5 us each with what is made of their replies). Scripts that are given many ids reply for as many as
 -- they reach before WORK_MAX; whoever calls asks again for the others.
-local WORK_MAX = 800
+local WORK_MAX = 300
 local work = 0
 
 local function head_of(key)

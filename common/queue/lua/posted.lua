@@ -7,8 +7,8 @@
 local base, account, cursor = ARGV[1], ARGV[2], ARGV[3]
 local from, to, skip, most, newest = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 local key = base .. 'posted' .. (account ~= '' and '@' .. account or '')
--- A step looks at so many entries and ids, and at no more than one CHUNK beyond them: about 1 ms.
-local ENTRIES_MAX, IDS_MAX, CHUNK = 1000, 3000, 50
+-- A step looks at so many entries and takes so many ids, and at no more than one CHUNK beyond them: about 1 ms.
+local ENTRIES_MAX, IDS_MAX, CHUNK = 600, 600, 50
 
 local function next_entries()
   if newest then return redis.call('XREVRANGE', key, cursor ~= '' and '(' .. cursor or to, from, 'COUNT', CHUNK) end
@@ -16,7 +16,21 @@ local function next_entries()
 end
 
 local reply, skipped, looked = {'', 0}, 0, 0
+-- How many ids, separated by spaces, stand in TEXT.
+local function count_ids(text)
+  local n, at = 1, string.find(text, ' ', 1, true)
+  while at do n, at = n + 1, string.find(text, ' ', at + 1, true) end
+  return n
+end
+
 local function add(entry)
+  if skipped < skip then
+    local n = count_ids(entry[2][2])
+    if n <= skip - skipped then
+      skipped = skipped + n
+      return
+    end
+  end
   local ids = {}
   for id in string.gmatch(entry[2][2], '%S+') do ids[#ids + 1] = id end
   looked = looked + #ids

@@ -10,7 +10,7 @@ local account, kind, cursor, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local keep_ms, most = tonumber(ARGV[6]), tonumber(ARGV[8])
 local key = set_key(kind, account ~= '' and '@' .. account or '')
 -- A step looks at so many members and reads the heads of so many events: about 1 ms.
-local LOOK_MAX, READ_MAX = 4000, 250
+local LOOK_MAX, READ_MAX = 3000, 120
 
 -- The rank from which to look, and, where the last member that was looked at is gone, that member: those of the same
 -- moment that stand before it were looked at.
@@ -35,12 +35,23 @@ local function is_under(path)
   return prefix == '' or path == '' or path == prefix or string.sub(path, 1, #prefix + 1) == prefix .. '/'
 end
 
+-- Most members are passed over by the last two characters of the tag; comparing them makes no strings.
 local tag = string.match(tag_of(prefix), '^[^-]*')
 local NO_PATH = string.byte('-')
+local byte, at_tag = string.byte, math.max(1, #tag - 1)
+local want_1, want_2 = byte(tag, at_tag, at_tag + 1)
+
+local function may_be_under(member)
+  if tag == '' then return true end
+  local got_1, got_2 = byte(member, at_tag, at_tag + 1)
+  if got_1 == want_1 and got_2 == want_2 then return string.sub(member, 1, #tag) == tag end
+  return got_1 == NO_PATH and byte(member) == NO_PATH
+end
+
 local reply, reads, last = {'', 0}, 0, #members
 for i = first, #members do
   local member = members[i]
-  if string.sub(member, 1, #tag) == tag or string.byte(member) == NO_PATH then
+  if may_be_under(member) then
     if reads == READ_MAX or #reply >= 2 + 2 * most then
       last = i - 1
       break
