@@ -93,8 +93,7 @@ static void subscribe(struct shards *all, struct loop *l, const struct config_re
     struct redis_channels channels = {
         .names = names,
         .count = all->count,
-        .on_message = shards_on_message,
-        .events = {.on_ready = shards_on_subscribed, .ctx = all},
+        .events = {.on_ready = shards_on_subscribed, .on_message = shards_on_message, .ctx = all},
     };
     all->wakes = redis_sub_new(l, conf, name, &channels);
     for (unsigned i = 0; i < all->count; i++)

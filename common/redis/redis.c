@@ -2,22 +2,69 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/crypto/crypto.h"
 #include "common/net/loop.h"
-#include "common/redis/redis_private.h"
+#include "common/redis/redis_dial.h"
+#include "common/redis/redis_facts.h"
+#include "common/redis/redis_out.h"
+#include "common/redis/redis_pending.h"
+#include "common/redis/redis_reader.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-/* The life of a connection:
+/* The life of a script call
+ *
+ * redis_eval formats the call once, into the output (redis_out). The bytes stay there until Redis has answered, so a
+ * call can be sent again without a second copy. A connection sends SCRIPT LOAD before its first EVALSHA of a script,
+ * in the same write. All commands of one turn of the loop leave in one sendmsg at the end of the turn.
+ *
+ *   redis_eval ---- queued ----> last byte written ---- sent ----> reply
+ *
+ * A connection is lost when the peer closes it, a write fails, the oldest command's deadline passes, or an answer says
+ * that the server must not be used. Then all pending callbacks run, in order, and the backoff begins.
+ *
+ *   what happens                             what the caller gets          did the script run?
+ *   ---------------------------------------  ----------------------------  ---------------------------------
+ *   not ready, or too much is pending        redis_eval: ERR_UNAVAIL       no
+ *   the call is larger than 256 MiB          redis_eval: ERR_TOO_BIG       no
+ *   lost before the last byte was written    ERR_UNAVAIL                   no: Redis runs whole commands only
+ *   lost afterwards                          ERR_TIMEOUT                   nobody knows
+ *   NOSCRIPT                                 nothing yet                   no: the call is sent again
+ *   LOADING, READONLY, MASTERDOWN, NOAUTH    OK, REDIS_FAILED; then lost   no
+ *   OOM, MISCONF, NOREPLICAS, BUSY           OK, REDIS_FAILED              no
+ *   any other error                          OK, REDIS_FAILED              perhaps in part: Redis undoes nothing
+ *
+ * After NOSCRIPT the call goes behind everything that was sent meanwhile, with a new deadline, up to 5 times. Nothing
+ * else is repeated here. The callers know whether a repeat is safe: queue_take repeats a `settle`, because its fence
+ * makes a second run harmless. queue_put repeats nothing: the provider sends the webhook again, and `put` finds the
+ * duplicate. A lost `claim` ends with its leases, a lost `sent` with its window.
+ *
+ * hiredis only parses the replies (redisReader). Its asynchronous client (versions 0.14 and 1.x) does not fit:
+ *   - Its output is one buffer without a limit. Arguments are formatted in memory of their own and then copied into the
+ *     buffer, and the rest of it is moved after each partial write. Here a large body is sent from where it lies.
+ *   - A lost connection gives every callback a NULL reply, whether the command was written or not. "It did not run" and
+ *     "nobody knows" are the same, and no bytes are kept for a repeat.
+ *   - 0.14 has no timeouts. That of 1.x starts anew with each command: while others are sent, none is ever overdue.
+ *   - It resolves names with getaddrinfo, which blocks the loop.
+ *   - It writes when the loop next finds the socket writable: one more turn and two more epoll_ctl for each batch. */
+
+/* The states of a connection:
  *
  *   WAITING --backoff over--> DIALING --connected--> CHECKING --server is fit--> READY
  *      ^                         |                      |                          |
  *      +------- redis_drop ------+----------------------+--------------------------+
  *
- * One timer serves all of it: the end of the backoff, the connect deadline, the oldest command's
- * deadline, or the watchdog. It is not moved for each command, only when it would fire too late. */
+ * One timer serves all of it: the end of the backoff, the connect deadline, the oldest command's deadline, or the
+ * watchdog. A command moves the timer only if the timer would fire too late. */
 
 #define PENDING_MAX 100000
 #define PENDING_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -28,9 +75,664 @@
 #define STEADY_US 100000   /* ready for this long: the next failure starts the backoff anew */
 #define SILENCE_US 2000000 /* nothing heard for this long: PING, so that a dead peer is noticed */
 #define TELL_AGAIN_US 30000000
+#define SCRIPT_TRIES_MAX 6 /* NOSCRIPT is handed over after so many */
+#define WORD_MAX 32        /* of an error reply, in the log */
 
-static void on_dialed(void *ctx, int fd, const char *reason);
-static void on_timer(void *ctx);
+#define IN_BYTES (64 * 1024)
+#define FEED_BYTES (16 * 1024) /* the reader moves what is left after each reply: keep it short */
+#define READS_PER_TURN 16
+#define PIECES 16
+
+struct loaded { /* a script that this connection has sent to the server */
+    const struct redis_script *script;
+    uint64_t at; /* position of its SCRIPT LOAD; UINT64_MAX: not sent */
+};
+
+enum redis_state { STATE_WAITING, STATE_DIALING, STATE_CHECKING, STATE_READY, STATE_CLOSED };
+
+struct redis { /* owned by the caller of redis_new; freed by redis_free */
+    struct loop *loop;
+    struct config_redis conf; /* own copies of the strings */
+    char *name;
+    struct redis_events events;
+    enum redis_state state;
+
+    struct dial dial;
+    int fd;              /* -1: not connected */
+    unsigned connection; /* its number, to notice that a callback ended it */
+    struct event *readable, *writable;
+    struct redisReader *reader;
+    struct out out;
+    struct pendings pendings;
+    struct redis_facts facts;
+    struct loaded *loaded;
+    size_t loaded_count, loaded_cap;
+    bool flush_deferred;
+
+    struct loop_timer *timer; /* the one for whatever the state waits for */
+    mono_us timer_at;         /* when it fires; 0: not armed */
+    mono_us heard_at;         /* bytes last came */
+    mono_us ready_at;
+    int64_t backoff_ms;
+    bool drop_deferred;
+    char drop_reason[128];
+    char told_reason[128]; /* the last failure that was logged, and when */
+    mono_us told_at;
+
+    char in[IN_BYTES];
+};
+
+/* Ends the connection now. Only where no reply of this connection is being handled; otherwise redis_drop_soon. */
+static void redis_drop(struct redis *r, const char *reason);
+
+/* ---- writing ---- */
+
+static void write_all(struct redis *r)
+{
+    struct iovec iov[PIECES];
+    int n = 0;
+    while ((n = redis_out_pieces(&r->out, iov, PIECES)) > 0) {
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+        ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            redis_out_wrote(&r->out, (size_t)sent);
+        } else if (errno == EAGAIN) {
+            event_add(r->writable, NULL);
+            return;
+        } else if (errno != EINTR) {
+            redis_drop(r, strerror(errno));
+            return;
+        }
+    }
+}
+
+void redis_flush(struct redis *r)
+{
+    struct iovec iov[PIECES];
+    int n = r->fd >= 0 ? redis_out_pieces(&r->out, iov, PIECES) : 0;
+    if (n <= 0)
+        return;
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent > 0) /* write_deferred handles what is left, and errors */
+        redis_out_wrote(&r->out, (size_t)sent);
+}
+
+static void write_deferred(void *ctx)
+{
+    struct redis *r = ctx;
+    r->flush_deferred = false;
+    if (r->fd >= 0)
+        write_all(r);
+}
+
+/* Writes what is queued, at the end of the turn. */
+static void write_soon(struct redis *r)
+{
+    if (r->flush_deferred)
+        return;
+    r->flush_deferred = true;
+    loop_defer(r->loop, write_deferred, r);
+}
+
+static void redis_on_writable(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    write_all(ctx);
+}
+
+/* ---- commands ---- */
+
+bool redis_is_ready(const struct redis *r)
+{
+    return r->state == STATE_READY && !r->drop_deferred;
+}
+
+size_t redis_pending(const struct redis *r)
+{
+    return r->pendings.count;
+}
+
+size_t redis_pending_bytes(const struct redis *r)
+{
+    return (size_t)(r->out.end - r->out.answered);
+}
+
+/* OK if a command of SIZE bytes may be queued now. */
+static enum err admit(const struct redis *r, size_t size)
+{
+    if (size > COMMAND_BYTES_MAX)
+        return ERR_TOO_BIG;
+    if (!redis_is_ready(r) || r->pendings.count >= PENDING_MAX ||
+        redis_pending_bytes(r) >= PENDING_BYTES_MAX)
+        return ERR_UNAVAIL;
+    return OK;
+}
+
+static void arm(struct redis *r, mono_us at, mono_us now)
+{
+    r->timer_at = at;
+    loop_timer_arm(r->timer, at - now);
+}
+
+/* Enters what was just formatted into R->out as one command. */
+static void book(struct redis *r, redis_fn fn, void *ctx, const struct redis_script *script,
+                 unsigned tries)
+{
+    mono_us now = clock_mono_us();
+    struct pending item = {.fn = fn,
+                           .ctx = ctx,
+                           .script = script,
+                           .deadline = now + r->conf.timeout_ms * 1000,
+                           .end = r->out.end,
+                           .tries = tries};
+    redis_pending_push(&r->pendings, &item);
+    if (r->timer_at == 0 || item.deadline < r->timer_at)
+        arm(r, item.deadline, now);
+    write_soon(r);
+}
+
+/* Appends a command, also during the handshake; FN may be NULL. */
+static void send_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
+                         void *ctx)
+{
+    redis_out_open(&r->out, argc, redis_out_sizes(argv, argc));
+    for (size_t i = 0; i < argc; i++)
+        redis_out_arg(&r->out, argv[i]);
+    book(r, fn, ctx, NULL, 0);
+}
+
+enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
+                       void *ctx)
+{
+    assert(argc > 0);
+    enum err rc = admit(r, redis_out_sizes(argv, argc));
+    if (rc == OK)
+        send_command(r, argv, argc, fn, ctx);
+    return rc;
+}
+
+/* ---- scripts ---- */
+
+void redis_script_init(struct redis_script *s, const char *name, const unsigned char *text,
+                       size_t len)
+{
+    *s = (struct redis_script){.name = name, .text = text, .len = len};
+    unsigned char sha1[DIGEST_MAX];
+    digest_once(DIGEST_SHA1, slice_make(text, len), sha1);
+    text_hex(sha1, digest_len(DIGEST_SHA1), s->sha);
+}
+
+static struct loaded *find_loaded(struct redis *r, const struct redis_script *s)
+{
+    for (size_t i = 0; i < r->loaded_count; i++)
+        if (r->loaded[i].script == s)
+            return &r->loaded[i];
+    if (r->loaded_count == r->loaded_cap) {
+        r->loaded_cap = r->loaded_cap ? r->loaded_cap * 2 : 16;
+        r->loaded = xrealloc(r->loaded, r->loaded_cap, sizeof *r->loaded);
+    }
+    struct loaded *added = &r->loaded[r->loaded_count++];
+    *added = (struct loaded){.script = s, .at = UINT64_MAX};
+    return added;
+}
+
+static void script_on_loaded(void *ctx, enum err rc, const struct redis_reply *reply)
+{
+    const struct redis_script *s = ctx;
+    if (rc == OK && redis_kind(reply) == REDIS_FAILED)
+        LOG_RARELY(LL_ERROR, "redis.script_refused", LS("script", s->name),
+                   LSL("reply", redis_text(reply)));
+}
+
+static void load_script(struct redis *r, struct loaded *l)
+{
+    l->at = r->out.end;
+    const struct redis_script *s = l->script;
+    struct slice argv[] = {SLICE_LIT("SCRIPT"), SLICE_LIT("LOAD"), slice_make(s->text, s->len)};
+    send_command(r, argv, 3, script_on_loaded, (void *)(uintptr_t)s);
+}
+
+/* The bytes of C that are not copied. */
+static size_t taken_size(const struct redis_call *c)
+{
+    size_t size = 0;
+    for (size_t i = 0; c->taken && i < c->argc; i++)
+        if (c->argv[i].ptr == c->taken)
+            size += c->argv[i].len;
+    return size;
+}
+
+static void write_call(struct out *o, const struct redis_call *c)
+{
+    for (size_t i = 0; i < c->lead_count; i++)
+        redis_out_arg(o, c->lead[i]);
+    for (size_t i = 0; i < c->argc; i++) {
+        if (c->taken && c->argv[i].ptr == c->taken)
+            redis_out_take(o, c->argv[i]);
+        else
+            redis_out_arg(o, c->argv[i]);
+    }
+}
+
+enum err redis_eval(struct redis *r, const struct redis_call *c)
+{
+    char count[24];
+    int len = snprintf(count, sizeof count, "%zu", c->key_count);
+    const struct slice head[] = {SLICE_LIT("EVALSHA"), slice_make(c->script->sha, 40),
+                                 slice_make(count, (size_t)len)};
+    size_t size = redis_out_sizes(head, 3) + redis_out_sizes(c->lead, c->lead_count) +
+                  redis_out_sizes(c->argv, c->argc);
+    enum err rc = admit(r, size);
+    if (rc != OK) {
+        free(c->taken);
+        return rc;
+    }
+    struct loaded *l = find_loaded(r, c->script);
+    if (l->at == UINT64_MAX)
+        load_script(r, l);
+    redis_out_open(&r->out, 3 + c->lead_count + c->argc, size - taken_size(c));
+    for (size_t i = 0; i < 3; i++)
+        redis_out_arg(&r->out, head[i]);
+    write_call(&r->out, c);
+    book(r, c->fn, c->ctx, c->script, 1);
+    return OK;
+}
+
+/* True if ITEM was sent again because the server did not know its script. START is where its bytes begin. */
+static bool script_again(struct redis *r, const struct pending *item, uint64_t start,
+                         const struct redis_reply *reply)
+{
+    if (redis_kind(reply) != REDIS_FAILED || item->tries >= SCRIPT_TRIES_MAX ||
+        !slice_starts(redis_text(reply), SLICE_LIT("NOSCRIPT")))
+        return false;
+    struct loaded *l = find_loaded(r, item->script);
+    /* The call ran behind the last load, so the server has forgotten the script since. From the second time on the
+     * load goes right before the call, so that hardly anything can come between them. */
+    if (start >= l->at || item->tries > 1) {
+        LOG_RARELY(LL_INFO, "redis.script_loaded_again", LS("script", item->script->name));
+        load_script(r, l);
+    }
+    redis_out_repeat(&r->out, start, item->end);
+    book(r, item->fn, item->ctx, item->script, item->tries + 1);
+    return true;
+}
+
+/* ---- going down ---- */
+
+static void tell(struct redis *r, const char *reason, bool was_ready, int64_t wait_ms, mono_us now)
+{
+    if (was_ready) {
+        LOG_RARELY(LL_WARN, "redis.lost", LS("url", r->conf.shown), LS("client", r->name),
+                   LS("reason", reason), LI("pending", r->pendings.count));
+    } else if (strcmp(reason, r->told_reason) != 0 || now - r->told_at >= TELL_AGAIN_US) {
+        LOG_RARELY(LL_WARN, "redis.unavailable", LS("url", r->conf.shown), LS("client", r->name),
+                   LS("reason", reason), LI("retry_ms", wait_ms));
+        snprintf(r->told_reason, sizeof r->told_reason, "%s", reason);
+        r->told_at = now;
+    }
+}
+
+/* The time until the next dial: between half of the backoff and all of it, at random, so that many clients do not
+ * come back at once. */
+static int64_t next_wait_ms(struct redis *r, bool was_ready, mono_us now)
+{
+    if (was_ready && now - r->ready_at >= STEADY_US)
+        r->backoff_ms = BACKOFF_MIN_MS;
+    uint32_t random = 0;
+    crypto_random(&random, sizeof random);
+    int64_t half = r->backoff_ms / 2;
+    int64_t wait_ms = half + (int64_t)(random % (uint32_t)(half + 1));
+    r->backoff_ms = r->backoff_ms * 2 < BACKOFF_MAX_MS ? r->backoff_ms * 2 : BACKOFF_MAX_MS;
+    return wait_ms;
+}
+
+static void io_close(struct redis *r)
+{
+    if (r->readable)
+        event_free(r->readable);
+    if (r->writable)
+        event_free(r->writable);
+    redis_reader_free(r->reader);
+    if (r->fd >= 0)
+        close(r->fd);
+    r->readable = r->writable = NULL;
+    r->reader = NULL;
+    r->fd = -1;
+}
+
+static struct pendings disconnect(struct redis *r)
+{
+    struct pendings rest = r->pendings;
+    r->pendings = (struct pendings){0};
+    redis_dial_stop(&r->dial);
+    io_close(r);
+    redis_out_clear(&r->out);
+    r->drop_deferred = false;
+    r->connection++;
+    return rest;
+}
+
+static void redis_drop(struct redis *r, const char *reason)
+{
+    mono_us now = clock_mono_us();
+    bool was_ready = r->state == STATE_READY;
+    int64_t wait_ms = next_wait_ms(r, was_ready, now);
+    tell(r, r->drop_deferred ? r->drop_reason : reason, was_ready, wait_ms, now);
+    uint64_t written = r->out.written;
+    struct pendings rest = disconnect(r);
+    r->state = STATE_WAITING;
+    arm(r, now + wait_ms * 1000, now);
+    redis_pending_fail(&rest, written);
+    bool is_freed = r->state == STATE_CLOSED; /* by a callback */
+    if (was_ready && !is_freed && r->events.on_lost)
+        r->events.on_lost(r->events.ctx);
+}
+
+static void drop_now(void *ctx)
+{
+    struct redis *r = ctx;
+    if (r->drop_deferred)
+        redis_drop(r, r->drop_reason);
+}
+
+void redis_drop_soon(struct redis *r, const char *reason)
+{
+    if (r->drop_deferred || (r->state != STATE_CHECKING && r->state != STATE_READY))
+        return;
+    r->drop_deferred = true;
+    snprintf(r->drop_reason, sizeof r->drop_reason, "%s", reason);
+    loop_defer(r->loop, drop_now, r);
+}
+
+/* Drops because of an error REPLY. Only its first word is logged: a proxy may repeat arguments. */
+static void drop_soon_for(struct redis *r, const char *what, const struct redis_reply *reply)
+{
+    struct slice rest = redis_text(reply);
+    struct slice word = slice_cut(&rest, ' ');
+    char reason[96];
+    snprintf(reason, sizeof reason, "%s (%.*s)", what,
+             (int)(word.len < WORD_MAX ? word.len : WORD_MAX), word.ptr ? word.ptr : "");
+    redis_drop_soon(r, reason);
+}
+
+/* ---- reading ---- */
+
+/* An error that says that this server must not be used, or not any more. */
+static bool is_wrong_server(const struct redis_reply *r)
+{
+    if (redis_kind(r) != REDIS_FAILED)
+        return false;
+    struct slice rest = redis_text(r);
+    struct slice word = slice_cut(&rest, ' ');
+    return slice_eq(word, SLICE_LIT("READONLY")) || slice_eq(word, SLICE_LIT("LOADING")) ||
+           slice_eq(word, SLICE_LIT("MASTERDOWN")) || slice_eq(word, SLICE_LIT("NOAUTH"));
+}
+
+static bool is_message(const struct redis *r, const struct redis_reply *reply)
+{
+    return r->events.on_message && redis_count(reply) == 3 &&
+           slice_eq(redis_text(redis_at(reply, 0)), SLICE_LIT("message"));
+}
+
+static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
+{
+    if (is_message(r, reply)) {
+        r->events.on_message(r->events.ctx, redis_text(redis_at(reply, 1)),
+                             redis_text(redis_at(reply, 2)));
+        return;
+    }
+    const struct pending *head = redis_pending_head(&r->pendings);
+    if (!head || head->end > r->out.written) { /* such as: ERR max number of clients reached */
+        drop_soon_for(r, "the server said unasked", reply);
+        return;
+    }
+    struct pending item = redis_pending_pop(&r->pendings);
+    bool again = item.script && script_again(r, &item, r->out.answered, reply);
+    redis_out_answered(&r->out, item.end);
+    if (is_wrong_server(reply))
+        drop_soon_for(r, "the server answered", reply);
+    if (!again && item.fn)
+        item.fn(item.ctx, OK, reply);
+}
+
+/* Handles the replies in LEN bytes; false if the connection is gone. */
+static bool feed(struct redis *r, const char *bytes, size_t len)
+{
+    unsigned connection = r->connection;
+    if (redisReaderFeed(r->reader, bytes, len) != REDIS_OK) {
+        redis_drop(r, "out of memory");
+        return false;
+    }
+    for (;;) {
+        void *reply = NULL;
+        if (redisReaderGetReply(r->reader, &reply) != REDIS_OK) {
+            redis_drop(r, "the answer is not Redis' protocol");
+            return false;
+        }
+        if (!reply)
+            return true;
+        redis_on_reply(r, reply);
+        freeReplyObject(reply);
+        if (r->connection != connection)
+            return false;
+    }
+}
+
+static bool feed_all(struct redis *r, size_t len)
+{
+    for (size_t at = 0; at < len; at += FEED_BYTES)
+        if (!feed(r, r->in + at, len - at < FEED_BYTES ? len - at : FEED_BYTES))
+            return false;
+    return true;
+}
+
+/* Reads and handles what has come. Callbacks run; the connection may be gone afterwards. */
+static void read_some(struct redis *r)
+{
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        ssize_t got = recv(r->fd, r->in, sizeof r->in, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return;
+        if (got <= 0) {
+            redis_drop(r, got ? strerror(errno) : "the server closed the connection");
+            return;
+        }
+        r->heard_at = clock_mono_us();
+        if (!feed_all(r, (size_t)got) || (size_t)got < sizeof r->in)
+            return;
+    }
+}
+
+static void redis_on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    read_some(ctx);
+}
+
+/* ---- the handshake: everything in one write, judged answer by answer ---- */
+
+static void check_on_auth(void *ctx, enum err rc, const struct redis_reply *reply)
+{
+    if (rc == OK && redis_kind(reply) == REDIS_FAILED)
+        drop_soon_for(ctx, "AUTH was refused", reply);
+}
+
+static void check_on_select(void *ctx, enum err rc, const struct redis_reply *reply)
+{
+    if (rc == OK && redis_kind(reply) == REDIS_FAILED)
+        drop_soon_for(ctx, "SELECT was refused", reply);
+}
+
+static void check_on_info(void *ctx, enum err rc, const struct redis_reply *reply)
+{
+    struct redis *r = ctx;
+    if (rc != OK)
+        return;
+    if (redis_kind(reply) == REDIS_FAILED)
+        drop_soon_for(r, "INFO was refused", reply);
+    redis_facts_read(&r->facts, redis_text(reply));
+    const char *reason = redis_facts_refuse(&r->facts);
+    if (reason)
+        redis_drop_soon(r, reason);
+}
+
+static const char *shown(const char *fact)
+{
+    return fact[0] ? fact : "unknown";
+}
+
+static void warn_of_risks(const struct redis *r)
+{
+    const char *risk = NULL;
+    for (unsigned i = 0; (risk = redis_facts_risk(&r->facts, i)) != NULL; i++)
+        LOG_RARELY(LL_WARN, "redis.durability", LS("url", r->conf.shown), LS("risk", risk));
+}
+
+/* The handshake is over and the server may be used. */
+static void become_ready(struct redis *r)
+{
+    assert(r->state == STATE_CHECKING);
+    r->state = STATE_READY;
+    r->ready_at = clock_mono_us();
+    r->told_reason[0] = 0;
+    if (r->events.on_ready)
+        r->events.on_ready(r->events.ctx);
+}
+
+/* The last answer of the handshake. Managed servers may refuse CONFIG: then appendfsync stays unknown. */
+static void check_on_appendfsync(void *ctx, enum err rc, const struct redis_reply *reply)
+{
+    struct redis *r = ctx;
+    if (rc != OK || r->drop_deferred)
+        return;
+    redis_facts_set(r->facts.appendfsync, redis_text(redis_at(reply, 1)));
+    if (!r->events.on_message) {
+        warn_of_risks(r);
+        LOG_RARELY(LL_INFO, "redis.connected", LS("url", r->conf.shown),
+                   LS("version", shown(r->facts.version)), LS("role", shown(r->facts.role)),
+                   LS("aof_enabled", shown(r->facts.aof_enabled)),
+                   LS("appendfsync", shown(r->facts.appendfsync)),
+                   LS("maxmemory_policy", shown(r->facts.policy)));
+    }
+    become_ready(r);
+}
+
+static void send_auth(struct redis *r)
+{
+    if (!r->conf.password)
+        return;
+    struct slice argv[3] = {SLICE_LIT("AUTH")};
+    size_t argc = 1;
+    if (r->conf.user && r->conf.user[0])
+        argv[argc++] = slice_str(r->conf.user);
+    argv[argc++] = slice_str(r->conf.password);
+    send_command(r, argv, argc, check_on_auth, r);
+}
+
+/* Ends in become_ready or redis_drop_soon. */
+static void check_start(struct redis *r)
+{
+    r->facts = (struct redis_facts){0};
+    send_auth(r);
+    if (r->conf.db) {
+        char db[16];
+        snprintf(db, sizeof db, "%u", r->conf.db);
+        send_command(r, (struct slice[]){SLICE_LIT("SELECT"), slice_str(db)}, 2, check_on_select,
+                     r);
+    }
+    struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};
+    send_command(r, name, 3, NULL, NULL);
+    send_command(r, (struct slice[]){SLICE_LIT("INFO")}, 1, check_on_info, r);
+    struct slice config[] = {SLICE_LIT("CONFIG"), SLICE_LIT("GET"), SLICE_LIT("appendfsync")};
+    send_command(r, config, 3, check_on_appendfsync, r);
+}
+
+/* ---- going up ---- */
+
+static void dial(struct redis *r, mono_us now)
+{
+    int64_t ms = r->conf.timeout_ms < CONNECT_MS_MAX ? r->conf.timeout_ms : CONNECT_MS_MAX;
+    r->state = STATE_DIALING;
+    arm(r, now + ms * 1000, now);
+    redis_dial_start(&r->dial);
+}
+
+/* Takes FD. False if there is no memory for it. */
+static bool io_open(struct redis *r, int fd)
+{
+    struct event_base *base = loop_base(r->loop);
+    r->fd = fd;
+    r->readable = event_new(base, fd, EV_READ | EV_PERSIST, redis_on_readable, r);
+    r->writable = event_new(base, fd, EV_WRITE, redis_on_writable, r);
+    r->reader = redis_reader_new();
+    return r->readable && r->writable && r->reader && event_add(r->readable, NULL) == 0;
+}
+
+static void redis_on_dialed(void *ctx, int fd, const char *reason)
+{
+    struct redis *r = ctx;
+    if (fd < 0) {
+        redis_drop(r, reason);
+        return;
+    }
+    if (!io_open(r, fd)) {
+        redis_drop(r, "out of memory");
+        return;
+    }
+    r->state = STATE_CHECKING;
+    r->connection++;
+    r->loaded_count = 0;
+    r->heard_at = clock_mono_us();
+    check_start(r);
+}
+
+/* ---- time ---- */
+
+/* The timer of a connection that is up. */
+static void watch(struct redis *r, mono_us now)
+{
+    unsigned connection = r->connection;
+    const struct pending *head = redis_pending_head(&r->pendings);
+    if (head && head->deadline <= now) {
+        read_some(r); /* if this process slept, the answer may be here already */
+        head = redis_pending_head(&r->pendings);
+        if (r->connection == connection && head && head->deadline <= clock_mono_us())
+            redis_drop(r, "no answer in time");
+        if (r->connection != connection)
+            return;
+    }
+    if (!head && now - r->heard_at >= SILENCE_US) {
+        send_command(r, (struct slice[]){SLICE_LIT("PING")}, 1, NULL, NULL);
+        head = redis_pending_head(&r->pendings);
+    }
+    now = clock_mono_us();
+    arm(r, head ? head->deadline : r->heard_at + SILENCE_US, now);
+}
+
+static void redis_on_timer(void *ctx)
+{
+    struct redis *r = ctx;
+    r->timer_at = 0;
+    switch (r->state) {
+    case STATE_WAITING:
+        dial(r, clock_mono_us());
+        break;
+    case STATE_DIALING:
+        redis_drop(r, "no connection in time");
+        break;
+    case STATE_CHECKING:
+    case STATE_READY:
+        watch(r, clock_mono_us());
+        break;
+    case STATE_CLOSED:
+        break;
+    }
+}
+
+/* ---- begin and end ---- */
 
 static char *copy(const char *z)
 {
@@ -54,213 +756,16 @@ struct redis *redis_new(struct loop *l, const struct config_redis *conf, const c
     if (events)
         r->events = *events;
     r->fd = -1;
-    r->timer = loop_timer_new(l, on_timer, r);
+    r->timer = loop_timer_new(l, redis_on_timer, r);
     redis_out_init(&r->out);
-    redis_dial_init(&r->dial, l, &r->conf, on_dialed, r);
+    redis_dial_init(&r->dial, l, &r->conf, redis_on_dialed, r);
     r->state = STATE_WAITING;
     r->backoff_ms = BACKOFF_MIN_MS;
     loop_timer_arm(r->timer, 0);
     return r;
 }
 
-bool redis_is_ready(const struct redis *r)
-{
-    return r->state == STATE_READY && !r->drop_deferred;
-}
-
-size_t redis_pending(const struct redis *r)
-{
-    return r->pendings.count;
-}
-
-size_t redis_pending_bytes(const struct redis *r)
-{
-    return (size_t)(r->out.end - r->out.answered);
-}
-
-/* ---- commands ---- */
-
-size_t redis_sizes(const struct slice *list, size_t n)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < n; i++)
-        size += redis_out_size(list[i]);
-    return size;
-}
-
-enum err redis_admit(const struct redis *r, size_t size)
-{
-    if (size > COMMAND_BYTES_MAX)
-        return ERR_TOO_BIG;
-    if (!redis_is_ready(r) || r->pendings.count >= PENDING_MAX ||
-        redis_pending_bytes(r) >= PENDING_BYTES_MAX)
-        return ERR_UNAVAIL;
-    return OK;
-}
-
-static void arm(struct redis *r, mono_us at, mono_us now)
-{
-    r->timer_at = at;
-    loop_timer_arm(r->timer, at - now);
-}
-
-void redis_book(struct redis *r, redis_fn fn, void *ctx, const struct redis_script *script,
-                unsigned tries)
-{
-    mono_us now = clock_mono_us();
-    struct pending item = {.fn = fn,
-                           .ctx = ctx,
-                           .script = script,
-                           .deadline = now + r->conf.timeout_ms * 1000,
-                           .end = r->out.end,
-                           .tries = tries};
-    redis_pending_push(&r->pendings, &item);
-    if (r->timer_at == 0 || item.deadline < r->timer_at)
-        arm(r, item.deadline, now);
-    redis_io_flush_soon(r);
-}
-
-void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
-{
-    redis_out_open(&r->out, argc, redis_sizes(argv, argc));
-    for (size_t i = 0; i < argc; i++)
-        redis_out_arg(&r->out, argv[i]);
-    redis_book(r, fn, ctx, NULL, 0);
-}
-
-enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
-                       void *ctx)
-{
-    assert(argc > 0);
-    enum err rc = redis_admit(r, redis_sizes(argv, argc));
-    if (rc == OK)
-        redis_send(r, argv, argc, fn, ctx);
-    return rc;
-}
-
-/* ---- going up ---- */
-
-static void dial(struct redis *r, mono_us now)
-{
-    int64_t ms = r->conf.timeout_ms < CONNECT_MS_MAX ? r->conf.timeout_ms : CONNECT_MS_MAX;
-    r->state = STATE_DIALING;
-    arm(r, now + ms * 1000, now);
-    redis_dial_start(&r->dial);
-}
-
-static void on_dialed(void *ctx, int fd, const char *reason)
-{
-    struct redis *r = ctx;
-    if (fd < 0) {
-        redis_drop(r, reason);
-        return;
-    }
-    if (!redis_io_open(r, fd)) {
-        redis_drop(r, "out of memory");
-        return;
-    }
-    r->state = STATE_CHECKING;
-    r->connection++;
-    r->loaded_count = 0;
-    r->heard_at = clock_mono_us();
-    redis_check_start(r);
-}
-
-void redis_become_ready(struct redis *r)
-{
-    assert(r->state == STATE_CHECKING);
-    r->state = STATE_READY;
-    r->ready_at = clock_mono_us();
-    r->told_reason[0] = 0;
-    if (r->events.on_ready)
-        r->events.on_ready(r->events.ctx);
-}
-
-/* ---- going down ---- */
-
-static void tell(struct redis *r, const char *reason, bool was_ready, int64_t wait_ms, mono_us now)
-{
-    if (was_ready) {
-        LOG_RARELY(LL_WARN, "redis.lost", LS("url", r->conf.shown), LS("client", r->name),
-                   LS("reason", reason), LI("pending", r->pendings.count));
-    } else if (strcmp(reason, r->told_reason) != 0 || now - r->told_at >= TELL_AGAIN_US) {
-        LOG_RARELY(LL_WARN, "redis.unavailable", LS("url", r->conf.shown), LS("client", r->name),
-                   LS("reason", reason), LI("retry_ms", wait_ms));
-        snprintf(r->told_reason, sizeof r->told_reason, "%s", reason);
-        r->told_at = now;
-    }
-}
-
-/* The time until the next dial: half of the backoff and up to as much again, at random, so that
- * many clients do not come back at once. */
-static int64_t next_wait_ms(struct redis *r, bool was_ready, mono_us now)
-{
-    if (was_ready && now - r->ready_at >= STEADY_US)
-        r->backoff_ms = BACKOFF_MIN_MS;
-    uint32_t random = 0;
-    crypto_random(&random, sizeof random);
-    int64_t half = r->backoff_ms / 2;
-    int64_t wait_ms = half + (int64_t)(random % (uint32_t)(half + 1));
-    r->backoff_ms = r->backoff_ms * 2 < BACKOFF_MAX_MS ? r->backoff_ms * 2 : BACKOFF_MAX_MS;
-    return wait_ms;
-}
-
-/* A command of which the last byte was not written cannot have run; of the others nobody knows. */
-static void fail_all(struct pendings *p, uint64_t written)
-{
-    while (p->count) {
-        struct pending item = redis_pending_pop(p);
-        if (item.fn)
-            item.fn(item.ctx, item.end <= written ? ERR_TIMEOUT : ERR_UNAVAIL, NULL);
-    }
-    redis_pending_clear(p);
-}
-
-static struct pendings disconnect(struct redis *r)
-{
-    struct pendings rest = r->pendings;
-    r->pendings = (struct pendings){0};
-    redis_dial_stop(&r->dial);
-    redis_io_close(r);
-    redis_out_clear(&r->out);
-    r->drop_deferred = false;
-    r->connection++;
-    return rest;
-}
-
-void redis_drop(struct redis *r, const char *reason)
-{
-    mono_us now = clock_mono_us();
-    bool was_ready = r->state == STATE_READY;
-    int64_t wait_ms = next_wait_ms(r, was_ready, now);
-    tell(r, r->drop_deferred ? r->drop_reason : reason, was_ready, wait_ms, now);
-    uint64_t written = r->out.written;
-    struct pendings rest = disconnect(r);
-    r->state = STATE_WAITING;
-    arm(r, now + wait_ms * 1000, now);
-    fail_all(&rest, written);
-    if (was_ready && r->state != STATE_CLOSED &&
-        r->events.on_lost) /* a callback may have freed R */
-        r->events.on_lost(r->events.ctx);
-}
-
-static void drop_now(void *ctx)
-{
-    struct redis *r = ctx;
-    if (r->drop_deferred)
-        redis_drop(r, r->drop_reason);
-}
-
-void redis_drop_soon(struct redis *r, const char *reason)
-{
-    if (r->drop_deferred || (r->state != STATE_CHECKING && r->state != STATE_READY))
-        return;
-    r->drop_deferred = true;
-    snprintf(r->drop_reason, sizeof r->drop_reason, "%s", reason);
-    loop_defer(r->loop, drop_now, r);
-}
-
-static void free_now(void *ctx)
+static void redis_free_now(void *ctx)
 {
     struct redis *r = ctx;
     free(r->loaded);
@@ -285,58 +790,7 @@ void redis_free(struct redis *r)
     r->state = STATE_CLOSED;
     loop_timer_free(r->timer);
     r->timer = NULL;
-    fail_all(&rest, written);
-    loop_defer(r->loop, free_now,
-               r); /* behind what it has deferred itself, or this is a callback */
-}
-
-/* ---- time ---- */
-
-/* The oldest command's deadline has passed. If it was this process that slept, the answer may be
- * here. */
-static void overdue(struct redis *r)
-{
-    unsigned connection = r->connection;
-    redis_io_read(r);
-    const struct pending *head = redis_pending_head(&r->pendings);
-    if (r->connection == connection && head && head->deadline <= clock_mono_us())
-        redis_drop(r, "no answer in time");
-}
-
-static void watch(struct redis *r, mono_us now)
-{
-    const struct pending *head = redis_pending_head(&r->pendings);
-    if (head && head->deadline <= now) {
-        unsigned connection = r->connection;
-        overdue(r);
-        if (r->connection != connection)
-            return;
-        head = redis_pending_head(&r->pendings);
-    }
-    if (!head && now - r->heard_at >= SILENCE_US) {
-        redis_send(r, (struct slice[]){SLICE_LIT("PING")}, 1, NULL, NULL);
-        head = redis_pending_head(&r->pendings);
-    }
-    now = clock_mono_us();
-    arm(r, head ? head->deadline : r->heard_at + SILENCE_US, now);
-}
-
-static void on_timer(void *ctx)
-{
-    struct redis *r = ctx;
-    r->timer_at = 0;
-    switch (r->state) {
-    case STATE_WAITING:
-        dial(r, clock_mono_us());
-        break;
-    case STATE_DIALING:
-        redis_drop(r, "no connection in time");
-        break;
-    case STATE_CHECKING:
-    case STATE_READY:
-        watch(r, clock_mono_us());
-        break;
-    case STATE_CLOSED:
-        break;
-    }
+    redis_pending_fail(&rest, written);
+    loop_defer(r->loop, redis_free_now,
+               r); /* this may be a callback; and calls of R are deferred already */
 }

@@ -1,8 +1,7 @@
-/* redis_dial - a connected socket to Redis, without ever blocking the loop.   [edge: libevent]
+/* redis_dial - opens a socket to Redis without blocking the loop.   [edge: libevent]
  *
- * Host names are resolved afresh for each dial with evdns (getaddrinfo of libc, which hiredis uses,
- * blocks for seconds when a name server is dead), so that a failover by DNS is followed. The caller
- * keeps the deadline.
+ * Each dial resolves the host name anew with evdns, so that a failover by DNS is followed. The getaddrinfo of libc
+ * would block for seconds when a name server is dead. The caller keeps the deadline.
  */
 #ifndef COMMON_REDIS_REDIS_DIAL_H
 #define COMMON_REDIS_REDIS_DIAL_H
@@ -18,10 +17,11 @@ struct event;
 struct lookup;
 struct loop;
 
-/* FD is connected, non-blocking and now the receiver's; or it is -1 and REASON says why. */
+/* FD is connected, does not block, and is the callee's from here on. Or FD is -1 and REASON says why. */
 typedef void (*dial_fn)(void *ctx, int fd, const char *reason);
 
-struct dial { /* in place; at rest between its callback and the next redis_dial_start */
+/* Part of its owner. It does nothing between its callback and the next redis_dial_start. */
+struct dial {
     struct loop *loop;
     const struct config_redis *conf; /* borrowed */
     dial_fn fn;
@@ -33,13 +33,12 @@ struct dial { /* in place; at rest between its callback and the next redis_dial_
     struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
     socklen_t lengths[DIAL_ADDRESSES_MAX];
     unsigned count, tried;
-    unsigned
-        first; /* where to start: dials take turns, so that one dead address does not block all */
+    unsigned first; /* the address to begin with: another each time, lest a dead one blocks all */
 };
 
 void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *conf, dial_fn fn,
                      void *ctx);
-/* Starts; FN is called once unless redis_dial_stop comes before. */
+/* Starts. FN is called once, unless redis_dial_stop is called before. */
 void redis_dial_start(struct dial *d);
 void redis_dial_stop(struct dial *d);
 

@@ -1,4 +1,4 @@
-/* redis_facts - what a server says about itself, and whether it can be trusted with events. [pure]
+/* redis_facts - decides by a server's INFO whether it can be used, and what could lose events there.   [pure]
  */
 #ifndef COMMON_REDIS_REDIS_FACTS_H
 #define COMMON_REDIS_REDIS_FACTS_H
@@ -17,15 +17,14 @@ struct redis_facts { /* texts are empty where the server did not say */
     char policy[FACT_MAX];      /* maxmemory_policy */
 };
 
-/* Takes the facts out of an answer to INFO; what it does not mention stays. */
+/* Reads the facts from the answer to INFO. A fact that the answer does not have stays as it was. */
 void redis_facts_read(struct redis_facts *f, struct slice info);
 void redis_facts_set(char fact[FACT_MAX], struct slice value);
 
 /* Why this server cannot be used at all now, or NULL. */
 const char *redis_facts_refuse(const struct redis_facts *f);
 
-/* The I-th (from 0) thing that could lose acknowledged events, as a sentence; NULL past the last.
- */
+/* The I-th setting (from 0) that could lose acknowledged events, as a sentence. NULL past the last. */
 const char *redis_facts_risk(const struct redis_facts *f, unsigned i);
 
 #endif

@@ -28,7 +28,7 @@ static void chunk_free(struct out_chunk *c)
     free(c);
 }
 
-static void free_chunks(struct out *o)
+void redis_out_clear(struct out *o)
 {
     while (o->head) {
         struct out_chunk *c = o->head;
@@ -36,17 +36,7 @@ static void free_chunks(struct out *o)
         chunk_free(c);
     }
     free(o->spare);
-}
-
-void redis_out_clear(struct out *o)
-{
-    free_chunks(o);
     *o = (struct out){0};
-}
-
-void redis_out_reset(struct out *o)
-{
-    redis_out_clear(o);
 }
 
 static size_t digits(size_t v)
@@ -67,6 +57,14 @@ size_t redis_out_frame(struct slice arg)
 size_t redis_out_size(struct slice arg)
 {
     return redis_out_frame(arg) + arg.len;
+}
+
+size_t redis_out_sizes(const struct slice *args, size_t n)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < n; i++)
+        size += redis_out_size(args[i]);
+    return size;
 }
 
 static struct out_chunk *chunk_new(struct out *o, size_t need)

@@ -1,10 +1,8 @@
-/* redis_out - commands on their way: the bytes written and to be written, kept until answered.
- * [pure]
+/* redis_out - the output of a connection: commands that are to be written, or are not answered yet.   [pure]
  *
- * A stream of bytes in chunks. A command is formatted once, straight into the chunk it is sent
- * from, and never moves: large ones get a chunk of their own size. Because the bytes are kept until
- * the answer, a command can be sent again (EVALSHA after NOSCRIPT) without a copy for just in case.
- * Positions are byte offsets since redis_out_reset.
+ * The output is a stream of bytes in chunks. A command is formatted once, into the chunk that it is sent from, and
+ * never moves. A large command gets a chunk of its own size. The bytes are kept until Redis has answered, so a command
+ * can be sent again (EVALSHA after NOSCRIPT) without a second copy. Positions count bytes from the begin of the stream.
  */
 #ifndef COMMON_REDIS_REDIS_OUT_H
 #define COMMON_REDIS_REDIS_OUT_H
@@ -24,28 +22,28 @@ struct out { /* owned by its connection; redis_out_clear frees */
 };
 
 void redis_out_init(struct out *o);
+/* Frees all chunks. Positions begin at 0 again. */
 void redis_out_clear(struct out *o);
-/* Forgets everything, for a new connection. */
-void redis_out_reset(struct out *o);
 
-/* The bytes an argument takes on the wire. */
+/* The bytes of one argument on the wire, its frame included. */
 size_t redis_out_size(struct slice arg);
-/* Those of them that are written around an argument given by redis_out_take. */
+/* The sum of redis_out_size of N arguments. */
+size_t redis_out_sizes(const struct slice *args, size_t n);
+/* The bytes that the protocol puts around an argument. */
 size_t redis_out_frame(struct slice arg);
-/* A command of ARGC arguments whose redis_out_size add up to SIZE: open, then exactly these
- * arguments. */
+/* Begins a command. Exactly ARGC arguments must follow. SIZE is the sum of their redis_out_size; of an argument that
+ * redis_out_take adds, it has the redis_out_frame only. */
 void redis_out_open(struct out *o, size_t argc, size_t size);
 void redis_out_arg(struct out *o, struct slice arg);
-/* The same without a copy (redis_out_open counts its redis_out_frame only): the memory that ARG begins,
- * from malloc, is sent from where it is, owned and freed by O. */
+/* Adds an argument without a copy. ARG is the begin of memory from malloc, which O owns and frees from here on. */
 void redis_out_take(struct out *o, struct slice arg);
 
-/* Unwritten bytes, at most MAX pieces; returns how many. */
+/* Fills IOV with the bytes that are not written yet, at most MAX pieces. Returns how many pieces. */
 int redis_out_pieces(struct out *o, struct iovec *iov, int max);
 void redis_out_wrote(struct out *o, size_t n);
-/* The peer answered everything before UPTO, the end of a command: its memory goes. */
+/* Redis has answered everything before UPTO, which is the end of a command. Frees what was answered. */
 void redis_out_answered(struct out *o, uint64_t upto);
-/* Appends again the command whose bytes are START to END; not answered yet. */
+/* Appends a copy of the command at START to END, which must not be answered yet. */
 void redis_out_repeat(struct out *o, uint64_t start, uint64_t end);
 
 #endif

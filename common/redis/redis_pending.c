@@ -43,3 +43,13 @@ struct pending redis_pending_pop(struct pendings *p)
     p->count--;
     return item;
 }
+
+void redis_pending_fail(struct pendings *p, uint64_t written)
+{
+    while (p->count) {
+        struct pending item = redis_pending_pop(p);
+        if (item.fn)
+            item.fn(item.ctx, item.end <= written ? ERR_TIMEOUT : ERR_UNAVAIL, NULL);
+    }
+    redis_pending_clear(p);
+}

@@ -1,4 +1,4 @@
-/* redis_pending - the commands that wait for their answers, in order: a ring.   [pure]
+/* redis_pending - a queue of the commands that Redis has not answered yet, oldest first.   [pure]
  */
 #ifndef COMMON_REDIS_REDIS_PENDING_H
 #define COMMON_REDIS_REDIS_PENDING_H
@@ -25,5 +25,8 @@ void redis_pending_push(struct pendings *p, const struct pending *item);
 /* The oldest, or NULL. Valid until the next push. */
 struct pending *redis_pending_head(struct pendings *p);
 struct pending redis_pending_pop(struct pendings *p);
+/* Runs all callbacks, oldest first, and clears P. WRITTEN is the position up to which bytes were written: a command that
+ * ends behind it cannot have run and gets ERR_UNAVAIL, the others get ERR_TIMEOUT. */
+void redis_pending_fail(struct pendings *p, uint64_t written);
 
 #endif

@@ -1,12 +1,16 @@
+#include "common/redis/redis_reader.h"
+
 #include "common/base/alloc.h"
-#include "common/redis/redis_private.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-/* hiredis makes room for an array as soon as it has read how many elements are to come, which what is no Redis (or
- * one that is broken) may say as it likes: 16 bytes would cost gigabytes. The scripts answer with some thousands. */
+/* hiredis allocates an array as soon as it has read the number of elements. A server that is broken, or is no Redis,
+ * can send any number: 16 bytes would cost gigabytes. The scripts answer with some thousands of elements. */
 #define ELEMENTS_MAX (1 << 20)
+
+/* The free buffer that the parser may keep. With less (hiredis' default is 16 KB) it allocates one all the time. */
+#define SPARE_BYTES (256 * 1024)
 
 #if HIREDIS_MAJOR >= 1
 typedef size_t element_count;
@@ -34,6 +38,7 @@ struct redisReader *redis_reader_new(void)
     g->functions.createArray = create_array;
     reader->fn = &g->functions;
     reader->privdata = g;
+    reader->maxbuf = SPARE_BYTES;
     return reader;
 }
 

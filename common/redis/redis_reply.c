@@ -1,10 +1,9 @@
 #include "common/base/text.h"
-#include "common/redis/redis_private.h"
+#include "common/redis/redis.h"
 
 #include <hiredis/hiredis.h>
 
-/* `struct redis_reply` is hiredis' redisReply under a name that keeps hiredis inside this module.
- */
+/* `struct redis_reply` is hiredis' redisReply. Its own name keeps hiredis inside this folder. */
 static const redisReply *raw(const struct redis_reply *r)
 {
     return (const redisReply *)(const void *)r;
@@ -60,35 +59,4 @@ const struct redis_reply *redis_at(const struct redis_reply *r, size_t i)
     if (i >= redis_count(r))
         return NULL;
     return (const struct redis_reply *)(const void *)raw(r)->element[i];
-}
-
-static bool starts_with_word(const struct redis_reply *r, const char *const *words)
-{
-    if (redis_kind(r) != REDIS_FAILED)
-        return false;
-    struct slice rest = redis_text(r);
-    struct slice first = slice_cut(&rest, ' ');
-    for (; *words; words++)
-        if (slice_eq(first, slice_str(*words)))
-            return true;
-    return false;
-}
-
-bool redis_is_refusal(const struct redis_reply *r)
-{
-    static const char *const words[] = {
-        "OOM",         "MISCONF",    "NOREPLICAS", "BUSY",   "READONLY",
-        "LOADING",     "MASTERDOWN", "NOAUTH",     "NOPERM", "WRONGPASS",
-        "CLUSTERDOWN", "TRYAGAIN",   "MOVED",      "ASK",    NULL,
-    };
-    if (starts_with_word(r, words))
-        return true;
-    return redis_kind(r) == REDIS_FAILED &&
-           slice_starts(redis_text(r), SLICE_LIT("ERR max number of clients"));
-}
-
-bool redis_is_wrong_server(const struct redis_reply *r)
-{
-    static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN", "NOAUTH", NULL};
-    return starts_with_word(r, words);
 }

@@ -1,11 +1,7 @@
 #include "common/base/alloc.h"
-#include "common/base/log.h"
-#include "common/redis/redis_private.h"
+#include "common/redis/redis.h"
 
 #include <stdlib.h>
-
-/* A connection like the others, with the same deadlines, watchdog and backoff; messages are told
- * from answers by their shape (RESP2). */
 
 struct redis_sub { /* owned by the caller of redis_sub_new */
     struct redis *redis;
@@ -15,7 +11,7 @@ struct redis_sub { /* owned by the caller of redis_sub_new */
     size_t confirmed; /* on this connection */
 };
 
-static void on_subscribed(void *ctx, enum err rc, const struct redis_reply *reply)
+static void sub_on_subscribed(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis_sub *s = ctx;
     if (rc != OK)
@@ -28,21 +24,30 @@ static void on_subscribed(void *ctx, enum err rc, const struct redis_reply *repl
         s->events.on_ready(s->events.ctx);
 }
 
-static void on_ready(void *ctx)
+static void sub_on_ready(void *ctx)
 {
     struct redis_sub *s = ctx;
+    enum err rc = OK;
     s->confirmed = 0;
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; rc == OK && i < s->count; i++) {
         struct slice argv[] = {SLICE_LIT("SUBSCRIBE"), slice_str(s->channels[i])};
-        redis_send(s->redis, argv, 2, on_subscribed, s); /* one answer per channel */
+        rc = redis_command(s->redis, argv, 2, sub_on_subscribed, s); /* one answer per channel */
     }
+    if (rc != OK)
+        redis_drop_soon(s->redis, "SUBSCRIBE could not be sent");
 }
 
-static void on_lost(void *ctx)
+static void sub_on_lost(void *ctx)
 {
     struct redis_sub *s = ctx;
     if (s->confirmed == s->count && s->events.on_lost)
         s->events.on_lost(s->events.ctx);
+}
+
+static void sub_on_message(void *ctx, struct slice channel, struct slice payload)
+{
+    struct redis_sub *s = ctx;
+    s->events.on_message(s->events.ctx, channel, payload);
 }
 
 struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf, const char *name,
@@ -54,10 +59,9 @@ struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf,
     s->channels = xcalloc(s->count, sizeof *s->channels);
     for (size_t i = 0; i < s->count; i++)
         s->channels[i] = xslicedup(channels->names[i]);
-    struct redis_events inner = {.on_ready = on_ready, .on_lost = on_lost, .ctx = s};
+    struct redis_events inner = {
+        .on_ready = sub_on_ready, .on_lost = sub_on_lost, .on_message = sub_on_message, .ctx = s};
     s->redis = redis_new(l, conf, name, &inner);
-    s->redis->on_message = channels->on_message;
-    s->redis->message_ctx = s->events.ctx;
     return s;
 }
 

@@ -82,7 +82,7 @@ static void look_at(struct session *s, const struct redis_reply *r, unsigned dep
     struct slice text = redis_text(r);
     for (size_t i = 0; i < text.len; i++)
         s->sum += (unsigned char)text.ptr[i];
-    s->sum += (unsigned)redis_int(r) + redis_is_refusal(r);
+    s->sum += (unsigned)redis_int(r);
     INSIST(redis_kind(r) == REDIS_LIST || redis_count(r) == 0);
     INSIST(!redis_at(r, redis_count(r)));
     for (size_t i = 0; i < redis_count(r) && depth < 9; i++)
@@ -258,7 +258,7 @@ static void messages(struct slice input, struct fuzz_cuts cuts)
     unsigned sum = 0;
     struct slice name = SLICE_LIT("hookpace:{0}:wake");
     struct redis_channels channels = {
-        .names = &name, .count = 1, .on_message = on_message, .events = {.ctx = &sum}};
+        .names = &name, .count = 1, .events = {.on_message = on_message, .ctx = &sum}};
     struct redis_sub *s = redis_sub_new(world.loop, &world.redis_conf, "fuzz", &channels);
     talk(slice_make(NULL, 0), input, cuts);
     redis_sub_free(s);

@@ -81,7 +81,7 @@ static void put_reply(struct buf *b, const struct redis_reply *r)
     } else if (text.len > 4096) {
         buf_addf(b, "{\"bytes\":%zu}", text.len);
     } else {
-        buf_add_str(b, redis_is_refusal(r) ? "\"refusal:" : "\"");
+        buf_add_char(b, '"');
         buf_add_json(b, text);
         buf_add_char(b, '"');
     }
@@ -306,11 +306,9 @@ static void open_all(struct probe *p, char **argv, int channels)
     struct slice names[WORDS_MAX];
     for (int i = 0; i < channels; i++)
         names[i] = slice_str(argv[7 + i]);
-    struct redis_channels sub = {
-        .names = names,
-        .count = (size_t)channels,
-        .on_message = on_message,
-        .events = {.on_ready = on_sub_ready, .on_lost = on_sub_lost, .ctx = p}};
+    struct redis_events sub_events = {
+        .on_ready = on_sub_ready, .on_lost = on_sub_lost, .on_message = on_message, .ctx = p};
+    struct redis_channels sub = {.names = names, .count = (size_t)channels, .events = sub_events};
     p->sub = redis_sub_new(p->loop, &conf, "probe-sub", &sub);
 }
 

@@ -33,6 +33,37 @@ static void test_delivery_ids_split_at_the_last_colon(void **state)
     assert_false(keys_split_delivery(SLICE_LIT(""), &event, &destination));
 }
 
+static void check_key(struct buf *b, const char *expected)
+{
+    assert_true(slice_eq(buf_slice(b), slice_str(expected)));
+    buf_reset(b);
+}
+
+static void test_keys_are_spelled_as_documented(void **state)
+{
+    (void)state;
+    struct slice base = SLICE_LIT("hp:{0}:"), none = slice_make("", 0);
+    struct buf b;
+    buf_init(&b, 1024);
+    keys_base(&b, "hp", 0);
+    check_key(&b, "hp:{0}:");
+    keys_lanes(&b, base);
+    check_key(&b, "hp:{0}:lanes");
+    keys_wake(&b, base);
+    check_key(&b, "hp:{0}:wake");
+    keys_settings(&b, base);
+    check_key(&b, "hp:{0}:settings");
+    keys_delivery(&b, base, SLICE_LIT("e1:orders"));
+    check_key(&b, "hp:{0}:delivery:e1:orders");
+    keys_reconcile(&b, base, SLICE_LIT("serphouse"));
+    check_key(&b, "hp:{0}:reconcile:serphouse");
+    keys_errors(&b, base, none, "postback");
+    check_key(&b, "hp:{0}:errors:postback");
+    keys_errors(&b, base, SLICE_LIT("acme"), "pingback");
+    check_key(&b, "hp:{0}:errors@acme:pingback");
+    buf_clear(&b);
+}
+
 static struct event sample(struct slice body)
 {
     return (struct event){.id = SLICE_LIT("e1"),
@@ -163,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc16_is_redis_cluster_s),
         cmocka_unit_test(test_delivery_ids_split_at_the_last_colon),
+        cmocka_unit_test(test_keys_are_spelled_as_documented),
         cmocka_unit_test(test_records_come_back_as_they_were),
         cmocka_unit_test(test_large_repetitive_bodies_are_packed),
         cmocka_unit_test(test_damaged_records_are_refused),

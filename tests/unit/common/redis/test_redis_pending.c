@@ -89,6 +89,30 @@ static void the_head_can_be_changed_in_place(void **state)
     redis_pending_clear(&p);
 }
 
+static void note(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    enum err **next = ctx;
+    assert_null(r);
+    *(*next)++ = rc;
+}
+
+static void what_was_not_written_has_not_run(void **state)
+{
+    (void)state;
+    struct pendings p = {0};
+    enum err said[3] = {OK, OK, OK}, *next = said;
+    for (uint64_t end = 10; end <= 40; end += 10) {
+        struct pending item = {.fn = end == 20 ? NULL : note, .ctx = &next, .end = end};
+        redis_pending_push(&p, &item);
+    }
+    redis_pending_fail(&p, 30);
+    assert_ptr_equal(next, said + 3);
+    assert_int_equal(said[0], ERR_TIMEOUT);
+    assert_int_equal(said[1], ERR_TIMEOUT);
+    assert_int_equal(said[2], ERR_UNAVAIL);
+    assert_null(redis_pending_head(&p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +120,7 @@ int main(void)
         cmocka_unit_test(order_survives_growing),
         cmocka_unit_test(order_survives_a_random_walk),
         cmocka_unit_test(the_head_can_be_changed_in_place),
+        cmocka_unit_test(what_was_not_written_has_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
