@@ -1,15 +1,15 @@
-/* What a dispatcher does in a turn
+/* A turn of the loop
  *
  * A dispatcher is one thread with one event loop. Nothing in it waits.
  *
- *   1. What is ready, in any order
+ *   1. Sockets, timers and signals that are ready, in any order
  *        Redis answers     claims become flights, and requests start (deliver_claimed); results are recorded
  *        libcurl's sockets the last check before a request leaves (may_send), and the ends of attempts. Each end
  *                          is a result for Redis, and may turn prefetching on or off
  *        timers            a lane's next moment, a hold that is over, the timeouts of requests, prefetched
  *                          deliveries that waited too long
  *        signals           stop, reload
- *   2. What was deferred, in the order in which it was asked for
+ *   2. Deferred calls, in the order in which they were asked for
  *        queue_take        send reports (sent.lua), then results (settle.lua), then a claim (claim.lua). In this
  *                          order the claim finds the places free and the lanes' clocks right that this turn changed
  *        deliver           prefetched deliveries start in the places that attempts of this turn left

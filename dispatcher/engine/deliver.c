@@ -5,7 +5,7 @@
  *   HELD      flight_hold      the time at which its lane may be sent on       RUNNING
  *   WAITING   flight_queue_up  an attempt of its destination to end            RUNNING, or back after half its window
  *   RUNNING   flight_start     where its result goes (a fetch), a connection   SENT
- *   SENT      may_send         the answer                                      settled: flight_settle_as
+ *   SENT      flight_may_send  the answer                                      settled: flight_settle_as
  *
  * Prefetching, and turns
  *
@@ -74,11 +74,12 @@ struct deliver { /* Owned by the dispatcher. */
     void *on_idle_ctx;
 };
 
-static bool may_connect(void *ctx, const struct addr *a);
-static enum attempt_end may_send(void *ctx);
+static bool flight_may_connect(void *ctx, const struct addr *a);
+static enum attempt_end flight_may_send(void *ctx);
 static void flight_on_done(void *ctx, const struct attempt_result *r);
 
-static const struct transport_hooks flight_hooks = {may_connect, may_send, flight_on_done};
+static const struct transport_hooks flight_hooks = {flight_may_connect, flight_may_send,
+                                                    flight_on_done};
 
 /* ---- the targets in force, and those that a reload replaced ---- */
 
@@ -358,12 +359,12 @@ void deliver_claimed(void *ctx, struct delivery *d)
 
 /* ---- what the transport asks and reports ---- */
 
-static bool may_connect(void *ctx, const struct addr *a)
+static bool flight_may_connect(void *ctx, const struct addr *a)
 {
     return target_may_connect(((struct flight *)ctx)->target, a);
 }
 
-static enum attempt_end may_send(void *ctx)
+static enum attempt_end flight_may_send(void *ctx)
 {
     struct flight *f = ctx;
     struct deliver *e = f->engine;

@@ -42,8 +42,8 @@ void deliver_claimed(void *ctx, struct delivery *d);
 /* Attempts from now on follow CONF, and use TRANSPORT, which is taken. */
 void deliver_set_config(struct deliver *e, struct config *conf, struct transport *transport);
 
-/* Takes no more claims and hands back what has not left yet. What has left may finish. Calls ON_IDLE (deferred) when
- * nothing is in flight. */
+/* Takes no more claims and hands back the deliveries that have not left yet. The others may finish. Calls ON_IDLE
+ * (deferred) when nothing is in flight. */
 void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx);
 /* Hands back everything that is still in flight, now. */
 void deliver_release_all(struct deliver *e);

@@ -1,8 +1,8 @@
 /* outcome - what happens to a delivery after an attempt ended?   [pure]
  *
- * How an attempt can end is a list (enum attempt_end in transport.h). What follows from each end is a table in
- * outcome.c: the verdict, whether the host counts as unreachable (which counts towards the lane's circuit), and how long
- * to wait if the attempt is given back.
+ * transport.h lists how an attempt can end (enum attempt_end). A table in outcome.c has the consequences of each end: the
+ * verdict, whether the host is unreachable (that counts towards the lane's circuit), and how long to wait if the attempt
+ * is given back.
  */
 #ifndef DISPATCHER_OUTCOME_H
 #define DISPATCHER_OUTCOME_H

@@ -1,8 +1,8 @@
 /* pace_guard - when did this process last send on a lane?   [pure]
  *
- * Redis paces the lanes, by its own wall clock. Should that clock be set forward, it would grant a
- * slot too early; the dispatcher that sent last knows better, by a clock that cannot be set. It
- * also tells how long the gap really was, for the overshoot histogram.
+ * Redis paces the lanes by its own wall clock. If somebody sets that clock forward, Redis grants a slot too early. The
+ * dispatcher that sent last uses a clock that nobody can set, and waits. It also measures the real gap for the overshoot
+ * histogram.
  */
 #ifndef DISPATCHER_PACE_GUARD_H
 #define DISPATCHER_PACE_GUARD_H
@@ -17,12 +17,12 @@ struct pace_guard {   /* plain value of its owner; pace_guard_clear frees what i
 
 void pace_guard_init(struct pace_guard *g);
 void pace_guard_clear(struct pace_guard *g);
-/* Microseconds until LANE may be sent on, given the delay of the delivery at hand; 0: now. */
+/* Microseconds until a delivery with a delay of DELAY_MS may leave on LANE; 0: now. */
 int64_t pace_guard_wait_us(const struct pace_guard *g, struct slice lane, int64_t delay_ms,
                            mono_us now);
-/* A request leaves on LANE now. Returns the one before, or -1 if none is remembered. */
+/* A request leaves on LANE NOW. Returns when the previous one left, or -1 if that is not remembered. */
 mono_us pace_guard_sent(struct pace_guard *g, struct slice lane, mono_us now);
-/* Lanes remembered; a lane is forgotten some time after its last send when there are many. */
+/* Lanes remembered. If there are many, a lane is forgotten some seconds after its last request. */
 size_t pace_guard_count(const struct pace_guard *g);
 
 #endif

@@ -1,7 +1,6 @@
-/* fetch - what a fetch needs beside its request: where the result will go, whether it is one, and its
- * place in the queue.   [wiring]
+/* fetch - collects a result that a provider has announced: everything but the request itself.   [wiring]
  *
- *   looked up ──▶ (the engine sends the GET) ──▶ looked at, in slices ──▶ put ──▶ over
+ *   look up where it goes ──▶ (the engine sends the GET) ──▶ judge it, in slices ──▶ put it into the queue ──▶ over
  *
  * A task's fetched result is put once. If a dispatcher dies before it settles the fetch, the next dispatcher's put
  * is answered as a repeat and makes no second event.

@@ -53,7 +53,7 @@ void fetch_judge_free(struct fetch_judge *j)
     free(j);
 }
 
-static enum err look(void *ctx, struct slice plain)
+static enum err judge_look(void *ctx, struct slice plain)
 {
     struct fetch_judge *j = ctx;
     if (j->is_json)
@@ -61,10 +61,10 @@ static enum err look(void *ctx, struct slice plain)
     return OK;
 }
 
-static bool look_inflated(struct fetch_judge *j, size_t most)
+static bool judge_look_inflated(struct fetch_judge *j, size_t most)
 {
     struct error e;
-    enum err rc = gzip_inflate_some(j->inflate, &j->rest, most, look, j, &e);
+    enum err rc = gzip_inflate_some(j->inflate, &j->rest, most, judge_look, j, &e);
     bool over = !j->rest.len && !gzip_inflate_is_full(j->inflate);
     if (rc == OK && over)
         rc = gzip_inflate_end(j->inflate, &e);
@@ -76,15 +76,15 @@ static bool look_inflated(struct fetch_judge *j, size_t most)
 bool fetch_judge_some(struct fetch_judge *j, size_t most)
 {
     if (j->inflate)
-        return look_inflated(j, most);
+        return judge_look_inflated(j, most);
     struct slice piece = slice_make(j->rest.ptr, j->rest.len < most ? j->rest.len : most);
     j->rest = slice_skip(j->rest, piece.len);
-    (void)look(j, piece);
+    (void)judge_look(j, piece);
     return !j->rest.len || !j->is_json;
 }
 
 /* 0 where there is none. */
-static int code_at(const struct fetch_judge *j, enum pick pick)
+static int judge_code(const struct fetch_judge *j, enum pick pick)
 {
     struct slice text;
     uint64_t code = 0;
@@ -102,9 +102,9 @@ struct fetch_verdict fetch_judge_end(struct fetch_judge *j)
         j->is_json = json_scan_end(j->scan, NULL) == OK;
     if (!j->is_json)
         return (struct fetch_verdict){.end = j->rules.must_be_json ? END_BAD_RESULT : END_ANSWERED};
-    int code = code_at(j, PICK_TASK_CODE);
+    int code = judge_code(j, PICK_TASK_CODE);
     if (!code) /* an error of the whole request: no tasks */
-        code = code_at(j, PICK_CODE);
+        code = judge_code(j, PICK_CODE);
     if (code == FETCH_CODE_HANDED || code == FETCH_CODE_QUEUED)
         return (struct fetch_verdict){.end = END_NOT_READY, .code = code};
     return (struct fetch_verdict){.end = code >= FETCH_CODE_ERRORS ? END_NO_RESULT : END_ANSWERED,

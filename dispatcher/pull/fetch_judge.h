@@ -1,8 +1,8 @@
-/* fetch_judge - is what a fetch brought a result?   [pure]
+/* fetch_judge - is the answer to a fetch a result?   [pure]
  *
- * Providers answer 200 also where there is no result: the verdict stands in the envelope's first task
- * (reference: DataForSEO's task_get). A body that is no such envelope is a result as it is. Looked at in
- * slices, so that a large body does not keep the loop from its other work.
+ * Providers also answer 200 if there is no result. The code in the envelope's first task says whether there is one
+ * (reference: DataForSEO's task_get). A body that is no such envelope is a result. The judge reads a body in slices, so
+ * that a large one does not keep the loop from other work.
  */
 #ifndef DISPATCHER_FETCH_JUDGE_H
 #define DISPATCHER_FETCH_JUDGE_H
@@ -23,23 +23,23 @@ struct fetch_judge_rules {
 
 struct fetch_judge;
 
-/* The picks of all judges: free them with json_picks_free, after the last one. */
+/* The picks that all judges share. Free them with json_picks_free after the last judge. */
 struct json_picks *fetch_judge_picks(void);
 
-/* Begins to look at BODY, which must live as long as the judge. */
+/* A judge of BODY, which must live as long as the judge. */
 struct fetch_judge *fetch_judge_new(const struct json_picks *picks, struct slice body,
                                     const struct fetch_judge_rules *rules);
 void fetch_judge_free(struct fetch_judge *j);
-/* Looks at about MOST more plain bytes. True when there is nothing left to look at. */
+/* Reads about MOST more plain bytes. True when nothing is left. */
 bool fetch_judge_some(struct fetch_judge *j, size_t most);
 
 struct fetch_verdict {
     enum attempt_end end; /* END_ANSWERED: a result */
     int code;             /* of the task, with END_NO_RESULT */
 };
-/* After fetch_judge_some said that it is done. */
+/* The verdict. Call it when fetch_judge_some has returned true. */
 struct fetch_verdict fetch_judge_end(struct fetch_judge *j);
-/* The tag that stands in the envelope (tasks[0].data.tag), or empty; borrowed from J. */
+/* The envelope's tag (tasks[0].data.tag), or empty; borrowed from J. */
 struct slice fetch_judge_tag(const struct fetch_judge *j);
 
 #endif

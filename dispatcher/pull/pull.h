@@ -27,7 +27,7 @@ struct pull { /* Owned by the dispatcher; pull_free. */
 struct pull *pull_new(struct loop *l, struct config *conf, const char *name);
 /* Connects if CONF has a source that fetches. */
 void pull_set_config(struct pull *p, struct config *conf);
-/* Ends what is pending with ERR_UNAVAIL and PUT_UNAVAILABLE; what waits for it must still live. */
+/* Ends pending calls with ERR_UNAVAIL and PUT_UNAVAILABLE. Their callers must still live. */
 void pull_close(struct pull *p);
 void pull_free(struct pull *p);
 /* The shard of PARTITION, or NULL if it cannot be reached now. */

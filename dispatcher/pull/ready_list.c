@@ -22,7 +22,7 @@ static enum err check_code(const struct json *object, struct error *e)
     return OK;
 }
 
-static void add(struct ready_list *l, struct map *seen, const struct json *entry)
+static void ready_list_add(struct ready_list *l, struct map *seen, const struct json *entry)
 {
     struct slice id = json_string(json_get(entry, "id")), tag = json_string(json_get(entry, "tag"));
     if (!id_is_valid(id) || l->count == READY_LIST_MAX) {
@@ -53,7 +53,7 @@ static enum err read_document(struct ready_list *l, struct error *e)
     map_init(&seen);
     l->tasks = xcalloc(READY_LIST_MAX, sizeof *l->tasks);
     for (size_t i = 0; i < json_length(result); i++)
-        add(l, &seen, json_at(result, i));
+        ready_list_add(l, &seen, json_at(result, i));
     map_clear(&seen);
     return OK;
 }

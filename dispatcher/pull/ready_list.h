@@ -1,4 +1,4 @@
-/* ready_list - a provider's answer to tasks_ready: the tasks that are done and were not collected.   [pure] */
+/* ready_list - reads a provider's answer to tasks_ready: the tasks that are done and were not collected.   [pure] */
 #ifndef DISPATCHER_READY_LIST_H
 #define DISPATCHER_READY_LIST_H
 
@@ -22,8 +22,8 @@ struct ready_list {
     size_t skipped; /* without a good id, or beyond READY_LIST_MAX */
 };
 
-/* Reads tasks[0].result[] of the envelope BODY (which may be gzip). ERR_INVALID: E says in few words what came
- * instead, nothing of its text. Free with ready_list_clear in any case. */
+/* Reads tasks[0].result[] of the envelope BODY, which may be gzip. ERR_INVALID: E says in a few words what is wrong, and
+ * quotes nothing of BODY. Free OUT with ready_list_clear in any case. */
 enum err ready_list_read(struct slice body, struct ready_list *out, struct error *e) MUST_CHECK;
 void ready_list_clear(struct ready_list *l);
 

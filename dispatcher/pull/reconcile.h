@@ -1,10 +1,11 @@
 /* reconcile - asks providers what is done, and announces what never arrived.   [wiring]
  *
- *   every reconcile_s, whichever dispatcher gets the lock: tasks_ready ──▶ which of them are unknown ──▶ announced
+ *   every reconcile_s, in the dispatcher that gets the lock:
+ *       ask the provider (tasks_ready) ──▶ look up which of the tasks are unknown here ──▶ announce these
  *
- * What is announced is then fetched like what a pingback told of (fetch.h). The lock is a key in Redis that lives as long
- * as the interval; it is not given back, so it also says when the next round may be. A round that fails costs a line in
- * the log and waits for the next.
+ * The result of an announced task is fetched as if a pingback had announced it (fetch.h). The lock is a key in Redis that
+ * lives for one interval. Nobody gives it back, so it also says when the next round may begin. A round that fails writes
+ * a line to the log and waits for the next round.
  */
 #ifndef DISPATCHER_RECONCILE_H
 #define DISPATCHER_RECONCILE_H

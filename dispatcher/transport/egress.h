@@ -1,8 +1,7 @@
 /* egress - which addresses may be connected to?   [pure]
  *
- * Judged on the address a socket is about to be connected to (or, for a pooled connection, is
- * connected to), never on the text of a URL, so that spellings of an address and names that resolve
- * to something else tomorrow make no difference.
+ * The address counts to which a socket is about to connect, or to which a kept connection leads. The text of a URL does
+ * not count: an address has many spellings, and a name may resolve to another address tomorrow.
  */
 #ifndef DISPATCHER_EGRESS_H
 #define DISPATCHER_EGRESS_H
@@ -18,9 +17,12 @@ struct egress { /* lists borrowed, from the configuration and own_addrs */
     size_t allow_count, deny_count, own_count;
 };
 
-/* What `allow` holds is open, and of the rest what `deny` holds is closed. On neither list, a URL
- * of the configuration may go anywhere, one that came through the API (FROM_API) only where
- * addr_is_special says no, and not to this machine itself. */
+/* May a request go to A? The first rule that fits decides:
+ *
+ *   1. A is in `allow`: yes.
+ *   2. A is in `deny`: no.
+ *   3. The URL is one of the configuration: yes.
+ *   4. The URL came through the API (FROM_API): yes, unless addr_is_special or A is an address of this machine. */
 bool egress_allows(const struct egress *e, const struct addr *a, bool from_api);
 
 #endif

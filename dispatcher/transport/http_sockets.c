@@ -11,25 +11,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of the files that the process may open, an eighth, but KEPT_MIN to KEPT_MAX of them, are kept for Redis, logs, names and the
- * operators' listener. */
+/* One of KEPT_SHARE files that the process may open, but at least KEPT_MIN and at most KEPT_MAX files, stay free for Redis,
+ * the log, name lookups and the operators' listener. */
 #define KEPT_SHARE 8
 #define KEPT_MIN 16
 #define KEPT_MAX 320
 
-struct watch { /* One descriptor number; lives as long as the table. */
+struct socket_watch { /* Of one descriptor number. It lives as long as the table. */
     struct http_sockets *table;
     struct event *event; /* made when first needed */
     short watched;       /* EV_READ, EV_WRITE: in the event base */
     short wanted;        /* a part of it */
-    bool is_ours;        /* made here: we are told before it is closed */
+    bool is_ours;        /* made here, so http_sockets_close is called before it is closed */
 };
 
-struct http_sockets { /* Owned by its client. */
+struct http_sockets { /* Owned by its transport. */
     struct loop *loop;
     http_socket_fn fn;
     void *ctx;
-    struct watch **watches; /* by descriptor */
+    struct socket_watch **watches; /* by descriptor */
     size_t cap;
     unsigned open; /* made here and not closed yet */
 };
@@ -56,37 +56,38 @@ void http_sockets_free(struct http_sockets *s)
     free(s);
 }
 
-static struct watch *watch_of(struct http_sockets *s, int fd)
+static struct socket_watch *socket_watch_of(struct http_sockets *s, int fd)
 {
     size_t i = (size_t)fd;
     if (i >= s->cap) {
         size_t cap = i < 64 ? 64 : i * 2;
-        s->watches = xrealloc(s->watches, cap, sizeof(struct watch *));
-        memset(s->watches + s->cap, 0, (cap - s->cap) * sizeof(struct watch *));
+        s->watches = xrealloc(s->watches, cap, sizeof(struct socket_watch *));
+        memset(s->watches + s->cap, 0, (cap - s->cap) * sizeof(struct socket_watch *));
         s->cap = cap;
     }
     if (!s->watches[i]) {
-        s->watches[i] = NEW(struct watch);
+        s->watches[i] = NEW(struct socket_watch);
         s->watches[i]->table = s;
     }
     return s->watches[i];
 }
 
-static void stop(struct watch *w)
+static void socket_watch_stop(struct socket_watch *w)
 {
     if (w->event && w->watched)
         event_del(w->event);
     w->watched = 0;
 }
 
-static void on_event(evutil_socket_t fd, short what, void *ctx)
+static void socket_watch_on_event(evutil_socket_t fd, short what, void *ctx)
 {
-    struct watch *w = ctx;
+    struct socket_watch *w = ctx;
     short happened = what & w->wanted;
     if (happened)
         w->table->fn(w->table->ctx, fd, happened & EV_READ, happened & EV_WRITE);
     else
-        stop(w); /* an idle connection ended: found out when it is to be used again */
+        socket_watch_stop(
+            w); /* the server closed an idle connection: libcurl notices when it wants to use it */
 }
 
 static unsigned sockets_max(void)
@@ -109,8 +110,8 @@ int http_sockets_open(struct http_sockets *s, int family, int type, int protocol
     if (fd < 0)
         return -1;
     s->open++;
-    struct watch *w = watch_of(s, fd);
-    stop(w);
+    struct socket_watch *w = socket_watch_of(s, fd);
+    socket_watch_stop(w);
     w->wanted = 0;
     w->is_ours = true;
     return fd;
@@ -118,22 +119,22 @@ int http_sockets_open(struct http_sockets *s, int family, int type, int protocol
 
 int http_sockets_close(struct http_sockets *s, int fd)
 {
-    struct watch *w = watch_of(s, fd);
-    stop(w);
+    struct socket_watch *w = socket_watch_of(s, fd);
+    socket_watch_stop(w);
     w->wanted = 0;
     s->open -= w->is_ours;
     w->is_ours = false;
     return close(fd);
 }
 
-static void watch(struct http_sockets *s, struct watch *w, int fd)
+static void socket_watch_start(struct http_sockets *s, struct socket_watch *w, int fd)
 {
-    stop(w);
+    socket_watch_stop(w);
     short what = (short)(w->wanted | EV_PERSIST);
     if (!w->event)
-        w->event = event_new(loop_base(s->loop), fd, what, on_event, w);
+        w->event = event_new(loop_base(s->loop), fd, what, socket_watch_on_event, w);
     else
-        event_assign(w->event, loop_base(s->loop), fd, what, on_event, w);
+        event_assign(w->event, loop_base(s->loop), fd, what, socket_watch_on_event, w);
     if (w->event && event_add(w->event, NULL) == 0)
         w->watched = w->wanted;
     else
@@ -142,12 +143,12 @@ static void watch(struct http_sockets *s, struct watch *w, int fd)
 
 void http_sockets_want(struct http_sockets *s, int fd, bool readable, bool writable)
 {
-    struct watch *w = watch_of(s, fd);
+    struct socket_watch *w = socket_watch_of(s, fd);
     w->wanted = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
     if (w->wanted == w->watched)
         return;
     if (w->wanted)
-        watch(s, w, fd);
+        socket_watch_start(s, w, fd);
     else if (!w->is_ours || w->watched != EV_READ)
-        stop(w);
+        socket_watch_stop(w);
 }

@@ -377,14 +377,14 @@ static void call_reset(struct http_call *call)
     buf_clear(&call->body);
 }
 
-static struct http_call *pool_take_call(struct http_pool *p)
+static struct http_call *http_pool_take(struct http_pool *p)
 {
     p->used = true;
     struct http_call *call = POOL_TAKE(&p->idle, struct http_call, link);
     return call ? call : call_new(p);
 }
 
-static void pool_give_back(struct http_call *call)
+static void http_pool_give_back(struct http_call *call)
 {
     struct http_transport *t = transport_of(call);
     t->running--;
@@ -394,7 +394,7 @@ static void pool_give_back(struct http_call *call)
         loop_timer_arm(t->trimmer, TRIM_US);
 }
 
-static void pool_free_idle(struct http_pool *p)
+static void http_pool_free_idle(struct http_pool *p)
 {
     for (struct http_call *call; (call = POOL_TAKE(&p->idle, struct http_call, link));)
         call_free(call);
@@ -408,7 +408,7 @@ static void http_trim(void *ctx)
         struct http_pool *p = LIST_ITEM(at, struct http_pool, link);
         freed = freed || (!p->used && p->idle.count);
         if (!p->used)
-            pool_free_idle(p);
+            http_pool_free_idle(p);
         p->used = false;
         left = left || p->idle.count;
     }
@@ -496,10 +496,10 @@ static void call_report(struct http_call *call, enum attempt_end end, bool is_wh
     };
     hooks_of(call)->on_done(call->attempt.ctx, &r);
     buf_clear(&call->body); /* an idle call does not keep it */
-    pool_give_back(call);
+    http_pool_give_back(call);
 }
 
-/* ---- after each step of libcurl: what must not be done from inside it ---- */
+/* ---- after each step of libcurl: work that libcurl does not allow in its callbacks ---- */
 
 static void http_restart_waiting(struct http_transport *t)
 {
@@ -609,7 +609,7 @@ static bool is_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool pool_serves(const struct http_pool *p, const struct endpoint_options *o)
+static bool http_pool_serves(const struct http_pool *p, const struct endpoint_options *o)
 {
     return p->options.sends_body == o->sends_body && p->options.many_hosts == o->many_hosts &&
            p->options.timeout_ms == o->timeout_ms &&
@@ -618,10 +618,11 @@ static bool pool_serves(const struct http_pool *p, const struct endpoint_options
            is_same_text(p->ca_file, o->ca_file);
 }
 
-static struct http_pool *pool_for(struct http_transport *t, const struct endpoint_options *options)
+static struct http_pool *http_pool_for(struct http_transport *t,
+                                       const struct endpoint_options *options)
 {
     LIST_EACH (at, &t->pools)
-        if (pool_serves(LIST_ITEM(at, struct http_pool, link), options))
+        if (http_pool_serves(LIST_ITEM(at, struct http_pool, link), options))
             return LIST_ITEM(at, struct http_pool, link);
     struct http_pool *p = NEW(struct http_pool);
     p->transport = t;
@@ -640,7 +641,7 @@ static struct endpoint *http_open(struct transport *transport,
     struct http_endpoint *e = NEW(struct http_endpoint);
     e->endpoint.transport = transport;
     e->hooks = options->hooks;
-    e->pool = pool_for(t, options);
+    e->pool = http_pool_for(t, options);
     list_add_last(&t->endpoints, &e->link);
     return &e->endpoint;
 }
@@ -649,7 +650,7 @@ static struct attempt *http_send(struct endpoint *endpoint, const struct attempt
                                  void *ctx)
 {
     struct http_transport *t = (struct http_transport *)endpoint->transport;
-    struct http_call *call = pool_take_call(((struct http_endpoint *)endpoint)->pool);
+    struct http_call *call = http_pool_take(((struct http_endpoint *)endpoint)->pool);
     if (!call)
         return NULL;
     t->running++;
@@ -657,7 +658,7 @@ static struct attempt *http_send(struct endpoint *endpoint, const struct attempt
     call->attempt = (struct attempt){.endpoint = endpoint, .ctx = ctx};
     call->started = clock_mono_us();
     if (!call_set_request(call, q) || curl_multi_add_handle(t->multi, call->easy) != CURLM_OK) {
-        pool_give_back(call);
+        http_pool_give_back(call);
         return NULL;
     }
     return &call->attempt;
@@ -669,12 +670,12 @@ static void http_cancel(struct attempt *attempt)
     struct http_transport *t = transport_of(call);
     if (list_is_linked(&call->link)) { /* it waits for a name */
         list_remove(&call->link);
-        pool_give_back(call);
+        http_pool_give_back(call);
         return;
     }
     curl_multi_remove_handle(t->multi, call->easy);
     name_end(call);
-    pool_give_back(call);
+    http_pool_give_back(call);
     if (t->name_found) /* the calls that waited for its lookup go on */
         loop_timer_arm(t->timer, 0);
 }
@@ -687,7 +688,7 @@ static void http_close(struct transport *transport)
         free(LIST_ITEM(at, struct http_endpoint, link));
     LIST_EACH (at, &t->pools) {
         struct http_pool *p = LIST_ITEM(at, struct http_pool, link);
-        pool_free_idle(p);
+        http_pool_free_idle(p);
         free(p->ca_file);
         free(p);
     }

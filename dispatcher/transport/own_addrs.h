@@ -1,8 +1,7 @@
 /* own_addrs - the addresses of this machine's interfaces.   [edge: getifaddrs]
  *
- * One of them may well be public, and what listens there is often meant for the machine itself.
- * Addresses that lead here without being on an interface (a NAT in front, a floating address) are
- * not known.
+ * A public address may be one of them, and a service that listens there is often meant for this machine alone. Addresses
+ * that lead here without being on an interface (a NAT in front, a floating address) are not known.
  */
 #ifndef DISPATCHER_OWN_ADDRS_H
 #define DISPATCHER_OWN_ADDRS_H
@@ -19,7 +18,7 @@ struct own_addrs {
 
 void own_addrs_init(struct own_addrs *o);
 void own_addrs_clear(struct own_addrs *o);
-/* Reads them, unless that was done in the last ten seconds: addresses come and go. */
+/* Reads them again if the last time was more than ten seconds before NOW: addresses come and go. */
 void own_addrs_refresh(struct own_addrs *o, mono_us now);
 
 #endif

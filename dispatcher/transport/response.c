@@ -15,7 +15,7 @@ void response_reset(struct response *r)
 }
 
 /* "HTTP/1.1 200 OK" */
-static int status_of(struct slice line)
+static int line_status(struct slice line)
 {
     uint64_t status = 0;
     slice_cut(&line, ' ');
@@ -24,7 +24,7 @@ static int status_of(struct slice line)
     return (int)status;
 }
 
-static bool end_headers(struct response *r)
+static bool response_end_headers(struct response *r)
 {
     if (r->pending_status >= STATUS_FINAL_MIN) {
         r->status = r->pending_status;
@@ -37,7 +37,7 @@ static bool end_headers(struct response *r)
     return r->interim <= RESPONSE_INTERIM_MAX;
 }
 
-static void keep_retry_after(struct response *r, struct slice line)
+static void response_keep_retry_after(struct response *r, struct slice line)
 {
     slice_cut(&line, ':');
     struct slice value = slice_trim(line);
@@ -66,11 +66,11 @@ bool response_add_line(struct response *r, struct slice line)
     while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
         line.len--;
     if (!line.len)
-        return end_headers(r);
+        return response_end_headers(r);
     if (slice_starts(line, SLICE_LIT("HTTP/")))
-        r->pending_status = status_of(line);
+        r->pending_status = line_status(line);
     else if (slice_starts_nocase(line, SLICE_LIT("retry-after:")))
-        keep_retry_after(r, line);
+        response_keep_retry_after(r, line);
     else if (slice_starts_nocase(line, SLICE_LIT("content-type:")))
         keep_field(&r->type, line);
     else if (slice_starts_nocase(line, SLICE_LIT("content-encoding:")))

@@ -25,7 +25,7 @@ static bool is_letter(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-/* In SHAPE `a` stands for a letter, `d` for a digit, and any other character for itself. */
+/* In SHAPE `a` means a letter, `d` a digit, and any other character itself. */
 static bool has_shape(struct slice s, const char *shape)
 {
     if (s.len != strlen(shape))
