@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 
 #include "common/base/buf.h"
+#include "common/base/json_write.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -42,24 +43,6 @@ bool log_enabled(enum log_level level)
     return level >= settings.level;
 }
 
-static void add_field(struct buf *b, const struct log_field *f, bool text)
-{
-    if (text)
-        buf_addf(b, " %s=", f->key);
-    else
-        buf_addf(b, ",\"%s\":", f->key);
-    if (f->kind == LOG_INT) {
-        buf_add_i64(b, f->number);
-        return;
-    }
-    struct slice s = f->text;
-    if (s.len > 1024)
-        s.len = 1024;
-    buf_add_char(b, '"');
-    buf_add_json(b, s);
-    buf_add_char(b, '"');
-}
-
 /* Lines that could not be written since the last one that could. */
 static atomic_uint lost;
 
@@ -71,22 +54,62 @@ static bool put(const struct buf *b)
            write(STDERR_FILENO, b->ptr, b->len) == (ssize_t)b->len;
 }
 
+#define FIELD_MAX 1024 /* bytes of a text that are logged */
+
+static bool is_quiet(const struct log_field *f)
+{
+    return f->kind == LOG_INT && f->number == 0 && strcmp(f->key, "dropped") == 0;
+}
+
+static void add_text_line(struct buf *b, enum log_level level, const char *ts, const char *msg,
+                          const struct log_field *fields)
+{
+    buf_addf(b, "%s %-5s %s %s", ts, level_words[level], settings.program, msg);
+    for (const struct log_field *f = fields; f->key; f++) {
+        if (is_quiet(f))
+            continue;
+        buf_addf(b, " %s=", f->key);
+        if (f->kind == LOG_INT) {
+            buf_add_i64(b, f->number);
+        } else {
+            buf_add_char(b, '"');
+            buf_add_json(b, slice_head(f->text, FIELD_MAX));
+            buf_add_char(b, '"');
+        }
+    }
+}
+
+static void add_json_line(struct buf *b, enum log_level level, const char *ts, const char *msg,
+                          const struct log_field *fields)
+{
+    struct json_write w = json_write_to(b);
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "ts", ts);
+    jw_str(&w, "level", level_words[level]);
+    jw_str(&w, "program", settings.program);
+    jw_int(&w, "pid", getpid());
+    jw_str(&w, "msg", msg);
+    for (const struct log_field *f = fields; f->key; f++) {
+        if (is_quiet(f))
+            continue;
+        if (f->kind == LOG_INT)
+            jw_int(&w, f->key, f->number);
+        else
+            jw_text(&w, f->key, slice_head(f->text, FIELD_MAX));
+    }
+    jw_close(&w, '}');
+}
+
 static void add_line(struct buf *b, enum log_level level, const char *msg,
                      const struct log_field *fields)
 {
     char ts[CLOCK_ISO_LEN + 1];
     clock_iso(clock_wall_ms(), ts);
     if (settings.text)
-        buf_addf(b, "%s %-5s %s %s", ts, level_words[level], settings.program, msg);
+        add_text_line(b, level, ts, msg, fields);
     else
-        buf_addf(b, "{\"ts\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"msg\":\"%s\"",
-                 ts, level_words[level], settings.program, (long)getpid(), msg);
-    for (const struct log_field *f = fields; f->key; f++) {
-        bool quiet = f->kind == LOG_INT && f->number == 0 && strcmp(f->key, "dropped") == 0;
-        if (!quiet)
-            add_field(b, f, settings.text);
-    }
-    buf_add_str(b, settings.text ? "\n" : "}\n");
+        add_json_line(b, level, ts, msg, fields);
+    buf_add_char(b, '\n');
 }
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)

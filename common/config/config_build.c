@@ -10,6 +10,7 @@
 #include "common/config/config_url.h"
 #include "common/config/partition.h"
 #include "common/json/json_scan.h"
+#include "common/net/http_line.h"
 #include "common/net/tls.h"
 #include "common/webhook/ids.h"
 
@@ -214,7 +215,7 @@ static void build_headers(struct builder *b, struct destination *d,
         for (size_t j = 0; j < i; j++)
             if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
                 builder_fault(b, path, "stands twice, if case is ignored");
-        buf_addf(&lines, "%.*s: %.*s\r\n", SLICE_FMT(name), SLICE_FMT(value));
+        http_line_add(&lines, name, value);
     }
     if (lines.failed)
         builder_fault(b, builder_path("destinations.%s.headers", d->name), "over 16 KiB together");

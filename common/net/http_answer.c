@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "common/base/json_write.h"
 #include "common/net/http_conn.h"
 
 static const char *reason(int status)
@@ -160,11 +161,12 @@ bool answer_write_continue(struct conn *c)
 
 static void add_error(struct buf *b, const char *code, const char *message)
 {
-    ADD(b, "{\"status\":\"error\",\"code\":\"");
-    buf_add_json(b, slice_str(code));
-    ADD(b, "\",\"message\":\"");
-    buf_add_json(b, slice_str(message));
-    ADD(b, "\"}");
+    struct json_write w = json_write_to(b);
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "status", "error");
+    jw_str(&w, "code", code);
+    jw_str(&w, "message", message);
+    jw_close(&w, '}');
 }
 
 bool answer_write_fault(struct conn *c, enum http_fault f, bool head_only)

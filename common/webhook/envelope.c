@@ -1,7 +1,10 @@
 #include "common/webhook/envelope.h"
 
+#include "common/base/json_write.h"
 #include "common/base/text.h"
 #include "common/json/json_cut.h"
+
+#include <stdio.h>
 
 void envelope_init(struct envelope *e, size_t max)
 {
@@ -14,78 +17,73 @@ void envelope_clear(struct envelope *e)
     buf_clear(&e->tasks);
 }
 
-static void add_text(struct buf *out, const char *name, struct slice value)
-{
-    buf_addf(out, "\"%s\":\"", name);
-    buf_add_json(out, value);
-    buf_add_str(out, "\",");
-}
-
 /* "0.1337 sec." */
-static void add_time(struct buf *out, int64_t took_us)
+static void add_time(struct json_write *w, int64_t took_us)
 {
+    char text[40];
     int64_t parts = (took_us > 0 ? took_us : 0) / 100;
-    buf_addf(out, "\"time\":\"%lld.%04lld sec.\",\"cost\":0,", (long long)(parts / 10000),
+    snprintf(text, sizeof text, "%lld.%04lld sec.", (long long)(parts / 10000),
              (long long)(parts % 10000));
-}
-
-static void add_path(struct buf *out, const struct envelope_task *t)
-{
-    buf_add_str(out, "\"path\":[");
-    for (size_t i = 0; i < t->path_count; i++) {
-        buf_add_str(out, i ? ",\"" : "\"");
-        buf_add_json(out, t->path[i]);
-        buf_add_char(out, '"');
-    }
-    buf_add_str(out, "],");
+    jw_str(w, "time", text);
+    jw_int(w, "cost", 0);
 }
 
 void envelope_add(struct envelope *e, const struct envelope_task *t)
 {
-    struct buf *out = &e->tasks;
-    if (e->count++)
-        buf_add_char(out, ',');
+    struct json_write w = {.out = &e->tasks, .has_value = e->count > 0};
+    e->count++;
     if (t->status_code >= STATUS_ERROR && !t->is_no_error)
         e->errors++;
-    buf_add_char(out, '{');
-    add_text(out, "id", t->id);
-    buf_addf(out, "\"status_code\":%d,", t->status_code);
-    add_text(out, "status_message", slice_str(t->status_message));
-    add_time(out, t->took_us);
-    buf_addf(out, "\"result_count\":%zu,", t->result_count);
-    add_path(out, t);
-    buf_add_str(out, "\"data\":");
-    buf_add_slice(out, t->data.len ? t->data : SLICE_LIT("{}"));
-    buf_add_str(out, ",\"result\":");
-    buf_add_slice(out, t->result.len ? t->result : SLICE_LIT("null"));
-    buf_add_char(out, '}');
+    jw_open(&w, NULL, '{');
+    jw_text(&w, "id", t->id);
+    jw_int(&w, "status_code", t->status_code);
+    jw_str(&w, "status_message", t->status_message);
+    add_time(&w, t->took_us);
+    jw_int(&w, "result_count", (int64_t)t->result_count);
+    jw_open(&w, "path", '[');
+    for (size_t i = 0; i < t->path_count; i++)
+        jw_text(&w, NULL, t->path[i]);
+    jw_close(&w, ']');
+    jw_raw(&w, "data", t->data.len ? t->data : SLICE_LIT("{}"));
+    jw_raw(&w, "result", t->result.len ? t->result : SLICE_LIT("null"));
+    jw_close(&w, '}');
 }
 
-static void begin(const char *version, int status_code, const char *status_message, struct buf *out)
+static void begin(struct json_write *w, const char *version, int status_code,
+                  const char *status_message)
 {
-    buf_add_char(out, '{');
-    add_text(out, "version", slice_str(version));
-    buf_addf(out, "\"status_code\":%d,", status_code);
-    add_text(out, "status_message", slice_str(status_message));
+    jw_open(w, NULL, '{');
+    jw_str(w, "version", version);
+    jw_int(w, "status_code", status_code);
+    jw_str(w, "status_message", status_message);
 }
 
 void envelope_write(const struct envelope *e, const char *version, int status_code,
                     const char *status_message, int64_t took_us, struct buf *out)
 {
-    begin(version, status_code, status_message, out);
-    add_time(out, took_us);
-    buf_addf(out, "\"tasks_count\":%u,\"tasks_error\":%u,\"tasks\":[", e->count, e->errors);
+    struct json_write w = json_write_to(out);
+    begin(&w, version, status_code, status_message);
+    add_time(&w, took_us);
+    jw_int(&w, "tasks_count", e->count);
+    jw_int(&w, "tasks_error", e->errors);
+    jw_open(&w, "tasks", '[');
     buf_add_slice(out, buf_slice(&e->tasks));
-    buf_add_str(out, "]}");
+    jw_close(&w, ']');
+    jw_close(&w, '}');
     out->failed |= e->tasks.failed;
 }
 
 void envelope_write_error(const char *version, int status_code, const char *status_message,
                           struct buf *out)
 {
-    begin(version, status_code, status_message, out);
-    buf_add_str(out, "\"time\":\"0 sec.\",\"cost\":0,\"tasks_count\":0,\"tasks_error\":0,"
-                     "\"tasks\":null}");
+    struct json_write w = json_write_to(out);
+    begin(&w, version, status_code, status_message);
+    jw_str(&w, "time", "0 sec.");
+    jw_int(&w, "cost", 0);
+    jw_int(&w, "tasks_count", 0);
+    jw_int(&w, "tasks_error", 0);
+    jw_null(&w, "tasks");
+    jw_close(&w, '}');
 }
 
 bool envelope_is(struct slice body)

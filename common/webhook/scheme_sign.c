@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
+#include "common/net/http_line.h"
 #include "common/webhook/scheme_parse.h"
 
 #define MESSAGE_ID_MAX 256
@@ -44,14 +45,6 @@ static void compute(const struct scheme *s, size_t secret, const struct message 
     hmac_end(h, digest);
 }
 
-static void add_line(struct buf *headers, const char *name, struct slice value)
-{
-    buf_add_str(headers, name);
-    buf_add(headers, ": ", 2);
-    buf_add_slice(headers, value);
-    buf_add(headers, "\r\n", 2);
-}
-
 static void add_signature(const struct scheme *s, const unsigned char *digest,
                           struct slice timestamp, struct buf *headers)
 {
@@ -89,9 +82,9 @@ enum err scheme_sign(const struct scheme *s, size_t secret, struct slice message
                         slice_make(timestamp, (size_t)n), body};
     compute(s, secret, &m, digest);
     if (has_id)
-        add_line(headers, r->id.name, m.id);
+        http_line_add(headers, slice_str(r->id.name), m.id);
     if (r->timestamp.name)
-        add_line(headers, r->timestamp.name, m.timestamp);
+        http_line_add(headers, slice_str(r->timestamp.name), m.timestamp);
     add_signature(s, digest, m.timestamp, headers);
     return headers->failed ? ERR_TOO_BIG : OK;
 }

@@ -1,6 +1,8 @@
 #include "dispatcher/engine/request.h"
 
+#include "common/base/json_write.h"
 #include "common/gzip/gzip.h"
+#include "common/net/http_line.h"
 #include "common/program/program.h"
 #include "common/webhook/envelope.h"
 
@@ -61,14 +63,6 @@ static bool has_name(struct slice lines, struct slice wanted)
     return false;
 }
 
-static void add_line(struct buf *b, const char *name, struct slice value)
-{
-    buf_add_str(b, name);
-    buf_add(b, ": ", 2);
-    buf_add_slice(b, value);
-    buf_add(b, "\r\n", 2);
-}
-
 static bool is_signed_by(const struct scheme *sign, struct slice name)
 {
     return sign && (scheme_owns_header(sign, name) || scheme_sends_header(sign, name));
@@ -92,15 +86,13 @@ static void make_notice(const struct event *e, struct request *r)
     char at[CLOCK_ISO_LEN + 1];
     clock_iso(e->received_at, at);
     r->made.max = HEADERS_MAX;
-    buf_add_str(&r->made, "{\"id\":\"");
-    buf_add_json(&r->made, e->id);
-    buf_add_str(&r->made, "\",\"tag\":\"");
-    buf_add_json(&r->made, e->tag);
-    buf_add_str(&r->made, "\",\"source\":\"");
-    buf_add_json(&r->made, event_owner(e));
-    buf_add_str(&r->made, "\",\"received_at\":\"");
-    buf_add_str(&r->made, at);
-    buf_add_str(&r->made, "\"}");
+    struct json_write w = json_write_to(&r->made);
+    jw_open(&w, NULL, '{');
+    jw_text(&w, "id", e->id);
+    jw_text(&w, "tag", e->tag);
+    jw_text(&w, "source", event_owner(e));
+    jw_plain(&w, "received_at", slice_make(at, CLOCK_ISO_LEN));
+    jw_close(&w, '}');
     r->body = buf_slice(&r->made);
 }
 
@@ -175,11 +167,11 @@ static enum err add_body(const struct request_rules *rules, const struct event *
         is_gzip = true;
     }
     if (!has_name(rules->headers, SLICE_LIT("Content-Type")))
-        add_line(&r->headers, "Content-Type", type);
+        http_line_add(&r->headers, SLICE_LIT("Content-Type"), type);
     /* Also where the provider sent gzip without saying so: the label is true, and a receiver that
      * knows its provider and inflates anyway does not mind. */
     if (is_gzip)
-        add_line(&r->headers, "Content-Encoding", SLICE_LIT("gzip"));
+        http_line_add(&r->headers, SLICE_LIT("Content-Encoding"), SLICE_LIT("gzip"));
     return rc;
 }
 
@@ -187,8 +179,9 @@ static void add_identity(const struct request_rules *rules, const struct request
                          struct request *r)
 {
     if (!has_name(rules->headers, SLICE_LIT("User-Agent")))
-        add_line(&r->headers, "User-Agent", SLICE_LIT("Hookpace/" HOOKPACE_VERSION));
-    add_line(&r->headers, "Hookpace-Delivery", in->delivery_id);
+        http_line_add(&r->headers, SLICE_LIT("User-Agent"),
+                      SLICE_LIT("Hookpace/" HOOKPACE_VERSION));
+    http_line_add(&r->headers, SLICE_LIT("Hookpace-Delivery"), in->delivery_id);
     buf_add_str(&r->headers, "Hookpace-Attempt: ");
     buf_add_u64(&r->headers, in->attempt);
     buf_add(&r->headers, "\r\n", 2);

@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/crypto/crypto.h"
+#include "common/net/http_line.h"
 #include "common/ops/families.h"
 #include "common/queue/queue_take.h"
 #include "dispatcher/engine/outcome.h"
@@ -70,9 +71,9 @@ static void target_add_fetch(struct target *t, const struct source *source)
 {
     struct buf lines;
     buf_init(&lines, FETCH_HEADERS_MAX);
-    buf_add_str(&lines, "Accept-Encoding: gzip\r\n");
+    http_line_add(&lines, SLICE_LIT("Accept-Encoding"), SLICE_LIT("gzip"));
     if (source->fetch_authorization)
-        buf_addf(&lines, "Authorization: %s\r\n", source->fetch_authorization);
+        http_line_add(&lines, SLICE_LIT("Authorization"), slice_str(source->fetch_authorization));
     t->source = source;
     t->headers = buf_take(&lines, NULL);
     t->rules.headers = slice_str(t->headers);

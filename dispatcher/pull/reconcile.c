@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
+#include "common/net/http_line.h"
 #include "common/net/loop.h"
 #include "common/program/program.h"
 #include "common/queue/keys.h"
@@ -215,10 +216,11 @@ static void ask(struct watch *w)
     w->began = clock_mono_us();
     w->known = w->announced = w->failed = 0;
     buf_reset(&w->headers);
-    buf_add_str(&w->headers,
-                "User-Agent: Hookpace/" HOOKPACE_VERSION "\r\nAccept-Encoding: gzip\r\n");
+    http_line_add(&w->headers, SLICE_LIT("User-Agent"), SLICE_LIT("Hookpace/" HOOKPACE_VERSION));
+    http_line_add(&w->headers, SLICE_LIT("Accept-Encoding"), SLICE_LIT("gzip"));
     if (w->source->fetch_authorization)
-        buf_addf(&w->headers, "Authorization: %s\r\n", w->source->fetch_authorization);
+        http_line_add(&w->headers, SLICE_LIT("Authorization"),
+                      slice_str(w->source->fetch_authorization));
     struct attempt_request q = {
         .url = w->source->ready_url, .headers = w->headers.ptr, .headers_len = w->headers.len};
     w->attempt = transport_send(w->endpoint, &q, w);

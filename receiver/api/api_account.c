@@ -27,16 +27,18 @@ void api_appendix_errors(struct api_request *r)
     struct buf result;
     size_t count = 0;
     buf_init(&result, DATA_MAX);
-    buf_add_char(&result, '[');
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
     for (enum api_code c = 0; c < CODE_COUNT; c++) {
         if (c == CODE_NO_WEBHOOK) /* another message of the same code */
             continue;
-        buf_add_str(&result, count++ ? ",{" : "{");
-        api_add_number(&result, "code", api_code_row(c)->code);
-        api_add_text(&result, "message", slice_str(api_code_row(c)->message));
-        buf_add_char(&result, '}');
+        count++;
+        jw_open(&w, NULL, '{');
+        jw_int(&w, "code", api_code_row(c)->code);
+        jw_str(&w, "message", api_code_row(c)->message);
+        jw_close(&w, '}');
     }
-    buf_add_char(&result, ']');
+    jw_close(&w, ']');
     answer_with(r, slice_make("", 0), buf_slice(&result), count);
     buf_clear(&result);
 }
@@ -50,12 +52,26 @@ static void on_status(void *ctx, enum err rc, const struct task_counts *counts)
         api_unavailable(r);
         return;
     }
-    answer_with(r, slice_make("", 0),
-                SLICE_LIT("[{\"api\":\"hookpace\",\"status\":\"ok\",\"endpoints\":["
-                          "{\"endpoint\":\"task_post\",\"status\":\"ok\"},"
-                          "{\"endpoint\":\"task_get\",\"status\":\"ok\"},"
-                          "{\"endpoint\":\"postback/pingback\",\"status\":\"ok\"}]}]"),
-                1);
+    static const char *const endpoints[] = {"task_post", "task_get", "postback/pingback"};
+    struct buf result;
+    buf_init(&result, DATA_MAX);
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "api", "hookpace");
+    jw_str(&w, "status", "ok");
+    jw_open(&w, "endpoints", '[');
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+        jw_open(&w, NULL, '{');
+        jw_str(&w, "endpoint", endpoints[i]);
+        jw_str(&w, "status", "ok");
+        jw_close(&w, '}');
+    }
+    jw_close(&w, ']');
+    jw_close(&w, '}');
+    jw_close(&w, ']');
+    answer_with(r, slice_make("", 0), buf_slice(&result), 1);
+    buf_clear(&result);
 }
 
 void api_appendix_status(struct api_request *r)
@@ -120,13 +136,13 @@ static bool choose(struct api_request *r, const char *field, enum delay_of of, s
     return true;
 }
 
-static void add_whose(const struct api_request *r, struct buf *out)
+static void write_whose(struct json_write *out, const struct api_request *r)
 {
     const struct whose *w = r->state;
     if (w->of == DELAY_DESTINATION)
-        api_add_text(out, "destination", name_of(r));
+        jw_text(out, "destination", name_of(r));
     if (w->of == DELAY_ACCOUNT)
-        api_add_text(out, "account", name_of(r));
+        jw_text(out, "account", name_of(r));
 }
 
 static void answer_delay(struct api_request *r, int64_t delay_ms)
@@ -134,10 +150,13 @@ static void answer_delay(struct api_request *r, int64_t delay_ms)
     struct whose *w = r->state;
     struct buf result;
     buf_init(&result, DATA_MAX);
-    buf_add_str(&result, "[{");
-    api_add_number(&result, "webhook_delay", delay_ms);
-    add_whose(r, &result);
-    buf_add_str(&result, "}]");
+    struct json_write out = json_write_to(&result);
+    jw_open(&out, NULL, '[');
+    jw_open(&out, NULL, '{');
+    jw_int(&out, "webhook_delay", delay_ms);
+    write_whose(&out, r);
+    jw_close(&out, '}');
+    jw_close(&out, ']');
     struct slice echo = w->object;
     whose_free(w);
     answer_with(r, echo, buf_slice(&result), 1);
@@ -146,24 +165,41 @@ static void answer_delay(struct api_request *r, int64_t delay_ms)
 
 /* --- user_data --- */
 
-/* Members of user_data that say what DataForSEO's say of money and plans: here there are none. */
-#define NO_MONEY                                                                                   \
-    "\"rates\":{\"limits\":null,\"statistics\":null},"                                             \
-    "\"money\":{\"total\":0,\"balance\":0,\"limits\":null,\"statistics\":null},"                   \
-    "\"price\":null,\"backlinks_subscription_expiry_date\":null,"                                  \
-    "\"llm_mentions_subscription_expiry_date\":null"
+static void write_no_limits(struct json_write *w)
+{
+    jw_null(w, "limits");
+    jw_null(w, "statistics");
+    jw_close(w, '}');
+}
+
+/* Members in which DataForSEO says what its plans cost and allow: here there are none. */
+static void write_no_money(struct json_write *w)
+{
+    jw_open(w, "rates", '{');
+    write_no_limits(w);
+    jw_open(w, "money", '{');
+    jw_int(w, "total", 0);
+    jw_int(w, "balance", 0);
+    write_no_limits(w);
+    jw_null(w, "price");
+    jw_null(w, "backlinks_subscription_expiry_date");
+    jw_null(w, "llm_mentions_subscription_expiry_date");
+}
 
 static void answer_user(struct api_request *r, int64_t delay_ms)
 {
     struct buf result;
     buf_init(&result, DATA_MAX);
-    buf_add_str(&result, "[{");
-    api_add_text(&result, "login", slice_str(r->account->name));
-    api_add_text(&result, "timezone", SLICE_LIT("UTC"));
-    buf_add_str(&result, "," NO_MONEY);
-    api_add_text(&result, "role", r->account->is_admin ? SLICE_LIT("admin") : SLICE_LIT("user"));
-    api_add_number(&result, "webhook_delay", delay_ms);
-    buf_add_str(&result, "}]");
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "login", r->account->name);
+    jw_str(&w, "timezone", "UTC");
+    write_no_money(&w);
+    jw_str(&w, "role", r->account->is_admin ? "admin" : "user");
+    jw_int(&w, "webhook_delay", delay_ms);
+    jw_close(&w, '}');
+    jw_close(&w, ']');
     whose_free(r->state);
     answer_with(r, slice_make("", 0), buf_slice(&result), 1);
     buf_clear(&result);

@@ -55,38 +55,11 @@ void api_add_task(struct api_request *r, struct slice id, enum api_code c, const
 
 /* --- members --- */
 
-static void add_name(struct buf *out, const char *name)
-{
-    if (out->len && out->ptr[out->len - 1] != '{' && out->ptr[out->len - 1] != '[')
-        buf_add_char(out, ',');
-    buf_addf(out, "\"%s\":", name);
-}
-
-void api_add_text(struct buf *out, const char *name, struct slice value)
-{
-    add_name(out, name);
-    buf_add_char(out, '"');
-    buf_add_json(out, value);
-    buf_add_char(out, '"');
-}
-
-void api_add_null(struct buf *out, const char *name)
-{
-    add_name(out, name);
-    buf_add_str(out, "null");
-}
-
-void api_add_number(struct buf *out, const char *name, int64_t value)
-{
-    add_name(out, name);
-    buf_add_i64(out, value);
-}
-
-void api_add_moment(struct buf *out, const char *name, wall_ms at)
+void api_write_moment(struct json_write *w, const char *name, wall_ms at)
 {
     char text[API_TIME_LEN + 1];
     api_time_write(at, text);
-    api_add_text(out, name, slice_str(text));
+    jw_plain(w, name, slice_make(text, API_TIME_LEN));
 }
 
 static bool is_one_of(struct slice key, const char *const *names)
@@ -104,41 +77,37 @@ void api_add_data(const struct api_request *r, struct slice echo, const char *co
     struct slice se = api_path_middle(&r->path, 0), type = api_path_middle(&r->path, 1);
     struct json_cut c;
     struct slice key, value;
-    buf_add_char(out, '{');
-    api_add_text(out, "api", api_path_api(&r->path));
-    api_add_text(out, "function", r->path.segments[r->path.function]);
+    struct json_write w = json_write_to(out);
+    jw_open(&w, NULL, '{');
+    jw_text(&w, "api", api_path_api(&r->path));
+    jw_text(&w, "function", r->path.segments[r->path.function]);
     if (se.len)
-        api_add_text(out, "se", se);
+        jw_text(&w, "se", se);
     if (type.len)
-        api_add_text(out, "se_type", type);
+        jw_text(&w, "se_type", type);
     if (json_cut_kind(echo) == '{' && json_cut_open(echo, &c)) {
         while (json_cut_next(&c, &key, &value)) {
             if (is_one_of(key, ours) || is_one_of(key, skip))
                 continue;
-            buf_add_str(out, ",\"");
-            buf_add_slice(out, key);
-            buf_add_str(out, "\":");
+            json_write_key(&w, key.ptr, key.len); /* as it came: with its escapes */
             json_cut_compact(out, value);
         }
     }
-    buf_add_char(out, '}');
+    jw_close(&w, '}');
 }
 
-void api_add_origin(const struct task *t, struct buf *out)
+void api_write_origin(struct json_write *w, const char *name, const struct task *t)
 {
     if (t->event.data.len) {
-        buf_add_slice(out, t->event.data);
+        jw_raw(w, name, t->event.data);
         return;
     }
-    buf_add_char(out, '{');
-    api_add_text(out, "api", SLICE_LIT("in"));
-    api_add_text(out, "function", t->event.source);
-    api_add_text(out, "id", t->event.id);
-    if (t->event.tag.len)
-        api_add_text(out, "tag", t->event.tag);
-    else
-        api_add_null(out, "tag");
-    buf_add_char(out, '}');
+    jw_open(w, name, '{');
+    jw_str(w, "api", "in");
+    jw_text(w, "function", t->event.source);
+    jw_text(w, "id", t->event.id);
+    jw_text_or_null(w, "tag", t->event.tag);
+    jw_close(w, '}');
 }
 
 /* --- what was posted --- */

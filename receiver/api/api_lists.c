@@ -5,6 +5,7 @@
 #include "receiver/api/api_private.h"
 #include "receiver/api/api_time.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DATA_MAX (64 * 1024)
@@ -92,17 +93,17 @@ static bool read_page(struct api_request *r)
            read_moment(r, "datetime_to", LAST_MS, &l->page.to);
 }
 
-/* Ends R with RESULT, a list that is closed and taken here. */
-static void answer_list(struct api_request *r, struct buf *result, size_t count)
+/* Ends R with RESULT, a list of COUNT that is closed and freed here. */
+static void answer_list(struct api_request *r, struct json_write *w, size_t count)
 {
     struct list *l = r->state;
     struct buf data;
     buf_init(&data, API_ANSWER_MAX);
     api_add_data(r, l->object, NULL, &data);
-    buf_add_char(result, ']');
-    api_add_call(r, buf_slice(&data), buf_slice(result), count);
+    jw_close(w, ']');
+    api_add_call(r, buf_slice(&data), buf_slice(w->out), count);
     buf_clear(&data);
-    buf_clear(result);
+    buf_clear(w->out);
     free(l);
     api_answer(r);
 }
@@ -124,24 +125,23 @@ static int error_code(const struct task_failure *f)
     return api_code_row(late ? CODE_TIMEOUT : CODE_INTERNAL)->code;
 }
 
-static void add_failure(const struct task_failure *f, struct buf *out)
+static void write_failure(struct json_write *w, const struct task_failure *f)
 {
-    buf_add_str(out, out->len > 1 ? ",{" : "{");
-    api_add_text(out, "id", f->task_id);
-    api_add_moment(out, "datetime", f->at);
-    api_add_text(out, "function",
-                 f->kind == DELIVERY_PINGBACK ? SLICE_LIT("pingback_url")
-                                              : SLICE_LIT("postback_url"));
-    api_add_number(out, "error_code", error_code(f));
-    api_add_text(out, "error_message", f->error);
-    api_add_text(out, "http_url", f->url);
-    api_add_text(out, "http_method",
-                 f->kind == DELIVERY_POSTBACK ? SLICE_LIT("POST") : SLICE_LIT("GET"));
-    api_add_number(out, "http_code", f->status);
-    buf_addf(out, ",\"http_time\":%lld.%03lld", (long long)(f->duration_ms / 1000),
+    char seconds[32];
+    snprintf(seconds, sizeof seconds, "%lld.%03lld", (long long)(f->duration_ms / 1000),
              (long long)(f->duration_ms % 1000));
-    api_add_text(out, "http_response", f->response);
-    buf_add_char(out, '}');
+    jw_open(w, NULL, '{');
+    jw_text(w, "id", f->task_id);
+    api_write_moment(w, "datetime", f->at);
+    jw_str(w, "function", f->kind == DELIVERY_PINGBACK ? "pingback_url" : "postback_url");
+    jw_int(w, "error_code", error_code(f));
+    jw_text(w, "error_message", f->error);
+    jw_text(w, "http_url", f->url);
+    jw_str(w, "http_method", f->kind == DELIVERY_POSTBACK ? "POST" : "GET");
+    jw_int(w, "http_code", f->status);
+    jw_raw(w, "http_time", slice_str(seconds));
+    jw_text(w, "http_response", f->response);
+    jw_close(w, '}');
 }
 
 static void on_failures(void *ctx, enum err rc, const struct task_failure *list, size_t count)
@@ -153,10 +153,11 @@ static void on_failures(void *ctx, enum err rc, const struct task_failure *list,
     }
     struct buf result;
     buf_init(&result, API_ANSWER_MAX);
-    buf_add_char(&result, '[');
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
     for (size_t i = 0; i < count; i++)
-        add_failure(&list[i], &result);
-    answer_list(r, &result, count);
+        write_failure(&w, &list[i]);
+    answer_list(r, &w, count);
 }
 
 void api_errors(struct api_request *r)
@@ -190,7 +191,7 @@ static const char *status_of(const struct task *t)
     }
 }
 
-static void add_url(const struct task *t, struct buf *out)
+static void write_url(struct json_write *w, const struct task *t)
 {
     struct buf url;
     buf_init(&url, 4096);
@@ -198,27 +199,25 @@ static void add_url(const struct task *t, struct buf *out)
         buf_addf(&url, "/v3/%.*s/task_post", SLICE_FMT(t->event.path));
     else
         buf_addf(&url, "/in/%.*s", SLICE_FMT(t->event.source));
-    api_add_text(out, "url", buf_slice(&url));
+    jw_text(w, "url", buf_slice(&url));
     buf_clear(&url);
 }
 
-static void add_listed(const struct task *t, bool with_metadata, struct buf *out)
+static void write_listed(struct json_write *w, const struct task *t, bool with_metadata)
 {
-    buf_add_str(out, out->len > 1 ? ",{" : "{");
-    api_add_text(out, "id", t->id);
-    add_url(t, out);
-    api_add_moment(out, "datetime_posted", t->accepted_at);
+    jw_open(w, NULL, '{');
+    jw_text(w, "id", t->id);
+    write_url(w, t);
+    api_write_moment(w, "datetime_posted", t->accepted_at);
     if (t->done_at >= 0)
-        api_add_moment(out, "datetime_done", t->done_at);
+        api_write_moment(w, "datetime_done", t->done_at);
     else
-        api_add_null(out, "datetime_done");
-    api_add_text(out, "status", slice_str(status_of(t)));
-    api_add_number(out, "cost", 0);
-    if (with_metadata) {
-        buf_add_str(out, ",\"metadata\":");
-        api_add_origin(t, out);
-    }
-    buf_add_char(out, '}');
+        jw_null(w, "datetime_done");
+    jw_str(w, "status", status_of(t));
+    jw_int(w, "cost", 0);
+    if (with_metadata)
+        api_write_origin(w, "metadata", t);
+    jw_close(w, '}');
 }
 
 static void on_posted(void *ctx, enum err rc, const struct task *tasks, size_t count)
@@ -232,14 +231,15 @@ static void on_posted(void *ctx, enum err rc, const struct task *tasks, size_t c
     struct buf result;
     size_t n = 0;
     buf_init(&result, API_ANSWER_MAX);
-    buf_add_char(&result, '[');
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
     for (size_t i = 0; i < count; i++) {
         if (tasks[i].state == TASK_UNKNOWN || tasks[i].state == TASK_EXPIRED)
             continue;
-        add_listed(&tasks[i], l->with_metadata, &result);
+        write_listed(&w, &tasks[i], l->with_metadata);
         n++;
     }
-    answer_list(r, &result, n);
+    answer_list(r, &w, n);
 }
 
 void api_id_list(struct api_request *r)
@@ -273,16 +273,19 @@ static void on_counts(void *ctx, enum err rc, const struct task_counts *counts)
     buf_init(&data, DATA_MAX);
     buf_init(&result, DATA_MAX);
     api_add_data(r, slice_make("", 0), NULL, &data);
-    buf_add_str(&result, "[{");
-    api_add_number(&result, "done_fetched", counts->done_fetched);
-    api_add_number(&result, "done_not_fetched", counts->done_not_fetched);
-    api_add_number(&result, "processing", counts->processing);
-    api_add_number(&result, "pending", counts->pending);
-    api_add_number(&result, "failed", counts->failed);
-    api_add_number(&result, "total",
-                   counts->done_fetched + counts->done_not_fetched + counts->processing +
-                       counts->pending + counts->failed);
-    buf_add_str(&result, "}]");
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
+    jw_open(&w, NULL, '{');
+    jw_int(&w, "done_fetched", counts->done_fetched);
+    jw_int(&w, "done_not_fetched", counts->done_not_fetched);
+    jw_int(&w, "processing", counts->processing);
+    jw_int(&w, "pending", counts->pending);
+    jw_int(&w, "failed", counts->failed);
+    jw_int(&w, "total",
+           counts->done_fetched + counts->done_not_fetched + counts->processing + counts->pending +
+               counts->failed);
+    jw_close(&w, '}');
+    jw_close(&w, ']');
     api_add_call(r, buf_slice(&data), buf_slice(&result), 1);
     buf_clear(&data);
     buf_clear(&result);

@@ -6,6 +6,7 @@
 #ifndef RECEIVER_API_PRIVATE_H
 #define RECEIVER_API_PRIVATE_H
 
+#include "common/base/json_write.h"
 #include "common/config/config.h"
 #include "common/ops/ops.h"
 #include "common/queue/queue_put.h"
@@ -102,13 +103,10 @@ void api_new_id(char out[UUID_LEN + 1]);
  * named SKIP (NULL-ended; may be NULL) are left out. */
 void api_add_data(const struct api_request *r, struct slice echo, const char *const *skip,
                   struct buf *out);
-/* Appends "NAME":"VALUE" or "NAME":null with a comma in front where something stands already. */
-void api_add_text(struct buf *out, const char *name, struct slice value);
-void api_add_null(struct buf *out, const char *name);
-void api_add_number(struct buf *out, const char *name, int64_t value);
-void api_add_moment(struct buf *out, const char *name, wall_ms at);
-/* What a task was set with: its data, or, of one that came through a source, what is known. */
-void api_add_origin(const struct task *t, struct buf *out);
+/* Writes member NAME with the moment AT as the API writes it. */
+void api_write_moment(struct json_write *w, const char *name, wall_ms at);
+/* Writes the object that a task was set with. A task that came through a source has none: then what is known of it. */
+void api_write_origin(struct json_write *w, const char *name, const struct task *t);
 
 /* --- reading what was posted --- */
 

@@ -45,7 +45,8 @@ static void add_resent(struct api_request *r, const struct task *t, struct slice
     }
     struct buf data;
     buf_init(&data, DATA_MAX);
-    api_add_origin(t, &data);
+    struct json_write w = json_write_to(&data);
+    api_write_origin(&w, NULL, t);
     api_add_task(r, id, t->has_hooks ? CODE_CREATED : CODE_NO_WEBHOOK, NULL, buf_slice(&data));
     buf_clear(&data);
 }
@@ -105,8 +106,8 @@ void api_webhook_resend(struct api_request *r)
 
 /* --- tasks_ready --- */
 
-static void add_endpoint(const struct api_request *r, const struct task *t, const char *kind,
-                         struct buf *out)
+static void write_endpoint(struct json_write *w, const struct api_request *r, const struct task *t,
+                           const char *kind)
 {
     struct buf path;
     buf_init(&path, 4096);
@@ -119,50 +120,41 @@ static void add_endpoint(const struct api_request *r, const struct task *t, cons
     char name[32];
     struct buf label = {.ptr = name, .cap = sizeof name, .max = sizeof name - 1};
     buf_addf(&label, "endpoint_%s", kind);
-    api_add_text(out, name, buf_slice(&path));
+    jw_text(w, name, buf_slice(&path));
     buf_clear(&path);
 }
 
-/* "serp/google/organic": se is google, se_type organic; null of what came through a source. */
-static void add_engine(const struct task *t, struct buf *out)
+/* "serp/google/organic": se is google, se_type is organic. A task that came through a source has neither. */
+static void write_engine(struct json_write *w, const struct task *t)
 {
     struct slice rest = t->event.path;
     (void)slice_cut(&rest, '/');
-    static const char *const names[] = {"se", "se_type"};
-    for (size_t i = 0; i < 2; i++) {
-        struct slice s = slice_cut(&rest, '/');
-        if (s.len)
-            api_add_text(out, names[i], s);
-        else
-            api_add_null(out, names[i]);
-    }
+    jw_text_or_null(w, "se", slice_cut(&rest, '/'));
+    jw_text_or_null(w, "se_type", slice_cut(&rest, '/'));
 }
 
-static void add_ready(const struct api_request *r, const struct task *t, struct buf *out)
+static void write_ready(struct json_write *w, const struct api_request *r, const struct task *t)
 {
-    buf_add_str(out, out->len > 1 ? ",{" : "{");
-    api_add_text(out, "id", t->id);
-    add_engine(t, out);
-    api_add_moment(out, "date_posted", t->accepted_at);
-    if (t->event.tag.len)
-        api_add_text(out, "tag", t->event.tag);
-    else
-        api_add_null(out, "tag");
-    add_endpoint(r, t, "regular", out);
-    add_endpoint(r, t, "advanced", out);
-    add_endpoint(r, t, "html", out);
-    buf_add_char(out, '}');
+    jw_open(w, NULL, '{');
+    jw_text(w, "id", t->id);
+    write_engine(w, t);
+    api_write_moment(w, "date_posted", t->accepted_at);
+    jw_text_or_null(w, "tag", t->event.tag);
+    write_endpoint(w, r, t, "regular");
+    write_endpoint(w, r, t, "advanced");
+    write_endpoint(w, r, t, "html");
+    jw_close(w, '}');
 }
 
-/* Ends R with a list: RESULT is taken. */
-static void answer_list(struct api_request *r, struct buf *result, size_t count)
+/* Ends R with RESULT, a list of COUNT that is closed and freed here. */
+static void answer_list(struct api_request *r, struct json_write *w, size_t count)
 {
     struct buf data;
     buf_init(&data, DATA_MAX);
     api_add_data(r, slice_make("", 0), NULL, &data);
-    buf_add_char(result, ']');
-    api_add_call(r, buf_slice(&data), buf_slice(result), count);
-    buf_clear(result);
+    jw_close(w, ']');
+    api_add_call(r, buf_slice(&data), buf_slice(w->out), count);
+    buf_clear(w->out);
     buf_clear(&data);
     api_answer(r);
 }
@@ -176,15 +168,16 @@ static void on_ready(void *ctx, enum err rc, const struct task *tasks, size_t co
     }
     struct buf result;
     buf_init(&result, API_ANSWER_MAX);
-    buf_add_char(&result, '[');
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         if (tasks[i].state != TASK_DONE && tasks[i].state != TASK_FAILED)
             continue;
-        add_ready(r, &tasks[i], &result);
+        write_ready(&w, r, &tasks[i]);
         n++;
     }
-    answer_list(r, &result, n);
+    answer_list(r, &w, n);
 }
 
 void api_tasks_ready(struct api_request *r)
@@ -201,19 +194,12 @@ void api_tasks_fixed(struct api_request *r)
 {
     struct buf result;
     buf_init(&result, 16);
-    buf_add_char(&result, '[');
-    answer_list(r, &result, 0);
+    struct json_write w = json_write_to(&result);
+    jw_open(&w, NULL, '[');
+    answer_list(r, &w, 0);
 }
 
 /* --- task_get --- */
-
-/* A body that is no JSON (sources may take any) goes out as a string. */
-static void quote(struct slice body, struct buf *out)
-{
-    buf_add_char(out, '"');
-    buf_add_json(out, body);
-    buf_add_char(out, '"');
-}
 
 static void answer_result(struct api_request *r, const struct task *t)
 {
@@ -226,11 +212,12 @@ static void answer_result(struct api_request *r, const struct task *t)
     buf_init(&out, API_ANSWER_MAX);
     if (gzip_is(body) && gzip_inflate_all(body, &plain, NULL) == OK)
         body = buf_slice(&plain);
-    if (!json_scan_accepts(body)) {
-        quote(body, &quoted);
+    struct json_write quote = json_write_to(&quoted), origin = json_write_to(&data);
+    if (!json_scan_accepts(body)) { /* a source may take any body: this one becomes a string */
+        jw_text(&quote, NULL, body);
         body = buf_slice(&quoted);
     }
-    api_add_origin(t, &data);
+    api_write_origin(&origin, NULL, t);
     struct envelope_task around = {.id = t->id,
                                    .status_code = STATUS_OK,
                                    .status_message = "Ok.",

@@ -1,5 +1,6 @@
 #include "receiver/ingest/judge.h"
 
+#include "common/base/json_write.h"
 #include "common/base/text.h"
 #include "common/json/json.h"
 #include "common/json/json_scan.h"
@@ -74,9 +75,10 @@ bool judge_challenge(struct slice plain, struct buf *out)
     bool found = slice_eq(json_string(json_get(doc, "type")), SLICE_LIT(type)) &&
                  json_kind(challenge) == JSON_STRING;
     if (found) {
-        buf_add_str(out, "{\"challenge\":\"");
-        buf_add_json(out, json_string(challenge));
-        buf_add_str(out, "\"}");
+        struct json_write w = json_write_to(out);
+        jw_open(&w, NULL, '{');
+        jw_text(&w, "challenge", json_string(challenge));
+        jw_close(&w, '}');
     }
     json_free(doc);
     return found;

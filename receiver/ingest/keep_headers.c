@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/config/config.h"
+#include "common/net/http_line.h"
 #include "common/net/http_server.h"
 
 struct slice keep_headers(const struct http_request *r, const struct source *s, struct buf *out)
@@ -17,10 +18,7 @@ struct slice keep_headers(const struct http_request *r, const struct source *s, 
                        LI("limit", KEEP_HEADERS_BYTES));
             continue;
         }
-        buf_add_slice(out, name);
-        buf_add_str(out, ": ");
-        buf_add_slice(out, value);
-        buf_add_str(out, "\r\n");
+        http_line_add(out, name, value);
     }
     return buf_slice(out);
 }

@@ -1,5 +1,6 @@
 #include "receiver/ingest/respond.h"
 
+#include "common/base/json_write.h"
 #include "common/net/http_server.h"
 
 void respond_json(struct http_request *r, int status, struct slice body)
@@ -20,10 +21,13 @@ void respond_accepted(struct http_request *r, wall_ms received_at, struct slice 
     char at[CLOCK_ISO_LEN + 1];
     clock_iso(received_at, at);
     buf_reset(scratch);
-    buf_add_str(scratch, "{\"status\":\"ok\",\"received_at\":\"");
-    buf_add(scratch, at, CLOCK_ISO_LEN);
-    buf_add_str(scratch, "\",\"echo\":\"");
-    buf_add_slice(scratch, id); /* its characters need no escaping: see id_is_valid */
-    buf_add_str(scratch, duplicate ? "\",\"duplicate\":true}" : "\"}");
+    struct json_write w = json_write_to(scratch);
+    jw_open(&w, NULL, '{');
+    jw_plain(&w, "status", SLICE_LIT("ok"));
+    jw_plain(&w, "received_at", slice_make(at, CLOCK_ISO_LEN));
+    jw_plain(&w, "echo", id); /* no character of an id needs an escape: see id_is_valid */
+    if (duplicate)
+        jw_bool(&w, "duplicate", true);
+    jw_close(&w, '}');
     respond_json(r, 200, buf_slice(scratch));
 }

@@ -1,6 +1,7 @@
 #include "common/queue/take/settle_args.h"
 
 #include "common/base/alloc.h"
+#include "common/base/json_write.h"
 #include "common/base/text.h"
 #include "common/queue/keys.h"
 #include "common/redis/redis.h"
@@ -60,12 +61,15 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
                          wall_ms at)
 {
     struct slice response = slice_head(s->response, RESPONSE_KEPT);
-    buf_addf(out, "{\"attempt\":%u,\"at\":%lld,\"duration_ms\":%lld,\"status\":%d,\"error\":\"",
-             d->attempt, (long long)at, (long long)s->duration_ms, s->status);
-    buf_add_json(out, s->error);
-    buf_add_str(out, "\",\"response\":\"");
-    buf_add_json(out, response);
-    buf_add_str(out, "\"}");
+    struct json_write w = json_write_to(out);
+    jw_open(&w, NULL, '{');
+    jw_int(&w, "attempt", d->attempt);
+    jw_int(&w, "at", at);
+    jw_int(&w, "duration_ms", s->duration_ms);
+    jw_int(&w, "status", s->status);
+    jw_text(&w, "error", s->error);
+    jw_text(&w, "response", response);
+    jw_close(&w, '}');
 }
 
 /* One of the API's list of failed attempts (queue_tasks_failures reads it). */
@@ -73,19 +77,19 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
                          wall_ms at)
 {
     struct slice response = slice_head(s->response, RESPONSE_KEPT);
-    buf_addf(out, "{\"at\":%lld,\"kind\":\"%s\",\"status\":%d,\"duration_ms\":%lld,\"id\":\"",
-             (long long)at, delivery_kind_word(d->kind), s->status, (long long)s->duration_ms);
+    struct json_write w = json_write_to(out);
+    jw_open(&w, NULL, '{');
+    jw_int(&w, "at", at);
+    jw_str(&w, "kind", delivery_kind_word(d->kind));
+    jw_int(&w, "status", s->status);
+    jw_int(&w, "duration_ms", s->duration_ms);
     /* The key of an announcement is no task's id. */
-    buf_add_json(out, d->kind == DELIVERY_FETCH ? d->event.id : d->event_id);
-    buf_add_str(out, "\",\"destination\":\"");
-    buf_add_json(out, d->destination);
-    buf_add_str(out, "\",\"error\":\"");
-    buf_add_json(out, s->error);
-    buf_add_str(out, "\",\"url\":\"");
-    buf_add_json(out, slice_head(s->url, FAILURE_URL));
-    buf_add_str(out, "\",\"response\":\"");
-    buf_add_json(out, response);
-    buf_add_str(out, "\"}");
+    jw_text(&w, "id", d->kind == DELIVERY_FETCH ? d->event.id : d->event_id);
+    jw_text(&w, "destination", d->destination);
+    jw_text(&w, "error", s->error);
+    jw_text(&w, "url", slice_head(s->url, FAILURE_URL));
+    jw_text(&w, "response", response);
+    jw_close(&w, '}');
 }
 
 /* Short and without anything that a hash field could not show. */
