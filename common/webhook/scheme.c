@@ -261,6 +261,16 @@ const char *scheme_name(const struct scheme *s)
     return s->rules.name;
 }
 
+enum scheme_challenge scheme_challenge(const struct scheme *s)
+{
+    return s->rules.challenge;
+}
+
+const char *scheme_authenticate(const struct scheme *s)
+{
+    return s->rules.authenticate ? s->rules.authenticate : "";
+}
+
 bool scheme_can_sign(const struct scheme *s)
 {
     return s->rules.kind == SCHEME_SIGNED;

@@ -30,12 +30,21 @@ struct scheme_spec {
 
 struct scheme; /* immutable, shared by threads */
 
+/* How a provider asks whether a URL is a source's, before it sends events there. */
+enum scheme_challenge {
+    CHALLENGE_NONE,
+    CHALLENGE_URL_VERIFICATION, /* Slack: {"type":"url_verification","challenge":".."}, signed as an event */
+};
+
 /* Compiles SPEC. ERR_INVALID with what is wrong (unknown scheme, a secret that is not base64 where
  * it must be, a `signed` text without {body}, ...); never quotes a secret. */
 enum err scheme_new(const struct scheme_spec *spec, struct scheme **out,
                     struct error *e) MUST_CHECK;
 void scheme_free(struct scheme *s);
 const char *scheme_name(const struct scheme *s);
+enum scheme_challenge scheme_challenge(const struct scheme *s);
+/* The header line WWW-Authenticate of a 401 (RFC 9110 11.6.1); empty for a scheme that HTTP has no name for. */
+const char *scheme_authenticate(const struct scheme *s);
 
 bool scheme_can_sign(const struct scheme *s);    /* usable for a destination */
 bool scheme_signs_id(const struct scheme *s);    /* the message id is covered by the signature */

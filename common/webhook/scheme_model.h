@@ -39,6 +39,8 @@ struct scheme_rules { /* A row of the table; strings are borrowed from it or fro
     bool secret_is_base64;
     bool sends_id;        /* the id header is sent when signing */
     const char *also_own; /* one more header that is this scheme's: an older signature */
+    enum scheme_challenge challenge;
+    const char *authenticate; /* the header line of a 401; NULL: HTTP has no name for the scheme */
 };
 
 /* A `signed` text in pieces: "{id}.{timestamp}.{body}" has five. */

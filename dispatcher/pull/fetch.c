@@ -8,6 +8,7 @@
 #include "common/gzip/gzip.h"
 #include "common/net/loop.h"
 #include "common/queue/keys.h"
+#include "common/queue/route_event.h"
 #include "common/webhook/ids.h"
 #include "dispatcher/pull/fetch_judge.h"
 
@@ -204,6 +205,19 @@ static struct slice tag_of(const struct fetch *f)
     return tag_is_valid(tag) ? tag : SLICE_LIT("");
 }
 
+/* Drops the destinations that are not in ROUTE, with what was captured for them. */
+static void keep_route(struct fetch *f, struct route route)
+{
+    size_t kept = 0;
+    for (size_t i = 0; kept < route.count && i < f->to_count; i++) {
+        if (f->to[i] != route.to[kept])
+            continue;
+        f->to[kept] = f->to[i];
+        f->captured[kept++] = f->captured[i];
+    }
+    f->to_count = kept;
+}
+
 static void put(struct fetch *f)
 {
     const struct event *announced = &f->d->event;
@@ -223,6 +237,8 @@ static void put(struct fetch *f)
         .has_body = true,
         .body = body,
     };
+    struct route among = {f->to, f->to_count};
+    keep_route(f, route_event(f->source, &event, &among));
     struct put_request req = {.event = &event,
                               .source = f->source,
                               .announced = slice_str(f->task),

@@ -10,6 +10,7 @@
 #include "common/queue/keys.h"
 #include "common/queue/queue_tasks.h"
 #include "common/queue/record.h"
+#include "common/queue/route_event.h"
 #include "dispatcher/pull/ready_list.h"
 #include "dispatcher/transport/egress.h"
 
@@ -125,8 +126,9 @@ static void announce(struct watch *w, const struct ready_task *task)
         .received_at = clock_wall_ms(),
         .digest = slice_make(digest, sizeof digest),
     };
+    struct route route = route_event(w->source, &event, NULL);
     struct put_request req = {
-        .event = &event, .source = w->source, .to = w->source->to, .to_count = w->source->to_count};
+        .event = &event, .source = w->source, .to = route.to, .to_count = route.count};
     if (queue_put_submit(w->pull->put, &req, on_put, w) == OK)
         w->awaited++;
     else

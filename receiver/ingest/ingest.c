@@ -1,78 +1,169 @@
+/* The life of a webhook. Its functions stand in the order in which a webhook meets them: head, body, end, queue, answer.
+ *
+ * A webhook ends by exactly one of ingest_refuse, answer_challenge, ingest_on_put and ingest_on_gone. While it waits in the line
+ * for Redis, queue_put owns it: if its client leaves then, it is freed in ingest_on_put. */
 #include "receiver/ingest/ingest.h"
 
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
+#include "common/base/pool.h"
 #include "common/config/config.h"
 #include "common/net/http_server.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/record.h"
+#include "common/queue/route_event.h"
 #include "common/queue/shard.h"
+#include "common/webhook/scheme.h"
 #include "receiver/ingest/admission.h"
-#include "receiver/ingest/chores.h"
-#include "receiver/ingest/ingest_private.h"
-#include "receiver/ingest/intake.h"
+#include "receiver/ingest/answer_counts.h"
+#include "receiver/ingest/body_reader.h"
 #include "receiver/ingest/judge.h"
 #include "receiver/ingest/keep_headers.h"
 #include "receiver/ingest/respond.h"
-#include "receiver/ingest/tally.h"
+#include "receiver/ingest/slow_work.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define PATH_PREFIX SLICE_LIT("/in/")
+#define KEEP_BODY_BYTES (16 * 1024) /* larger body buffers are not kept for the next webhook */
+#define MESSAGE_ID_MAX 256
+#define POOL_MAX 256 /* webhooks kept for reuse */
 
-static void catch_up(void *ctx, struct chore *chore);
+struct
+    webhook { /* Owned by its ingest, from the head until it is answered or its client is gone, and not queued. */
+    struct ingest *in;
+    struct list_link link;     /* in the line or in the pool */
+    struct http_request *http; /* NULL: the client is gone */
+    struct config *conf;
+    struct source *source;
+    struct source_counts *counts;
+    struct body_reader body;
+    mono_us submitted;
+    bool is_pingback;
+    bool is_inflating;     /* the memory that inflating takes is charged */
+    struct slow_item slow; /* queued: no more of the body is read until it is inflated */
+    struct identity identity;
+};
 
-struct ingest *ingest_new(struct loop *l, struct shards *shards, struct queue_put *put,
-                          struct metrics *metrics, struct config *conf)
+struct ingest {
+    struct shards *shards;
+    struct queue_put *put;
+    struct config *conf;
+    struct body_pool *bodies;
+    struct slow_work *slow;
+    struct pool pool;
+    struct list line; /* of webhooks that wait for Redis, oldest first */
+    size_t waiting;
+    struct answer_counts *counts;
+    struct buf scratch, headers;
+};
+
+/* --- a webhook's beginning and end --- */
+
+static struct webhook *webhook_new(struct ingest *in, struct http_request *http, struct source *s)
 {
-    struct ingest *in = NEW(struct ingest);
-    in->shards = shards;
-    in->put = put;
-    in->conf = config_ref(conf);
-    in->intakes = intake_pool_new();
-    in->chores = chores_new(l, catch_up, in);
-    in->tally = tally_new(metrics);
-    buf_init(&in->scratch, 64 * 1024);
-    buf_init(&in->headers, KEEP_HEADERS_BYTES);
-    return in;
+    struct webhook *w = POOL_TAKE(&in->pool, struct webhook, link);
+    if (!w)
+        w = NEW(struct webhook);
+    w->in = in;
+    w->http = http;
+    w->conf = config_ref(in->conf);
+    w->source = s;
+    w->counts = answer_counts_of(in->counts, slice_str(s->name));
+    w->is_pingback = slice_eq(http_method(http), SLICE_LIT("GET"));
+    w->is_inflating = false;
+    http_set_ctx(http, w);
+    return w;
 }
 
-void ingest_set_config(struct ingest *in, struct config *conf)
+static void webhook_discard(struct webhook *w)
 {
-    config_unref(in->conf);
-    in->conf = config_ref(conf);
+    buf_clear(&w->body.wire);
+    free(w);
 }
 
-void ingest_free(struct ingest *in)
+static bool is_waiting(const struct webhook *w)
 {
-    if (!in)
+    return list_is_linked(&w->link);
+}
+
+static void webhook_free(struct webhook *w)
+{
+    struct ingest *in = w->in;
+    assert(!is_waiting(w));
+    slow_work_remove(in->slow, &w->slow);
+    body_clear(&w->body, KEEP_BODY_BYTES);
+    config_unref(w->conf);
+    if (!pool_put(&in->pool, &w->link))
+        webhook_discard(w);
+}
+
+static void log_refused(const struct webhook *w, enum answer a)
+{
+    char peer[ADDR_TEXT];
+    addr_text(http_peer(w->http), peer);
+    LOG_RARELY(LL_INFO, "event.refused", LS("source", w->source->name),
+               LS("code", answer_row(a)->code), LS("peer", peer));
+}
+
+/* Ends W with answer A. DETAIL (may be NULL) says more than A's own message. */
+static void ingest_refuse(struct webhook *w, enum answer a, const char *detail)
+{
+    struct http_request *http = w->http;
+    answer_counts_add(w->in->counts, w->counts, a, http_started(http));
+    log_refused(w, a);
+    w->http = NULL;
+    http_set_ctx(http, NULL);
+    const char *headers = answer_row(a)->headers;
+    if (answer_row(a)->status == 401)
+        headers = scheme_authenticate(w->source->verify);
+    respond_error(http, a, headers, detail);
+    webhook_free(w);
+}
+
+/* --- the line for Redis --- */
+
+static void line_enter(struct webhook *w)
+{
+    w->submitted = clock_mono_us();
+    list_add_last(&w->in->line, &w->link);
+    w->in->waiting++;
+}
+
+static void line_leave(struct webhook *w)
+{
+    list_remove(&w->link);
+    w->in->waiting--;
+}
+
+static void ingest_on_put(void *ctx, enum put_result result, wall_ms received_at)
+{
+    struct webhook *w = ctx;
+    struct ingest *in = w->in;
+    line_leave(w);
+    enum answer a = result == PUT_QUEUED      ? ANSWER_OK
+                    : result == PUT_DUPLICATE ? ANSWER_DUPLICATE
+                                              : ANSWER_QUEUE_UNAVAILABLE;
+    if (w->http && a == ANSWER_QUEUE_UNAVAILABLE) {
+        ingest_refuse(w, a, NULL);
         return;
-    while (in->first) { /* the queue is gone: nobody will call back for them */
-        struct request *r = in->first;
-        ingest_leave_line(r);
-        assert(in->first != r);
-        ingest_request_free(r);
     }
-    while (in->pool) {
-        struct request *r = in->pool;
-        in->pool = r->next;
-        buf_clear(&r->intake.wire);
-        free(r);
+    /* Also if the client did not wait for the answer. */
+    answer_counts_add(in->counts, w->counts, a, w->http ? http_started(w->http) : w->submitted);
+    if (w->http) {
+        http_set_ctx(w->http, NULL);
+        respond_accepted(w->http, received_at, slice_make(w->identity.id, w->identity.id_len),
+                         a == ANSWER_DUPLICATE, &in->scratch);
+        FAULT_POINT("reply_written");
     }
-    tally_free(in->tally);
-    intake_pool_free(in->intakes);
-    chores_free(in->chores);
-    buf_clear(&in->scratch);
-    buf_clear(&in->headers);
-    config_unref(in->conf);
-    free(in);
+    webhook_free(w);
 }
 
 /* --- the headers --- */
 
-static void add_shard(struct load *l, const struct shard *s)
+static void load_add_shard(struct load *l, const struct shard *s)
 {
     size_t bytes = shard_pending_bytes(s);
     l->redis_is_ready = l->redis_is_ready && shard_is_ready(s);
@@ -89,70 +180,93 @@ static bool any_is_ready(const struct ingest *in)
     return false;
 }
 
+/* How long the oldest event has waited for Redis; 0 if none waits. */
+static mono_us oldest_us(const struct ingest *in)
+{
+    const struct webhook *oldest = LIST_FIRST(&in->line, struct webhook, link);
+    return oldest ? clock_mono_us() - oldest->submitted : 0;
+}
+
 /* The load that an event of SOURCE meets, in the shards that it goes to. */
 static struct load load_now(const struct ingest *in, const struct source *source)
 {
     struct load l = {
         .redis_is_ready = true,
         .waiting = in->waiting,
-        .oldest_us = in->first ? clock_mono_us() - in->first->submitted : 0,
+        .oldest_us = oldest_us(in),
     };
     if (source->fetch)
-        add_shard(&l, shards_at(in->shards, source->fetch->partition));
+        load_add_shard(&l, shards_at(in->shards, source->fetch->partition));
     for (size_t i = 0; i < source->to_count; i++)
-        add_shard(&l, shards_at(in->shards, source->to[i]->partition));
+        load_add_shard(&l, shards_at(in->shards, source->to[i]->partition));
     if (!source->to_count && !source->fetch)
         l.redis_is_ready = any_is_ready(in);
     return l;
 }
 
-/* What can be refused without asking the scheme. */
-static enum answer check_request(const struct request *r)
+/* Refuses what can be refused without asking the scheme. */
+static enum answer check_head(const struct webhook *w)
 {
-    const struct source *s = r->source;
-    struct slice method = http_method(r->http);
+    const struct source *s = w->source;
+    struct slice method = http_method(w->http);
     bool is_get = slice_eq(method, SLICE_LIT("GET"));
     if (!is_get && !slice_eq(method, SLICE_LIT("POST")))
         return ANSWER_METHOD_NOT_ALLOWED;
-    if (s->allow_count && !cidr_any(s->allow, s->allow_count, http_peer(r->http)))
+    if (s->allow_count && !cidr_any(s->allow, s->allow_count, http_peer(w->http)))
         return ANSWER_ADDRESS_NOT_ALLOWED;
     if (is_get)
-        return http_content_length(r->http) == 0 ? ANSWER_OK : ANSWER_BAD_REQUEST;
-    if (http_has_no_length(r->http))
+        return http_content_length(w->http) == 0 ? ANSWER_OK : ANSWER_BAD_REQUEST;
+    if (http_has_no_length(w->http))
         return ANSWER_LENGTH_REQUIRED;
-    int64_t length = http_content_length(r->http);
-    return length > (int64_t)r->conf->receiver.max_body_bytes ? ANSWER_BODY_TOO_LARGE : ANSWER_OK;
+    int64_t length = http_content_length(w->http);
+    return length > (int64_t)w->conf->receiver.max_body_bytes ? ANSWER_BODY_TOO_LARGE : ANSWER_OK;
+}
+
+static struct slice read_header(void *ctx, const char *name, unsigned *n)
+{
+    return http_header(ctx, name, n);
+}
+
+/* What a scheme may see of W; borrowed from it. */
+static struct scheme_request scheme_view(struct webhook *w)
+{
+    return (struct scheme_request){.header = read_header,
+                                   .ctx = w->http,
+                                   .query = http_query(w->http),
+                                   .now = clock_wall_ms()};
 }
 
 /* Starts the verification and the reading of the body. */
-static enum answer begin(struct request *r)
+static enum answer begin_body(struct webhook *w)
 {
-    struct load load = load_now(r->in, r->source);
+    struct load load = load_now(w->in, w->source);
     enum answer a = admission_judge(&load);
     if (a != ANSWER_OK)
         return a;
-    if (!http_charge(r->http, INTAKE_BYTES))
+    if (!http_charge(w->http, BODY_BYTES))
         return ANSWER_OVERLOADED;
-    struct scheme_request view = ingest_scheme_request(r);
-    struct intake_setup setup = {.source = r->source,
-                                 .wire_max = r->conf->receiver.max_body_bytes,
-                                 .inflated_max = r->conf->receiver.max_inflated_bytes};
-    a = judge_signature(verify_start(r->source->verify, &view, &setup.verify));
+    struct scheme_request view = scheme_view(w);
+    struct body_setup setup = {.source = w->source,
+                               .wire_max = w->conf->receiver.max_body_bytes,
+                               .inflated_max = w->conf->receiver.max_inflated_bytes};
+    a = judge_signature(verify_start(w->source->verify, &view, &setup.verify));
     if (a != ANSWER_OK)
         return a;
-    if (!r->is_pingback) {
+    if (!w->is_pingback) {
         unsigned n;
-        struct slice encoding = http_header(r->http, "content-encoding", &n);
+        struct slice encoding = http_header(w->http, "content-encoding", &n);
         setup.encoding = judge_encoding(encoding, n);
-        setup.is_json = r->source->payload_is_json;
+        setup.is_json = w->source->payload_is_json;
     }
-    intake_begin(&r->intake, r->in->intakes, &setup);
+    body_begin(&w->body, w->in->bodies, &setup);
     return setup.encoding == BODY_UNSUPPORTED ? ANSWER_UNSUPPORTED_ENCODING : ANSWER_OK;
 }
 
-static void answer_unknown(struct ingest *in, struct http_request *http, enum answer a)
+static void answer_unknown(struct ingest *in, struct http_request *http)
 {
-    tally_count(in->tally, tally_row(in->tally, SLICE_LIT("unknown")), a, http_started(http));
+    enum answer a = ANSWER_UNKNOWN_SOURCE;
+    answer_counts_add(in->counts, answer_counts_of(in->counts, SLICE_LIT("unknown")), a,
+                      http_started(http));
     respond_error(http, a, answer_row(a)->headers, NULL);
 }
 
@@ -165,119 +279,262 @@ static void answer_health(struct http_request *http)
         http_answer_error(http, 405, SLICE_LIT("Allow: GET\r\n"), "method_not_allowed", "use GET");
 }
 
-static void on_request(struct http_request *http, void *ctx)
+static void ingest_on_request(struct http_request *http, void *ctx)
 {
     struct ingest *in = ctx;
     struct slice path = http_path(http);
-    if (!slice_starts(path, PATH_PREFIX)) {
-        if (slice_eq(path, SLICE_LIT("/healthz")))
-            answer_health(http);
-        else
-            answer_unknown(in, http, ANSWER_UNKNOWN_SOURCE);
+    if (slice_eq(path, SLICE_LIT("/healthz"))) {
+        answer_health(http);
         return;
     }
-    struct source *source = config_source(in->conf, slice_skip(path, PATH_PREFIX.len));
+    bool is_ours = slice_starts(path, PATH_PREFIX);
+    struct source *source =
+        is_ours ? config_source(in->conf, slice_skip(path, PATH_PREFIX.len)) : NULL;
     if (!source) {
-        answer_unknown(in, http, ANSWER_UNKNOWN_SOURCE);
+        answer_unknown(in, http);
         return;
     }
-    struct request *r = ingest_request_new(in, http, source);
-    http_set_ctx(http, r);
-    r->is_pingback = slice_eq(http_method(http), SLICE_LIT("GET"));
-    enum answer a = check_request(r);
+    struct webhook *w = webhook_new(in, http, source);
+    enum answer a = check_head(w);
     if (a == ANSWER_OK)
-        a = begin(r);
+        a = begin_body(w);
     if (a != ANSWER_OK)
-        ingest_finish(r, a, NULL);
-    else if (!r->is_pingback)
+        ingest_refuse(w, a, NULL);
+    else if (!w->is_pingback)
         http_read_body(http, 0);
 }
 
-/* True if there is more to do for R in later turns: until then it is not read on. */
-static bool leaves_chore(struct request *r)
+/* --- the body --- */
+
+/* True if later turns have more to inflate for W. Until then its body is not read on. */
+static bool is_slow(struct webhook *w)
 {
-    if (intake_is_behind(&r->intake) && !r->chore.is_queued) {
-        chores_add(r->in->chores, &r->chore);
-        http_pause(r->http, true);
+    if (body_is_behind(&w->body) && !slow_work_has(&w->slow)) {
+        slow_work_add(w->in->slow, &w->slow);
+        http_pause(w->http, true);
     }
-    return r->chore.is_queued;
+    return slow_work_has(&w->slow);
 }
 
-static enum answer take_piece(struct request *r, struct slice piece)
+static enum answer take_piece(struct webhook *w, struct slice piece)
 {
-    if (!http_charge(r->http, (int64_t)piece.len))
+    if (!http_charge(w->http, (int64_t)piece.len))
         return ANSWER_OVERLOADED;
-    enum answer a = intake_feed(&r->intake, piece);
-    if (a != ANSWER_OK || !r->intake.inflate || r->is_inflating)
+    enum answer a = body_feed(&w->body, piece);
+    if (a != ANSWER_OK || !w->body.inflate || w->is_inflating)
         return a;
-    r->is_inflating = true;
-    return http_charge(r->http, INTAKE_GZIP_BYTES) ? ANSWER_OK : ANSWER_OVERLOADED;
+    w->is_inflating = true;
+    return http_charge(w->http, BODY_GZIP_BYTES) ? ANSWER_OK : ANSWER_OVERLOADED;
 }
 
-static void on_body(struct http_request *http, struct slice piece, void *ctx)
+static void ingest_on_body(struct http_request *http, struct slice piece, void *ctx)
 {
-    struct request *r = http_ctx(http);
+    struct webhook *w = http_ctx(http);
     (void)ctx;
-    enum answer a = take_piece(r, piece);
+    enum answer a = take_piece(w, piece);
     if (a != ANSWER_OK)
-        ingest_finish(r, a, NULL);
+        ingest_refuse(w, a, NULL);
     else
-        leaves_chore(r);
+        is_slow(w);
 }
 
-static void on_complete(struct http_request *http, void *ctx)
+/* --- the end: the signature and the form are judged, then the queue gets the event --- */
+
+/* Answers what a provider sends to find out whether the URL is a source's. */
+static enum flow answer_challenge(struct webhook *w)
 {
-    struct request *r = http_ctx(http);
-    (void)ctx;
-    enum answer a = intake_whole(&r->intake);
+    struct ingest *in = w->in;
+    buf_reset(&in->scratch);
+    if (!judge_challenge(buf_slice(&w->body.wire), &in->scratch))
+        return GO_ON;
+    answer_counts_add(in->counts, w->counts, ANSWER_CHALLENGE, http_started(w->http));
+    http_set_ctx(w->http, NULL);
+    respond_json(w->http, 200, buf_slice(&in->scratch));
+    webhook_free(w);
+    return ENDED;
+}
+
+static void submit(struct webhook *w, struct slice digest, struct slice signed_id, wall_ms now)
+{
+    struct body_reader *body = &w->body;
+    bool is_announcement = w->is_pingback && w->source->fetch;
+    struct event event = {
+        .kind = is_announcement ? EVENT_ANNOUNCEMENT : EVENT_WEBHOOK,
+        .id = slice_make(w->identity.id, w->identity.id_len),
+        .tag = slice_make(w->identity.tag, w->identity.tag_len),
+        .source = slice_str(w->source->name),
+        .content_type = http_header(w->http, "content-type", NULL),
+        .content_encoding = body->says_gzip ? SLICE_LIT("gzip") : SLICE_LIT(""),
+        .headers = keep_headers(w->http, w->source, &w->in->headers),
+        .received_at = now,
+        .digest = digest,
+        .has_body = !w->is_pingback,
+        .body = buf_slice(&body->wire),
+    };
+    struct route route = route_event(w->source, &event, NULL);
+    struct put_request put = {.event = &event,
+                              .source = w->source,
+                              .message_id = signed_id,
+                              .to = route.to,
+                              .to_count = route.count};
+    if (event.body.len >= PUT_LARGE)
+        put.taken = body->wire.ptr; /* a large body is held once, and never copied */
+    enum err rc = queue_put_submit(w->in->put, &put, ingest_on_put, w);
+    if (rc != OK) {
+        ingest_refuse(w, rc == ERR_TOO_BIG ? ANSWER_HEADERS_TOO_LARGE : ANSWER_QUEUE_UNAVAILABLE,
+                      NULL);
+        return;
+    }
+    if (put.taken)
+        body->wire = (struct buf){0};
+    line_enter(w);
+    body_clear(body, KEEP_BODY_BYTES);
+}
+
+/* Finds W's id and tag, and in *SIGNED_ID the message id, if the signature covers it. */
+static enum answer identify(struct webhook *w, const struct scheme_request *view,
+                            struct slice *signed_id, const char **why)
+{
+    const struct source *s = w->source;
+    struct slice message_id = scheme_message_id(s->verify, view);
+    struct identity_sources from = {
+        .scan = w->body.scan,
+        .id_picks = s->id_picks,
+        .tag_picks = s->tag_picks,
+        .query = view->query,
+        .message_id = message_id,
+        .may_generate = !w->is_pingback,
+        .now = view->now,
+    };
+    enum answer a = judge_identity(&from, &w->identity, why);
+    *signed_id = scheme_signs_id(s->verify) ? message_id : SLICE_LIT("");
+    if (signed_id->len <= MESSAGE_ID_MAX)
+        return a;
+    *why = "the message id is too long";
+    return ANSWER_INVALID_ID;
+}
+
+static void ingest_complete(struct webhook *w)
+{
+    char digest[RECORD_DIGEST_LEN];
+    FAULT_POINT("parsed");
+    enum answer a = body_end(&w->body, digest);
+    if (a != ANSWER_OK) {
+        bool has_detail = a == ANSWER_INVALID_JSON || a == ANSWER_INVALID_GZIP;
+        ingest_refuse(w, a, has_detail ? w->body.detail.text : NULL);
+        return;
+    }
+    if (scheme_challenge(w->source->verify) == CHALLENGE_URL_VERIFICATION &&
+        answer_challenge(w) == ENDED)
+        return;
+    struct scheme_request view = scheme_view(w);
+    struct slice signed_id;
+    const char *why = NULL;
+    a = identify(w, &view, &signed_id, &why);
     if (a != ANSWER_OK)
-        ingest_finish(r, a, NULL);
-    else if (!leaves_chore(r))
-        ingest_complete(r);
+        ingest_refuse(w, a, why);
+    else
+        submit(w, slice_make(digest, sizeof digest), signed_id, view.now);
 }
 
-/* One slice of a body that came faster than it can be looked at. */
-static void catch_up(void *ctx, struct chore *chore)
+static void ingest_on_complete(struct http_request *http, void *ctx)
 {
-    struct request *r = (struct request *)(void *)((char *)chore - offsetof(struct request, chore));
+    struct webhook *w = http_ctx(http);
+    (void)ctx;
+    enum answer a = body_whole(&w->body);
+    if (a != ANSWER_OK)
+        ingest_refuse(w, a, NULL);
+    else if (!is_slow(w))
+        ingest_complete(w);
+}
+
+/* Inflates one slice of a body that came faster than it can be checked. */
+static void ingest_catch_up(void *ctx, struct slow_item *item)
+{
+    struct webhook *w = LIST_ITEM(&item->link, struct webhook, slow.link);
     struct ingest *in = ctx;
-    enum answer a = intake_catch_up(&r->intake);
-    if (a == ANSWER_OK && intake_is_behind(&r->intake)) {
-        if (!intake_is_bomb(&r->intake) || chores_put_aside(in->chores, chore))
+    enum answer a = body_catch_up(&w->body);
+    if (a == ANSWER_OK && body_is_behind(&w->body)) {
+        if (!body_is_bomb(&w->body) || slow_work_set_aside(in->slow, item))
             return;
         a = ANSWER_OVERLOADED;
     }
-    chores_remove(in->chores, chore);
-    http_pause(r->http, false);
+    slow_work_remove(in->slow, item);
+    http_pause(w->http, false);
     if (a != ANSWER_OK)
-        ingest_finish(r, a, NULL);
-    else if (r->intake.is_whole)
-        ingest_complete(r);
+        ingest_refuse(w, a, NULL);
+    else if (w->body.is_whole)
+        ingest_complete(w);
 }
 
-static void on_gone(struct http_request *http, void *ctx)
+/* --- what the HTTP server says besides --- */
+
+static void ingest_on_gone(struct http_request *http, void *ctx)
 {
-    struct request *r = http_ctx(http);
+    struct webhook *w = http_ctx(http);
     (void)ctx;
-    if (!r)
+    if (!w)
         return;
-    r->http = NULL;
-    if (!r->is_waiting)
-        ingest_request_free(r);
+    w->http = NULL;
+    if (!is_waiting(w))
+        webhook_free(w);
 }
 
-static void on_refused(const char *code, void *ctx)
+static void ingest_on_refused(const char *code, void *ctx)
 {
     struct ingest *in = ctx;
-    tally_count_code(in->tally, code);
+    answer_counts_add_code(in->counts, code);
+}
+
+/* --- the ingest --- */
+
+struct ingest *ingest_new(struct loop *l, struct shards *shards, struct queue_put *put,
+                          struct metrics *metrics, struct config *conf)
+{
+    struct ingest *in = NEW(struct ingest);
+    in->shards = shards;
+    in->put = put;
+    in->conf = config_ref(conf);
+    in->bodies = body_pool_new();
+    in->slow = slow_work_new(l, ingest_catch_up, in);
+    in->counts = answer_counts_new(metrics);
+    list_init(&in->line);
+    pool_init(&in->pool, POOL_MAX);
+    buf_init(&in->scratch, 64 * 1024);
+    buf_init(&in->headers, KEEP_HEADERS_BYTES);
+    return in;
+}
+
+void ingest_set_config(struct ingest *in, struct config *conf)
+{
+    config_unref(in->conf);
+    in->conf = config_ref(conf);
+}
+
+void ingest_free(struct ingest *in)
+{
+    struct webhook *w;
+    if (!in)
+        return;
+    while ((w = LIST_TAKE_FIRST(&in->line, struct webhook, link)))
+        webhook_free(w); /* the queue is gone: it does not call back */
+    while ((w = POOL_TAKE(&in->pool, struct webhook, link)))
+        webhook_discard(w);
+    answer_counts_free(in->counts);
+    body_pool_free(in->bodies);
+    slow_work_free(in->slow);
+    buf_clear(&in->scratch);
+    buf_clear(&in->headers);
+    config_unref(in->conf);
+    free(in);
 }
 
 struct http_handler ingest_handler(struct ingest *in)
 {
-    return (struct http_handler){.on_request = on_request,
-                                 .on_body = on_body,
-                                 .on_complete = on_complete,
-                                 .on_gone = on_gone,
-                                 .on_refused = on_refused,
+    return (struct http_handler){.on_request = ingest_on_request,
+                                 .on_body = ingest_on_body,
+                                 .on_complete = ingest_on_complete,
+                                 .on_gone = ingest_on_gone,
+                                 .on_refused = ingest_on_refused,
                                  .ctx = in};
 }

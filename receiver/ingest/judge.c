@@ -45,13 +45,6 @@ enum answer judge_signature(enum scheme_verdict v)
     return ANSWER_INVALID_SIGNATURE;
 }
 
-const char *judge_authenticate(const char *scheme)
-{
-    if (strcmp(scheme, "basic") == 0)
-        return "WWW-Authenticate: Basic realm=\"hookpace\"\r\n";
-    return strcmp(scheme, "token") == 0 ? "WWW-Authenticate: Bearer realm=\"hookpace\"\r\n" : "";
-}
-
 enum answer judge_body(const struct findings *f)
 {
     if (f->is_unsigned_text)
@@ -126,14 +119,14 @@ static enum found find_query(struct slice query, struct slice name, struct buf *
     return found;
 }
 
-static enum found find(const struct identity_sources *from, size_t first, size_t n,
-                       struct slice name, struct buf *scratch, struct slice *out)
+static enum found find_identity(const struct identity_sources *from, size_t first, size_t n,
+                                struct slice name, struct buf *scratch, struct slice *out)
 {
     enum found found = find_pick(from->scan, first, n, out);
     return found != FOUND_NOTHING ? found : find_query(from->query, name, scratch, out);
 }
 
-static enum answer refuse(const char *message, const char **why)
+static enum answer refuse_identity(const char *message, const char **why)
 {
     *why = message;
     return ANSWER_INVALID_ID;
@@ -143,7 +136,7 @@ static enum answer choose_id(const struct identity_sources *from, struct buf *sc
                              struct identity *out, const char **why)
 {
     struct slice id = {0};
-    enum found found = find(from, 0, from->id_picks, SLICE_LIT("id"), scratch, &id);
+    enum found found = find_identity(from, 0, from->id_picks, SLICE_LIT("id"), scratch, &id);
     if (found == FOUND_NOTHING && from->message_id.len) {
         id = from->message_id;
         found = FOUND_TEXT;
@@ -154,9 +147,9 @@ static enum answer choose_id(const struct identity_sources *from, struct buf *sc
         return ANSWER_OK;
     }
     if (found == FOUND_NOTHING)
-        return refuse("a pingback needs an id", why);
+        return refuse_identity("a pingback needs an id", why);
     if (found == FOUND_BAD || !id_is_valid(id))
-        return refuse("the id is not one of [A-Za-z0-9._:-]{1,128}, given once", why);
+        return refuse_identity("the id is not one of [A-Za-z0-9._:-]{1,128}, given once", why);
     memcpy(out->id, id.ptr, id.len);
     out->id_len = id.len;
     out->id[id.len] = 0;
@@ -167,9 +160,10 @@ static enum answer choose_tag(const struct identity_sources *from, struct buf *s
                               struct identity *out, const char **why)
 {
     struct slice tag = {0};
-    enum found found = find(from, from->id_picks, from->tag_picks, SLICE_LIT("tag"), scratch, &tag);
+    enum found found =
+        find_identity(from, from->id_picks, from->tag_picks, SLICE_LIT("tag"), scratch, &tag);
     if (found == FOUND_BAD || !tag_is_valid(tag))
-        return refuse(
+        return refuse_identity(
             "the tag is not up to 255 bytes of UTF-8 without control characters, given once", why);
     if (tag.len)
         memcpy(out->tag, tag.ptr, tag.len);

@@ -64,9 +64,6 @@ enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_UNSUPPORTED };
 enum body_encoding judge_encoding(struct slice value, unsigned count);
 /* ANSWER_OK for SCHEME_OK, else the 401. */
 enum answer judge_signature(enum scheme_verdict v);
-/* Header lines of a 401 (RFC 9110 11.6.1), for the schemes that HTTP has a name for. */
-const char *judge_authenticate(const char *scheme);
-
 /* --- the body --- */
 
 struct findings { /* what reading the whole body brought to light */

@@ -8,14 +8,14 @@
 
 mutation(ack_early "the receiver answers 200 before Redis answered"
   TESTS tests/faults/test_promises.py::test_redis_stopped_and_killed_in_mid_request
-  EDIT receiver/ingest/ingest_complete.c
-  [[    ingest_wait_in_line(r);
-    intake_clear(]]
-  [[    http_set_ctx(r->http, NULL);
-    respond_accepted(r->http, now, event.id, false, &r->in->scratch);
-    r->http = NULL;
-    ingest_wait_in_line(r);
-    intake_clear(]])
+  EDIT receiver/ingest/ingest.c
+  [[    line_enter(w);
+    body_clear(]]
+  [[    http_set_ctx(w->http, NULL);
+    respond_accepted(w->http, now, event.id, false, &w->in->scratch);
+    w->http = NULL;
+    line_enter(w);
+    body_clear(]])
 
 mutation(pop_without_inflight "claim pops without a record in inflight"
   TESTS tests/queue/test_claim.py::test_what_kills_its_dispatcher_each_time_ends_dead
@@ -189,8 +189,8 @@ mutation(second_signature "of two signature headers the last one counts"
 mutation(no_allow_list "any address may send"
   TESTS tests/e2e/test_ingest_schemes.py::test_allow_narrows_a_scheme
   EDIT receiver/ingest/ingest.c
-  [[!cidr_any(s->allow, s->allow_count, http_peer(r->http))]]
-  [[cidr_any(s->allow, s->allow_count, http_peer(r->http)) == 2]])
+  [[!cidr_any(s->allow, s->allow_count, http_peer(w->http))]]
+  [[cidr_any(s->allow, s->allow_count, http_peer(w->http)) == 2]])
 
 mutation(anothers_task "an account sees the tasks of others"
   TESTS tests/queue/test_tasks.py::test_an_account_sees_its_own
@@ -248,22 +248,22 @@ mutation(reconcile_unlocked "every dispatcher reconciles"
 
 mutation(bomb_in_one_go "a bomb is inflated in one turn of the loop"
   TESTS tests/attack/test_load.py::test_crowds[gzip-bombs]
-  EDIT receiver/ingest/intake.c
-  [[&rest, INTAKE_SLICE, take_plain]]
+  EDIT receiver/ingest/body_reader.c
+  [[&rest, BODY_SLICE, take_plain]]
   [[&rest, SIZE_MAX, take_plain]])
 
 mutation(packed_anew "a signed body that is packed anew is another event"
   TESTS tests/attack/test_bad_bodies.py::test_a_body_packed_anew_is_accepted_as_the_same
-  EDIT receiver/ingest/intake.c
-  [[    sha256_add(in->digest, bytes);
-    verify_body(in->verify, bytes);]]
-  [[    verify_body(in->verify, bytes);]]
-  EDIT receiver/ingest/intake.c
-  [[    if (in->source->signed_over_wire)
-        take_signed(in, piece);]]
-  [[    sha256_add(in->digest, piece);
-    if (in->source->signed_over_wire)
-        take_signed(in, piece);]])
+  EDIT receiver/ingest/body_reader.c
+  [[    sha256_add(b->digest, bytes);
+    verify_body(b->verify, bytes);]]
+  [[    verify_body(b->verify, bytes);]]
+  EDIT receiver/ingest/body_reader.c
+  [[    if (b->source->signed_over_wire)
+        take_signed(b, piece);]]
+  [[    sha256_add(b->digest, piece);
+    if (b->source->signed_over_wire)
+        take_signed(b, piece);]])
 
 mutation(own_machine_reached "URLs of the API reach public addresses of the dispatcher's own machine"
   TESTS tests/attack/test_api.py::test_names_of_tasks_that_turn
@@ -291,7 +291,7 @@ mutation(dumped "a crash leaves the memory behind"
 
 mutation(query_logged "refusals are logged with the query"
   TESTS tests/attack/test_secrets.py::test_no_refusal_is_logged_with_what_was_sent
-  EDIT receiver/ingest/ingest_request.c
+  EDIT receiver/ingest/ingest.c
   [[LS("code", answer_row(a)->code), LS("peer", peer));]]
   [[LS("code", answer_row(a)->code), LS("peer", peer),
-               LSL("query", http_query(r->http)));]])
+               LSL("query", http_query(w->http)));]])

@@ -1,4 +1,4 @@
-#include "receiver/ingest/intake.h"
+#include "receiver/ingest/body_reader.h"
 
 #include "common/base/text.h"
 #include "common/config/config.h"
@@ -18,8 +18,8 @@
 #define MIB ((size_t)1 << 20)
 
 static struct source source;
-static struct intake_pool *pool;
-static struct intake intake;
+static struct body_pool *pool;
+static struct body_reader reader;
 static char signature[65];
 
 static int set_up(void **state)
@@ -31,15 +31,15 @@ static int set_up(void **state)
     assert_int_equal(scheme_new(&spec, &source.verify, NULL), OK);
     assert_int_equal(json_picks_new(pointers, 1, &source.picks, NULL), OK);
     source.id_picks = 1;
-    pool = intake_pool_new();
+    pool = body_pool_new();
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    intake_clear(&intake, 0);
-    intake_pool_free(pool);
+    body_clear(&reader, 0);
+    body_pool_free(pool);
     json_picks_free(source.picks);
     scheme_free(source.verify);
     return 0;
@@ -76,7 +76,7 @@ static enum answer taken(struct slice wire, struct slice signed_bytes, size_t st
 {
     char digest[RECORD_DIGEST_LEN];
     struct scheme_request request = {.header = header};
-    struct intake_setup setup = {
+    struct body_setup setup = {
         .source = &source,
         .encoding = how.says_gzip ? BODY_GZIP : BODY_PLAIN,
         .is_json = !how.any,
@@ -85,20 +85,20 @@ static enum answer taken(struct slice wire, struct slice signed_bytes, size_t st
     };
     source.signed_over_wire = how.over_wire;
     sign(signed_bytes);
-    intake_clear(&intake, step % 2 ? 0 : MIB); /* with and without a buffer to use again */
+    body_clear(&reader, step % 2 ? 0 : MIB); /* with and without a buffer to use again */
     assert_int_equal(verify_start(source.verify, &request, &setup.verify), SCHEME_OK);
-    intake_begin(&intake, pool, &setup);
+    body_begin(&reader, pool, &setup);
     while (wire.len) {
         size_t n = wire.len < step ? wire.len : step;
-        enum answer a = intake_feed(&intake, slice_make(wire.ptr, n));
+        enum answer a = body_feed(&reader, slice_make(wire.ptr, n));
         if (a != ANSWER_OK)
             return a;
         wire = slice_skip(wire, n);
     }
-    enum answer a = intake_whole(&intake);
-    while (a == ANSWER_OK && intake_is_behind(&intake))
-        a = intake_catch_up(&intake);
-    return a != ANSWER_OK ? a : intake_end(&intake, digest);
+    enum answer a = body_whole(&reader);
+    while (a == ANSWER_OK && body_is_behind(&reader))
+        a = body_catch_up(&reader);
+    return a != ANSWER_OK ? a : body_end(&reader, digest);
 }
 
 static void expect(struct slice wire, struct slice signed_bytes, struct how how, enum answer want)
@@ -115,9 +115,9 @@ static void plain_bodies(void **state)
     (void)state;
     struct slice body = SLICE_LIT("{\"id\":\"a\"}"), id;
     expect(body, body, plainly, ANSWER_OK);
-    assert_int_equal(json_scan_pick(intake.scan, 0, &id), JSON_PICK_TEXT);
+    assert_int_equal(json_scan_pick(reader.scan, 0, &id), JSON_PICK_TEXT);
     assert_true(slice_eq(id, SLICE_LIT("a")));
-    assert_true(slice_eq(buf_slice(&intake.wire), body));
+    assert_true(slice_eq(buf_slice(&reader.wire), body));
     expect(body, SLICE_LIT("other"), plainly, ANSWER_INVALID_SIGNATURE);
     expect(SLICE_LIT("{"), SLICE_LIT("{"), plainly, ANSWER_INVALID_JSON);
     expect(SLICE_LIT("{"), SLICE_LIT("other"), plainly, ANSWER_INVALID_SIGNATURE);
@@ -136,8 +136,8 @@ static void gzip_bodies(void **state)
     struct slice whole = buf_slice(&wire), cut = slice_make(wire.ptr, wire.len - 1);
     expect(whole, body, gzipped, ANSWER_OK);
     expect(whole, body, plainly, ANSWER_OK); /* known by its first bytes */
-    assert_int_equal(json_scan_pick(intake.scan, 0, &id), JSON_PICK_TEXT);
-    assert_true(slice_eq(buf_slice(&intake.wire), whole));
+    assert_int_equal(json_scan_pick(reader.scan, 0, &id), JSON_PICK_TEXT);
+    assert_true(slice_eq(buf_slice(&reader.wire), whole));
     expect(whole, whole, plainly, ANSWER_INVALID_SIGNATURE);
     expect(whole, whole, over_wire, ANSWER_OK);
     expect(whole, body, over_wire, ANSWER_INVALID_SIGNATURE);

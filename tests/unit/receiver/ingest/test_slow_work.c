@@ -1,4 +1,4 @@
-#include "receiver/ingest/chores.h"
+#include "receiver/ingest/slow_work.h"
 
 #include "common/net/loop.h"
 
@@ -11,17 +11,17 @@
 
 #include <cmocka.h>
 
-enum { MANY = CHORES_ASIDE_MAX + 2 };
+enum { MANY = SLOW_ASIDE_MAX + 2 };
 
 struct work {
-    struct chore chore; /* first, so that a chore is its work */
+    struct slow_item item;
     char name;
     int left;
     bool goes_aside;
 };
 
 static struct loop *loop;
-static struct chores *chores;
+static struct slow_work *slow;
 static char done[256];
 static int expected;
 
@@ -32,16 +32,16 @@ static void note(char c)
     done[n] = c;
 }
 
-static void step(void *ctx, struct chore *chore)
+static void step(void *ctx, struct slow_item *item)
 {
-    struct work *w = (struct work *)(void *)chore;
+    struct work *w = LIST_ITEM(&item->link, struct work, item.link);
     assert_ptr_equal(ctx, &expected);
     note(w->name);
     if (w->goes_aside)
-        assert_true(chores_put_aside(chores, chore));
+        assert_true(slow_work_set_aside(slow, item));
     if (--w->left > 0)
         return;
-    chores_remove(chores, chore);
+    slow_work_remove(slow, item);
     if (--expected == 0)
         loop_stop(loop);
 }
@@ -51,15 +51,15 @@ static void run(struct work *list, int n)
     memset(done, 0, sizeof done);
     expected = n;
     loop = loop_new();
-    chores = chores_new(loop, step, &expected);
+    slow = slow_work_new(loop, step, &expected);
     for (int i = 0; i < n; i++)
-        chores_add(chores, &list[i].chore);
+        slow_work_add(slow, &list[i].item);
     loop_run(loop);
-    chores_free(chores);
+    slow_work_free(slow);
     loop_free(loop);
 }
 
-static void chores_take_turns(void **state)
+static void slow_items_take_turns(void **state)
 {
     (void)state;
     struct work list[] = {
@@ -68,7 +68,7 @@ static void chores_take_turns(void **state)
     assert_string_equal(done, "abcaca");
 }
 
-static void what_was_put_aside_gets_one_turn_in_four(void **state)
+static void an_item_set_aside_gets_one_turn_in_four(void **state)
 {
     (void)state;
     struct work list[] = {{.name = 'X', .left = 6, .goes_aside = true}, {.name = 'b', .left = 10}};
@@ -76,32 +76,32 @@ static void what_was_put_aside_gets_one_turn_in_four(void **state)
     assert_string_equal(done, "XbbbXbbbXbbbXbXX");
 }
 
-static void few_are_put_aside(void **state)
+static void few_are_set_aside(void **state)
 {
     (void)state;
     struct work list[MANY] = {0};
     loop = loop_new();
-    chores = chores_new(loop, step, NULL);
+    slow = slow_work_new(loop, step, NULL);
     for (int i = 0; i < MANY; i++) {
-        chores_add(chores, &list[i].chore);
-        assert_int_equal(chores_put_aside(chores, &list[i].chore), i < CHORES_ASIDE_MAX);
+        slow_work_add(slow, &list[i].item);
+        assert_int_equal(slow_work_set_aside(slow, &list[i].item), i < SLOW_ASIDE_MAX);
     }
-    assert_true(chores_put_aside(chores, &list[0].chore)); /* it is */
-    chores_remove(chores, &list[0].chore);
-    chores_remove(chores, &list[0].chore); /* it is not there */
-    assert_true(chores_put_aside(chores, &list[MANY - 1].chore));
+    assert_true(slow_work_set_aside(slow, &list[0].item)); /* it is */
+    slow_work_remove(slow, &list[0].item);
+    slow_work_remove(slow, &list[0].item); /* it is not there */
+    assert_true(slow_work_set_aside(slow, &list[MANY - 1].item));
     for (int i = 1; i < MANY; i++)
-        chores_remove(chores, &list[i].chore);
-    chores_free(chores);
+        slow_work_remove(slow, &list[i].item);
+    slow_work_free(slow);
     loop_free(loop);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chores_take_turns),
-        cmocka_unit_test(what_was_put_aside_gets_one_turn_in_four),
-        cmocka_unit_test(few_are_put_aside),
+        cmocka_unit_test(slow_items_take_turns),
+        cmocka_unit_test(an_item_set_aside_gets_one_turn_in_four),
+        cmocka_unit_test(few_are_set_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

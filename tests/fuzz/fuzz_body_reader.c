@@ -4,7 +4,7 @@
 #include "common/config/config.h"
 #include "common/gzip/gzip.h"
 #include "common/json/json_scan.h"
-#include "receiver/ingest/intake.h"
+#include "receiver/ingest/body_reader.h"
 #include "tests/fuzz/fuzz.h"
 
 #define WIRE_MAX 700
@@ -31,7 +31,7 @@ static struct slice header(void *ctx, const char *name, unsigned *count)
     return *count ? r->signature : slice_make(NULL, 0);
 }
 
-static void identify(const struct request *r, struct intake *in, struct seen *out)
+static void identify(const struct request *r, struct body_reader *in, struct seen *out)
 {
     struct identity_sources from = {.scan = in->scan,
                                     .id_picks = r->source->id_picks,
@@ -48,38 +48,38 @@ static void identify(const struct request *r, struct intake *in, struct seen *ou
         INSIST(why && *why);
 }
 
-static struct seen read_body(struct request *r, struct intake_pool *pool, uint32_t seed)
+static struct seen read_body(struct request *r, struct body_pool *pool, uint32_t seed)
 {
     struct seen out = {.answer = ANSWER_OK};
     struct scheme_request req = {.header = header, .ctx = r, .now = 1763691349123};
-    struct intake_setup setup = {.source = r->source,
-                                 .encoding = r->encoding,
-                                 .is_json = r->is_json,
-                                 .wire_max = WIRE_MAX,
-                                 .inflated_max = INFLATED_MAX};
+    struct body_setup setup = {.source = r->source,
+                               .encoding = r->encoding,
+                               .is_json = r->is_json,
+                               .wire_max = WIRE_MAX,
+                               .inflated_max = INFLATED_MAX};
     out.answer = judge_signature(verify_start(r->source->verify, &req, &setup.verify));
     if (out.answer != ANSWER_OK)
         return out;
-    struct intake in = {0};
+    struct body_reader in = {0};
     struct fuzz_cuts cuts = {seed};
     struct slice rest = r->body;
-    intake_begin(&in, pool, &setup);
+    body_begin(&in, pool, &setup);
     while (rest.len && out.answer == ANSWER_OK) {
-        out.answer = intake_feed(&in, fuzz_piece(&cuts, &rest));
-        if (seed % 3 && out.answer == ANSWER_OK && intake_is_behind(&in))
-            out.answer = intake_catch_up(&in);
+        out.answer = body_feed(&in, fuzz_piece(&cuts, &rest));
+        if (seed % 3 && out.answer == ANSWER_OK && body_is_behind(&in))
+            out.answer = body_catch_up(&in);
     }
     if (out.answer == ANSWER_OK)
-        out.answer = intake_whole(&in);
-    while (out.answer == ANSWER_OK && intake_is_behind(&in))
-        out.answer = intake_catch_up(&in);
+        out.answer = body_whole(&in);
+    while (out.answer == ANSWER_OK && body_is_behind(&in))
+        out.answer = body_catch_up(&in);
     if (out.answer == ANSWER_OK)
-        out.answer = intake_end(&in, out.digest);
+        out.answer = body_end(&in, out.digest);
     if (out.answer == ANSWER_OK) {
         INSIST(slice_eq(buf_slice(&in.wire), r->body));
         identify(r, &in, &out);
     }
-    intake_clear(&in, seed % 2 ? 0 : 1 << 16);
+    body_clear(&in, seed % 2 ? 0 : 1 << 16);
     buf_clear(&in.wire);
     return out;
 }
@@ -133,10 +133,10 @@ static void set_up(struct source *none, struct source *hmac)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct source none, hmac;
-    static struct intake_pool *pool;
+    static struct body_pool *pool;
     if (!pool) {
         set_up(&none, &hmac);
-        pool = intake_pool_new();
+        pool = body_pool_new();
     }
     struct slice in = slice_make(data, size);
     unsigned flags = fuzz_byte(&in);
