@@ -179,7 +179,8 @@ static void dispatcher_on_reload(void *ctx, int signo)
     struct dispatcher *d = ctx;
     struct transports transports;
     (void)signo;
-    struct config *conf = program_reload(d->path, d->conf);
+    static const char *const sections[] = {"redis", "dispatcher", NULL};
+    struct config *conf = program_reload(d->path, d->conf, sections);
     if (!conf)
         return;
     if (transports_open(d, conf, &transports) != OK) {
@@ -187,7 +188,6 @@ static void dispatcher_on_reload(void *ctx, int signo)
         config_unref(conf);
         return;
     }
-    program_tell_restart("dispatcher.listen", d->conf->dispatcher.listen, conf->dispatcher.listen);
     pull_set_config(d->pull, conf);
     deliver_set_config(d->engine, conf, transports.deliveries);
     reconcile_set_config(d->reconcile, conf, transports.reconcile);

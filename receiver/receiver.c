@@ -87,25 +87,11 @@ static void on_stop(void *ctx, int signo)
         worker_drain(r->workers[i]);
 }
 
-/* What a running receiver cannot change. */
-static void tell_restart(const struct config *was, const struct config *is)
-{
-    const struct config_receiver *a = &was->receiver, *b = &is->receiver;
-    program_tell_restart("receiver.listen", a->listen, b->listen);
-    program_tell_restart("admin.listen", was->admin_listen, is->admin_listen);
-    if (a->threads != b->threads)
-        LOG(LL_WARN, "config.needs_restart", LS("key", "receiver.threads"));
-    if (a->max_inflight_bytes != b->max_inflight_bytes)
-        LOG(LL_WARN, "config.needs_restart", LS("key", "receiver.max_inflight_bytes"));
-    if (!a->tls_cert != !b->tls_cert)
-        LOG(LL_WARN, "config.needs_restart", LS("key", "receiver.tls"));
-}
-
 static void reload_tls(struct receiver *r, const struct config *conf)
 {
     struct error e;
-    if (r->tls && conf->receiver.tls_cert &&
-        tls_server_reload(r->tls, conf->receiver.tls_cert, conf->receiver.tls_key, &e) != OK)
+    if (r->tls && conf->receiver.tls.cert &&
+        tls_server_reload(r->tls, conf->receiver.tls.cert, conf->receiver.tls.key, &e) != OK)
         LOG(LL_ERROR, "tls.reload_failed", LS("error", e.text));
 }
 
@@ -113,10 +99,10 @@ static void on_reload(void *ctx, int signo)
 {
     struct receiver *r = ctx;
     (void)signo;
-    struct config *conf = program_reload(r->path, r->conf);
+    static const char *const sections[] = {"redis", "receiver", "admin", NULL};
+    struct config *conf = program_reload(r->path, r->conf, sections);
     if (!conf)
         return; /* logged; the old one stays in force */
-    tell_restart(r->conf, conf);
     reload_tls(r, conf);
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_set_config(r->workers[i], conf);
@@ -169,8 +155,8 @@ static enum err open_workers(struct receiver *r, struct error *e)
 static enum err open_all(struct receiver *r, struct error *e)
 {
     struct config *conf = r->conf;
-    if (conf->receiver.tls_cert) {
-        enum err rc = tls_server_new(conf->receiver.tls_cert, conf->receiver.tls_key, &r->tls, e);
+    if (conf->receiver.tls.cert) {
+        enum err rc = tls_server_new(conf->receiver.tls.cert, conf->receiver.tls.key, &r->tls, e);
         if (rc != OK)
             return rc;
     }

@@ -2,9 +2,11 @@
 
 #include "common/base/alloc.h"
 #include "common/config/config_build.h"
+#include "common/config/config_private.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_read.h"
-#include "common/config/config_values.h"
+#include "common/config/config_set.h"
+#include "common/config/config_table.h"
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/json/json_scan.h"
@@ -42,8 +44,7 @@ static void free_destination(struct destination *d)
     free(d->lane);
     free(d->ca_file);
     free_secret(d->headers); /* an Authorization may stand there */
-    if (!d->account)         /* else it is the account's */
-        scheme_free(d->sign);
+    scheme_free(d->sign);
     free(d->schedule_ms);
     free(d);
 }
@@ -52,7 +53,6 @@ static void free_account(struct config_account *a)
 {
     free(a->name);
     free_secret(a->password);
-    scheme_free(a->sign);
     free(a);
 }
 
@@ -92,11 +92,12 @@ static void free_config(struct config *c)
     free(c->redis.unix_path);
     free(c->redis.user);
     free_secret(c->redis.password);
+    free_secret(c->redis.url);
     free(c->redis.shown);
     free(c->redis.prefix);
     free(c->receiver.listen);
-    free(c->receiver.tls_cert);
-    free(c->receiver.tls_key);
+    free(c->receiver.tls.cert);
+    free(c->receiver.tls.key);
     free(c->admin_listen);
     free(c->dispatcher.listen);
     free(c->dispatcher.allow);
@@ -124,7 +125,7 @@ void config_unref(struct config *c)
 static void load_document(const struct json *root, const char *name, struct config **out,
                           struct config_problems *problems)
 {
-    struct draft draft = {0};
+    struct raw_config draft = {0};
     char *copy = xstrdup(name); /* dirname writes into it */
     config_read(root, dirname(copy), &draft, problems);
     if (json_kind(root) == JSON_OBJECT) {
@@ -135,7 +136,7 @@ static void load_document(const struct json *root, const char *name, struct conf
         else
             config_unref(c);
     }
-    draft_clear(&draft);
+    raw_clear(&draft);
     free(copy);
 }
 
@@ -194,4 +195,49 @@ bool config_next_destination(const struct config *c, struct config_walk *w, stru
         return false;
     *d = value;
     return true;
+}
+
+_Static_assert(offsetof(struct raw_config, out) == 0,
+               "offsets of the table hold for struct config");
+
+static bool is_changed(const struct config_key *key, const struct config *was,
+                       const struct config *is)
+{
+    const void *a = (const char *)was + key->offset, *b = (const char *)is + key->offset;
+    switch (key->type) {
+    case KEY_TEXT:
+    case KEY_SECRET:
+    case KEY_PATH:
+        return !slice_eq(slice_str(*(char *const *)a), slice_str(*(char *const *)b));
+    case KEY_INT:
+        return *(const int64_t *)a != *(const int64_t *)b;
+    case KEY_UINT:
+        return *(const unsigned *)a != *(const unsigned *)b;
+    case KEY_SIZE:
+        return *(const size_t *)a != *(const size_t *)b;
+    case KEY_OPTIONAL: /* only whether it is there: a reload takes over what is in it */
+        return *(const enum config_given *)a != *(const enum config_given *)b;
+    default:
+        assert(!"a type that no key with `restart` has");
+        return false;
+    }
+}
+
+const char *config_restart_needed(const struct config *was, const struct config *is, size_t *at,
+                                  bool *is_fixed)
+{
+    while (*at < config_key_count) {
+        const struct config_key *key = &config_keys[(*at)++];
+        if (!key->restart || !is_changed(key, was, is))
+            continue;
+        *is_fixed = key->fixed;
+        return key->path;
+    }
+    return NULL;
+}
+
+bool delay_is_allowed(int64_t delay_ms, int64_t step_ms)
+{
+    return delay_ms == 0 || delay_ms == 50 ||
+           (delay_ms > 0 && delay_ms <= 1000 && delay_ms % step_ms == 0);
 }

@@ -27,10 +27,22 @@ struct config_redis {
     char *unix_path;       /* NULL with TCP */
     char *user, *password; /* may be NULL */
     unsigned db;
+    char *url;   /* as given, with the password: secret */
     char *shown; /* the URL without credentials, for logs */
     char *prefix;
     unsigned partitions;
     int64_t timeout_ms;
+};
+
+enum config_given { /* an optional object of the file */
+                    CONFIG_NOT_GIVEN,
+                    CONFIG_GIVEN,
+                    CONFIG_GIVEN_WRONG /* with problems that were reported: only while a file is read */
+};
+
+struct config_tls { /* files; both are set, or neither */
+    enum config_given given;
+    char *cert, *key;
 };
 
 struct config_receiver {
@@ -39,7 +51,7 @@ struct config_receiver {
     size_t max_body_bytes, max_inflated_bytes, max_inflight_bytes;
     int64_t header_timeout_ms, body_timeout_ms;
     unsigned max_connections;
-    char *tls_cert, *tls_key; /* both or neither */
+    struct config_tls tls;
 };
 
 struct config_dispatcher {
@@ -88,9 +100,8 @@ struct destination { /* owned by its config */
 struct config_account {
     char *name, *password;
     bool is_admin;
-    int64_t delay_ms;    /* in force: its own, else the top-level one */
-    bool has_own_delay;  /* delay_ms stands in the account itself */
-    struct scheme *sign; /* or NULL */
+    int64_t delay_ms;   /* in force: its own, else the top-level one */
+    bool has_own_delay; /* delay_ms stands in the account itself */
     /* Where webhooks of its tasks go: two implied destinations on the lane "<account>". Their URL comes with each
      * task (url is NULL), all else has the defaults of destinations but gzip, which is "always". */
     struct destination *postback, *pingback;
@@ -166,6 +177,11 @@ struct config_walk {
     size_t at;
 };
 bool config_next_destination(const struct config *c, struct config_walk *w, struct destination **d);
+
+/* Walks the keys that differ between WAS and IS and take effect only after a restart: start with *AT = 0. Returns the
+ * key's path ("receiver.listen"), NULL at the end. *IS_FIXED says that IS cannot be used by a program that runs. */
+const char *config_restart_needed(const struct config *was, const struct config *is, size_t *at,
+                                  bool *is_fixed);
 
 /* The delay rule: 0, 50, or a multiple of STEP_MS up to 1000. */
 bool delay_is_allowed(int64_t delay_ms, int64_t step_ms);

@@ -1,19 +1,23 @@
+/* Builds the configuration in this order: the top level, accounts, destinations, sources, then the rules that tie several
+ * of them together. Problems are reported by the path of their key; building goes on after a problem, so that one run
+ * finds all of them.
+ */
 #include "common/config/config_build.h"
 
 #include "common/base/alloc.h"
 #include "common/base/text.h"
-#include "common/config/config_builder.h"
-#include "common/config/config_check.h"
-#include "common/config/config_fetch.h"
-#include "common/config/config_implied.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/config/partition.h"
-#include "common/json/json_scan.h"
+#include "common/crypto/crypto.h"
+#include "common/json/json_picks.h"
 #include "common/net/http_line.h"
+#include "common/net/http_rules.h"
 #include "common/net/tls.h"
 #include "common/webhook/ids.h"
+#include "common/webhook/special_headers.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,12 +26,116 @@
 #include <unistd.h>
 
 #define HEADER_LINES_MAX 16384
+#define LEASE_SPARE_MS 3000
+#define NAME_BYTES 256
+#define URL_BYTES ((size_t)2 * URL_TEMPLATE_MAX)
 
-static int64_t build_delay(struct builder *b, struct builder_path path, int64_t given,
+struct building {
+    struct raw_config *d; /* as read; its values move to c */
+    struct config *c;
+    struct config_problems *problems;
+};
+
+/* --- paths and problems --- */
+
+struct key_path { /* of the value being built; the reader has refused longer names */
+    char text[256];
+};
+
+static struct key_path PRINTF_LIKE(1, 2) key_path(const char *fmt, ...)
+{
+    struct key_path p;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p.text, sizeof p.text, fmt, ap);
+    va_end(ap);
+    return p;
+}
+
+/* Adds the problem FAULT, or nothing if FAULT is NULL. */
+static void report_fault(struct building *b, struct key_path path, const char *fault)
+{
+    if (fault)
+        config_problems_add(b->problems, slice_str(path.text), "%s", fault);
+}
+
+/* True if a line of the problems begins with PATH and one of ENDS. */
+static bool has_problem(const struct building *b, struct key_path path, struct slice ends)
+{
+    size_t len = strlen(path.text);
+    struct slice rest = buf_slice(&b->problems->text);
+    while (rest.len) {
+        struct slice line = slice_cut(&rest, '\n');
+        if (line.len > len && memchr(ends.ptr, line.ptr[len], ends.len) &&
+            slice_starts(line, slice_str(path.text)))
+            return true;
+    }
+    return false;
+}
+
+/* True if a problem at or below PATH was reported already: then its consequences are not reported. */
+static bool was_reported(const struct building *b, struct key_path path)
+{
+    return has_problem(b, path, SLICE_LIT(":.[ "));
+}
+
+/* The same, for PATH itself only. */
+static bool was_reported_itself(const struct building *b, struct key_path path)
+{
+    return has_problem(b, path, SLICE_LIT(":"));
+}
+
+/* --- rules for single values: each returns what is wrong, or NULL --- */
+
+/* A brace would move keys to another hash slot, a space breaks every shell loop over redis-cli. */
+static const char *prefix_fault(struct slice redis_prefix)
+{
+    for (size_t i = 0; i < redis_prefix.len; i++) {
+        unsigned char c = (unsigned char)redis_prefix.ptr[i];
+        if (c >= 0x80 || !(isalnum(c) || (c && strchr("_.:-", c))))
+            return "may hold only letters, digits, '_', '.', ':' and '-'";
+    }
+    return NULL;
+}
+
+/* RFC 6901 3 */
+static const char *pointer_fault(struct slice json_pointer)
+{
+    if (json_pointer.len == 0 || json_pointer.ptr[0] != '/')
+        return "is no JSON pointer: it must start with '/'";
+    for (size_t i = 0; i < json_pointer.len; i++) {
+        char next = i + 1 < json_pointer.len ? json_pointer.ptr[i + 1] : 0;
+        if (json_pointer.ptr[i] == '~' && next != '0' && next != '1')
+            return "is no JSON pointer: after '~' must stand 0 or 1";
+    }
+    return NULL;
+}
+
+static const char *pattern_fault(struct slice header_pattern)
+{
+    if (!http_is_token(header_pattern) || header_pattern.len > 64)
+        return "is no header name or pattern like x-* (at most 64 characters)";
+    return NULL;
+}
+
+static const char *header_fault(struct slice name, struct slice value)
+{
+    if (!http_is_token(name) || name.len > 128)
+        return "is no header name";
+    if (special_header(name) & HEADERS_OF_A_REQUEST)
+        return "is set by the dispatcher itself";
+    if (text_has_control(value))
+        return "the value holds a control character";
+    return NULL;
+}
+
+/* --- values that several places have --- */
+
+static int64_t build_delay(struct building *b, struct key_path path, int64_t given,
                            int64_t fallback)
 {
     int64_t step = b->d->out.delay_step_ms;
-    if (given == DRAFT_NO_DELAY)
+    if (given == RAW_NO_DELAY)
         return fallback;
     if (delay_is_allowed(given, step))
         return given;
@@ -38,7 +146,7 @@ static int64_t build_delay(struct builder *b, struct builder_path path, int64_t 
     return 0;
 }
 
-static void check_readable(struct builder *b, struct builder_path path, const char *file)
+static void check_readable(struct building *b, struct key_path path, const char *file)
 {
     int fd = file ? open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (fd >= 0)
@@ -48,8 +156,8 @@ static void check_readable(struct builder *b, struct builder_path path, const ch
                             strerror(errno));
 }
 
-static void build_cidrs(struct builder *b, struct builder_path path,
-                        const struct draft_texts *texts, struct cidr **out, size_t *count)
+static void build_cidrs(struct building *b, struct key_path path, const struct raw_texts *texts,
+                        struct cidr **out, size_t *count)
 {
     *out = xcalloc(texts->count, sizeof **out);
     for (size_t i = 0; i < texts->count; i++) {
@@ -57,31 +165,31 @@ static void build_cidrs(struct builder *b, struct builder_path path,
         if (cidr_parse(slice_str(texts->items[i]), &(*out)[*count], &e) == OK)
             ++*count;
         else
-            builder_fault(b, builder_path("%s[%zu]", path.text, i), e.text);
+            report_fault(b, key_path("%s[%zu]", path.text, i), e.text);
     }
 }
 
 /* scheme_new says "prefix: what" or "secrets/0: what": the first word is a key of ours. */
-static void report_scheme(struct builder *b, struct builder_path path, const char *text)
+static void report_scheme(struct building *b, struct key_path path, const char *text)
 {
     char key[64];
     unsigned number;
     int n = 0;
     /* NOLINTNEXTLINE(cert-err34-c): the number is our own, below SCHEME_SECRETS_MAX */
     if (sscanf(text, "secrets/%u: %n", &number, &n) == 1 && n)
-        builder_fault(b, builder_path("%s.secrets[%u]", path.text, number), text + n);
+        report_fault(b, key_path("%s.secrets[%u]", path.text, number), text + n);
     else if (sscanf(text, "%63[a-z_]: %n", key, &n) == 1 && n)
-        builder_fault(b, builder_path("%s.%s", path.text, key), text + n);
+        report_fault(b, key_path("%s.%s", path.text, key), text + n);
     else
-        builder_fault(b, builder_path("%s.scheme", path.text), text);
+        report_fault(b, key_path("%s.scheme", path.text), text);
 }
 
-static struct scheme *build_scheme(struct builder *b, struct builder_path path,
-                                   const struct draft_scheme *from)
+static struct scheme *build_scheme(struct building *b, struct key_path path,
+                                   const struct raw_scheme *from)
 {
     struct scheme *scheme = NULL;
     struct error e;
-    if (from->state != DRAFT_GIVEN)
+    if (from->given != CONFIG_GIVEN)
         return NULL;
     struct scheme_spec spec = {
         .name = from->scheme,
@@ -103,157 +211,309 @@ static struct scheme *build_scheme(struct builder *b, struct builder_path path,
 }
 
 /* A scheme by which we sign, for an account or a destination. */
-static struct scheme *build_sign(struct builder *b, struct builder_path path,
-                                 const struct draft_scheme *from)
+static struct scheme *build_sign(struct building *b, struct key_path path,
+                                 const struct raw_scheme *from)
 {
     struct scheme *scheme = build_scheme(b, path, from);
     if (scheme && !scheme_can_sign(scheme))
-        config_problems_add(b->problems, slice_str(builder_path("%s.scheme", path.text).text),
+        config_problems_add(b->problems, slice_str(key_path("%s.scheme", path.text).text),
                             "%s cannot sign what is sent", scheme_name(scheme));
     if (from->allow.count)
-        builder_fault(b, builder_path("%s.allow", path.text), "belongs to a source's verify only");
+        report_fault(b, key_path("%s.allow", path.text), "belongs to a source's verify only");
     return scheme;
 }
 
-/* Loads the pair once, so that a start or a reload does not find out. */
-static void build_tls(struct builder *b)
+/* --- top level --- */
+
+/* Loads the pair once, so that a wrong file is found now and not at a start or reload. */
+static void check_tls(struct building *b, const struct config_tls *from)
 {
-    struct config_receiver *r = &b->c->receiver;
-    struct draft_tls *from = &b->d->tls;
-    struct builder_path cert = builder_path("receiver.tls.cert"),
-                        key = builder_path("receiver.tls.key");
+    struct key_path cert = key_path("receiver.tls.cert"), key = key_path("receiver.tls.key");
     struct tls_server *tls = NULL;
     struct error e;
     check_readable(b, cert, from->cert);
     check_readable(b, key, from->key);
-    if (from->state == DRAFT_GIVEN && !builder_was_told(b, cert) && !builder_was_told(b, key) &&
+    if (from->given == CONFIG_GIVEN && !was_reported(b, cert) && !was_reported(b, key) &&
         tls_server_new(from->cert, from->key, &tls, &e) != OK)
-        builder_fault(b, builder_path("receiver.tls"), e.text);
+        report_fault(b, key_path("receiver.tls"), e.text);
     tls_server_free(tls);
-    r->tls_cert = from->cert;
-    r->tls_key = from->key;
-    from->cert = from->key = NULL;
 }
 
-static void build_top(struct builder *b)
+static void build_top(struct building *b)
 {
-    struct draft *d = b->d;
+    struct raw_config *d = b->d;
     struct config *c = b->c;
     struct error e;
     *c = d->out;
     d->out = (struct config){.delay_step_ms = c->delay_step_ms};
     atomic_init(&c->refs, 1);
-    c->delay_ms = build_delay(b, builder_path("delay_ms"), c->delay_ms, 0);
-    if (!builder_was_told(b, builder_path("redis.url")) &&
-        config_url_parse(slice_str(d->redis_url), &c->redis, &e) != OK)
-        builder_fault(b, builder_path("redis.url"), e.text);
-    builder_fault(b, builder_path("redis.prefix"), config_prefix_fault(slice_str(c->redis.prefix)));
-    builder_fault(b, builder_path("receiver.listen"),
-                  config_listen_fault(slice_str(c->receiver.listen)));
-    builder_fault(b, builder_path("admin.listen"), config_listen_fault(slice_str(c->admin_listen)));
-    builder_fault(b, builder_path("dispatcher.listen"),
-                  config_listen_fault(slice_str(c->dispatcher.listen)));
+    c->delay_ms = build_delay(b, key_path("delay_ms"), c->delay_ms, 0);
+    if (!was_reported(b, key_path("redis.url")) &&
+        config_url_parse(slice_str(c->redis.url), &c->redis, &e) != OK)
+        report_fault(b, key_path("redis.url"), e.text);
+    report_fault(b, key_path("redis.prefix"), prefix_fault(slice_str(c->redis.prefix)));
+    report_fault(b, key_path("receiver.listen"),
+                 config_listen_fault(slice_str(c->receiver.listen)));
+    report_fault(b, key_path("admin.listen"), config_listen_fault(slice_str(c->admin_listen)));
+    report_fault(b, key_path("dispatcher.listen"),
+                 config_listen_fault(slice_str(c->dispatcher.listen)));
     if (c->dispatcher.proxy)
-        builder_fault(b, builder_path("dispatcher.egress.proxy"),
-                      config_proxy_fault(slice_str(c->dispatcher.proxy)));
-    build_cidrs(b, builder_path("dispatcher.egress.allow"), &d->egress_allow, &c->dispatcher.allow,
+        report_fault(b, key_path("dispatcher.egress.proxy"),
+                     config_proxy_fault(slice_str(c->dispatcher.proxy)));
+    build_cidrs(b, key_path("dispatcher.egress.allow"), &d->egress_allow, &c->dispatcher.allow,
                 &c->dispatcher.allow_count);
-    build_cidrs(b, builder_path("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
+    build_cidrs(b, key_path("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
                 &c->dispatcher.deny_count);
-    build_tls(b);
+    check_tls(b, &c->receiver.tls);
 }
 
-static void build_account(struct builder *b, struct draft_account *from)
+/* --- destinations that the file does not name: of accounts and of fetches --- */
+
+static int64_t lease_ms(const struct destination *d)
+{
+    return d->connect_timeout_ms + d->timeout_ms + LEASE_SPARE_MS;
+}
+
+/* Adds OWNER's destination of KIND on LANE (NULL: on a lane of its own name). C owns it. All else has the defaults of
+ * destinations. */
+static struct destination *imply_destination(struct config *c, enum delivery_kind kind,
+                                             const char *owner, const char *lane)
+{
+    struct raw_destination plain;
+    struct destination *d = NEW(struct destination);
+    struct buf name;
+    buf_init(&name, NAME_BYTES);
+    buf_addf(&name, "%s@%s", delivery_kind_word(kind), owner);
+    raw_destination_init(&plain);
+    *d = plain.out;
+    plain.out = (struct destination){0};
+    d->name = buf_take(&name, NULL);
+    d->kind = kind;
+    d->lane = xstrdup(lane ? lane : d->name);
+    d->partition = partition_of(slice_str(d->lane), c->redis.partitions);
+    d->delay_ms = c->delay_ms;
+    d->order = (enum delivery_order)plain.order;
+    d->gzip = (enum gzip_mode)plain.gzip;
+    d->headers = xstrdup("");
+    d->lease_ms = lease_ms(d);
+    d->schedule_ms = plain.waits.ms;
+    d->schedule_count = plain.waits.count;
+    plain.waits = (struct raw_waits){0};
+    raw_destination_clear(&plain);
+    map_set(&c->implied, slice_str(d->name), d);
+    return d;
+}
+
+static struct destination *imply_hook(struct config *c, const struct config_account *a,
+                                      enum delivery_kind kind)
+{
+    struct destination *d = imply_destination(c, kind, a->name, a->name);
+    d->account = a;
+    d->delay_ms = a->delay_ms;
+    d->has_own_delay = a->has_own_delay;
+    return d;
+}
+
+/* --- accounts --- */
+
+static void build_account(struct building *b, struct raw_account *from)
 {
     struct config_account *a = NEW(struct config_account);
     *a = from->out;
     from->out = (struct config_account){0};
     map_set(&b->c->accounts, slice_str(a->name), a);
     a->is_admin = from->role == ROLE_ADMIN;
-    a->has_own_delay = a->delay_ms != DRAFT_NO_DELAY;
+    a->has_own_delay = a->delay_ms != RAW_NO_DELAY;
     a->delay_ms =
-        build_delay(b, builder_path("accounts.%s.delay_ms", a->name), a->delay_ms, b->c->delay_ms);
-    a->sign = build_sign(b, builder_path("accounts.%s.sign", a->name), &from->sign);
-    config_imply_hooks(b->c, a);
+        build_delay(b, key_path("accounts.%s.delay_ms", a->name), a->delay_ms, b->c->delay_ms);
+    a->postback = imply_hook(b->c, a, DELIVERY_POSTBACK);
+    a->postback->gzip = GZIP_ALWAYS;
+    a->pingback = imply_hook(b->c, a, DELIVERY_PINGBACK);
+    struct key_path sign = key_path("accounts.%s.sign", a->name);
+    a->postback->sign = build_sign(b, sign, &from->sign);
+    if (a->postback
+            ->sign) /* each destination owns its scheme; this one has no faults that are new */
+        a->pingback->sign = build_scheme(b, sign, &from->sign);
 }
 
+/* --- destinations --- */
+
 /* The URL and whether it is a pingback's. */
-static void build_url(struct builder *b, struct destination *d, struct draft_destination *from)
+static void build_url(struct building *b, struct destination *d, struct raw_destination *from)
 {
-    struct builder_path post = builder_path("destinations.%s.postback_url", d->name);
-    struct builder_path ping = builder_path("destinations.%s.pingback_url", d->name);
+    struct key_path post = key_path("destinations.%s.postback_url", d->name);
+    struct key_path ping = key_path("destinations.%s.pingback_url", d->name);
     const char *text = from->pingback_url ? from->pingback_url : from->postback_url;
     struct error e;
     d->kind = from->pingback_url ? DELIVERY_PINGBACK : DELIVERY_POSTBACK;
     /* A timeout is never 0: then it was no object, and nothing of it was read. */
-    if (d->timeout_ms == 0 || builder_was_told(b, post) || builder_was_told(b, ping))
+    if (d->timeout_ms == 0 || was_reported(b, post) || was_reported(b, ping))
         return;
     if (!text)
-        builder_fault(b, builder_path("destinations.%s", d->name),
-                      "needs postback_url or pingback_url");
+        report_fault(b, key_path("destinations.%s", d->name), "needs postback_url or pingback_url");
     else if (from->postback_url && from->pingback_url)
-        builder_fault(
-            b, builder_path("destinations.%s", d->name),
+        report_fault(
+            b, key_path("destinations.%s", d->name),
             "has both postback_url and pingback_url: make two destinations of it, and name "
             "both in `to`");
     else if (url_template_new(slice_str(text), &d->url, &e) != OK)
-        builder_fault(b, d->kind == DELIVERY_PINGBACK ? ping : post, e.text);
+        report_fault(b, d->kind == DELIVERY_PINGBACK ? ping : post, e.text);
 }
 
-static void build_headers(struct builder *b, struct destination *d,
-                          const struct draft_headers *headers)
+static void build_headers(struct building *b, struct destination *d,
+                          const struct raw_headers *headers)
 {
     struct buf lines;
     buf_init(&lines, HEADER_LINES_MAX);
     for (size_t i = 0; i < headers->names.count; i++) {
         struct slice name = slice_str(headers->names.items[i]);
         struct slice value = slice_trim(slice_str(headers->values.items[i]));
-        struct builder_path path = builder_path("destinations.%s.headers.%s", d->name, name.ptr);
-        builder_fault(b, path, config_header_fault(name, value));
+        struct key_path path = key_path("destinations.%s.headers.%s", d->name, name.ptr);
+        report_fault(b, path, header_fault(name, value));
         if (d->sign && (scheme_owns_header(d->sign, name) || scheme_sends_header(d->sign, name)))
-            builder_fault(b, path, "is set by the signature (sign)");
+            report_fault(b, path, "is set by the signature (sign)");
         for (size_t j = 0; j < i; j++)
             if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
-                builder_fault(b, path, "stands twice, if case is ignored");
+                report_fault(b, path, "stands twice, if case is ignored");
         http_line_add(&lines, name, value);
     }
     if (lines.failed)
-        builder_fault(b, builder_path("destinations.%s.headers", d->name), "over 16 KiB together");
+        report_fault(b, key_path("destinations.%s.headers", d->name), "over 16 KiB together");
     d->headers = buf_take(&lines, NULL);
 }
 
-static void build_destination(struct builder *b, struct draft_destination *from)
+static void build_destination(struct building *b, struct raw_destination *from)
 {
     struct destination *d = NEW(struct destination);
     *d = from->out;
     from->out = (struct destination){0};
     map_set(&b->c->destinations, slice_str(d->name), d);
     if (!d->lane && map_get(&b->c->accounts, slice_str(d->name)))
-        builder_fault(b, builder_path("destinations.%s", d->name),
-                      "has the name of an account, on whose lane it would be paced: write `lane`, "
-                      "the same name if that is meant");
+        report_fault(b, key_path("destinations.%s", d->name),
+                     "has the name of an account, on whose lane it would be paced: write `lane`, "
+                     "the same name if that is meant");
     if (!d->lane)
         d->lane = xstrdup(d->name);
     else if (!name_is_valid(slice_str(d->lane)))
-        builder_fault(b, builder_path("destinations.%s.lane", d->name),
-                      "is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'");
+        report_fault(b, key_path("destinations.%s.lane", d->name),
+                     "is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'");
     d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
-    d->has_own_delay = d->delay_ms != DRAFT_NO_DELAY;
-    d->delay_ms = build_delay(b, builder_path("destinations.%s.delay_ms", d->name), d->delay_ms,
-                              b->c->delay_ms);
+    d->has_own_delay = d->delay_ms != RAW_NO_DELAY;
+    d->delay_ms =
+        build_delay(b, key_path("destinations.%s.delay_ms", d->name), d->delay_ms, b->c->delay_ms);
     d->order = (enum delivery_order)from->order;
     d->gzip = (enum gzip_mode)from->gzip;
-    d->lease_ms = config_lease_ms(d);
+    d->lease_ms = lease_ms(d);
     d->schedule_ms = from->waits.ms;
     d->schedule_count = from->waits.count;
-    from->waits = (struct draft_waits){0};
-    check_readable(b, builder_path("destinations.%s.ca_file", d->name), d->ca_file);
+    from->waits = (struct raw_waits){0};
+    check_readable(b, key_path("destinations.%s.ca_file", d->name), d->ca_file);
     build_url(b, d, from);
-    d->sign = build_sign(b, builder_path("destinations.%s.sign", d->name), &from->sign);
+    d->sign = build_sign(b, key_path("destinations.%s.sign", d->name), &from->sign);
     build_headers(b, d, &from->headers);
 }
 
-static void no_such_destination(struct builder *b, struct builder_path path, struct slice name)
+/* --- fetches --- */
+
+/* The tasks_ready beside FETCH_URL: what precedes "/task_get/", and "/tasks_ready". NULL if there is no "/task_get/".
+ * The caller frees it. */
+static char *ready_url_of(struct slice fetch_url)
+{
+    struct slice rest = fetch_url, path = slice_cut(&rest, '?');
+    size_t at = 0;
+    while (at < path.len && !slice_starts(slice_skip(path, at), SLICE_LIT("/task_get/")))
+        at++;
+    if (at == path.len)
+        return NULL;
+    struct buf url;
+    buf_init(&url, URL_BYTES);
+    buf_add(&url, path.ptr, at);
+    buf_add_str(&url, "/tasks_ready");
+    return buf_take(&url, NULL);
+}
+
+/* In a template that was found good every `$` before a letter begins a variable. */
+static bool has_variable(const char *url)
+{
+    return strstr(url, "$id") || strstr(url, "$tag") || strstr(url, "$source");
+}
+
+static void build_fetch_url(struct building *b, struct key_path path, const char *text,
+                            struct destination *d)
+{
+    struct error e;
+    if (url_template_new(slice_str(text), &d->url, &e) != OK)
+        report_fault(b, path, e.text);
+    else if (!strstr(text, "$id"))
+        report_fault(b, path, "must hold $id, where the id of the task goes");
+}
+
+/* RFC 7617 2; the text was found free of control characters. */
+static char *basic_header(struct slice basic)
+{
+    struct buf line;
+    buf_init(&line, 2 * basic.len + 16);
+    buf_add_str(&line, "Basic ");
+    char *to = buf_reserve(&line, 4 * ((basic.len + 2) / 3));
+    buf_wrote(&line, text_base64(basic.ptr, basic.len, to));
+    return buf_take(&line, NULL);
+}
+
+static void build_basic(struct building *b, struct key_path path, const char *text,
+                        struct source *s)
+{
+    struct slice basic = slice_str(text);
+    if (!text)
+        return;
+    if (!memchr(basic.ptr, ':', basic.len) || basic.ptr[0] == ':')
+        report_fault(b, path, "must be login:password");
+    else
+        s->fetch_authorization = basic_header(basic);
+}
+
+static void build_ready_url(struct building *b, struct source *s, const struct raw_source *from)
+{
+    struct key_path path = key_path("sources.%s.tasks_ready_url", s->name);
+    struct url_template *url = NULL;
+    struct error e;
+    if (was_reported(b, path) || was_reported(b, key_path("sources.%s.fetch", s->name)))
+        return;
+    s->ready_url = from->tasks_ready_url ? xstrdup(from->tasks_ready_url)
+                                         : ready_url_of(slice_str(from->fetch.url));
+    if (!s->ready_url)
+        report_fault(b, path,
+                     "is needed: it does not follow from fetch.url, which has no /task_get/");
+    else if (url_template_new(slice_str(s->ready_url), &url, &e) != OK)
+        report_fault(b, path, e.text);
+    else if (has_variable(s->ready_url))
+        report_fault(b, path, "must not hold $id, $tag or $source");
+    url_template_free(url);
+}
+
+/* The part of a source that fetches results: `fetch`, `reconcile_s`, `tasks_ready_url`. */
+static void build_fetch(struct building *b, struct source *s, const struct raw_source *from)
+{
+    const struct raw_fetch *fetch = &from->fetch;
+    struct key_path reconcile = key_path("sources.%s.reconcile_s", s->name);
+    struct key_path path = key_path("sources.%s.fetch", s->name);
+    if (fetch->given == CONFIG_NOT_GIVEN && from->reconcile_s > 0)
+        report_fault(b, reconcile, "needs `fetch`, which says how to get what is found");
+    if (from->tasks_ready_url && from->reconcile_s < 0 && !was_reported(b, reconcile))
+        report_fault(b, key_path("sources.%s.tasks_ready_url", s->name),
+                     "is only asked where reconcile_s says how often");
+    if (fetch->given != CONFIG_GIVEN)
+        return;
+    s->fetch = imply_destination(b->c, DELIVERY_FETCH, s->name, NULL);
+    s->fetch->source = s;
+    build_fetch_url(b, key_path("%s.url", path.text), fetch->url, s->fetch);
+    build_basic(b, key_path("%s.basic", path.text), fetch->basic, s);
+    s->reconcile_ms = from->reconcile_s > 0 ? from->reconcile_s * 1000 : 0;
+    if (s->reconcile_ms)
+        build_ready_url(b, s, from);
+}
+/* --- sources --- */
+
+static void no_such_destination(struct building *b, struct key_path path, struct slice name)
 {
     char guessed[TEXT_GUESS_MAX];
     struct text_guess guess = text_guess(name);
@@ -266,36 +526,36 @@ static void no_such_destination(struct builder *b, struct builder_path path, str
                         text_guess_write(&guess, "", guessed));
 }
 
-static void build_to(struct builder *b, struct source *s, const struct draft_texts *to)
+static void build_to(struct building *b, struct source *s, const struct raw_texts *to)
 {
     s->to = xcalloc(to->count, sizeof(struct destination *));
     for (size_t i = 0; i < to->count; i++) {
-        struct builder_path path = builder_path("sources.%s.to[%zu]", s->name, i);
+        struct key_path path = key_path("sources.%s.to[%zu]", s->name, i);
         struct destination *d = map_get(&b->c->destinations, slice_str(to->items[i]));
-        if (!d && !builder_was_told_itself(b, builder_path("destinations")))
+        if (!d && !was_reported_itself(b, key_path("destinations")))
             no_such_destination(b, path, slice_str(to->items[i]));
         for (size_t j = 0; j < s->to_count && d; j++)
             if (s->to[j] == d)
-                builder_fault(b, path, "names this destination a second time");
+                report_fault(b, path, "names this destination a second time");
         if (d)
             s->to[s->to_count++] = d;
     }
 }
 
-static bool pointers_are_valid(struct builder *b, const struct source *s, const char *key,
-                               const struct draft_texts *pointers)
+static bool pointers_are_valid(struct building *b, const struct source *s, const char *key,
+                               const struct raw_texts *pointers)
 {
     bool valid = !pointers->broken;
     for (size_t i = 0; i < pointers->count; i++) {
-        const char *fault = config_pointer_fault(slice_str(pointers->items[i]));
-        builder_fault(b, builder_path("sources.%s.%s[%zu]", s->name, key, i), fault);
+        const char *fault = pointer_fault(slice_str(pointers->items[i]));
+        report_fault(b, key_path("sources.%s.%s[%zu]", s->name, key, i), fault);
         valid = valid && !fault;
     }
     return valid;
 }
 
-static void build_picks(struct builder *b, struct source *s, const struct draft_texts *id,
-                        const struct draft_texts *tag)
+static void build_picks(struct building *b, struct source *s, const struct raw_texts *id,
+                        const struct raw_texts *tag)
 {
     const char *pointers[JSON_PICKS_MAX];
     size_t n = 0;
@@ -310,22 +570,22 @@ static void build_picks(struct builder *b, struct source *s, const struct draft_
     s->id_picks = id->count;
     s->tag_picks = tag->count;
     if (json_picks_new(pointers, n, &s->picks, &e) != OK)
-        builder_fault(b, builder_path("sources.%s.id", s->name), e.text);
+        report_fault(b, key_path("sources.%s.id", s->name), e.text);
 }
 
-static void build_keep(struct builder *b, struct source *s, struct draft_texts *keep)
+static void build_keep(struct building *b, struct source *s, struct raw_texts *keep)
 {
     if (!keep->given)
         return;
     for (size_t i = 0; i < keep->count; i++)
-        builder_fault(b, builder_path("sources.%s.keep_headers[%zu]", s->name, i),
-                      config_pattern_fault(slice_str(keep->items[i])));
+        report_fault(b, key_path("sources.%s.keep_headers[%zu]", s->name, i),
+                     pattern_fault(slice_str(keep->items[i])));
     s->keep_headers = keep->items ? keep->items : xcalloc(1, sizeof(char *));
     s->keep_count = keep->count;
-    *keep = (struct draft_texts){0};
+    *keep = (struct raw_texts){0};
 }
 
-static void build_source(struct builder *b, struct draft_source *from)
+static void build_source(struct building *b, struct raw_source *from)
 {
     struct source *s = NEW(struct source);
     *s = from->out;
@@ -333,26 +593,60 @@ static void build_source(struct builder *b, struct draft_source *from)
     map_set(&b->c->sources, slice_str(s->name), s);
     s->payload_is_json = from->payload == PAYLOAD_JSON;
     s->signed_over_wire = from->signed_over == SIGNED_OVER_WIRE;
-    struct builder_path verify = builder_path("sources.%s.verify", s->name);
+    struct key_path verify = key_path("sources.%s.verify", s->name);
     s->verify = build_scheme(b, verify, &from->verify);
-    build_cidrs(b, builder_path("%s.allow", verify.text), &from->verify.allow, &s->allow,
+    build_cidrs(b, key_path("%s.allow", verify.text), &from->verify.allow, &s->allow,
                 &s->allow_count);
     build_picks(b, s, &from->id, &from->tag);
     build_keep(b, s, &from->keep_headers);
     build_to(b, s, &from->to);
-    config_build_fetch(b, s, from);
+    build_fetch(b, s, from);
 }
 
-struct config *config_build(struct draft *d, struct config_problems *problems)
+/* --- lanes --- */
+
+static void report_order(struct config_problems *problems, const struct destination *d,
+                         const struct destination *other)
 {
-    struct builder b = {.d = d, .c = NEW(struct config), .problems = problems};
+    static const char *const words[] = {[ORDER_REQUEUE] = "requeue", [ORDER_FIFO] = "fifo"};
+    char path[160];
+    snprintf(path, sizeof path, "destinations.%s.order", d->name);
+    config_problems_add(problems, slice_str(path), "is %s, but %s%s, on the same lane, has %s",
+                        words[d->order], other->account ? "account " : "destinations.",
+                        other->account ? other->account->name : other->name, words[other->order]);
+}
+
+/* Destinations that share a lane must agree on `order`. */
+static void check_lanes(const struct config *c, struct config_problems *problems)
+{
+    struct map firsts; /* lane -> its first destination */
+    map_init(&firsts);
+    struct config_walk walk = {0};
+    struct destination *d;
+    while (config_next_destination(c, &walk, &d)) {
+        struct destination *first = map_get(&firsts, slice_str(d->lane));
+        if (!first)
+            map_set(&firsts, slice_str(d->lane), d);
+        else if (d->order == first->order)
+            continue;
+        else if (!d->account)
+            report_order(problems, d, first);
+        else if (d->kind == DELIVERY_POSTBACK) /* an account has two destinations and one lane */
+            report_order(problems, first, d);
+    }
+    map_clear(&firsts);
+}
+
+struct config *config_build(struct raw_config *d, struct config_problems *problems)
+{
+    struct building b = {.d = d, .c = NEW(struct config), .problems = problems};
     build_top(&b);
     for (size_t i = 0; i < d->accounts.count; i++)
-        build_account(&b, draft_account_at(d, i));
+        build_account(&b, raw_account_at(d, i));
     for (size_t i = 0; i < d->destinations.count; i++)
-        build_destination(&b, draft_destination_at(d, i));
+        build_destination(&b, raw_destination_at(d, i));
     for (size_t i = 0; i < d->sources.count; i++)
-        build_source(&b, draft_source_at(d, i));
-    config_check_lanes(b.c, problems);
+        build_source(&b, raw_source_at(d, i));
+    check_lanes(b.c, problems);
     return b.c;
 }

@@ -56,26 +56,26 @@ static bool read_object(struct config_reader *r, const struct config_key *key,
 static bool read_optional(struct config_reader *r, const struct config_key *key,
                           const struct json *value, void *field)
 {
-    enum draft_state *state = field;
+    enum config_given *given = field;
     if (json_kind(value) == JSON_NULL && key->fallback) {
-        *state = DRAFT_ABSENT;
+        *given = CONFIG_NOT_GIVEN;
         return true;
     }
-    *state = DRAFT_BROKEN;
+    *given = CONFIG_GIVEN_WRONG;
     if (json_kind(value) != JSON_OBJECT) {
         config_wrong(r, "must be an object, not %s", config_kind_word(value));
         return true;
     }
     size_t before = r->problems->count;
     read_keys(r, key->children, value, field);
-    *state = r->problems->count == before ? DRAFT_GIVEN : DRAFT_BROKEN;
+    *given = r->problems->count == before ? CONFIG_GIVEN : CONFIG_GIVEN_WRONG;
     return true;
 }
 
 static bool read_map(struct config_reader *r, const struct config_key *key,
                      const struct json *value, void *field)
 {
-    struct draft_list *list = field;
+    struct raw_list *list = field;
     if (json_kind(value) != JSON_OBJECT) {
         config_wrong(r, "must be an object, not %s", config_kind_word(value));
         return false;
@@ -162,7 +162,7 @@ static void read_keys(struct config_reader *r, const char *prefix, const struct 
     }
 }
 
-void config_read(const struct json *root, const char *dir, struct draft *d,
+void config_read(const struct json *root, const char *dir, struct raw_config *d,
                  struct config_problems *problems)
 {
     struct config_reader r = {.problems = problems, .dir = dir};
@@ -175,12 +175,12 @@ void config_read(const struct json *root, const char *dir, struct draft *d,
     buf_clear(&r.path);
 }
 
-static void free_texts(struct draft_texts *texts)
+static void free_texts(struct raw_texts *texts)
 {
     for (size_t i = 0; i < texts->count; i++)
         free(texts->items[i]);
     free(texts->items);
-    *texts = (struct draft_texts){0};
+    *texts = (struct raw_texts){0};
 }
 
 static void free_keys(const char *prefix, void *base);
@@ -188,7 +188,7 @@ static void free_keys(const char *prefix, void *base);
 static void free_key(const struct config_key *key, void *base)
 {
     void *field = (char *)base + key->offset;
-    struct draft_list *list = field;
+    struct raw_list *list = field;
     switch (key->type) {
     case KEY_OBJECT:
         free_keys(key->children, base);
@@ -203,7 +203,7 @@ static void free_key(const struct config_key *key, void *base)
             free_keys(key->children, item);
         }
         free(list->items);
-        *list = (struct draft_list){0};
+        *list = (struct raw_list){0};
         break;
     case KEY_TEXT:
     case KEY_SECRET:
@@ -216,12 +216,12 @@ static void free_key(const struct config_key *key, void *base)
         free_texts(field);
         break;
     case KEY_HEADERS:
-        free_texts(&((struct draft_headers *)field)->names);
-        free_texts(&((struct draft_headers *)field)->values);
+        free_texts(&((struct raw_headers *)field)->names);
+        free_texts(&((struct raw_headers *)field)->values);
         break;
     case KEY_WAITS:
-        free(((struct draft_waits *)field)->ms);
-        *(struct draft_waits *)field = (struct draft_waits){0};
+        free(((struct raw_waits *)field)->ms);
+        *(struct raw_waits *)field = (struct raw_waits){0};
         break;
     default:
         break;
@@ -235,16 +235,16 @@ static void free_keys(const char *prefix, void *base)
             free_key(&config_keys[i], base);
 }
 
-void draft_clear(struct draft *d)
+void raw_clear(struct raw_config *d)
 {
     free_keys("", d);
 }
 
-void draft_destination_init(struct draft_destination *d)
+void raw_destination_init(struct raw_destination *d)
 {
     struct config_problems none;
     struct config_reader r = {.problems = &none, .dir = "."};
-    *d = (struct draft_destination){0};
+    *d = (struct raw_destination){0};
     config_problems_init(&none);
     buf_init(&r.path, CONFIG_PATH_MAX);
     read_keys(&r, DESTINATION_KEYS, NULL, d);
@@ -253,25 +253,25 @@ void draft_destination_init(struct draft_destination *d)
     config_problems_clear(&none);
 }
 
-void draft_destination_clear(struct draft_destination *d)
+void raw_destination_clear(struct raw_destination *d)
 {
     free_keys(DESTINATION_KEYS, d);
 }
 
-struct draft_account *draft_account_at(const struct draft *d, size_t i)
+struct raw_account *raw_account_at(const struct raw_config *d, size_t i)
 {
     assert(i < d->accounts.count);
-    return (struct draft_account *)d->accounts.items + i;
+    return (struct raw_account *)d->accounts.items + i;
 }
 
-struct draft_source *draft_source_at(const struct draft *d, size_t i)
+struct raw_source *raw_source_at(const struct raw_config *d, size_t i)
 {
     assert(i < d->sources.count);
-    return (struct draft_source *)d->sources.items + i;
+    return (struct raw_source *)d->sources.items + i;
 }
 
-struct draft_destination *draft_destination_at(const struct draft *d, size_t i)
+struct raw_destination *raw_destination_at(const struct raw_config *d, size_t i)
 {
     assert(i < d->destinations.count);
-    return (struct draft_destination *)d->destinations.items + i;
+    return (struct raw_destination *)d->destinations.items + i;
 }

@@ -6,12 +6,121 @@
 #include "common/json/json.h"
 #include "common/webhook/ids.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define WAITS_MAX 50
+#define VALUE_MAX 65536 /* bytes of one value */
+
+/* --- where values come from: the file itself, env:NAME, file:PATH --- */
+
+const char *config_env(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static char *file_path(struct slice path, const char *dir)
+{
+    struct buf b;
+    buf_init(&b, VALUE_MAX * 2);
+    if (path.len && path.ptr[0] != '/') {
+        buf_add_str(&b, dir);
+        buf_add_char(&b, '/');
+    }
+    buf_add_slice(&b, path);
+    return buf_take(&b, NULL);
+}
+
+static enum err read_all(int fd, const char *path, struct buf *out, struct error *e)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail(e, ERR_IO, "cannot read the file %s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return fail(e, ERR_IO, "cannot read the file %s: not a regular file", path);
+    for (;;) {
+        char piece[8192];
+        ssize_t n = read(fd, piece, sizeof piece);
+        if (n < 0)
+            return fail(e, ERR_IO, "cannot read the file %s: %s", path, strerror(errno));
+        if (n == 0)
+            return OK;
+        buf_add(out, piece, (size_t)n);
+        if (out->failed)
+            return fail(e, ERR_TOO_BIG, "the file %s is over %zu bytes", path, out->max);
+    }
+}
+
+enum err config_read_file(const char *path, struct buf *out, struct error *e)
+{
+    /* O_NONBLOCK: opening a FIFO must not hang a reload. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return fail(e, ERR_IO, "cannot open the file %s: %s", path, strerror(errno));
+    enum err rc = read_all(fd, path, out, e);
+    close(fd);
+    return rc;
+}
+
+static void cut_newline(struct buf *b)
+{
+    if (b->len == 0 || b->ptr[b->len - 1] != '\n')
+        return;
+    b->ptr[--b->len] = 0;
+    if (b->len && b->ptr[b->len - 1] == '\r')
+        b->ptr[--b->len] = 0;
+}
+
+static enum err from_env(struct slice name, struct buf *out, struct error *e)
+{
+    char *z = xslicedup(name);
+    const char *value = getenv(z);
+    free(z);
+    if (name.len == 0)
+        return fail(e, ERR_INVALID, "env: names no variable");
+    if (!value)
+        return fail(e, ERR_INVALID, "the environment variable %.*s is not set", SLICE_FMT(name));
+    buf_add_str(out, value);
+    if (out->failed)
+        return fail(e, ERR_TOO_BIG, "the environment variable %.*s is over %zu bytes",
+                    SLICE_FMT(name), out->max);
+    cut_newline(out);
+    return OK;
+}
+
+static enum err from_file(struct slice name, const char *dir, struct buf *out, struct error *e)
+{
+    if (name.len == 0)
+        return fail(e, ERR_INVALID, "file: names no file");
+    char *path = file_path(name, dir);
+    enum err rc = config_read_file(path, out, e);
+    free(path);
+    if (rc == OK)
+        cut_newline(out);
+    return rc;
+}
+
+/* Appends what RAW stands for: the content of a variable or file without its last newline, or RAW itself. E names the
+ * variable or file, never its content. */
+static enum err add_value(struct slice raw, const char *dir, struct buf *out, struct error *e)
+{
+    const struct slice env = SLICE_LIT("env:"), file = SLICE_LIT("file:");
+    if (slice_starts(raw, env))
+        return from_env(slice_skip(raw, env.len), out, e);
+    if (slice_starts(raw, file))
+        return from_file(slice_skip(raw, file.len), dir, out, e);
+    buf_add_slice(out, raw);
+    return out->failed ? fail(e, ERR_TOO_BIG, "over %zu bytes", out->max) : OK;
+}
+
+/* --- paths and problems --- */
 
 size_t config_path_push(struct config_reader *r, struct slice key)
 {
@@ -64,6 +173,8 @@ const char *config_kind_word(const struct json *value)
     return words[json_kind(value)];
 }
 
+/* --- one function per type --- */
+
 /* A null where null is the default. */
 static bool is_no_value(const struct config_key *key, const struct json *value)
 {
@@ -100,7 +211,7 @@ static bool set_delay(struct config_reader *r, const struct config_key *key,
                      json_kind(value) == JSON_DOUBLE ? "a fraction" : config_kind_word(value));
         return false;
     }
-    *field = json_kind(value) == JSON_INT ? json_int(value) : DRAFT_NO_DELAY;
+    *field = json_kind(value) == JSON_INT ? json_int(value) : RAW_NO_DELAY;
     return true;
 }
 
@@ -132,8 +243,8 @@ static char *resolve(struct config_reader *r, struct slice raw, int64_t min, int
 {
     struct buf b;
     struct error e;
-    buf_init(&b, CONFIG_VALUE_MAX);
-    enum err rc = config_value(raw, r->dir, &b, &e);
+    buf_init(&b, VALUE_MAX);
+    enum err rc = add_value(raw, r->dir, &b, &e);
     if (rc != OK)
         config_wrong(r, "%s", e.text);
     else if ((int64_t)b.len < min && b.len == 0)
@@ -172,7 +283,7 @@ static bool set_text(struct config_reader *r, const struct config_key *key,
         return false;
     *field = text;
     if (key->type == KEY_PATH) {
-        *field = config_file_path(slice_str(text), r->dir);
+        *field = file_path(slice_str(text), r->dir);
         free(text);
     }
     return true;
@@ -181,7 +292,7 @@ static bool set_text(struct config_reader *r, const struct config_key *key,
 static bool set_choice(struct config_reader *r, const struct config_key *key,
                        const struct json *value, int *field)
 {
-    char *text = read_text(r, value, 0, CONFIG_VALUE_MAX);
+    char *text = read_text(r, value, 0, VALUE_MAX);
     if (!text)
         return false;
     struct text_guess guess = text_guess(slice_str(text));
@@ -202,7 +313,7 @@ static bool set_choice(struct config_reader *r, const struct config_key *key,
     return found >= 0;
 }
 
-static void add_text(struct draft_texts *texts, char *text)
+static void add_text(struct raw_texts *texts, char *text)
 {
     texts->items = xrealloc(texts->items, texts->count + 1, sizeof *texts->items);
     texts->items[texts->count++] = text;
@@ -210,7 +321,7 @@ static void add_text(struct draft_texts *texts, char *text)
 
 /* Bad items are told and left out. */
 static bool set_texts(struct config_reader *r, const struct config_key *key,
-                      const struct json *value, struct draft_texts *texts)
+                      const struct json *value, struct raw_texts *texts)
 {
     if (is_no_value(key, value))
         return true;
@@ -226,7 +337,7 @@ static bool set_texts(struct config_reader *r, const struct config_key *key,
     texts->given = true;
     for (size_t i = 0; i < json_length(value); i++) {
         size_t mark = push_index(r, i);
-        char *text = read_text(r, json_at(value, i), min, CONFIG_VALUE_MAX);
+        char *text = read_text(r, json_at(value, i), min, VALUE_MAX);
         if (text)
             add_text(texts, text);
         else
@@ -250,7 +361,7 @@ static bool read_wait(struct config_reader *r, const struct config_key *key,
 }
 
 static bool set_waits(struct config_reader *r, const struct config_key *key,
-                      const struct json *value, struct draft_waits *waits)
+                      const struct json *value, struct raw_waits *waits)
 {
     if (json_kind(value) != JSON_ARRAY) {
         config_wrong(r, "must be an array of seconds, not %s", config_kind_word(value));
@@ -267,12 +378,12 @@ static bool set_waits(struct config_reader *r, const struct config_key *key,
         good += read_wait(r, key, json_at(value, i), &ms[good]);
         config_path_pop(r, mark);
     }
-    *waits = (struct draft_waits){ms, good};
+    *waits = (struct raw_waits){ms, good};
     return true;
 }
 
 static bool set_headers(struct config_reader *r, const struct config_key *key,
-                        const struct json *value, struct draft_headers *headers)
+                        const struct json *value, struct raw_headers *headers)
 {
     if (json_kind(value) != JSON_OBJECT) {
         config_wrong(r, "must be an object of strings, not %s", config_kind_word(value));
@@ -287,7 +398,7 @@ static bool set_headers(struct config_reader *r, const struct config_key *key,
     const struct json *item;
     while (json_next(value, &at, &name, &item)) {
         size_t mark = config_path_push(r, name);
-        char *text = read_text(r, item, 0, CONFIG_VALUE_MAX);
+        char *text = read_text(r, item, 0, VALUE_MAX);
         if (text) {
             add_text(&headers->names, xslicedup(name));
             add_text(&headers->values, text);

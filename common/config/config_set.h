@@ -3,9 +3,8 @@
 #ifndef COMMON_CONFIG_CONFIG_SET_H
 #define COMMON_CONFIG_CONFIG_SET_H
 
-#include "common/config/config_draft.h"
+#include "common/config/config_private.h"
 #include "common/config/config_table.h"
-#include "common/config/config_values.h"
 
 struct json;
 
@@ -32,5 +31,10 @@ bool config_set(struct config_reader *r, const struct config_key *key, const str
 /* The same for a text from KEY's override variable. */
 bool config_set_override(struct config_reader *r, const struct config_key *key, const char *text,
                          void *field);
+
+/* The environment variable NAME, or NULL if it is not set or empty. */
+const char *config_env(const char *name);
+/* Reads all of a regular file, up to the limit of OUT. */
+enum err config_read_file(const char *path, struct buf *out, struct error *e) MUST_CHECK;
 
 #endif

@@ -1,15 +1,15 @@
 #include "common/config/config_table.h"
 
-#include "common/config/config_draft.h"
+#include "common/config/config_private.h"
 
 /* clang-format off */
-#define ROOT(field) .offset = offsetof(struct draft, field)
-#define ACCOUNT(field) .offset = offsetof(struct draft_account, field)
-#define SOURCE(field) .offset = offsetof(struct draft_source, field)
-#define DESTINATION(field) .offset = offsetof(struct draft_destination, field)
-#define SCHEME(field) .offset = offsetof(struct draft_scheme, field)
-#define FETCH(field) .offset = offsetof(struct draft_fetch, field)
-#define TLS(field) .offset = offsetof(struct draft_tls, field)
+#define ROOT(field) .offset = offsetof(struct raw_config, field)
+#define ACCOUNT(field) .offset = offsetof(struct raw_account, field)
+#define SOURCE(field) .offset = offsetof(struct raw_source, field)
+#define DESTINATION(field) .offset = offsetof(struct raw_destination, field)
+#define SCHEME(field) .offset = offsetof(struct raw_scheme, field)
+#define FETCH(field) .offset = offsetof(struct raw_fetch, field)
+#define TLS(field) .offset = offsetof(struct config_tls, field)
 #define RANGE(a, b) .min = (a), .max = (b)
 #define TEXT_MAX 4096
 #define MS_MAX 600000       /* ten minutes */
@@ -18,9 +18,9 @@
 /* `scheme.*` are the keys of the three places that speak a signature scheme. */
 const struct config_key config_keys[] = {
     {"redis", KEY_OBJECT, ROOT(out), .children = "redis", .fallback = "{}"},
-    {"redis.url", KEY_TEXT, ROOT(redis_url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},
-    {"redis.prefix", KEY_TEXT, ROOT(out.redis.prefix), RANGE(1, 64), .fallback = "\"hookpace\"", .restart = true},
-    {"redis.partitions", KEY_UINT, ROOT(out.redis.partitions), RANGE(1, 1024), .fallback = "1", .restart = true},
+    {"redis.url", KEY_TEXT, ROOT(out.redis.url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},
+    {"redis.prefix", KEY_TEXT, ROOT(out.redis.prefix), RANGE(1, 64), .fallback = "\"hookpace\"", .restart = true, .fixed = true},
+    {"redis.partitions", KEY_UINT, ROOT(out.redis.partitions), RANGE(1, 1024), .fallback = "1", .restart = true, .fixed = true},
     {"redis.timeout_ms", KEY_INT, ROOT(out.redis.timeout_ms), RANGE(10, 60000), .fallback = "2000", .restart = true},
 
     {"receiver", KEY_OBJECT, ROOT(out), .children = "receiver", .fallback = "{}"},
@@ -32,14 +32,14 @@ const struct config_key config_keys[] = {
     {"receiver.header_timeout_ms", KEY_INT, ROOT(out.receiver.header_timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
     {"receiver.body_timeout_ms", KEY_INT, ROOT(out.receiver.body_timeout_ms), RANGE(1, MS_MAX), .fallback = "30000"},
     {"receiver.max_connections", KEY_UINT, ROOT(out.receiver.max_connections), RANGE(1, 1000000), .fallback = "10000"},
-    {"receiver.tls", KEY_OPTIONAL, ROOT(tls), .children = "receiver.tls", .fallback = "null", .restart = true},
+    {"receiver.tls", KEY_OPTIONAL, ROOT(out.receiver.tls), .children = "receiver.tls", .fallback = "null", .restart = true},
     {"receiver.tls.cert", KEY_PATH, TLS(cert), RANGE(1, TEXT_MAX)},
     {"receiver.tls.key", KEY_PATH, TLS(key), RANGE(1, TEXT_MAX)},
 
     {"admin", KEY_OBJECT, ROOT(out), .children = "admin", .fallback = "{}"},
     {"admin.listen", KEY_TEXT, ROOT(out.admin_listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8081\"", .override = "HOOKPACE_ADMIN_LISTEN", .restart = true},
 
-    {"accounts", KEY_MAP, ROOT(accounts), .children = "accounts.*", .item_size = sizeof(struct draft_account), .fallback = "{}"},
+    {"accounts", KEY_MAP, ROOT(accounts), .children = "accounts.*", .item_size = sizeof(struct raw_account), .fallback = "{}"},
     {"accounts.*.password", KEY_SECRET, ACCOUNT(out.password), RANGE(SECRET_MIN, TEXT_MAX)},
     {"accounts.*.role", KEY_CHOICE, ACCOUNT(role), .choices = "admin|user", .fallback = "\"user\""},
     {"accounts.*.delay_ms", KEY_DELAY, ACCOUNT(out.delay_ms), .fallback = "null"},
@@ -62,7 +62,7 @@ const struct config_key config_keys[] = {
     {"retention.dead_s", KEY_INT, ROOT(out.retention.dead_s), RANGE(1, SECONDS_MAX), .fallback = "604800"},
     {"retention.dedup_s", KEY_INT, ROOT(out.retention.dedup_s), RANGE(1, SECONDS_MAX), .fallback = "86400"},
 
-    {"sources", KEY_MAP, ROOT(sources), .children = "sources.*", .item_size = sizeof(struct draft_source)},
+    {"sources", KEY_MAP, ROOT(sources), .children = "sources.*", .item_size = sizeof(struct raw_source)},
     {"sources.*.verify", KEY_OPTIONAL, SOURCE(verify), .children = "scheme"},
     {"sources.*.id", KEY_TEXTS, SOURCE(id), RANGE(0, 8), .fallback = "[]"},
     {"sources.*.tag", KEY_TEXTS, SOURCE(tag), RANGE(0, 8), .fallback = "[]"},
@@ -76,7 +76,7 @@ const struct config_key config_keys[] = {
     {"sources.*.reconcile_s", KEY_INT, SOURCE(reconcile_s), RANGE(60, 86400), .fallback = "null"},
     {"sources.*.tasks_ready_url", KEY_TEXT, SOURCE(tasks_ready_url), RANGE(1, TEXT_MAX), .fallback = "null"},
 
-    {"destinations", KEY_MAP, ROOT(destinations), .children = "destinations.*", .item_size = sizeof(struct draft_destination)},
+    {"destinations", KEY_MAP, ROOT(destinations), .children = "destinations.*", .item_size = sizeof(struct raw_destination)},
     {"destinations.*.postback_url", KEY_TEXT, DESTINATION(postback_url), RANGE(1, TEXT_MAX), .fallback = "null"},
     {"destinations.*.pingback_url", KEY_TEXT, DESTINATION(pingback_url), RANGE(1, TEXT_MAX), .fallback = "null"},
     {"destinations.*.lane", KEY_TEXT, DESTINATION(out.lane), RANGE(1, 64), .fallback = "null"},

@@ -12,22 +12,22 @@
 
 enum key_type {
     KEY_OBJECT,   /* always there: missing is the same as {} */
-    KEY_OPTIONAL, /* an object that may be missing; enum draft_state at its offset */
-    KEY_MAP,      /* name -> object; struct draft_list */
+    KEY_OPTIONAL, /* an object that may be missing; enum config_given at its offset */
+    KEY_MAP,      /* name -> object; struct raw_list */
     KEY_INT,      /* int64_t; null, where that is the default, is -1 */
     KEY_UINT,     /* unsigned */
     KEY_SIZE,     /* size_t, bytes */
-    KEY_DELAY,    /* int64_t by the delay rule (config_build); null is DRAFT_NO_DELAY */
+    KEY_DELAY,    /* int64_t by the delay rule (config_build); null is RAW_NO_DELAY */
     KEY_BOOL,     /* bool */
     KEY_SHARE,    /* double */
     KEY_CHOICE,   /* int: place in `choices` */
     KEY_TEXT,     /* char *; min..max bytes */
     KEY_SECRET,   /* char *; min..max bytes, never shown */
     KEY_PATH,     /* char *; relative to the configuration's directory */
-    KEY_TEXTS,    /* struct draft_texts; at most max */
-    KEY_SECRETS,  /* struct draft_texts of secrets; at most max */
-    KEY_WAITS,    /* struct draft_waits: seconds, each up to max */
-    KEY_HEADERS,  /* struct draft_headers: name -> text */
+    KEY_TEXTS,    /* struct raw_texts; at most max */
+    KEY_SECRETS,  /* struct raw_texts of secrets; at most max */
+    KEY_WAITS,    /* struct raw_waits: seconds, each up to max */
+    KEY_HEADERS,  /* struct raw_headers: name -> text */
 };
 
 #define SECRET_MIN 8
@@ -43,6 +43,7 @@ struct config_key {
     const char *fallback; /* the default as JSON; NULL: there is none, the key must be given */
     const char *override; /* environment variable that wins over the file, or NULL */
     bool restart;         /* a change needs a restart, not only SIGHUP */
+    bool fixed;           /* a reload with another value is refused */
 };
 
 extern const struct config_key config_keys[];

@@ -146,58 +146,63 @@ int program_start(int argc, char **argv, const char *name, const char *about,
     return load(&p, *path, config);
 }
 
-static bool differ(const char *a, const char *b)
-{
-    return !slice_eq(slice_str(a), slice_str(b));
-}
-
-void program_tell_restart(const char *key, const char *was, const char *is)
-{
-    if (differ(was, is))
-        LOG(LL_WARN, "config.needs_restart", LS("key", key));
-}
-
-static void tell_redis(const struct config_redis *was, const struct config_redis *is)
-{
-    program_tell_restart("redis.url", was->shown, is->shown);
-    program_tell_restart("redis.url", was->user, is->user);
-    program_tell_restart("redis.url", was->password, is->password);
-    if (was->timeout_ms != is->timeout_ms)
-        LOG(LL_WARN, "config.needs_restart", LS("key", "redis.timeout_ms"));
-}
-
-static void tell_rejected(const char *path, size_t problems)
+static void log_rejected(const char *path, size_t problems)
 {
     LOG(LL_ERROR, "config.rejected", LS("file", path), LI("problems", problems),
         LS("in_force", "the configuration before it"));
 }
 
-/* The keys of a running program's queue cannot change under it: what is in flight would be reported to
- * other keys than it was claimed from. */
-static bool is_same_queue(const struct config *was, const struct config *is)
+static void log_problems(const struct config_problems *problems)
 {
-    return !differ(was->redis.prefix, is->redis.prefix) &&
-           was->redis.partitions == is->redis.partitions;
+    struct slice rest = buf_slice(&problems->text);
+    while (rest.len)
+        LOG(LL_ERROR, "config.problem", LSL("problem", slice_cut(&rest, '\n')));
 }
 
-struct config *program_reload(const char *path, const struct config *was)
+static bool is_in(const char *const *sections, const char *key)
+{
+    struct slice rest = slice_str(key), section = slice_cut(&rest, '.');
+    for (; *sections; sections++)
+        if (slice_eq(section, slice_str(*sections)))
+            return true;
+    return false;
+}
+
+/* Logs the keys of SECTIONS that need a restart. Returns how many keys changed that must not change. */
+static size_t log_restart(const struct config *was, const struct config *is,
+                          const char *const *sections)
+{
+    size_t at = 0, refused = 0;
+    bool is_fixed = false;
+    const char *key;
+    while ((key = config_restart_needed(was, is, &at, &is_fixed))) {
+        char problem[128];
+        snprintf(problem, sizeof problem, "%s: cannot change while the program runs", key);
+        if (is_fixed)
+            LOG(LL_ERROR, "config.problem", LS("problem", problem));
+        else if (is_in(sections, key))
+            LOG(LL_WARN, "config.needs_restart", LS("key", key));
+        refused += is_fixed;
+    }
+    return refused;
+}
+
+struct config *program_reload(const char *path, const struct config *was,
+                              const char *const *sections)
 {
     struct config *c = NULL;
     struct config_problems problems;
     config_problems_init(&problems);
-    if (config_load(path, &c, &problems) != OK) {
-        struct slice rest = buf_slice(&problems.text);
-        while (rest.len)
-            LOG(LL_ERROR, "config.problem", LSL("problem", slice_cut(&rest, '\n')));
-        tell_rejected(path, problems.count);
-    } else if (!is_same_queue(was, c)) {
-        LOG(LL_ERROR, "config.problem",
-            LS("problem", "redis.prefix, redis.partitions: cannot change while the program runs"));
-        tell_rejected(path, 1);
+    size_t refused = 0;
+    if (config_load(path, &c, &problems) == OK)
+        refused = log_restart(was, c, sections);
+    else
+        log_problems(&problems);
+    if (!c || refused)
+        log_rejected(path, problems.count + refused);
+    if (refused) {
         config_unref(c);
         c = NULL;
-    } else {
-        tell_redis(&was->redis, &c->redis);
     }
     config_problems_clear(&problems);
     return c;

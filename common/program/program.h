@@ -19,12 +19,11 @@
 int program_start(int argc, char **argv, const char *name, const char *about,
                   struct config **config, const char **path);
 
-/* Reads PATH again. The new configuration, or NULL (with an error in the log, every problem a line) if it
- * does not check, or changes what a running program cannot: redis.prefix and redis.partitions. Other keys
- * of redis that need a restart are told in the log; WAS is the configuration in force. */
-struct config *program_reload(const char *path, const struct config *was);
-
-/* Tells in the log that KEY needs a restart to take effect, if the texts differ. */
-void program_tell_restart(const char *key, const char *was, const char *is);
+/* Reads the file PATH again and returns the new configuration. WAS is the one in force. The log names each changed key of
+ * SECTIONS (names of top-level objects, ended by NULL) that needs a restart.
+ * Returns NULL and logs every problem if the file is wrong, or if it changes a key that a running program cannot change
+ * (redis.prefix, redis.partitions: work in hand would be reported under other keys than it was taken from). */
+struct config *program_reload(const char *path, const struct config *was,
+                              const char *const *sections);
 
 #endif

@@ -1,5 +1,6 @@
 /* What a configuration that is in order holds: defaults, values, overrides, ownership. */
 #include "common/config/config.h"
+#include "common/config/config_table.h"
 
 #include "common/config/partition.h"
 #include "common/program/program.h"
@@ -42,8 +43,8 @@ static void has_the_documented_defaults(void **state)
     assert_int_equal(c->receiver.header_timeout_ms, 10000);
     assert_int_equal(c->receiver.body_timeout_ms, 30000);
     assert_int_equal(c->receiver.max_connections, 10000);
-    assert_null(c->receiver.tls_cert);
-    assert_null(c->receiver.tls_key);
+    assert_null(c->receiver.tls.cert);
+    assert_null(c->receiver.tls.key);
     assert_string_equal(c->admin_listen, "127.0.0.1:8081");
     assert_string_equal(c->dispatcher.listen, "127.0.0.1:8082");
     assert_int_equal(c->dispatcher.concurrency, 256);
@@ -137,7 +138,7 @@ static void reads_every_value(void **state)
     assert_false(root->has_own_delay);
     assert_int_equal(acme->delay_ms, 100);
     assert_true(acme->has_own_delay);
-    assert_true(root->sign == NULL && acme->sign != NULL);
+    assert_true(root->postback->sign == NULL && acme->postback->sign != NULL);
     assert_int_equal(c->dispatcher.allow_count, 2);
     assert_int_equal(c->dispatcher.allow[1].bits, 128);
     assert_int_equal(c->dispatcher.deny_count, 1);
@@ -205,7 +206,8 @@ static void accounts_have_destinations(void **state)
     assert_ptr_equal(post->account, acme);
     assert_ptr_equal(ping->account, acme);
     assert_null(post->url);
-    assert_ptr_equal(post->sign, acme->sign);
+    assert_string_equal(scheme_name(post->sign), scheme_name(ping->sign));
+    assert_ptr_not_equal(post->sign, ping->sign); /* each frees its own */
     assert_null(bare->postback->sign);
     assert_string_equal(post->lane, "acme");
     assert_string_equal(ping->lane, "acme");
@@ -375,9 +377,64 @@ static void references_are_counted_across_threads(void **state)
     config_unref(NULL);
 }
 
+/* All keys that differ between the two, in one line. */
+static void assert_restart(const char *was, const char *is, const char *keys, bool fixed)
+{
+    struct config *a = parse(was, "x.json"), *b = parse(is, "x.json");
+    char all[256] = "";
+    size_t at = 0;
+    const char *key;
+    bool is_fixed = false, some_fixed = false;
+    while ((key = config_restart_needed(a, b, &at, &is_fixed))) {
+        strncat(all, all[0] ? " " : "", sizeof all - strlen(all) - 1);
+        strncat(all, key, sizeof all - strlen(all) - 1);
+        some_fixed |= is_fixed;
+    }
+    assert_string_equal(all, keys);
+    assert_int_equal(some_fixed, fixed);
+    config_unref(a);
+    config_unref(b);
+}
+
+#define WITH(top) "{" top "\"sources\":{},\"destinations\":{}}"
+
+static void names_what_needs_a_restart(void **state)
+{
+    (void)state;
+    assert_restart(WITH(""), WITH(""), "", false);
+    assert_restart(full, full, "", false);
+    assert_restart(WITH(""), WITH("\"receiver\":{\"max_connections\":5},\"delay_ms\":50,"), "",
+                   false);
+    assert_restart(WITH(""), WITH("\"redis\":{\"url\":\"redis://:pw@127.0.0.1:6379/0\"},"),
+                   "redis.url", false);
+    assert_restart(WITH("\"redis\":{\"timeout_ms\":100},"), WITH(""), "redis.timeout_ms", false);
+    assert_restart(WITH(""), WITH("\"redis\":{\"prefix\":\"x\"},"), "redis.prefix", true);
+    assert_restart(WITH(""), WITH("\"redis\":{\"partitions\":2},"), "redis.partitions", true);
+    assert_restart(WITH(""),
+                   WITH("\"receiver\":{\"listen\":\":1\",\"threads\":2,\"max_inflight_bytes\":9},"
+                        "\"admin\":{\"listen\":\":2\"},\"dispatcher\":{\"listen\":\":3\"},"),
+                   "receiver.listen receiver.threads receiver.max_inflight_bytes admin.listen "
+                   "dispatcher.listen",
+                   false);
+}
+
+/* config_restart_needed compares the fields of struct config by the rows of the table. */
+static void every_restart_row_can_be_compared(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (key->restart && (strchr(key->path, '*') || key->offset >= sizeof(struct config)))
+            fail_msg("%s", key->path);
+        assert_true(key->restart || !key->fixed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_what_needs_a_restart),
+        cmocka_unit_test(every_restart_row_can_be_compared),
         cmocka_unit_test(has_the_documented_defaults),
         cmocka_unit_test(defaults_of_sources_and_destinations),
         cmocka_unit_test(reads_every_value),

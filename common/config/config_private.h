@@ -1,0 +1,92 @@
+/* config_private - the configuration as read from the file, between config_read and config_build.   [pure]
+ *
+ * config_read fills these structs by the rows of config_table. config_build checks them and moves their values into
+ * struct config. Values that need no further work are read into the final structs (`out`) at once.
+ */
+#ifndef COMMON_CONFIG_CONFIG_PRIVATE_H
+#define COMMON_CONFIG_CONFIG_PRIVATE_H
+
+#include "common/config/config.h"
+
+#define RAW_NO_DELAY INT64_MIN /* not given: a negative number that nobody writes by chance */
+
+struct raw_texts {
+    char **items;
+    size_t count;
+    bool given;  /* false if the key was missing or null */
+    bool broken; /* an item was left out */
+};
+
+struct raw_headers {
+    struct raw_texts names, values; /* as many of the one as of the other */
+};
+
+struct raw_waits {
+    int64_t *ms;
+    size_t count;
+};
+
+struct raw_scheme {
+    enum config_given given;
+    char *scheme;
+    char *header, *prefix, *encoding, *digest, *signed_text, *id_header, *timestamp_header;
+    int64_t tolerance_s; /* -1: not given */
+    struct raw_texts secrets, allow;
+};
+
+/* The items of a list start with `char *name`. */
+struct raw_list {
+    void *items;
+    size_t count;
+};
+
+struct raw_account {
+    struct config_account out;
+    int role; /* enum raw_role */
+    struct raw_scheme sign;
+};
+enum raw_role { ROLE_ADMIN, ROLE_USER };
+
+struct raw_fetch {
+    enum config_given given;
+    char *url, *basic;
+};
+
+struct raw_source {
+    struct source out;
+    struct raw_fetch fetch;
+    int64_t reconcile_s; /* -1: not given */
+    char *tasks_ready_url;
+    struct raw_scheme verify;
+    struct raw_texts id, tag, to, keep_headers;
+    int payload; /* enum raw_payload */
+    int signed_over;
+};
+enum raw_payload { PAYLOAD_JSON, PAYLOAD_ANY };
+enum raw_signed_over { SIGNED_OVER_PLAIN, SIGNED_OVER_WIRE };
+
+struct raw_destination {
+    struct destination out;
+    char *postback_url, *pingback_url;
+    int order; /* enum delivery_order */
+    int gzip;  /* enum gzip_mode */
+    struct raw_headers headers;
+    struct raw_scheme sign;
+    struct raw_waits waits;
+};
+
+struct raw_config {
+    struct config out; /* first: offsets of the table hold for both */
+    struct raw_texts egress_allow, egress_deny;
+    struct raw_list accounts, sources, destinations; /* of struct raw_account, ... */
+};
+
+struct raw_account *raw_account_at(const struct raw_config *d, size_t i);
+struct raw_source *raw_source_at(const struct raw_config *d, size_t i);
+struct raw_destination *raw_destination_at(const struct raw_config *d, size_t i);
+
+/* Fills D with the defaults of a destination that says nothing. Freed with raw_destination_clear. */
+void raw_destination_init(struct raw_destination *d);
+void raw_destination_clear(struct raw_destination *d);
+
+#endif
