@@ -43,7 +43,6 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     bool readable;       /* false: the event's record is gone or of an unknown version */
     struct event event;  /* valid while the delivery lives, if readable */
     struct buf record, scratch;
-    void *ctx; /* the engine's */
 };
 
 enum settle_verdict {

@@ -184,8 +184,7 @@ static void flight_leave_target(struct flight *f, bool ok, int64_t duration_ms)
     deliver_release_target(e, t);
 }
 
-/* Ends F with END and STATUS, as outcome_judge takes them. R is what the transport reported; NULL if no attempt was
- * made. */
+/* Ends F with END and STATUS, as outcome_judge takes them. R is what the transport reported. */
 static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
                              const struct attempt_result *r)
 {
@@ -193,11 +192,11 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
     struct target *t = f->target;
     bool left = t && retry_is_left(&t->schedule, f->delivery->attempt);
     struct outcome o = outcome_judge(end, status, left);
-    report_log(f->delivery, &o, end, r ? r->status : 0);
+    report_log(f->delivery, &o, end, r->status);
     report_metrics(f, &o);
     struct settlement s = settlement_of(f, &o, r);
     if (t)
-        flight_leave_target(f, o.verdict == SETTLE_DONE, r ? r->duration_ms : 0);
+        flight_leave_target(f, o.verdict == SETTLE_DONE, r->duration_ms);
     queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);
     fetch_free(f->fetch); /* R may be its */
     flight_end(&e->flights, f);
@@ -206,9 +205,11 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
         deliver_defer(e);
 }
 
-static void flight_settle(struct flight *f, enum attempt_end end, const struct attempt_result *r)
+/* Ends F with END although the transport reported nothing. */
+static void flight_give_up(struct flight *f, enum attempt_end end)
 {
-    flight_settle_as(f, end, r ? r->status : 0, r);
+    static const struct attempt_result nothing = {.retry_after_ms = -1};
+    flight_settle_as(f, end, 0, &nothing);
 }
 
 /* ---- from claim to request ---- */
@@ -237,7 +238,7 @@ static void flight_send(struct flight *f)
                                .now = clock_wall_ms()};
     enum request_verdict v = request_build(&f->target->rules, &in, q);
     if (v != REQUEST_OK) {
-        flight_settle(f, end_of_building(v), NULL);
+        flight_give_up(f, end_of_building(v));
         return;
     }
     struct attempt_request wire = {.url = q->url.ptr,
@@ -246,7 +247,7 @@ static void flight_send(struct flight *f)
                                    .body = q->body};
     f->attempt = transport_send(f->target->endpoint, &wire, f);
     if (!f->attempt)
-        flight_settle(f, END_LOCAL, NULL);
+        flight_give_up(f, END_LOCAL);
 }
 
 static void flight_on_fetch_known(void *ctx, enum attempt_end end)
@@ -255,7 +256,7 @@ static void flight_on_fetch_known(void *ctx, enum attempt_end end)
     if (end == END_NONE)
         flight_send(f);
     else
-        flight_settle(f, end, NULL);
+        flight_give_up(f, end);
 }
 
 static void flight_on_fetch_over(void *ctx, enum attempt_end end, int status,
@@ -288,7 +289,7 @@ static void flight_hold(struct flight *f, int64_t wait_us)
 {
     if (clock_mono_us() + wait_us >= f->delivery->send_until) {
         f->wait_ms = wait_us / 1000 + 1;
-        flight_settle(f, END_TOO_EARLY, NULL);
+        flight_give_up(f, END_TOO_EARLY);
         return;
     }
     f->state = FLIGHT_HELD;
@@ -316,7 +317,7 @@ static void deliver_send_back(void *ctx)
         if (f->state != FLIGHT_WAITING)
             continue;
         if (now - f->delivery->claimed_at > f->delivery->send_until - now)
-            flight_settle(f, END_WINDOW_OVER, NULL);
+            flight_give_up(f, END_WINDOW_OVER);
         else
             more = true;
     }
@@ -331,16 +332,16 @@ void deliver_claimed(void *ctx, struct delivery *d)
     f->engine = e;
     deliver_ask_for_more(e);
     if (e->draining) {
-        flight_settle(f, END_DRAINING, NULL);
+        flight_give_up(f, END_DRAINING);
         return;
     }
     if (!d->readable) {
-        flight_settle(f, END_UNREADABLE, NULL);
+        flight_give_up(f, END_UNREADABLE);
         return;
     }
     struct target *t = targets_find(e->targets, d->destination);
     if (!t) {
-        flight_settle(f, END_UNCONFIGURED, NULL);
+        flight_give_up(f, END_UNCONFIGURED);
         return;
     }
     target_hold(t);
@@ -395,7 +396,7 @@ static void flight_on_done(void *ctx, const struct attempt_result *r)
     if (r->end == END_ANSWERED && r->status / 100 == 2)
         FAULT_POINT("resp_2xx");
     if (!f->fetch || !r->body) {
-        flight_settle(f, r->end, r);
+        flight_settle_as(f, r->end, r->status, r);
         return;
     }
     flight_fetched(&f->engine->flights, f, r->body->len);
@@ -412,7 +413,7 @@ static void flight_hand_back(struct flight *f)
     if (f->hold)
         loop_timer_cancel(f->hold);
     f->attempt = NULL;
-    flight_settle(f, END_DRAINING, NULL);
+    flight_give_up(f, END_DRAINING);
 }
 
 void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)

@@ -52,7 +52,6 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     list_add_first(&l->list, &f->link);
     l->count++;
     l->bytes += bytes_of(d);
-    d->ctx = f;
     return f;
 }
 
@@ -68,7 +67,6 @@ struct delivery *flight_leave(struct flights *l, struct flight *f)
     list_remove(&f->link);
     l->count--;
     l->bytes -= bytes_of(d) + f->fetched;
-    d->ctx = NULL;
     f->delivery = NULL;
     return d;
 }

@@ -25,16 +25,13 @@ static struct slice shown_url(const struct flight *f)
     struct slice url = buf_slice(&f->request.url);
     if (!f->target)
         return slice_make(NULL, 0);
-    return f->target->from_api ? url : slice_cut(&url, '?');
+    return f->target->rules.is_account ? url : slice_cut(&url, '?');
 }
 
 struct settlement settlement_of(const struct flight *f, const struct outcome *o,
                                 const struct attempt_result *r)
 {
-    static const struct attempt_result nothing = {.retry_after_ms = -1};
     bool is_done_fetch = f->fetch && o->verdict == SETTLE_DONE;
-    if (!r)
-        r = &nothing;
     return (struct settlement){
         .verdict = is_done_fetch && fetch_brought(f->fetch) ? SETTLE_FETCHED : o->verdict,
         .wait_ms = wait_after(f, o, r->retry_after_ms),

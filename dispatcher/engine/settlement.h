@@ -6,7 +6,7 @@
 #include "dispatcher/engine/flight.h"
 #include "dispatcher/engine/outcome.h"
 
-/* R is what the transport reported; NULL if no attempt was made. Borrows from F, O and R. */
+/* R is what the transport reported. Borrows from F, O and R. */
 struct settlement settlement_of(const struct flight *f, const struct outcome *o,
                                 const struct attempt_result *r);
 

@@ -33,7 +33,7 @@ struct targets *targets_new(struct config *conf, struct transport *transport,
 bool target_may_connect(struct target *t, const struct addr *a)
 {
     struct targets *s = t->targets;
-    if (!t->from_api || s->conf->dispatcher.proxy) /* the proxy is the operator's choice */
+    if (!t->rules.is_account || s->conf->dispatcher.proxy) /* the proxy is the operator's choice */
         return egress_allows(&s->egress, a, false);
     own_addrs_refresh(&s->own, clock_mono_us());
     s->egress.own = s->own.list;
@@ -115,7 +115,7 @@ static struct target *target_new(struct targets *s, const struct destination *de
                                       .headers = slice_str(dest->headers),
                                       .sign = dest->sign,
                                       .inflated_max = s->conf->receiver.max_inflated_bytes};
-    t->from_api = t->rules.is_account = dest->account != NULL;
+    t->rules.is_account = dest->account != NULL;
     if (dest->source)
         target_add_fetch(t, dest->source);
     t->schedule = (struct retry_schedule){

@@ -28,7 +28,6 @@ struct target { /* One destination. Owned by its targets. */
     const struct source *source; /* whose announced results are fetched here, or NULL */
     char *headers;               /* of a fetch; secret */
     struct retry_schedule schedule;
-    bool from_api;                 /* its URL came through the API */
     unsigned concurrency, running; /* attempts that may run, and that run now */
     struct list turns;             /* flights that wait for a running one to end, oldest first */
     struct prefetch_rule prefetch;

@@ -215,8 +215,8 @@ mutation(last_attempt_again "the last attempt of the schedule is followed by ano
 mutation(api_urls_anywhere "URLs of the API may reach private addresses"
   TESTS tests/e2e/test_tasks.py::test_special_addresses_are_refused_at_once
   EDIT dispatcher/engine/targets.c
-  [[t->from_api = t->rules.is_account = dest->account != NULL;]]
-  [[t->rules.is_account = dest->account != NULL;]])
+  [[if (!t->rules.is_account || s->conf->dispatcher.proxy)]]
+  [[if (t->rules.is_account || s->conf->dispatcher.proxy)]])
 
 mutation(lookups_shared "a host that does not resolve fails what goes to others"
   TESTS tests/e2e/test_tasks.py::test_one_host_that_does_not_resolve_does_not_fail_another

@@ -7,12 +7,18 @@
 #include "common/queue/queue_take.h"
 #include "common/queue/take/settle_args.h"
 
-struct claim {         /* a delivery and, once settled, its result */
-    struct delivery d; /* first: the engine's pointer is ours */
+struct claim { /* a delivery and, once settled, its result */
+    struct delivery d;
     struct result result;
     unsigned tries;        /* times that recording the result was refused */
     struct list_link link; /* in the list of results to be recorded, or in the pool */
 };
+
+/* The claim that D, which the engine has, is part of. */
+static inline struct claim *claim_of(struct delivery *d)
+{
+    return (struct claim *)((char *)d - offsetof(struct claim, d));
+}
 
 void claim_pool_init(struct pool *pool);
 /* Frees what is in POOL. */
