@@ -22,6 +22,21 @@ struct buf { /* Owned by whoever holds it; buf_clear frees the bytes. */
 
 /* An empty buffer that may grow to MAX bytes. Allocates nothing yet. */
 void buf_init(struct buf *b, size_t max);
+/* A struct buf whose bytes are ARRAY, a char array that is not a pointer: for text of a known ceiling, without memory
+ * of its own. The last byte is for the NUL. Neither buf_clear nor buf_take may be called on it. */
+#define buf_over(array) buf_over_((array), sizeof(array) + BUF_IS_ARRAY_(array))
+#define BUF_IS_ARRAY_(array)                                                                       \
+    (0 * sizeof(struct {                                                                           \
+         _Static_assert(!__builtin_types_compatible_p(__typeof__(array), char *), "not an array"); \
+         char c;                                                                                   \
+     }))
+
+static inline struct buf buf_over_(char *array, size_t size)
+{
+    array[0] = 0;
+    return (struct buf){.ptr = array, .cap = size, .max = size - 1};
+}
+
 /* Frees the bytes and leaves an empty buffer with the same ceiling. */
 void buf_clear(struct buf *b);
 /* Empties but keeps the memory for reuse. */

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <time.h>
 
+#define ISO_LAST_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+
 static int64_t read_clock(clockid_t id, int64_t per_s)
 {
     struct timespec ts;
@@ -30,6 +32,10 @@ static void put_digits(char *end, int n, int digits)
 /* By hand: snprintf took a twentieth of what accepting an event takes. */
 void clock_iso(wall_ms at, char out[CLOCK_ISO_LEN + 1])
 {
+    if (at < 0)
+        at = 0;
+    if (at > ISO_LAST_MS)
+        at = ISO_LAST_MS;
     time_t s = (time_t)(at / 1000);
     struct tm tm;
     gmtime_r(&s, &tm);

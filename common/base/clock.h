@@ -16,7 +16,8 @@ wall_ms clock_wall_ms(void);
 
 #define CLOCK_ISO_LEN 24 /* "2026-11-21T02:15:49.123Z" */
 
-/* Writes CLOCK_ISO_LEN characters and a NUL. */
+/* Writes CLOCK_ISO_LEN characters and a NUL. A moment before 1970 or after the year 9999 is written as the first or last
+ * moment of that range. */
 void clock_iso(wall_ms at, char out[CLOCK_ISO_LEN + 1]);
 
 #endif

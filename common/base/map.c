@@ -1,15 +1,14 @@
 #include "common/base/map.h"
 
 #include "common/base/alloc.h"
+#include "common/base/hash.h"
 
 #include <stdlib.h>
 
+/* Keyed, because senders choose keys too: names in JSON objects, ids in a provider's list. */
 static uint32_t hash_of(struct slice key)
 {
-    uint32_t h = 2166136261u; /* FNV-1a: keys come from configuration, not from senders */
-    for (size_t i = 0; i < key.len; i++)
-        h = (h ^ (unsigned char)key.ptr[i]) * 16777619u;
-    return h;
+    return (uint32_t)hash_keyed(hash_process_key(), key);
 }
 
 void map_init(struct map *m)
@@ -101,7 +100,7 @@ void *map_remove(struct map *m, struct slice key)
     struct map_entry *e = &m->entries[m->slots[at] - 1];
     void *before = e->value;
     free(e->key);
-    e->key = NULL; /* the slot stays taken as a tombstone until the next growth */
+    e->key = NULL; /* the slot stays taken until the table is made anew: others may lie behind it */
     e->value = NULL;
     m->live--;
     return before;

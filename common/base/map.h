@@ -1,7 +1,8 @@
 /* map - text keys to pointers, a hash table.   [pure]
  *
- * Keys are copied; values are borrowed pointers whose owner is elsewhere. Small on purpose: insert,
- * find, remove, walk in order of insertion.
+ * The map copies keys. It borrows values: their owner is elsewhere. A look-up takes constant time, also if somebody
+ * outside chooses the keys, because the hash has a random key (common/base/hash.h). A walk visits the entries in the
+ * order of their insertion.
  */
 #ifndef COMMON_BASE_MAP_H
 #define COMMON_BASE_MAP_H

@@ -6,13 +6,8 @@
 
 unsigned peers_slot(const struct peers *p, const struct addr *a)
 {
-    uint64_t h = p->seed ^ a->family;
-    unsigned bytes = a->family == 4 ? 4 : V6_BYTES;
-    for (unsigned i = 0; i < bytes; i++)
-        h = (h ^ a->ip[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
-    h ^= h >> 32;
-    h *= UINT64_C(0x9e3779b97f4a7c15);
-    return (unsigned)(h >> 54);
+    struct slice host = slice_make(a->ip, a->family == 4 ? 4 : V6_BYTES);
+    return (unsigned)(hash_keyed(&p->key, host) % PEERS_SLOTS);
 }
 
 void peers_add(struct peers *p, unsigned slot)

@@ -7,6 +7,7 @@
 #ifndef COMMON_NET_HTTP_PEERS_H
 #define COMMON_NET_HTTP_PEERS_H
 
+#include "common/base/hash.h"
 #include "common/net/addr.h"
 
 #include <stdint.h>
@@ -14,7 +15,7 @@
 #define PEERS_SLOTS 1024
 
 struct peers {
-    uint64_t seed;
+    struct hash_key key; /* random: nobody outside may know which addresses share a counter */
     uint32_t counts[PEERS_SLOTS];
 };
 

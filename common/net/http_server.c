@@ -12,7 +12,6 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/crypto/crypto.h"
 #include "common/net/http_conn.h"
 #include "common/net/loop.h"
 #include "common/net/tls.h"
@@ -239,7 +238,7 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
     s->handler = *handler;
     s->ring.prev = s->ring.next = &s->ring;
     deadlines_init(&s->deadlines);
-    crypto_random(&s->peers.seed, sizeof s->peers.seed);
+    s->peers.key = *hash_process_key();
     buf_init(&s->out, ANSWER_HEAD_MAX);
     s->timer = loop_timer_new(l, on_timer, s);
     s->retry = loop_timer_new(l, on_retry, s);

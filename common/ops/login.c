@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
+#include "common/base/hash.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
 
@@ -18,7 +19,7 @@ struct guesser { /* an address that guessed wrong */
 };
 
 struct login_guard {
-    uint64_t key; /* so that nobody can choose addresses that share a set */
+    struct hash_key key; /* so that nobody can choose addresses that share a set */
     struct guesser table[SETS][WAYS];
 };
 
@@ -59,10 +60,8 @@ static struct guesser *guesser_of(struct login_guard *g, const struct addr *peer
 {
     unsigned char net[16];
     network_of(peer, net);
-    uint64_t h = g->key;
-    for (size_t i = 0; i < sizeof net; i++)
-        h = (h ^ net[i]) * UINT64_C(0x100000001b3);
-    struct guesser *set = g->table[(h >> 24) % SETS], *oldest = set;
+    uint64_t h = hash_keyed(&g->key, slice_make(net, sizeof net));
+    struct guesser *set = g->table[h % SETS], *oldest = set;
     for (size_t i = 0; i < WAYS; i++) {
         if (set[i].family == peer->family && memcmp(set[i].net, net, sizeof net) == 0)
             return &set[i];

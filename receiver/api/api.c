@@ -115,7 +115,7 @@ void api_fail(struct api_request *r, enum api_code c)
 void api_fail_field(struct api_request *r, const char *field, const char *why)
 {
     char text[FIELD_MESSAGE_MAX];
-    struct buf message = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
+    struct buf message = buf_over(text);
     buf_addf(&message, "Invalid Field: '%s'. %s", field, why);
     api_fail_saying(r, CODE_INVALID_FIELD, text);
 }
@@ -174,7 +174,7 @@ static void api_refused(struct ops_call *c, enum ops_refusal why)
 static void too_large(struct api_request *r)
 {
     char text[100];
-    struct buf message = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
+    struct buf message = buf_over(text);
     buf_addf(&message, "POST Data Is Invalid. It Has More Than %zu Bytes.", r->body.max);
     api_fail_saying(r, CODE_INVALID_DATA, text);
 }

@@ -280,7 +280,7 @@ void api_webhook_delay_set(struct api_request *r)
     api_field_clear(&f);
     if (!ok) {
         char why[120];
-        struct buf b = {.ptr = why, .cap = sizeof why, .max = sizeof why - 1};
+        struct buf b = buf_over(why);
         buf_addf(&b, "It is 0, 50, or a multiple of %lld up to 1000; null for the configured one.",
                  (long long)r->conf->delay_step_ms);
         refuse(r, "webhook_delay", why);

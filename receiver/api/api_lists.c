@@ -35,7 +35,7 @@ static bool read_number(struct api_request *r, const char *name, size_t max, siz
     api_field_clear(&f);
     if (!ok) {
         char why[64];
-        struct buf b = {.ptr = why, .cap = sizeof why, .max = sizeof why - 1};
+        struct buf b = buf_over(why);
         buf_addf(&b, "It is a whole number from 0 to %zu.", max);
         refuse(r, name, why);
         return false;

@@ -44,7 +44,7 @@ struct post { /* state of the request */
 
 static void refuse(struct draft *d, const char *field, const char *why)
 {
-    struct buf text = {.ptr = d->message, .cap = MESSAGE_MAX, .max = MESSAGE_MAX - 1};
+    struct buf text = buf_over(d->message);
     d->code = CODE_INVALID_FIELD;
     buf_addf(&text, "Invalid Field: '%s'.%s%s", field, why[0] ? " " : "", why);
 }

@@ -118,7 +118,7 @@ static void write_endpoint(struct json_write *w, const struct api_request *r, co
         api_path_add(&r->path, &path);
     buf_addf(&path, "/task_get/%s/%.*s", kind, SLICE_FMT(t->id));
     char name[32];
-    struct buf label = {.ptr = name, .cap = sizeof name, .max = sizeof name - 1};
+    struct buf label = buf_over(name);
     buf_addf(&label, "endpoint_%s", kind);
     jw_text(w, name, buf_slice(&path));
     buf_clear(&path);

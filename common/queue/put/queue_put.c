@@ -219,7 +219,7 @@ static void flush(struct queue_put *q, unsigned partition)
         return;
     }
     char count[8];
-    struct buf digits = {.ptr = count, .cap = sizeof count, .max = sizeof count - 1};
+    struct buf digits = buf_over(count);
     buf_add_u64(&digits, b->count);
     b->args.list[HEAD_ARGS - 1] = (struct arg){count, 0, digits.len};
     struct shard *shard = shards_at(q->shards, partition);
