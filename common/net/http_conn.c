@@ -1,6 +1,42 @@
-#include "common/net/http_conn.h"
-
+/*
+ * One connection of an http_server: it reads requests, one after the other, and shows each to the handler.
+ *
+ *     state    bytes that come                     deadline                       next states
+ *     FRESH    begin the first head                HEAD, set at accept            HEAD, WRITE, DEAD
+ *     HEAD     are judged until the head is whole  HEAD, once a read was short    WAIT, WRITE, DEAD
+ *     WAIT     stay where they are                 none: the handler's time       BODY, WRITE, DEAD
+ *     BODY     go to the handler                   BODY; none while paused        WAIT, WRITE, DEAD
+ *     WRITE    stay where they are                 WRITE, if the socket is full   IDLE, LINGER, DEAD
+ *     IDLE     begin the next head                 IDLE                           HEAD, DEAD
+ *     LINGER   are dropped                         LINGER                         DEAD
+ *
+ * Only conn_move changes the state. WRITE comes from HEAD or BODY if the request is refused or answered early.
+ *
+ * Back-pressure. A client sends as fast as it likes, and the handler, Redis or the client's own receiving side may be
+ * slower. So each of the three buffers on the way has a bound, and a full one stops the one before it:
+ *
+ *     client ──▶ the kernel's socket buffer ──▶ the bufferevent's input ──▶ the handler
+ *                 full: TCP stops the client     full: adjust_reading        http_pause: no more on_body
+ *
+ *   1. The handler says http_pause while it cannot take more of a body (its budget is spent, its inflater is behind).
+ *      Nothing is taken from the input any more, and the body's deadline stands still: the client cannot help it.
+ *   2. The input may grow to INPUT_MAX, or to the largest legal head. Then adjust_reading stops reading from the socket,
+ *      until process() has taken something.
+ *   3. While a handler owes an answer (WAIT) or the client does not take one (WRITE), further requests stay in the input,
+ *      so a client with a thousand requests in one packet has one of them under way at a time. STEPS_MAX lets other
+ *      connections have their turn meanwhile.
+ *   4. Answers are written straight to the socket. Only what it does not take is copied to the bufferevent's output.
+ *      At most one answer can be there, because the next request is read when the output is empty.
+ *
+ * Lingering. If a connection is closed while bytes of the client are unread, the kernel resets it, and the client may
+ * never see the answer that says why. So an answer that comes before the end of a body is followed by a half-close: the
+ * client may read while its bytes are dropped, up to linger_max of them and for LINGER_US.
+ *
+ * A handler may answer, pause or (by making the server close) end a connection from within its own callback. `busy`
+ * says that a function further up still uses it: then it only becomes DEAD, and that function frees it.
+ */
 #include <assert.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -8,36 +44,45 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/net/http_private.h"
 #include "common/net/tls.h"
 
 enum {
     INPUT_MAX = 64 * 1024, /* bytes read ahead of what a handler takes */
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
-    STEPS_MAX = 64, /* in a turn: a connection with a thousand requests in its input is not alone */
+    STEPS_MAX = 64,        /* of one connection in a turn */
     LINGER_BYTES = 256 * 1024,
     LINGER_BODY_MAX = 16 * 1024 * 1024, /* announced bodies up to this are read to their end */
     LINGER_US = 1000 * 1000,
-    REFUSAL_US =
-        2000 * 1000, /* for who is only there to be told; with TLS the handshake included */
+    REFUSAL_US = 2000 * 1000,      /* to refuse a connection; with TLS, its handshake included */
     WRITE_BYTES_PER_S = 64 * 1024, /* at least, for a client to take a long answer */
 };
 
-static void on_read(struct bufferevent *bev, void *ctx);
-static void on_write(struct bufferevent *bev, void *ctx);
-static void on_event(struct bufferevent *bev, short what, void *ctx);
-
-size_t conn_input_len(const struct conn *c)
+static size_t input_len(const struct conn *c)
 {
     return evbuffer_get_length(bufferevent_get_input(c->bev));
 }
 
-void conn_input_drop(struct conn *c, size_t n)
+static void input_drop(struct conn *c, size_t n)
 {
     evbuffer_drain(bufferevent_get_input(c->bev), n);
+}
+
+/* The input from its start, in one piece as far as it is; all of it if ALL. */
+static struct slice input_piece(struct conn *c, bool all)
+{
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+    struct evbuffer_iovec v = {NULL, 0};
+    if (all)
+        return slice_make(evbuffer_pullup(in, -1), evbuffer_get_length(in));
+    if (evbuffer_peek(in, -1, NULL, &v, 1) < 1)
+        return slice_make(NULL, 0);
+    return slice_make(v.iov_base, v.iov_len);
 }
 
 static size_t output_len(const struct conn *c)
@@ -45,7 +90,73 @@ static size_t output_len(const struct conn *c)
     return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
+static bool is_secure(const struct conn *c)
+{
+    return c->server->tls != NULL;
+}
+
+/* --- states and deadlines --- */
+
+void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us)
+{
+    mono_us at = clock_mono_us() + us;
+    deadline_set(&c->server->deadlines, &c->deadline, kind, at);
+    server_watch(c->server, at);
+}
+
+/* A short answer gets the time of a body, a long one a second more for each 64 KiB. */
+static int64_t write_us(const struct conn *c)
+{
+    if (c->refused)
+        return REFUSAL_US;
+    return c->server->limits.body_timeout_us +
+           (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000;
+}
+
+static void begin_body_deadline(struct conn *c)
+{
+    int64_t us = c->server->limits.body_timeout_us;
+    if (c->request->paused)
+        c->request->paused_left = us;
+    else
+        conn_set_deadline(c, DEADLINE_BODY, us);
+}
+
+#define TO(state) (1u << CONN_##state)
+
+/* The one place that changes a connection's state. It sets the state's deadline. HEAD has none of its own yet: most
+ * heads come in one piece, and FRESH and IDLE limit the time until then. */
+static void conn_move(struct conn *c, enum conn_state to)
+{
+    static const unsigned allowed[] = {
+        [CONN_FRESH] = TO(HEAD) | TO(WRITE) | TO(DEAD),
+        [CONN_IDLE] = TO(HEAD) | TO(DEAD),
+        [CONN_HEAD] = TO(WAIT) | TO(WRITE) | TO(DEAD),
+        [CONN_BODY] = TO(WAIT) | TO(WRITE) | TO(DEAD),
+        [CONN_WAIT] = TO(BODY) | TO(WRITE) | TO(DEAD),
+        [CONN_WRITE] = TO(IDLE) | TO(LINGER) | TO(DEAD),
+        [CONN_LINGER] = TO(DEAD),
+        [CONN_DEAD] = TO(DEAD),
+    };
+    assert(allowed[c->state] & 1u << to);
+    c->state = to;
+    if (to == CONN_IDLE)
+        conn_set_deadline(c, DEADLINE_IDLE, c->server->limits.idle_timeout_us);
+    else if (to == CONN_BODY)
+        begin_body_deadline(c);
+    else if (to == CONN_WAIT)
+        deadline_drop(&c->deadline);
+    else if (to == CONN_WRITE && output_len(c))
+        conn_set_deadline(c, DEADLINE_WRITE, write_us(c));
+    else if (to == CONN_LINGER)
+        conn_set_deadline(c, DEADLINE_LINGER, LINGER_US);
+}
+
 /* --- from accept to free --- */
+
+static void on_read(struct bufferevent *bev, void *ctx);
+static void on_write(struct bufferevent *bev, void *ctx);
+static void on_event(struct bufferevent *bev, short what, void *ctx);
 
 struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer)
 {
@@ -57,36 +168,16 @@ struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer)
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct conn *c = NEW(struct conn);
+    struct conn *c = NEW(struct conn); /* CONN_FRESH */
     c->server = s;
     c->bev = bev;
     c->fd = fd;
     c->peer = *peer;
-    c->secure = s->tls != NULL;
-    c->next = &s->ring;
-    c->prev = s->ring.prev;
-    c->prev->next = c->next->prev = c;
+    list_add_last(&s->conns, &c->link);
     bufferevent_setcb(bev, on_read, on_write, on_event, c);
-    c->reading = true;
     bufferevent_enable(bev, EV_READ);
     conn_set_deadline(c, DEADLINE_HEAD, s->limits.header_timeout_us);
     return c;
-}
-
-/* Reads on while there is room for the largest head, or some of a body. Not libevent's watermark:
- * its bufferevent_readcb (2.1.12) leaks a reference where the input is at the mark already. */
-static void adjust_reading(struct conn *c)
-{
-    const struct http_limits *l = &c->server->limits;
-    size_t room = l->uri_max + l->headers_max + HEAD_EXTRA;
-    bool want = !c->held && !c->eof && conn_input_len(c) < (room > INPUT_MAX ? room : INPUT_MAX);
-    if (want == c->reading)
-        return;
-    c->reading = want;
-    if (want)
-        bufferevent_enable(c->bev, EV_READ);
-    else
-        bufferevent_disable(c->bev, EV_READ);
 }
 
 static void release_spent(struct conn *c)
@@ -108,8 +199,7 @@ static void conn_free(struct conn *c)
     }
     release_spent(c);
     deadline_drop(&c->deadline);
-    c->prev->next = c->next;
-    c->next->prev = c->prev;
+    list_remove(&c->link);
     bufferevent_free(c->bev);
     server_released(s, c);
     free(c);
@@ -117,24 +207,49 @@ static void conn_free(struct conn *c)
 
 void conn_kill(struct conn *c)
 {
-    if (c->busy)
-        c->dead = true;
-    else
+    conn_move(c, CONN_DEAD);
+    if (!c->busy)
         conn_free(c);
 }
 
-void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us)
+void conn_expired(struct conn *c)
 {
-    mono_us at = clock_mono_us() + us;
-    deadline_set(&c->server->deadlines, &c->deadline, kind, at);
-    server_watch(c->server, at);
+    if (c->state == CONN_HEAD)
+        conn_refuse(c, FAULT_HEAD_LATE);
+    else if (c->state == CONN_BODY)
+        conn_refuse(c, FAULT_BODY_LATE);
+    else
+        conn_kill(c);
 }
 
 bool conn_is_idle(const struct conn *c)
 {
     char byte;
-    return c->state == CONN_IDLE && conn_input_len(c) == 0 &&
+    return c->state == CONN_IDLE && input_len(c) == 0 &&
            recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* --- back-pressure --- */
+
+static bool wants_more(const struct conn *c)
+{
+    const struct http_limits *l = &c->server->limits;
+    size_t head_max = l->uri_max + l->headers_max + HEAD_EXTRA;
+    if (c->eof || (c->request && c->request->paused))
+        return false;
+    if (c->state == CONN_LINGER && c->dropped > c->linger_max)
+        return false; /* the client may still read for a while */
+    return input_len(c) < (head_max > INPUT_MAX ? head_max : INPUT_MAX);
+}
+
+/* Not libevent's watermark: its bufferevent_readcb (2.1.12) leaks a reference where the input is at the mark already. */
+static void adjust_reading(struct conn *c)
+{
+    bool is_reading = bufferevent_get_enabled(c->bev) & EV_READ, want = wants_more(c);
+    if (want && !is_reading)
+        bufferevent_enable(c->bev, EV_READ);
+    else if (!want && is_reading)
+        bufferevent_disable(c->bev, EV_READ);
 }
 
 static void come_back(struct conn *c)
@@ -142,101 +257,163 @@ static void come_back(struct conn *c)
     bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
 }
 
-/* What waits in the input is looked at in a turn of its own, not from within a handler's call. */
+/* Bytes in the input get a turn of their own, not one within a handler's call. */
 static void look_again(struct conn *c)
 {
-    if (conn_input_len(c))
+    adjust_reading(c);
+    if (input_len(c))
         come_back(c);
 }
 
-void conn_pause(struct conn *c, bool paused)
+void http_pause(struct http_request *r, bool paused)
 {
-    c->held = paused;
-    adjust_reading(c);
-    if (!paused)
+    struct conn *c = r->conn;
+    if (r->paused == paused)
+        return;
+    r->paused = paused;
+    if (c->state == CONN_BODY && paused) {
+        r->paused_left = c->deadline.at - clock_mono_us();
+        deadline_drop(&c->deadline);
+    } else if (c->state == CONN_BODY) {
+        conn_set_deadline(c, DEADLINE_BODY, r->paused_left);
+    }
+    if (paused)
+        adjust_reading(c);
+    else
         look_again(c);
+}
+
+/* --- answers --- */
+
+/* Writes V now if nothing waits before it. The bytes that went out, or -1 on a broken connection. */
+static ssize_t write_now(struct conn *c, struct iovec v[2])
+{
+    if (is_secure(c) || output_len(c))
+        return 0;
+    struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
+    ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -1;
+}
+
+/* Head and body leave in one system call. The bufferevent gets only what the socket does not take: through it an answer
+ * would cost a turn of the loop and two epoll_ctl calls. False if the connection is broken. */
+static bool write_pieces(struct conn *c, struct slice head, struct slice body)
+{
+    struct iovec v[2] = {{(void *)(uintptr_t)head.ptr, head.len},
+                         {(void *)(uintptr_t)body.ptr, body.len}};
+    ssize_t sent = write_now(c, v);
+    if (sent < 0)
+        return false;
+    size_t n = (size_t)sent;
+    if (n < head.len && bufferevent_write(c->bev, head.ptr + n, head.len - n) != 0)
+        return false;
+    n = n > head.len ? n - head.len : 0;
+    return n == body.len || bufferevent_write(c->bev, body.ptr + n, body.len - n) == 0;
+}
+
+static bool write_reply(struct conn *c, const struct http_reply *reply)
+{
+    struct http_server *s = c->server;
+    wall_ms second = clock_wall_ms() / 1000;
+    if (second != s->date_second) {
+        s->date_second = second;
+        http_reply_date(second, s->date);
+    }
+    buf_reset(&s->out);
+    http_reply_head(&s->out, reply, s->date);
+    assert(!s->out.failed); /* a handler's headers are its own few lines */
+    struct slice none = {NULL, 0};
+    return write_pieces(c, buf_slice(&s->out), reply->head_only ? none : reply->body);
+}
+
+static bool write_fault(struct conn *c, const struct http_fault_answer *fault, bool head_only)
+{
+    struct buf b;
+    buf_init(&b, 1024);
+    http_reply_error(&b, fault->code, fault->message);
+    struct http_reply reply = {.status = fault->status,
+                               .content_type = SLICE_LIT("application/json"),
+                               .body = buf_slice(&b),
+                               .head_only = head_only,
+                               .close = true};
+    if (fault->status == 405)
+        reply.headers = SLICE_LIT("Allow: GET, POST\r\n");
+    if (fault->status == 503)
+        reply.headers = SLICE_LIT("Retry-After: 1\r\n");
+    bool ok = write_reply(c, &reply);
+    buf_clear(&b);
+    return ok;
+}
+
+static bool write_continue(struct conn *c)
+{
+    return write_pieces(c, SLICE_LIT("HTTP/1.1 100 Continue\r\n\r\n"), (struct slice){NULL, 0});
 }
 
 /* --- the end of a request --- */
 
-static void start_linger(struct conn *c)
-{
-    c->state = CONN_LINGER;
-    if (c->secure)
-        tls_bufferevent_bye(c->bev);
-    shutdown(c->fd, SHUT_WR);
-    conn_set_deadline(c, DEADLINE_LINGER, LINGER_US);
-}
-
-/* The answer has left. Whoever calls has C busy, and frees it if it is dead. */
+/* The answer has left. The caller has C busy, and frees it if it is DEAD. */
 static void finish_write(struct conn *c)
 {
     assert(c->busy);
-    bool unread = c->cut_off || conn_input_len(c) > 0;
-    if (c->close_after && unread && !c->eof) {
-        start_linger(c); /* closing now would reset the connection, and the answer be lost */
+    bool ends = c->after != AFTER_NEXT;
+    bool unread = c->after == AFTER_LINGER || input_len(c) > 0;
+    if (!ends && (unread || !c->eof)) {
+        conn_move(c, CONN_IDLE);
         return;
     }
-    if (c->close_after || (c->eof && !unread)) {
-        if (c->secure)
-            tls_bufferevent_bye(c->bev);
-        c->dead = true;
-        return;
+    if (is_secure(c))
+        tls_bufferevent_bye(c->bev);
+    if (ends && unread && !c->eof) {
+        shutdown(c->fd, SHUT_WR);
+        conn_move(c, CONN_LINGER);
+    } else {
+        conn_move(c, CONN_DEAD);
     }
-    c->state = CONN_IDLE;
-    conn_set_deadline(c, DEADLINE_IDLE, c->server->limits.idle_timeout_us);
 }
 
-/* A short answer gets the time of a body, a long one a second more for each 64 KiB. */
-static int64_t write_us(const struct conn *c)
-{
-    if (c->refused)
-        return REFUSAL_US;
-    return c->server->limits.body_timeout_us +
-           (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000;
-}
-
-/* How much of what still comes is read and dropped. Many clients write all of a body before they look for an answer, and one that
- * is refused for a few bytes too many is the answer they need most: so to its end, if that is not far. */
+/* How many of the bytes that still come are read and dropped. Many clients write a whole body before they look for the
+ * answer, and a client whose body is a few bytes too long needs the answer most: so the body is read to its end if that
+ * is not far. */
 static size_t linger_bytes(const struct http_request *r)
 {
-    /* No conditional operator: gcc 14 multiplies by the condition instead, and reads of NULL where there is no request. */
     if (!r || !r->framing.has_length || r->framing.length > LINGER_BODY_MAX)
         return LINGER_BYTES;
     return LINGER_BYTES + (size_t)r->framing.length;
 }
 
-void conn_answered(struct conn *c, bool keep)
+/* The request of C, if there is one, was answered. WROTE is false if the connection broke. */
+static void answered(struct conn *c, bool wrote, enum conn_after after)
 {
     struct http_request *r = c->request;
     bool nested = c->busy;
     c->busy = true;
     c->request = NULL;
-    c->close_after = c->close_after || !keep;
+    c->after = after;
     c->linger_max = linger_bytes(r);
-    if (r && r->paused)
-        conn_pause(c, false);
     if (r)
         c->spent = r;
-    c->state = CONN_WRITE;
-    if (output_len(c))
-        conn_set_deadline(c, DEADLINE_WRITE, write_us(c));
-    else
+    conn_move(c, wrote && c->state != CONN_DEAD ? CONN_WRITE : CONN_DEAD);
+    if (r && r->paused)
+        look_again(c);
+    if (c->state == CONN_WRITE && output_len(c) == 0)
         finish_write(c);
     c->busy = nested;
     if (nested)
         return;
     release_spent(c);
-    if (c->dead)
+    if (c->state == CONN_DEAD)
         conn_free(c);
-    else if (c->state != CONN_WRITE)
-        look_again(c);
+    else if (c->state != CONN_WRITE && input_len(c))
+        come_back(c);
 }
 
 void conn_refuse(struct conn *c, enum http_fault f)
 {
     struct http_server *s = c->server;
-    const struct http_fault_answer *a = http_fault_answer(f);
+    const struct http_fault_answer *fault = http_fault_answer(f);
     struct http_request *r = c->request;
     const struct http_request *judged = r ? r : c->spent; /* spent: no handler ever saw it */
     bool head_only = judged && slice_eq(judged->head.method, SLICE_LIT("HEAD"));
@@ -246,55 +423,194 @@ void conn_refuse(struct conn *c, enum http_fault f)
     if (r)
         s->handler.on_gone(r, s->handler.ctx);
     if (s->handler.on_refused)
-        s->handler.on_refused(a->code, s->handler.ctx);
+        s->handler.on_refused(fault->code, s->handler.ctx);
     addr_text(&c->peer, peer);
-    LOG_RARELY(LL_INFO, "request.refused", LI("status", a->status), LS("why", a->message),
+    LOG_RARELY(LL_INFO, "request.refused", LI("status", fault->status), LS("why", fault->message),
                LS("peer", peer));
-    c->cut_off = true;
-    if (!answer_write_fault(c, f, head_only))
-        c->dead = true;
+    bool wrote = write_fault(c, fault, head_only);
     c->busy = nested;
-    conn_answered(c, false);
+    answered(c, wrote, AFTER_LINGER);
 }
 
-void conn_expired(struct conn *c)
+void http_answer(struct http_request *r, int status, struct slice content_type,
+                 struct slice headers, struct slice body, bool close)
 {
-    bool told = !c->secure || c->ready;
-    if (c->state == CONN_HEAD && told)
-        conn_refuse(c, FAULT_HEAD_LATE);
-    else if (c->state == CONN_BODY)
-        conn_refuse(c, FAULT_BODY_LATE);
-    else
+    struct conn *c = r->conn;
+    struct http_reply reply = {.status = status,
+                               .content_type = content_type,
+                               .headers = headers,
+                               .body = body,
+                               .http_1_0 = r->head.minor == 0,
+                               .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD"))};
+    reply.close = close || !r->complete || !r->head.keep_alive || c->server->draining;
+    bool wrote = write_reply(c, &reply);
+    answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
+}
+
+static bool closes(int status)
+{
+    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431;
+}
+
+void http_answer_error(struct http_request *r, int status, struct slice headers, const char *code,
+                       const char *message)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    http_reply_error(&b, code, message);
+    http_answer(r, status, SLICE_LIT("application/json"), headers, buf_slice(&b), closes(status));
+    buf_clear(&b);
+}
+
+/* --- reading. Each step returns true if another one may follow at once. --- */
+
+static bool body_ended(struct conn *c, struct http_request *r)
+{
+    const struct http_handler *h = &c->server->handler;
+    r->complete = true;
+    if (c->state == CONN_BODY)
+        conn_move(c, CONN_WAIT);
+    h->on_complete(r, h->ctx);
+    return true;
+}
+
+static bool begin_body(struct conn *c, struct http_request *r)
+{
+    const struct http_handler *h = &c->server->handler;
+    if (r->framing.length > (int64_t)r->body_max) {
+        conn_refuse(c, FAULT_BODY_TOO_LARGE);
+        return true;
+    }
+    if (r->framing.expect_continue && input_len(c) == 0) {
+        if (!r->wants_body) { /* unread, so that the answer closes */
+            h->on_complete(r, h->ctx);
+            return true;
+        }
+        if (!write_continue(c)) {
+            conn_kill(c);
+            return true;
+        }
+    }
+    conn_move(c, CONN_BODY);
+    return true;
+}
+
+/* Takes the complete head off the input and shows it to the handler. */
+static bool begin_request(struct conn *c, struct slice bytes)
+{
+    struct http_server *s = c->server;
+    struct http_request *r = request_take(s);
+    struct http_scan scan = c->scan;
+    r->conn = c;
+    r->started = c->began;
+    r->body_max = s->limits.body_max;
+    struct slice head = request_keep_head(r, slice_make(bytes.ptr, scan.pos));
+    input_drop(c, head.len);
+    c->scan = (struct http_scan){0};
+    enum http_fault f = http_parser_head(r->parser, head, &scan, &r->head, &r->complete);
+    if (f == FAULT_NONE)
+        f = http_rules_head(&r->head, &r->framing);
+    if (f != FAULT_NONE) {
+        c->spent = r;
+        conn_refuse(c, f);
+        return true;
+    }
+    r->query = r->head.target;
+    r->path = slice_cut(&r->query, '?');
+    c->request = r;
+    conn_move(c, CONN_WAIT);
+    s->handler.on_request(r, s->handler.ctx);
+    if (c->request != r || c->state == CONN_DEAD)
+        return true; /* answered */
+    return r->complete ? body_ended(c, r) : begin_body(c, r);
+}
+
+static bool read_head(struct conn *c)
+{
+    const struct http_limits *l = &c->server->limits;
+    const struct http_scan_limits max = {l->uri_max, l->headers_max, l->header_count_max};
+    enum http_fault f;
+    if (input_len(c) == 0) {
+        if (c->eof)
+            conn_kill(c);
+        return false;
+    }
+    if (c->state != CONN_HEAD) {
+        conn_move(c, CONN_HEAD);
+        c->began = clock_mono_us();
+    }
+    struct slice bytes = input_piece(c, false);
+    enum http_scan_verdict v = http_scan(&c->scan, bytes, &max, &f);
+    if (v == SCAN_MORE && bytes.len < input_len(c)) {
+        bytes = input_piece(c, true);
+        v = http_scan(&c->scan, bytes, &max, &f);
+    }
+    if (v == SCAN_DONE)
+        return begin_request(c, bytes);
+    if (v == SCAN_FAULT)
+        conn_refuse(c, f);
+    else if (c->eof)
         conn_kill(c);
+    else if (!deadline_is_set(&c->deadline) || c->deadline.kind != DEADLINE_HEAD)
+        conn_set_deadline(c, DEADLINE_HEAD, l->header_timeout_us);
+    return v == SCAN_FAULT;
 }
 
-/* --- events --- */
-
-static void drop_input(struct conn *c)
+static bool on_piece(void *ctx, struct slice piece)
 {
-    c->dropped += conn_input_len(c);
-    conn_input_drop(c, conn_input_len(c));
-    c->held = c->dropped > c->linger_max; /* no more of it; the client may still read for a while */
+    struct conn *c = ctx;
+    const struct http_handler *h = &c->server->handler;
+    if (c->request->wants_body)
+        h->on_body(c->request, piece, h->ctx);
+    return c->request && c->state != CONN_DEAD;
 }
 
-/* One step; true if another may follow at once. */
+static bool read_body(struct conn *c)
+{
+    struct http_request *r = c->request;
+    struct slice piece = input_piece(c, false);
+    enum http_fault f = FAULT_NONE;
+    bool complete = false;
+    size_t used = piece.len;
+    if (piece.len == 0 || r->paused)
+        return false;
+    if (r->framing.chunked)
+        f = http_chunks_judge(&r->chunks, piece, r->body_max, &piece.len);
+    if (f == FAULT_NONE)
+        f = http_parser_body(r->parser, piece, on_piece, c, &used, &complete);
+    if (c->request != r || c->state == CONN_DEAD)
+        return true; /* answered */
+    /* llhttp and our own judgement must see the same end of a chunked body. */
+    if (f == FAULT_NONE && r->framing.chunked && (used != piece.len || complete != r->chunks.done))
+        f = FAULT_CHUNK;
+    if (f != FAULT_NONE) {
+        conn_refuse(c, f);
+        return true;
+    }
+    input_drop(c, used);
+    return complete ? body_ended(c, r) : true;
+}
+
 static bool step(struct conn *c)
 {
     switch (c->state) {
+    case CONN_FRESH:
     case CONN_IDLE:
     case CONN_HEAD:
-        return conn_read_head(c);
+        return read_head(c);
     case CONN_BODY:
-        return conn_read_body(c);
+        return read_body(c);
     case CONN_WRITE:
         if (output_len(c))
             return false;
         finish_write(c);
         return true;
     case CONN_LINGER:
-        drop_input(c);
+        c->dropped += input_len(c);
+        input_drop(c, input_len(c));
         return false;
     case CONN_WAIT:
+    case CONN_DEAD:
         return false;
     }
     return false;
@@ -305,12 +621,12 @@ static void process(struct conn *c)
     assert(!c->busy);
     c->busy = true;
     bool more = true;
-    for (int i = 0; i < STEPS_MAX && more && !c->dead; i++) {
+    for (int i = 0; i < STEPS_MAX && more && c->state != CONN_DEAD; i++) {
         more = step(c);
         release_spent(c);
     }
     c->busy = false;
-    if (c->dead) {
+    if (c->state == CONN_DEAD) {
         conn_free(c);
         return;
     }
@@ -318,6 +634,8 @@ static void process(struct conn *c)
     if (more)
         come_back(c);
 }
+
+/* --- events --- */
 
 static void on_read(struct bufferevent *bev, void *ctx)
 {
@@ -337,15 +655,12 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
     struct conn *c = ctx;
     (void)bev;
-    if (what & BEV_EVENT_CONNECTED) {
-        c->ready = true;
-        return;
-    }
+    if (what & BEV_EVENT_CONNECTED)
+        return; /* the TLS handshake is over */
     c->eof = true;
-    c->reading = false; /* libevent stopped */
     /* A client may half-close behind its request and still read the answer. Not over TLS: libevent
      * stops writing too, and calls it the end of the stream where a write failed. */
     bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE;
-    if (!owed || c->secure || !(what & BEV_EVENT_EOF))
+    if (!owed || is_secure(c) || !(what & BEV_EVENT_EOF))
         conn_kill(c);
 }

@@ -8,21 +8,21 @@
 #define COMMON_NET_HTTP_DEADLINES_H
 
 #include "common/base/clock.h"
+#include "common/base/list.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 
 enum deadline_kind { DEADLINE_HEAD, DEADLINE_BODY, DEADLINE_IDLE, DEADLINE_WRITE, DEADLINE_LINGER };
 enum { DEADLINE_KINDS = DEADLINE_LINGER + 1 };
 
 struct deadline { /* embedded in what it belongs to; all zero is "none set" */
-    struct deadline *prev, *next;
+    struct list_link link;
     mono_us at;
     enum deadline_kind kind;
 };
 
 struct deadlines {
-    struct deadline ends[DEADLINE_KINDS]; /* ring: next is the earliest, prev the latest */
+    struct list kinds[DEADLINE_KINDS]; /* each from the earliest to the latest */
 };
 
 void deadlines_init(struct deadlines *l);
@@ -31,7 +31,7 @@ void deadline_set(struct deadlines *l, struct deadline *d, enum deadline_kind ki
 void deadline_drop(struct deadline *d);
 static inline bool deadline_is_set(const struct deadline *d)
 {
-    return d->next != NULL;
+    return list_is_linked(&d->link);
 }
 /* The earliest of all, or NULL. */
 struct deadline *deadlines_first(struct deadlines *l);

@@ -1,13 +1,10 @@
-/* What a handler asks of a request, and the pool that requests are reused from. */
-#include "common/net/http_server.h"
-
+/* The memory of requests, and what a handler asks of one. */
 #include <stdlib.h>
 
 #include "common/base/alloc.h"
-#include "common/net/http_conn.h"
+#include "common/net/http_private.h"
 
 enum {
-    POOL_MAX = 256,       /* requests kept for reuse */
     HEAD_KEEP_MAX = 8192, /* larger head buffers are not kept */
     HEAD_FIRST = 1024,
     BUDGET_SMALL = 128 * 1024,        /* of one request */
@@ -16,19 +13,15 @@ enum {
 
 struct http_request *request_take(struct http_server *s)
 {
-    struct http_request *r = s->pool;
-    if (r) {
-        s->pool = r->next_free;
-        s->pooled--;
-        r->next_free = NULL;
+    struct http_request *r = POOL_TAKE(&s->requests, struct http_request, link);
+    if (r)
         return r;
-    }
     r = NEW(struct http_request);
     r->parser = http_parser_new();
     return r;
 }
 
-void request_free(struct http_request *r)
+static void request_free(struct http_request *r)
 {
     http_parser_free(r->parser);
     free(r->bytes);
@@ -39,15 +32,15 @@ void request_release(struct http_server *s, struct http_request *r)
 {
     if (r->charged && s->budget)
         atomic_fetch_sub_explicit(&s->budget->used, r->charged, memory_order_relaxed);
-    if (s->pooled >= POOL_MAX || r->cap > HEAD_KEEP_MAX) {
+    *r = (struct http_request){.parser = r->parser, .bytes = r->bytes, .cap = r->cap};
+    if (r->cap > HEAD_KEEP_MAX || !pool_put(&s->requests, &r->link))
         request_free(r);
-        return;
-    }
-    struct http_request kept = {.parser = r->parser, .bytes = r->bytes, .cap = r->cap};
-    *r = kept;
-    r->next_free = s->pool;
-    s->pool = r;
-    s->pooled++;
+}
+
+void request_free_all(struct http_server *s)
+{
+    for (struct http_request *r; (r = POOL_TAKE(&s->requests, struct http_request, link));)
+        request_free(r);
 }
 
 struct slice request_keep_head(struct http_request *r, struct slice head)
@@ -59,6 +52,8 @@ struct slice request_keep_head(struct http_request *r, struct slice head)
     memcpy(r->bytes, head.ptr, head.len);
     return slice_make(r->bytes, head.len);
 }
+
+/* --- what a handler asks of a request --- */
 
 struct slice http_method(const struct http_request *r)
 {
@@ -157,21 +152,4 @@ void http_set_ctx(struct http_request *r, void *ctx)
 void *http_ctx(const struct http_request *r)
 {
     return r->ctx;
-}
-
-/* The body's deadline stands still meanwhile: it is for the client, who is not the one to wait for.
- */
-void http_pause(struct http_request *r, bool paused)
-{
-    struct conn *c = r->conn;
-    if (r->paused == paused)
-        return;
-    r->paused = paused;
-    if (c->state == CONN_BODY && paused) {
-        r->paused_left = c->deadline.at - clock_mono_us();
-        deadline_drop(&c->deadline);
-    } else if (c->state == CONN_BODY) {
-        conn_set_deadline(c, DEADLINE_BODY, r->paused_left);
-    }
-    conn_pause(c, paused);
 }

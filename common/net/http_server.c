@@ -12,7 +12,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/net/http_conn.h"
+#include "common/net/http_private.h"
 #include "common/net/loop.h"
 #include "common/net/tls.h"
 
@@ -26,7 +26,8 @@ enum {
     ANSWER_HEAD_MAX = 64 * 1024,
 };
 
-#define CONN_OF(d) ((struct conn *)((char *)(d)-offsetof(struct conn, deadline)))
+#define CONN_AT(at) LIST_ITEM(at, struct conn, link)
+#define CONN_OF(d) LIST_ITEM(&(d)->link, struct conn, deadline.link)
 
 /* --- deadlines --- */
 
@@ -55,6 +56,11 @@ static void on_timer(void *ctx)
 
 /* --- accepting --- */
 
+static bool has_no_request(const struct conn *c)
+{
+    return c->state == CONN_FRESH || c->state == CONN_IDLE;
+}
+
 static bool may_refuse(const struct http_server *s)
 {
     return s->refusing < (s->limits.refusals_max ? s->limits.refusals_max : REFUSALS);
@@ -69,27 +75,23 @@ static void set_refused(struct http_server *s, struct conn *c)
     peers_drop(&s->peers, c->peer_slot);
 }
 
-/* A connection of SLOT's that asks for nothing just now, or else one whose request is not there yet.
- * NULL if none was found among the next few: the ring goes on from there the next time. */
+/* A connection of SLOT's without a request, or else one whose request is not whole yet. NULL if there is none among the
+ * next few connections: the next call goes on behind them. */
 static struct conn *find_idler(struct http_server *s, unsigned slot)
 {
-    struct conn *second = NULL, *c = s->ring.next;
-    for (int i = 0; i < ROOM_STEPS && c != &s->ring; i++, c = c->next) {
+    struct conn *second = NULL;
+    struct list_link *at = s->conns.ends.next;
+    for (int i = 0; i < ROOM_STEPS && at != &s->conns.ends; i++, at = at->next) {
+        struct conn *c = CONN_AT(at);
         if (c->refused || c->peer_slot != slot)
             continue;
-        if (c->state == CONN_IDLE || c->state == CONN_HEAD)
+        if (has_no_request(c) || c->state == CONN_HEAD)
             return c;
         if (c->state == CONN_BODY && !second)
             second = c;
     }
-    if (!second && c != &s->ring) { /* the ring's head goes before C */
-        s->ring.prev->next = s->ring.next;
-        s->ring.next->prev = s->ring.prev;
-        s->ring.prev = c->prev;
-        s->ring.next = c;
-        s->ring.prev->next = &s->ring;
-        c->prev = &s->ring;
-    }
+    if (!second && at != &s->conns.ends)
+        list_rotate_to(&s->conns, at);
     return second;
 }
 
@@ -105,7 +107,7 @@ static bool make_room(struct http_server *s, unsigned slot)
     addr_text(&c->peer, peer);
     LOG_RARELY(LL_WARN, "connection.displaced", LS("peer", peer), LI("connections", s->connections),
                LI("of_this_peer", s->peers.counts[hog]));
-    if (c->state == CONN_IDLE || !may_refuse(s)) {
+    if (has_no_request(c) || !may_refuse(s)) {
         conn_kill(c);
         return true;
     }
@@ -236,7 +238,8 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
     s->budget = budget;
     s->tls = tls;
     s->handler = *handler;
-    s->ring.prev = s->ring.next = &s->ring;
+    list_init(&s->conns);
+    pool_init(&s->requests, REQUESTS_KEPT);
     deadlines_init(&s->deadlines);
     s->peers.key = *hash_process_key();
     buf_init(&s->out, ANSWER_HEAD_MAX);
@@ -257,11 +260,6 @@ const char *http_server_addr(const struct http_server *s)
     return s->address;
 }
 
-unsigned http_server_connections(const struct http_server *s)
-{
-    return s->connections;
-}
-
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits)
 {
     s->limits = *limits;
@@ -271,7 +269,7 @@ void http_server_set_limits(struct http_server *s, const struct http_limits *lim
 
 static void check_drained(struct http_server *s)
 {
-    if (s->draining && s->ring.next == &s->ring)
+    if (s->draining && list_is_empty(&s->conns))
         loop_timer_arm(s->drained, 0);
 }
 
@@ -310,12 +308,11 @@ void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), voi
     s->draining = true;
     s->on_drained = on_drained;
     s->drained_ctx = ctx;
-    struct conn *next;
-    for (struct conn *c = s->ring.next; c != &s->ring; c = next) {
-        next = c->next;
-        if (c->served && conn_is_idle(c))
+    LIST_EACH (at, &s->conns) {
+        struct conn *c = CONN_AT(at);
+        if (conn_is_idle(c))
             conn_kill(c);
-        else if (c->state == CONN_IDLE)
+        else if (has_no_request(c))
             conn_set_deadline(c, DEADLINE_HEAD, DRAIN_FRESH_US);
     }
     check_drained(s);
@@ -328,15 +325,11 @@ void http_server_close(struct http_server *s)
     if (s->listener)
         evconnlistener_free(s->listener);
     s->on_drained = NULL;
-    while (s->ring.next != &s->ring) {
-        assert(!s->ring.next->busy); /* not from a handler */
-        conn_kill(s->ring.next);
+    for (struct conn *c; (c = LIST_FIRST(&s->conns, struct conn, link));) {
+        assert(!c->busy); /* not from a handler */
+        conn_kill(c);
     }
-    while (s->pool) {
-        struct http_request *r = s->pool;
-        s->pool = r->next_free;
-        request_free(r);
-    }
+    request_free_all(s);
     loop_timer_free(s->timer);
     loop_timer_free(s->retry);
     loop_timer_free(s->drained);

@@ -79,7 +79,6 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
 const char *http_server_addr(const struct http_server *s);
 /* Takes FD, a connected stream socket that does not block, as if PEER had connected. */
 void http_server_take(struct http_server *s, int fd, const struct addr *peer);
-unsigned http_server_connections(const struct http_server *s);
 /* New limits for requests that begin from now on. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
 /* Stops accepting; requests in flight are answered with `Connection: close`, idle connections are

@@ -142,14 +142,14 @@ static void talk(struct slice input, uint32_t seed)
         open = collect(fd) && open;
     }
     shutdown(fd, SHUT_WR);
-    for (int i = 0; i < TURNS && (open || http_server_connections(server)); i++) {
+    for (int i = 0; i < TURNS && (open || dial_is_served()); i++) {
         turn();
         open = collect(fd);
     }
     close(fd);
-    for (int i = 0; i < TURNS && http_server_connections(server); i++)
+    for (int i = 0; i < TURNS && dial_is_served(); i++)
         turn();
-    INSIST(http_server_connections(server) == 0);
+    INSIST(!dial_is_served());
     INSIST(told.begun == told.ended && atomic_load(&budget.used) == 0);
 }
 

@@ -65,7 +65,7 @@ static bool take(void *ctx, struct slice piece)
     return true;
 }
 
-/* Feeds BODY as http_read.c does: judged, then parsed. */
+/* Feeds BODY as http_conn.c does: judged, then parsed. */
 static enum http_fault read_chunks(struct http_parser *p, struct slice body, uint32_t seed,
                                    struct buf *got, size_t *end, bool *complete)
 {

@@ -35,7 +35,7 @@ static void each_kind_stays_in_order(void **state)
     (void)state;
     enum { N = 200 };
     struct deadlines l;
-    struct deadline d[N] = {{0}};
+    struct deadline d[N] = {{.at = 0}};
     deadlines_init(&l);
     unsigned seed = 7;
     for (size_t i = 0; i < N; i++) {

@@ -1,0 +1,142 @@
+/* http_private - what http_conn.c (a connection), http_request.c (its requests) and http_server.c (all connections) share.
+ */
+#ifndef COMMON_NET_HTTP_PRIVATE_H
+#define COMMON_NET_HTTP_PRIVATE_H
+
+#include "common/base/list.h"
+#include "common/base/pool.h"
+#include "common/net/http_chunks.h"
+#include "common/net/http_deadlines.h"
+#include "common/net/http_parse.h"
+#include "common/net/http_peers.h"
+#include "common/net/http_reply.h"
+#include "common/net/http_rules.h"
+#include "common/net/http_server.h"
+
+struct bufferevent;
+struct event_base;
+struct evconnlistener;
+struct loop_timer;
+
+enum conn_state { /* the essay in http_conn.c says what each reads and which deadline it has */
+                  CONN_FRESH, /* accepted, and no byte of a request came yet */
+                  CONN_IDLE, /* kept open after an answer, and no byte of the next request came yet */
+                  CONN_HEAD,   /* part of a request's head came */
+                  CONN_BODY,   /* the handler saw the head; the body is coming */
+                  CONN_WAIT,   /* the handler has to answer */
+                  CONN_WRITE,  /* the answer is being written */
+                  CONN_LINGER, /* answered and half-closed */
+                  CONN_DEAD,   /* freed as soon as no function uses it */
+};
+
+enum conn_after {               /* what follows the answer */
+                  AFTER_NEXT,   /* the next request */
+                  AFTER_CLOSE,  /* the end */
+                  AFTER_LINGER, /* the end, but the client may still be sending: see CONN_LINGER */
+};
+
+struct
+    conn { /* Owned by its server. Only http_conn.c changes it, but for `link`, `peer_slot` and `refused`. */
+    struct http_server *server;
+    struct list_link link; /* in the server's connections */
+    struct bufferevent *bev;
+    struct http_request *request; /* from the end of its head until it is answered or gone */
+    struct http_request *spent;   /* answered while busy: released when that is over */
+    struct deadline deadline;
+    struct http_scan scan;
+    struct addr peer;
+    unsigned peer_slot;
+    mono_us began;     /* when the first byte of the head being read came */
+    size_t dropped;    /* bytes that were read while lingering */
+    size_t linger_max; /* how many of them are read at most */
+    int fd;
+    enum conn_state state; /* changed by conn_move only */
+    enum conn_after after;
+    bool eof;     /* the client sends no more */
+    bool busy;    /* a function further up uses the connection: it is not freed under it */
+    bool refused; /* over connections_max: only there to be told so. It counts in `refusing` */
+};
+
+struct http_request {      /* Owned by its connection, or by the server's pool. */
+    struct list_link link; /* in the pool */
+    struct conn *conn;     /* NULL in the pool */
+    struct http_parser *parser;
+    char *bytes; /* the head as received */
+    size_t cap;
+    struct http_head head;
+    struct http_framing framing;
+    struct http_chunks chunks;
+    struct slice path, query;
+    mono_us started;
+    size_t body_max;
+    int64_t charged;
+    int64_t paused_left; /* of the body's deadline, while paused; us */
+    void *ctx;
+    bool wants_body;
+    bool complete; /* the whole body was read */
+    bool paused;
+};
+
+#define REQUESTS_KEPT 256 /* in the pool */
+
+struct http_server { /* Owned by the program. */
+    struct loop *loop;
+    struct event_base *base;
+    struct evconnlistener *listener;
+    struct loop_timer *timer;   /* the earliest deadline, or later */
+    struct loop_timer *retry;   /* accepts again after running out of descriptors */
+    struct loop_timer *drained; /* calls on_drained */
+    mono_us timer_at;           /* 0: not armed */
+    struct deadlines deadlines;
+    struct http_limits limits;
+    struct http_budget *budget;
+    struct tls_server *tls; /* NULL: plain HTTP. The same for all connections */
+    struct http_handler handler;
+    struct list conns; /* all connections, in no order that matters */
+    unsigned connections, refusing;
+    struct peers peers;   /* of the connections that count in `connections` */
+    struct pool requests; /* kept with their memory for the next request */
+    struct buf out;       /* the head of the answer being written */
+    char date[HTTP_DATE_LEN + 1];
+    wall_ms date_second;
+    char address[ADDR_TEXT + 16];
+    bool draining;
+    void (*on_drained)(void *ctx);
+    void *drained_ctx;
+};
+
+/* --- http_conn.c --- */
+
+/* A connection over FD, which it owns. NULL (and FD is closed) if it cannot be served. */
+struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer);
+/* Ends the connection now: calls on_gone for its request and frees everything, or does so as soon as no function uses
+ * it. */
+void conn_kill(struct conn *c);
+/* Answers with what F says and closes. Calls on_gone for the connection's request. */
+void conn_refuse(struct conn *c, enum http_fault f);
+/* Its deadline passed. */
+void conn_expired(struct conn *c);
+/* Sets its one deadline, US microseconds from now. */
+void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us);
+/* True if it was kept open and there is not a byte of a request, in our buffers or in the kernel's. */
+bool conn_is_idle(const struct conn *c);
+
+/* --- http_request.c --- */
+
+/* A request of S, with the memory of an earlier one. The caller gives it back with request_release. */
+struct http_request *request_take(struct http_server *s);
+/* Also gives back what R has charged to the budget. */
+void request_release(struct http_server *s, struct http_request *r);
+/* Frees the requests in S's pool. */
+void request_free_all(struct http_server *s);
+/* Copies HEAD into R, so that it outlives the connection's input. */
+struct slice request_keep_head(struct http_request *r, struct slice head);
+
+/* --- http_server.c --- */
+
+/* A deadline was set to AT. */
+void server_watch(struct http_server *s, mono_us at);
+/* C is about to be freed. */
+void server_released(struct http_server *s, const struct conn *c);
+
+#endif
