@@ -143,7 +143,6 @@ static enum err open_workers(struct receiver *r, struct error *e)
         .ctx = r,
     };
     for (; r->worker_count < n; r->worker_count++) {
-        setup.number = r->worker_count;
         enum err rc = worker_new(&setup, &r->workers[r->worker_count], e);
         if (rc != OK)
             return rc;

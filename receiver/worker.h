@@ -11,7 +11,6 @@ struct metrics;
 struct worker;
 
 struct worker_setup { /* all borrowed, and must outlive the worker */
-    unsigned number;
     const char *listen;
     struct config *conf;
     struct metrics *metrics;

@@ -15,7 +15,7 @@ struct args;
 struct shard;
 struct shards;
 
-/* What happens to one shard. Functions may be NULL; none may free the shards. */
+/* Tell the owner of the shards what happens to one of them. Functions may be NULL; none may free the shards. */
 struct shard_events {
     /* The shard can be used, for the first time or again. */
     void (*on_ready)(void *ctx, struct shard *s);
@@ -44,7 +44,7 @@ typedef void (*shards_fn)(void *ctx, enum err rc);
 void shards_ping(struct shards *all, shards_fn fn, void *ctx);
 
 unsigned shard_number(const struct shard *s);
-/* What the shard's keys begin with (keys.h); lives as long as S. */
+/* The base of the shard's keys (keys.h). It lives as long as S. */
 struct slice shard_base(const struct shard *s);
 bool shard_is_ready(const struct shard *s);
 /* The bytes of commands that the shard's Redis has not answered yet: for load decisions. */

@@ -127,19 +127,29 @@ static void redis_drop(struct redis *r, const char *reason);
 
 /* ---- writing ---- */
 
-static void write_all(struct redis *r)
+/* Writes some of what is queued. Returns how many bytes: 0 if nothing is queued, -1 on an error (errno). */
+static ssize_t write_some(struct redis *r)
 {
     struct iovec iov[PIECES];
-    int n = 0;
-    while ((n = redis_out_pieces(&r->out, iov, PIECES)) > 0) {
-        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-        ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            redis_out_wrote(&r->out, (size_t)sent);
-        } else if (errno == EAGAIN) {
+    int n = redis_out_pieces(&r->out, iov, PIECES);
+    if (n == 0)
+        return 0;
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL);
+    if (sent > 0)
+        redis_out_wrote(&r->out, (size_t)sent);
+    return sent;
+}
+
+static void write_all(struct redis *r)
+{
+    ssize_t sent;
+    while ((sent = write_some(r)) != 0) {
+        if (sent < 0 && errno == EAGAIN) {
             event_add(r->writable, NULL);
             return;
-        } else if (errno != EINTR) {
+        }
+        if (sent < 0 && errno != EINTR) {
             redis_drop(r, strerror(errno));
             return;
         }
@@ -148,14 +158,8 @@ static void write_all(struct redis *r)
 
 void redis_flush(struct redis *r)
 {
-    struct iovec iov[PIECES];
-    int n = r->fd >= 0 ? redis_out_pieces(&r->out, iov, PIECES) : 0;
-    if (n <= 0)
-        return;
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-    ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) /* write_deferred handles what is left, and errors */
-        redis_out_wrote(&r->out, (size_t)sent);
+    if (r->fd >= 0)
+        (void)write_some(r); /* write_deferred handles what is left, and errors */
 }
 
 static void write_deferred(void *ctx)
