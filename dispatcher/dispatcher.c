@@ -39,8 +39,8 @@
 #include "common/queue/queue_take.h"
 #include "common/queue/shard.h"
 #include "dispatcher/engine/deliver.h"
-#include "dispatcher/pull/pull.h"
 #include "dispatcher/pull/reconcile.h"
+#include "dispatcher/pull/result_connection.h"
 #include "dispatcher/transport/http_transport.h"
 
 #include <signal.h>
@@ -62,7 +62,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct deliver *engine;
     struct shards *shards;
     struct queue_take *queue;
-    struct pull *pull;
+    struct result_connection *results;
     struct reconcile *reconcile;
     struct ops *ops;
     struct probes *probes;
@@ -188,7 +188,7 @@ static void dispatcher_on_reload(void *ctx, int signo)
         config_unref(conf);
         return;
     }
-    pull_set_config(d->pull, conf);
+    result_connection_set_config(d->results, conf);
     deliver_set_config(d->engine, conf, transports.deliveries);
     reconcile_set_config(d->reconcile, conf, transports.reconcile);
     queue_take_set_config(d->queue, conf);
@@ -273,9 +273,9 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
     struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
     d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
     deliver_set_queue(d->engine, d->queue);
-    d->pull = pull_new(d->loop, d->conf, d->name);
-    deliver_set_pull(d->engine, d->pull);
-    d->reconcile = reconcile_new(d->loop, d->conf, d->pull, transports.reconcile);
+    d->results = result_connection_new(d->loop, d->conf, d->name);
+    deliver_set_results(d->engine, d->results);
+    d->reconcile = reconcile_new(d->loop, d->conf, d->results, transports.reconcile);
     d->drain_end = loop_timer_new(d->loop, dispatcher_on_drain_end, d);
     d->settle_check = loop_timer_new(d->loop, dispatcher_finish_if_settled, d);
     rc = dispatcher_open_ops(d, e);
@@ -299,9 +299,10 @@ static void dispatcher_end(struct dispatcher *d)
     ops_close(d->ops);
     reconcile_free(d->reconcile);
     deliver_free(d->engine);
-    if (d->pull) {
-        dispatcher_run_deferred(d); /* pending puts reach the connection, and pull_close ends it */
-        pull_close(d->pull);
+    if (d->results) {
+        dispatcher_run_deferred(
+            d); /* pending puts reach the connection, and result_connection_close ends it */
+        result_connection_close(d->results);
     }
     if (d->queue)
         queue_take_stop(d->queue);
@@ -309,7 +310,7 @@ static void dispatcher_end(struct dispatcher *d)
     dispatcher_run_deferred(d);
     probes_free(d->probes); /* Redis is gone: no refresh is under way */
     queue_take_free(d->queue);
-    pull_free(d->pull);
+    result_connection_free(d->results);
     loop_timer_free(d->drain_end);
     loop_timer_free(d->settle_check);
     metrics_free(d->metrics);

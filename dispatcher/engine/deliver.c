@@ -58,7 +58,7 @@ struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
     struct metrics *metrics;
     struct queue_take *queue;
-    struct pull *pull;
+    struct result_connection *results;
     struct targets *targets;      /* of the configuration in force */
     struct list retired;          /* targets of replaced configurations, while in use */
     struct loop_timer *sweeper;   /* frees them outside of their hooks */
@@ -276,7 +276,7 @@ static void flight_start(struct flight *f)
     }
     struct fetch_handler handler = {
         .on_known = flight_on_fetch_known, .on_over = flight_on_fetch_over, .ctx = f};
-    f->fetch = fetch_new(f->engine->pull, f->delivery, t->source, t->targets->conf, &handler);
+    f->fetch = fetch_new(f->engine->results, f->delivery, t->source, t->targets->conf, &handler);
 }
 
 static void flight_on_hold_over(void *ctx)
@@ -469,9 +469,9 @@ void deliver_set_queue(struct deliver *e, struct queue_take *queue)
     deliver_ask_for_more(e);
 }
 
-void deliver_set_pull(struct deliver *e, struct pull *pull)
+void deliver_set_results(struct deliver *e, struct result_connection *results)
 {
-    e->pull = pull;
+    e->results = results;
 }
 
 void deliver_free(struct deliver *e)

@@ -23,7 +23,7 @@ struct config;
 struct deliver;
 struct loop;
 struct metrics;
-struct pull;
+struct result_connection;
 struct transport;
 
 /* CONF is referenced, TRANSPORT is taken, METRICS is borrowed. */
@@ -34,8 +34,8 @@ struct deliver *deliver_new(struct loop *l, struct config *conf, struct transpor
 void deliver_free(struct deliver *e);
 /* QUEUE sends claims to deliver_claimed and takes their results. Set it before the first claim. Borrowed. */
 void deliver_set_queue(struct deliver *e, struct queue_take *queue);
-/* PULL fetches announced results. Set it before the first claim. Borrowed. */
-void deliver_set_pull(struct deliver *e, struct pull *pull);
+/* RESULTS fetches announced results. Set it before the first claim. Borrowed. */
+void deliver_set_results(struct deliver *e, struct result_connection *results);
 /* take_handler.on_claimed, with the engine as CTX. */
 void deliver_claimed(void *ctx, struct delivery *d);
 

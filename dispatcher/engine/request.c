@@ -40,8 +40,8 @@ void request_reset(struct request *r)
     r->body = slice_make(NULL, 0);
 }
 
-/* Cuts the next "Name: value\r\n" off *REST. False at the end. LINE keeps its line end. */
-static bool next_line(struct slice *rest, struct slice *line, struct slice *name)
+/* Cuts the next "Name: value\r\n" off *REST. False if REST is empty. LINE keeps its line end. */
+static bool lines_next(struct slice *rest, struct slice *line, struct slice *name)
 {
     if (!rest->len)
         return false;
@@ -54,34 +54,32 @@ static bool next_line(struct slice *rest, struct slice *line, struct slice *name
     return true;
 }
 
-static bool has_name(struct slice lines, struct slice wanted)
+static bool lines_have(struct slice lines, struct slice wanted)
 {
     struct slice line, name;
-    while (next_line(&lines, &line, &name))
+    while (lines_next(&lines, &line, &name))
         if (slice_eq_nocase(name, wanted))
             return true;
     return false;
 }
 
-static bool is_signed_by(const struct scheme *sign, struct slice name)
+static bool scheme_has_header(const struct scheme *sign, struct slice name)
 {
     return sign && (scheme_owns_header(sign, name) || scheme_sends_header(sign, name));
 }
 
-/* Adds LINES but those that the signature sets, and those that BETTER (which may be empty) has too.
- */
-static void add_lines(struct buf *b, struct slice lines, struct slice better,
-                      const struct scheme *sign)
+/* Adds LINES without those that the signature sets and those whose names BETTER has too. BETTER may be empty. */
+static void request_add_lines(struct buf *b, struct slice lines, struct slice better,
+                              const struct scheme *sign)
 {
     struct slice line, name;
-    while (next_line(&lines, &line, &name))
-        if (!is_signed_by(sign, name) && !has_name(better, name))
+    while (lines_next(&lines, &line, &name))
+        if (!scheme_has_header(sign, name) && !lines_have(better, name))
             buf_add_slice(b, line);
 }
 
-/* {"id","tag","source","received_at"}: what stands in for the body that a pingback does not have.
- */
-static void make_notice(const struct event *e, struct request *r)
+/* Makes the body of a postback whose event is a pingback and has none: {"id","tag","source","received_at"}. */
+static void request_make_notice(const struct event *e, struct request *r)
 {
     char at[CLOCK_ISO_LEN + 1];
     clock_iso(e->received_at, at);
@@ -97,7 +95,7 @@ static void make_notice(const struct event *e, struct request *r)
 }
 
 /* Sets r->body to the answer of task_get for E, whose body is the result as it was posted. */
-static void make_envelope(const struct event *e, struct request *r)
+static void request_make_envelope(const struct event *e, struct request *r)
 {
     struct slice path[PATH_MAX_SEGMENTS], rest = e->path;
     size_t n = 0;
@@ -123,7 +121,7 @@ static void make_envelope(const struct event *e, struct request *r)
     r->body = buf_slice(&r->made);
 }
 
-static enum err inflate(const struct request_rules *rules, struct request *r)
+static enum err request_inflate(const struct request_rules *rules, struct request *r)
 {
     r->made.max = rules->inflated_max;
     enum err rc = gzip_inflate_all(r->body, &r->made, NULL);
@@ -131,8 +129,8 @@ static enum err inflate(const struct request_rules *rules, struct request *r)
     return rc;
 }
 
-/* Compresses r->body, which may be the notice that stands in `made` itself. */
-static enum err deflate(struct request *r)
+/* Compresses r->body, which may point into `made`. */
+static enum err request_deflate(struct request *r)
 {
     struct buf out;
     buf_init(&out, COMPRESSED_MAX);
@@ -144,41 +142,41 @@ static enum err deflate(struct request *r)
 }
 
 /* Sets body, Content-Type and Content-Encoding of a postback. */
-static enum err add_body(const struct request_rules *rules, const struct event *e,
-                         struct request *r)
+static enum err request_add_body(const struct request_rules *rules, const struct event *e,
+                                 struct request *r)
 {
     struct slice type = e->has_body ? e->content_type : SLICE_LIT("application/json");
     if (!type.len)
         type = SLICE_LIT("application/json");
     if (!e->has_body)
-        make_notice(e, r);
+        request_make_notice(e, r);
     else if (rules->is_account)
-        make_envelope(e, r);
+        request_make_envelope(e, r);
     else
         r->body = e->body;
 
     bool is_gzip = e->has_body && gzip_is(r->body);
     enum err rc = OK;
     if (is_gzip && rules->gzip == GZIP_NEVER) {
-        rc = inflate(rules, r);
+        rc = request_inflate(rules, r);
         is_gzip = false;
     } else if (!is_gzip && rules->gzip == GZIP_ALWAYS) {
-        rc = deflate(r);
+        rc = request_deflate(r);
         is_gzip = true;
     }
-    if (!has_name(rules->headers, SLICE_LIT("Content-Type")))
+    if (!lines_have(rules->headers, SLICE_LIT("Content-Type")))
         http_line_add(&r->headers, SLICE_LIT("Content-Type"), type);
-    /* Also where the provider sent gzip without saying so: the label is true, and a receiver that
-     * knows its provider and inflates anyway does not mind. */
+    /* Also if the provider sent gzip without saying so. The label is true, and a receiver that inflates anyway does not
+     * mind. */
     if (is_gzip)
         http_line_add(&r->headers, SLICE_LIT("Content-Encoding"), SLICE_LIT("gzip"));
     return rc;
 }
 
-static void add_identity(const struct request_rules *rules, const struct request_input *in,
-                         struct request *r)
+static void request_add_identity(const struct request_rules *rules, const struct request_input *in,
+                                 struct request *r)
 {
-    if (!has_name(rules->headers, SLICE_LIT("User-Agent")))
+    if (!lines_have(rules->headers, SLICE_LIT("User-Agent")))
         http_line_add(&r->headers, SLICE_LIT("User-Agent"),
                       SLICE_LIT("Hookpace/" HOOKPACE_VERSION));
     http_line_add(&r->headers, SLICE_LIT("Hookpace-Delivery"), in->delivery_id);
@@ -187,7 +185,8 @@ static void add_identity(const struct request_rules *rules, const struct request
     buf_add(&r->headers, "\r\n", 2);
 }
 
-static enum err add_url(const struct request_rules *rules, const struct event *e, struct buf *out)
+static enum err request_add_url(const struct request_rules *rules, const struct event *e,
+                                struct buf *out)
 {
     struct url_vars vars = {.id = e->id, .tag = e->tag, .source = event_owner(e)};
     if (!rules->is_account)
@@ -206,14 +205,14 @@ enum request_verdict request_build(const struct request_rules *rules,
 {
     const struct event *e = in->event;
     request_reset(r);
-    if (add_url(rules, e, &r->url) != OK || r->url.failed)
+    if (request_add_url(rules, e, &r->url) != OK || r->url.failed)
         return REQUEST_BAD_URL;
-    if (rules->kind == DELIVERY_POSTBACK && add_body(rules, e, r) != OK)
+    if (rules->kind == DELIVERY_POSTBACK && request_add_body(rules, e, r) != OK)
         return REQUEST_BAD_BODY;
-    add_identity(rules, in, r);
+    request_add_identity(rules, in, r);
     if (rules->kind != DELIVERY_FETCH)
-        add_lines(&r->headers, e->headers, rules->headers, rules->sign);
-    add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
+        request_add_lines(&r->headers, e->headers, rules->headers, rules->sign);
+    request_add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
     if (rules->sign) {
         size_t secret = scheme_find_secret(rules->sign, in->secret_id);
         if (scheme_sign(rules->sign, secret, in->message_id, in->now, r->body, &r->headers) != OK)

@@ -1,7 +1,7 @@
-/* request - what one attempt sends: URL, header lines and body.   [pure]
+/* request - builds what one attempt sends: URL, header lines and body.   [pure]
  *
- * The body is sent as it was received (providers' signatures and clients' parsers depend on every
- * byte), but for the destination's `gzip` rule. The signature is over the bytes that are sent.
+ * The body leaves as it was received: providers' signatures and clients' parsers depend on every byte. Exception: the
+ * destination's `gzip` rule. The signature covers the bytes that are sent.
  */
 #ifndef DISPATCHER_REQUEST_H
 #define DISPATCHER_REQUEST_H
@@ -40,18 +40,17 @@ struct request {        /* Owned by whoever holds it; reused from attempt to att
 
 enum request_verdict {
     REQUEST_OK,
-    REQUEST_BAD_URL,  /* a value would change the URL's path, or it is too long */
-    REQUEST_BAD_BODY, /* what should be inflated is damaged or too big, or the headers pass their
-                         ceiling */
-    REQUEST_LOCAL,    /* signing failed in the library */
+    REQUEST_BAD_URL, /* a value would change the URL's path, or it is too long */
+    REQUEST_BAD_BODY, /* the body is damaged gzip or inflates to too much, or the headers pass their ceiling */
+    REQUEST_LOCAL, /* signing failed in the library */
 };
 
 void request_init(struct request *r);
 void request_clear(struct request *r);
-/* Empties R, and gives back memory that an unusually large body took. */
+/* Empties R and frees the memory of an unusually large body. */
 void request_reset(struct request *r);
 
-/* Makes the request. BODY may point into the event, which must then outlive the sending. */
+/* Builds R. Its body may point into the event, so the event must outlive the attempt. */
 enum request_verdict request_build(const struct request_rules *rules,
                                    const struct request_input *in, struct request *r);
 

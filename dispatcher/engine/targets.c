@@ -15,16 +15,12 @@
 struct targets *targets_new(struct config *conf, struct transport *transport,
                             struct metrics *metrics, const struct transport_hooks *hooks)
 {
-    const struct config_dispatcher *d = &conf->dispatcher;
     struct targets *s = NEW(struct targets);
     s->conf = config_ref(conf);
     s->transport = transport;
     s->hooks = hooks;
     s->metrics = metrics;
-    s->egress = (struct egress){.allow = d->allow,
-                                .allow_count = d->allow_count,
-                                .deny = d->deny,
-                                .deny_count = d->deny_count};
+    s->egress = egress_of(&conf->dispatcher);
     own_addrs_init(&s->own);
     map_init(&s->by_name);
     return s;

@@ -14,13 +14,13 @@
 
 #include <stdlib.h>
 
-#define SLICE_BYTES ((size_t)256 * 1024) /* looked at in one turn of the loop */
+#define SLICE_BYTES ((size_t)256 * 1024) /* judged in one turn of the loop */
 #define KEY_BYTES 1024
 #define THEN_BYTES ((size_t)64 * 1024)
 
-struct
-    fetch { /* Owned by its flight; after fetch_free by the call to Redis that is still to come back. */
-    struct pull *pull;
+/* Owned by its flight. After fetch_free, the call to Redis that is still to come back owns it. */
+struct fetch {
+    struct result_connection *results;
     const struct delivery *d;
     const struct source *source;
     const struct config *conf;
@@ -39,8 +39,8 @@ struct
     struct loop_timer *timer; /* the next slice */
 };
 
-/* Frees F if nobody comes back to it. */
-static void release(struct fetch *f)
+/* Frees F if it is freed and Redis owes it no answer. */
+static void fetch_release(struct fetch *f)
 {
     if (!f->is_freed || f->asks_redis)
         return;
@@ -61,23 +61,23 @@ void fetch_free(struct fetch *f)
     f->is_freed = true;
     if (f->timer)
         loop_timer_cancel(f->timer);
-    release(f);
+    fetch_release(f);
 }
 
-/* The answer of Redis has come. False if nobody waits for it any more. */
-static bool is_awaited(struct fetch *f)
+/* Redis has answered. False if nobody waits for the answer any more. */
+static bool fetch_is_awaited(struct fetch *f)
 {
     f->asks_redis = false;
     if (!f->is_freed)
         return true;
-    release(f);
+    fetch_release(f);
     return false;
 }
 
 /* ---- where does it go? ---- */
 
-/* One line of `then`: "<destination> <delay> <secret>", the secret's id may be missing. */
-static enum attempt_end read_line(struct fetch *f, struct slice line)
+/* Reads a LINE of `then`: "<destination> <delay> <secret's id>". The secret's id may be missing. */
+static enum attempt_end fetch_read_line(struct fetch *f, struct slice line)
 {
     struct slice name = slice_cut(&line, ' '), delay = slice_cut(&line, ' ');
     struct put_captured *c = &f->captured[f->to_count];
@@ -92,7 +92,7 @@ static enum attempt_end read_line(struct fetch *f, struct slice line)
     return END_NONE;
 }
 
-static enum attempt_end read_then(struct fetch *f)
+static enum attempt_end fetch_read_then(struct fetch *f)
 {
     struct slice rest = buf_slice(&f->then);
     size_t lines = 1;
@@ -104,34 +104,34 @@ static enum attempt_end read_then(struct fetch *f)
     while (end == END_NONE && rest.len) {
         struct slice line = slice_cut(&rest, '\n');
         if (line.len)
-            end = read_line(f, line);
+            end = fetch_read_line(f, line);
     }
     return end;
 }
 
-static void on_then(void *ctx, enum err rc, const struct redis_reply *r)
+static void fetch_on_then(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct fetch *f = ctx;
-    if (!is_awaited(f))
+    if (!fetch_is_awaited(f))
         return;
     enum attempt_end end = END_QUEUE;
     if (rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == 2) {
         f->task = xslicedup(redis_text(redis_at(r, 0)));
         buf_add_slice(&f->then, redis_text(redis_at(r, 1)));
-        end = f->task[0] ? read_then(f) : END_UNREADABLE;
+        end = f->task[0] ? fetch_read_then(f) : END_UNREADABLE;
     }
     f->handler.on_known(f->handler.ctx, end);
 }
 
-static void tell_not_ready(void *ctx)
+static void fetch_on_not_ready(void *ctx)
 {
     struct fetch *f = ctx;
     f->handler.on_known(f->handler.ctx, END_QUEUE);
 }
 
-static void ask_then(struct fetch *f)
+static void fetch_ask_then(struct fetch *f)
 {
-    struct shard *shard = pull_shard(f->pull, f->d->partition);
+    struct shard *shard = result_connection_shard(f->results, f->d->partition);
     if (!shard)
         return;
     struct buf key;
@@ -139,23 +139,24 @@ static void ask_then(struct fetch *f)
     keys_delivery(&key, shard_base(shard), slice_str(f->d->id));
     struct slice argv[] = {SLICE_LIT("HMGET"), buf_slice(&key), SLICE_LIT("task"),
                            SLICE_LIT("then")};
-    f->asks_redis = shard_command(shard, argv, 4, on_then, f) == OK;
+    f->asks_redis = shard_command(shard, argv, 4, fetch_on_then, f) == OK;
     buf_clear(&key);
 }
 
-struct fetch *fetch_new(struct pull *p, const struct delivery *d, const struct source *source,
-                        const struct config *conf, const struct fetch_handler *handler)
+struct fetch *fetch_new(struct result_connection *results, const struct delivery *d,
+                        const struct source *source, const struct config *conf,
+                        const struct fetch_handler *handler)
 {
     struct fetch *f = NEW(struct fetch);
-    f->pull = p;
+    f->results = results;
     f->d = d;
     f->source = source;
     f->conf = conf;
     f->handler = *handler;
     buf_init(&f->then, THEN_BYTES);
-    ask_then(f);
+    fetch_ask_then(f);
     if (!f->asks_redis) {
-        f->timer = loop_timer_new(p->loop, tell_not_ready, f);
+        f->timer = loop_timer_new(results->loop, fetch_on_not_ready, f);
         loop_timer_arm(f->timer, 0);
     }
     return f;
@@ -163,23 +164,24 @@ struct fetch *fetch_new(struct pull *p, const struct delivery *d, const struct s
 
 /* ---- is it a result? ---- */
 
-static void over(struct fetch *f, enum attempt_end end, int status)
+static void fetch_over(struct fetch *f, enum attempt_end end, int status)
 {
     f->handler.on_over(f->handler.ctx, end, status, &f->answer.result);
 }
 
 /* ---- into the queue ---- */
 
-static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void fetch_on_put(void *ctx, enum put_result result, wall_ms received_at)
 {
     struct fetch *f = ctx;
     (void)received_at;
-    if (!is_awaited(f))
+    if (!fetch_is_awaited(f))
         return;
-    /* Taken: the event itself has arrived meanwhile, as a webhook. */
+    /* PUT_TAKEN: the event itself has arrived as a webhook meanwhile. */
     f->brought = result == PUT_QUEUED || result == PUT_DUPLICATE;
     FAULT_POINT("fetch_put");
-    over(f, f->brought || result == PUT_TAKEN ? END_ANSWERED : END_QUEUE, f->answer.result.status);
+    fetch_over(f, f->brought || result == PUT_TAKEN ? END_ANSWERED : END_QUEUE,
+               f->answer.result.status);
 }
 
 bool fetch_brought(const struct fetch *f)
@@ -187,7 +189,7 @@ bool fetch_brought(const struct fetch *f)
     return f->brought;
 }
 
-static void digest_of(struct slice body, char out[RECORD_DIGEST_LEN])
+static void body_digest(struct slice body, char out[RECORD_DIGEST_LEN])
 {
     unsigned char whole[32];
     struct sha256 *s = sha256_start();
@@ -196,8 +198,8 @@ static void digest_of(struct slice body, char out[RECORD_DIGEST_LEN])
     text_hex(whole, RECORD_DIGEST_LEN / 2, out);
 }
 
-/* The announcement's own tag is what the sender chose to say; else the result may have one. */
-static struct slice tag_of(const struct fetch *f)
+/* The announcement's tag is the sender's own choice. Only without one does the result's tag count. */
+static struct slice fetch_tag(const struct fetch *f)
 {
     struct slice tag = f->d->event.tag;
     if (!tag.len)
@@ -206,7 +208,7 @@ static struct slice tag_of(const struct fetch *f)
 }
 
 /* Drops the destinations that are not in ROUTE, with what was captured for them. */
-static void keep_route(struct fetch *f, struct route route)
+static void fetch_keep_route(struct fetch *f, struct route route)
 {
     size_t kept = 0;
     for (size_t i = 0; kept < route.count && i < f->to_count; i++) {
@@ -218,16 +220,16 @@ static void keep_route(struct fetch *f, struct route route)
     f->to_count = kept;
 }
 
-static void put(struct fetch *f)
+static void fetch_put(struct fetch *f)
 {
     const struct event *announced = &f->d->event;
     struct slice body = slice_make(f->body, f->body_len);
     char digest[RECORD_DIGEST_LEN];
-    digest_of(body, digest);
+    body_digest(body, digest);
     struct event event = {
         .kind = EVENT_WEBHOOK,
         .id = announced->id,
-        .tag = tag_of(f),
+        .tag = fetch_tag(f),
         .source = announced->source,
         .content_type = f->answer.result.content_type,
         .content_encoding = gzip_is(body) ? SLICE_LIT("gzip") : SLICE_LIT(""),
@@ -238,7 +240,7 @@ static void put(struct fetch *f)
         .body = body,
     };
     struct route among = {f->to, f->to_count};
-    keep_route(f, route_event(f->source, &event, &among));
+    fetch_keep_route(f, route_event(f->source, &event, &among));
     struct put_request req = {.event = &event,
                               .source = f->source,
                               .announced = slice_str(f->task),
@@ -246,9 +248,9 @@ static void put(struct fetch *f)
                               .to = f->to,
                               .to_count = f->to_count,
                               .taken = f->body_len >= PUT_LARGE ? f->body : NULL};
-    enum err rc = queue_put_submit(f->pull->put, &req, on_put, f);
+    enum err rc = queue_put_submit(f->results->put, &req, fetch_on_put, f);
     if (rc != OK) {
-        over(f, rc == ERR_TOO_BIG ? END_TOO_LARGE : END_QUEUE, f->answer.result.status);
+        fetch_over(f, rc == ERR_TOO_BIG ? END_TOO_LARGE : END_QUEUE, f->answer.result.status);
         return;
     }
     f->asks_redis = true;
@@ -256,7 +258,7 @@ static void put(struct fetch *f)
         f->body = NULL;
 }
 
-static void look_on(void *ctx)
+static void fetch_on_slice(void *ctx)
 {
     struct fetch *f = ctx;
     if (!fetch_judge_some(f->judge, SLICE_BYTES)) {
@@ -266,9 +268,9 @@ static void look_on(void *ctx)
     struct fetch_verdict v = fetch_judge_end(f->judge);
     FAULT_POINT("fetch_judged");
     if (v.end == END_ANSWERED)
-        put(f);
+        fetch_put(f);
     else
-        over(f, v.end, v.end == END_NO_RESULT ? v.code : f->answer.result.status);
+        fetch_over(f, v.end, v.end == END_NO_RESULT ? v.code : f->answer.result.status);
 }
 
 static bool encoding_is_known(struct slice encoding)
@@ -278,7 +280,7 @@ static bool encoding_is_known(struct slice encoding)
            slice_eq_nocase(encoding, SLICE_LIT("identity"));
 }
 
-static void look_at_nothing(void *ctx)
+static void fetch_on_no_body(void *ctx)
 {
     struct fetch *f = ctx;
     const struct attempt_result *r = &f->answer.result;
@@ -287,7 +289,7 @@ static void look_at_nothing(void *ctx)
         end = END_TOO_LARGE;
     else if (r->is_whole)
         end = END_BAD_RESULT;
-    over(f, end, r->status);
+    fetch_over(f, end, r->status);
 }
 
 void fetch_take(struct fetch *f, const struct attempt_result *r)
@@ -295,12 +297,12 @@ void fetch_take(struct fetch *f, const struct attempt_result *r)
     attempt_copy(&f->answer, r);
     bool is_good = r->is_whole && !r->too_large && encoding_is_known(r->content_encoding);
     loop_timer_free(f->timer);
-    f->timer = loop_timer_new(f->pull->loop, is_good ? look_on : look_at_nothing, f);
+    f->timer = loop_timer_new(f->results->loop, is_good ? fetch_on_slice : fetch_on_no_body, f);
     loop_timer_arm(f->timer, 0);
     if (!is_good)
         return;
     f->body = buf_take(r->body, &f->body_len);
     struct fetch_judge_rules rules = {.must_be_json = f->source->payload_is_json,
                                       .inflated_max = f->conf->receiver.max_inflated_bytes};
-    f->judge = fetch_judge_new(f->pull->picks, slice_make(f->body, f->body_len), &rules);
+    f->judge = fetch_judge_new(f->results->picks, slice_make(f->body, f->body_len), &rules);
 }

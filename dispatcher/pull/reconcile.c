@@ -1,6 +1,7 @@
 #include "dispatcher/pull/reconcile.h"
 
 #include "common/base/alloc.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
@@ -17,15 +18,17 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define LOOK_US 1000000 /* how often the lock is looked at; the first time after half of it */
+#define LOOK_US                                                                                    \
+    1000000 /* between two tries to get the lock; the first one comes after half of it */
 #define HEADERS_MAX 16384
 #define KEY_BYTES 1024
 
-/* One source under one configuration. Owned by its reconcile, once given up by the answers to come. */
+/* One source under one configuration, round after round. Owned by its reconcile. If a round is given up, the last answer
+ * of Redis that is still to come frees it. */
 struct watch {
     struct reconcile *owner; /* NULL: given up */
-    struct watch *next;
-    struct pull *pull;
+    struct list_link link;   /* in its owner's watches */
+    struct result_connection *results;
     struct config *conf; /* referenced */
     struct source *source;
     struct endpoint *endpoint;
@@ -40,34 +43,34 @@ struct watch {
 
 struct reconcile { /* Owned by the dispatcher; reconcile_free. */
     struct loop *loop;
-    struct pull *pull;
+    struct result_connection *results;
     struct config *conf; /* of the watches */
     struct egress egress;
     struct transport *transport; /* NULL once stopped */
-    struct watch *watches;
+    struct list watches;
 };
 
 /* ---- the end of a round ---- */
 
-static void round_over(struct watch *w)
+static void watch_end_round(struct watch *w)
 {
     ready_list_clear(&w->list);
     loop_timer_arm(w->timer, LOOK_US);
 }
 
-static void round_failed(struct watch *w, const char *reason, int status)
+static void watch_round_failed(struct watch *w, const char *reason, int status)
 {
     LOG(LL_WARN, "reconcile.failed", LS("source", w->source->name), LS("reason", reason),
         LI("status", status));
-    round_over(w);
+    watch_end_round(w);
 }
 
-static void round_done(struct watch *w)
+static void watch_round_done(struct watch *w)
 {
     LOG(LL_INFO, "reconcile.done", LS("source", w->source->name), LI("listed", w->list.count),
         LI("known", w->known), LI("announced", w->announced), LI("failed", w->failed),
         LI("skipped", w->list.skipped), LI("ms", (clock_mono_us() - w->began) / 1000));
-    round_over(w);
+    watch_end_round(w);
 }
 
 static void watch_free(struct watch *w)
@@ -81,8 +84,8 @@ static void watch_free(struct watch *w)
     free(w);
 }
 
-/* An answer of Redis has come. False if the round was given up. */
-static bool is_awaited(struct watch *w)
+/* Redis has answered. False if the round was given up meanwhile. */
+static bool watch_is_awaited(struct watch *w)
 {
     w->awaited--;
     if (w->owner)
@@ -92,13 +95,13 @@ static bool is_awaited(struct watch *w)
     return false;
 }
 
-/* ---- what is unknown is announced ---- */
+/* ---- announce the unknown tasks ---- */
 
-static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void watch_on_put(void *ctx, enum put_result result, wall_ms received_at)
 {
     struct watch *w = ctx;
     (void)received_at;
-    if (!is_awaited(w))
+    if (!watch_is_awaited(w))
         return;
     if (result == PUT_QUEUED)
         w->announced++;
@@ -107,11 +110,12 @@ static void on_put(void *ctx, enum put_result result, wall_ms received_at)
     else
         w->known++;
     if (!w->awaited)
-        round_done(w);
+        watch_round_done(w);
 }
 
-/* As a pingback would be: the digest is that of no body, by which the one is a repeat of the other. */
-static void announce(struct watch *w, const struct ready_task *task)
+/* Announces TASK as a pingback would. The digest is that of an empty body, as a pingback's is, so that Redis takes the one
+ * as a repeat of the other. */
+static void watch_announce(struct watch *w, const struct ready_task *task)
 {
     unsigned char whole[32];
     char digest[RECORD_DIGEST_LEN];
@@ -129,91 +133,92 @@ static void announce(struct watch *w, const struct ready_task *task)
     struct route route = route_event(w->source, &event, NULL);
     struct put_request req = {
         .event = &event, .source = w->source, .to = route.to, .to_count = route.count};
-    if (queue_put_submit(w->pull->put, &req, on_put, w) == OK)
+    if (queue_put_submit(w->results->put, &req, watch_on_put, w) == OK)
         w->awaited++;
     else
         w->failed++;
 }
 
-/* Another source's task of the same id is not this one. */
-static bool is_known(const struct watch *w, const struct task *t)
+/* True if T is a task of this source. Another source may have a task with the same id. */
+static bool watch_knows(const struct watch *w, const struct task *t)
 {
     return t->state == TASK_EXPIRED ||
            (t->state != TASK_UNKNOWN && slice_eq(t->event.source, slice_str(w->source->name)));
 }
 
-static void on_looked(void *ctx, enum err rc, const struct task *tasks, size_t count)
+static void watch_on_looked(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct watch *w = ctx;
-    if (!is_awaited(w))
+    if (!watch_is_awaited(w))
         return;
     if (rc != OK || count != w->list.count) {
-        round_failed(w, "queue_unavailable", 0);
+        watch_round_failed(w, "queue_unavailable", 0);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (is_known(w, &tasks[i]))
+        if (watch_knows(w, &tasks[i]))
             w->known++;
         else
-            announce(w, &w->list.tasks[i]);
+            watch_announce(w, &w->list.tasks[i]);
     }
     if (!w->awaited)
-        round_done(w);
+        watch_round_done(w);
 }
 
-static void look(struct watch *w)
+static void watch_look_up(struct watch *w)
 {
     struct slice *ids = xcalloc(w->list.count, sizeof *ids);
     for (size_t i = 0; i < w->list.count; i++)
         ids[i] = w->list.tasks[i].id;
     w->awaited++;
-    queue_tasks_look(w->pull->tasks, (struct task_scope){.account = slice_make("", 0)}, ids,
-                     w->list.count, on_looked, w);
+    queue_tasks_look(w->results->tasks, (struct task_scope){.account = slice_make("", 0)}, ids,
+                     w->list.count, watch_on_looked, w);
     free(ids);
 }
 
-/* ---- the provider is asked ---- */
+/* ---- ask the provider ---- */
 
-static bool may_connect(void *ctx, const struct addr *a)
+static bool watch_may_connect(void *ctx, const struct addr *a)
 {
     const struct watch *w = ctx;
     return egress_allows(&w->owner->egress, a, false);
 }
 
-static enum attempt_end may_send(void *ctx)
+static enum attempt_end watch_may_send(void *ctx)
 {
     (void)ctx;
     return END_NONE;
 }
 
-static void round_unanswered(struct watch *w, const struct attempt_result *r)
+static void watch_unanswered(struct watch *w, const struct attempt_result *r)
 {
     char word[ATTEMPT_ERROR_BYTES] = "bad_response"; /* a 2xx that broke off */
     if (r->too_large)
         attempt_error(END_TOO_LARGE, 0, word);
     else if (r->end != END_ANSWERED || r->status / 100 != 2)
         attempt_error(r->end, r->status, word);
-    round_failed(w, word, r->status);
+    watch_round_failed(w, word, r->status);
 }
 
-static void on_done(void *ctx, const struct attempt_result *r)
+static void watch_on_answer(void *ctx, const struct attempt_result *r)
 {
     struct watch *w = ctx;
     struct error e = {{0}};
     w->attempt = NULL;
     if (!r->body || !r->is_whole)
-        round_unanswered(w, r);
+        watch_unanswered(w, r);
     else if (ready_list_read(buf_slice(r->body), &w->list, &e) != OK)
-        round_failed(w, e.text, r->status);
+        watch_round_failed(w, e.text, r->status);
     else if (w->list.count == 0)
-        round_done(w);
+        watch_round_done(w);
     else
-        look(w);
+        watch_look_up(w);
 }
 
-static const struct transport_hooks hooks = {may_connect, may_send, on_done};
+static const struct transport_hooks watch_hooks = {watch_may_connect, watch_may_send,
+                                                   watch_on_answer};
 
-static void ask(struct watch *w)
+static void watch_ask(struct watch *w)
 {
     w->began = clock_mono_us();
     w->known = w->announced = w->failed = 0;
@@ -227,26 +232,26 @@ static void ask(struct watch *w)
         .url = w->source->ready_url, .headers = w->headers.ptr, .headers_len = w->headers.len};
     w->attempt = transport_send(w->endpoint, &q, w);
     if (!w->attempt)
-        round_failed(w, "local_error", 0);
+        watch_round_failed(w, "local_error", 0);
 }
 
-/* ---- the lock: one of all dispatchers, once an interval ---- */
+/* ---- the lock: one dispatcher gets it, once an interval ---- */
 
-static void on_lock(void *ctx, enum err rc, const struct redis_reply *r)
+static void watch_on_lock(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct watch *w = ctx;
-    if (!is_awaited(w))
+    if (!watch_is_awaited(w))
         return;
     if (rc == OK && redis_kind(r) == REDIS_TEXT)
-        ask(w);
+        watch_ask(w);
     else
         loop_timer_arm(w->timer, LOOK_US);
 }
 
-static void try_lock(void *ctx)
+static void watch_try_lock(void *ctx)
 {
     struct watch *w = ctx;
-    struct shard *shard = pull_shard(w->pull, w->source->fetch->partition);
+    struct shard *shard = result_connection_shard(w->results, w->source->fetch->partition);
     if (!shard) {
         loop_timer_arm(w->timer, LOOK_US);
         return;
@@ -256,9 +261,9 @@ static void try_lock(void *ctx)
     buf_init(&ms, 32);
     keys_reconcile(&key, shard_base(shard), slice_str(w->source->name));
     buf_add_i64(&ms, w->source->reconcile_ms);
-    struct slice argv[] = {SLICE_LIT("SET"), buf_slice(&key), slice_str(w->pull->name),
+    struct slice argv[] = {SLICE_LIT("SET"), buf_slice(&key), slice_str(w->results->name),
                            SLICE_LIT("NX"),  SLICE_LIT("PX"), buf_slice(&ms)};
-    if (shard_command(shard, argv, 6, on_lock, w) == OK)
+    if (shard_command(shard, argv, 6, watch_on_lock, w) == OK)
         w->awaited++;
     else
         loop_timer_arm(w->timer, LOOK_US);
@@ -268,13 +273,12 @@ static void try_lock(void *ctx)
 
 /* ---- watches ---- */
 
-static void watch(struct reconcile *r, struct source *s)
+static void watch_begin(struct reconcile *r, struct source *s)
 {
     struct watch *w = NEW(struct watch);
     w->owner = r;
-    w->next = r->watches;
-    r->watches = w;
-    w->pull = r->pull;
+    list_add_last(&r->watches, &w->link);
+    w->results = r->results;
     w->conf = config_ref(r->conf);
     w->source = s;
     buf_init(&w->headers, HEADERS_MAX);
@@ -283,17 +287,15 @@ static void watch(struct reconcile *r, struct source *s)
                                        .verify_tls = s->fetch->verify_tls,
                                        .ca_file = s->fetch->ca_file,
                                        .body_max = READY_BODY_MAX,
-                                       .hooks = &hooks};
+                                       .hooks = &watch_hooks};
     w->endpoint = transport_open(r->transport, &options);
-    w->timer = loop_timer_new(r->loop, try_lock, w);
+    w->timer = loop_timer_new(r->loop, watch_try_lock, w);
     loop_timer_arm(w->timer, LOOK_US / 2);
 }
 
 void reconcile_stop(struct reconcile *r)
 {
-    while (r->watches) {
-        struct watch *w = r->watches;
-        r->watches = w->next;
+    for (struct watch *w; (w = LIST_TAKE_FIRST(&r->watches, struct watch, link));) {
         if (w->attempt)
             transport_cancel(w->attempt);
         loop_timer_free(w->timer);
@@ -309,30 +311,27 @@ void reconcile_stop(struct reconcile *r)
 
 void reconcile_set_config(struct reconcile *r, struct config *conf, struct transport *transport)
 {
-    const struct config_dispatcher *d = &conf->dispatcher;
     reconcile_stop(r);
     config_ref(conf);
     config_unref(r->conf);
     r->conf = conf;
     r->transport = transport;
-    r->egress = (struct egress){.allow = d->allow,
-                                .allow_count = d->allow_count,
-                                .deny = d->deny,
-                                .deny_count = d->deny_count};
+    r->egress = egress_of(&conf->dispatcher);
     size_t at = 0;
     struct slice name;
     void *value;
     while (map_next(&conf->sources, &at, &name, &value))
         if (((struct source *)value)->reconcile_ms)
-            watch(r, value);
+            watch_begin(r, value);
 }
 
-struct reconcile *reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
-                                struct transport *transport)
+struct reconcile *reconcile_new(struct loop *l, struct config *conf,
+                                struct result_connection *results, struct transport *transport)
 {
     struct reconcile *r = NEW(struct reconcile);
     r->loop = l;
-    r->pull = pull;
+    list_init(&r->watches);
+    r->results = results;
     reconcile_set_config(r, conf, transport);
     return r;
 }

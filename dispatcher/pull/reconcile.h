@@ -11,19 +11,19 @@
 #define DISPATCHER_RECONCILE_H
 
 #include "common/config/config.h"
-#include "dispatcher/pull/pull.h"
+#include "dispatcher/pull/result_connection.h"
 #include "dispatcher/transport/transport.h"
 
 struct reconcile;
 
-/* PULL is borrowed, CONF referenced, TRANSPORT taken. */
-struct reconcile *reconcile_new(struct loop *l, struct config *conf, struct pull *pull,
-                                struct transport *transport);
+/* RESULTS is borrowed, CONF referenced, TRANSPORT taken. */
+struct reconcile *reconcile_new(struct loop *l, struct config *conf,
+                                struct result_connection *results, struct transport *transport);
 /* Begins anew under CONF, and uses TRANSPORT, which is taken. Gives up a round under way. */
 void reconcile_set_config(struct reconcile *r, struct config *conf, struct transport *transport);
 /* Begins no further round and gives up one under way. */
 void reconcile_stop(struct reconcile *r);
-/* NULL is fine. Calls to Redis that are still pending end with PULL's connection. */
+/* NULL is fine. Calls to Redis that are still pending end with RESULTS's connection. */
 void reconcile_free(struct reconcile *r);
 
 #endif

@@ -9,6 +9,14 @@ static bool is_own(const struct egress *e, const struct addr *a)
     return false;
 }
 
+struct egress egress_of(const struct config_dispatcher *conf)
+{
+    return (struct egress){.allow = conf->allow,
+                           .allow_count = conf->allow_count,
+                           .deny = conf->deny,
+                           .deny_count = conf->deny_count};
+}
+
 bool egress_allows(const struct egress *e, const struct addr *a, bool from_api)
 {
     if (a->family != 4 && a->family != 6)

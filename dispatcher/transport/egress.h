@@ -6,6 +6,7 @@
 #ifndef DISPATCHER_EGRESS_H
 #define DISPATCHER_EGRESS_H
 
+#include "common/config/config.h"
 #include "common/net/addr.h"
 
 #include <stdbool.h>
@@ -17,6 +18,8 @@ struct egress { /* lists borrowed, from the configuration and own_addrs */
     size_t allow_count, deny_count, own_count;
 };
 
+/* The lists of CONF, without this machine's own addresses. */
+struct egress egress_of(const struct config_dispatcher *conf);
 /* May a request go to A? The first rule that fits decides:
  *
  *   1. A is in `allow`: yes.

@@ -345,7 +345,7 @@ static bool call_set_request(struct http_call *call, const struct attempt_reques
 
 /* ---- calls and their pools ---- */
 
-static void call_free(struct http_call *call)
+static void http_call_free(struct http_call *call)
 {
     if (call->easy)
         curl_easy_cleanup(call->easy);
@@ -354,7 +354,7 @@ static void call_free(struct http_call *call)
     free(call);
 }
 
-static struct http_call *call_new(struct http_pool *p)
+static struct http_call *http_call_new(struct http_pool *p)
 {
     struct http_call *call = NEW(struct http_call);
     call->pool = p;
@@ -362,7 +362,7 @@ static struct http_call *call_new(struct http_pool *p)
     call->easy = curl_easy_init();
     if (call->easy && call_set_fixed(call))
         return call;
-    call_free(call);
+    http_call_free(call);
     return NULL;
 }
 
@@ -381,7 +381,7 @@ static struct http_call *http_pool_take(struct http_pool *p)
 {
     p->used = true;
     struct http_call *call = POOL_TAKE(&p->idle, struct http_call, link);
-    return call ? call : call_new(p);
+    return call ? call : http_call_new(p);
 }
 
 static void http_pool_give_back(struct http_call *call)
@@ -389,7 +389,7 @@ static void http_pool_give_back(struct http_call *call)
     struct http_transport *t = transport_of(call);
     t->running--;
     if (!pool_put(&call->pool->idle, &call->link))
-        call_free(call);
+        http_call_free(call);
     else if (!loop_timer_armed(t->trimmer))
         loop_timer_arm(t->trimmer, TRIM_US);
 }
@@ -397,7 +397,7 @@ static void http_pool_give_back(struct http_call *call)
 static void http_pool_free_idle(struct http_pool *p)
 {
     for (struct http_call *call; (call = POOL_TAKE(&p->idle, struct http_call, link));)
-        call_free(call);
+        http_call_free(call);
 }
 
 static void http_trim(void *ctx)

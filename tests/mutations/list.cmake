@@ -241,8 +241,8 @@ mutation(not_ready_is_a_result "an answer that there is no result yet is relayed
 mutation(reconcile_unlocked "every dispatcher reconciles"
   TESTS tests/e2e/test_reconcile.py::test_one_of_several_dispatchers_asks
   EDIT dispatcher/pull/reconcile.c
-  [[shard_command(shard, argv, 6, on_lock, w)]]
-  [[shard_command(shard, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, on_lock, w)]])
+  [[shard_command(shard, argv, 6, watch_on_lock, w)]]
+  [[shard_command(shard, (argv[3] = argv[4], argv[4] = argv[5], argv), 5, watch_on_lock, w)]])
 
 # --- what means harm ---
 

@@ -1,4 +1,4 @@
-#include "dispatcher/pull/pull.h"
+#include "dispatcher/pull/result_connection.h"
 
 #include "common/base/alloc.h"
 #include "common/json/json_scan.h"
@@ -8,20 +8,21 @@
 
 #define NAME_BYTES 128
 
-struct pull *pull_new(struct loop *l, struct config *conf, const char *name)
+struct result_connection *result_connection_new(struct loop *l, struct config *conf,
+                                                const char *name)
 {
-    struct pull *p = NEW(struct pull);
+    struct result_connection *p = NEW(struct result_connection);
     struct buf text;
     buf_init(&text, NAME_BYTES);
     buf_addf(&text, "%s:pull", name);
     p->loop = l;
     p->name = buf_take(&text, NULL);
     p->picks = fetch_judge_picks();
-    pull_set_config(p, conf);
+    result_connection_set_config(p, conf);
     return p;
 }
 
-static bool fetches(const struct config *conf)
+static bool config_has_fetch(const struct config *conf)
 {
     size_t at = 0;
     struct slice name;
@@ -32,7 +33,7 @@ static bool fetches(const struct config *conf)
     return false;
 }
 
-void pull_set_config(struct pull *p, struct config *conf)
+void result_connection_set_config(struct result_connection *p, struct config *conf)
 {
     config_ref(conf);
     config_unref(p->conf);
@@ -40,30 +41,30 @@ void pull_set_config(struct pull *p, struct config *conf)
     if (p->put) {
         queue_put_set_config(p->put, conf);
         queue_tasks_set_config(p->tasks, conf);
-    } else if (fetches(conf)) {
+    } else if (config_has_fetch(conf)) {
         p->shards = shards_new(p->loop, &conf->redis, p->name, NULL);
         p->put = queue_put_new(p->loop, p->shards, conf);
         p->tasks = queue_tasks_new(p->loop, p->shards, conf);
     }
 }
 
-struct shard *pull_shard(const struct pull *p, unsigned partition)
+struct shard *result_connection_shard(const struct result_connection *p, unsigned partition)
 {
     struct shard *s = p->shards ? shards_at(p->shards, partition) : NULL;
     return s && shard_is_ready(s) ? s : NULL;
 }
 
-void pull_close(struct pull *p)
+void result_connection_close(struct result_connection *p)
 {
     shards_free(p->shards);
     p->shards = NULL;
 }
 
-void pull_free(struct pull *p)
+void result_connection_free(struct result_connection *p)
 {
     if (!p)
         return;
-    pull_close(p);
+    result_connection_close(p);
     queue_put_free(p->put);
     queue_tasks_free(p->tasks);
     json_picks_free(p->picks);
