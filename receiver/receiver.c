@@ -74,7 +74,7 @@ static void on_worker_drained(void *ctx)
 
 /* --- signals --- */
 
-static void on_stop(void *ctx, int signo)
+static void receiver_on_stop(void *ctx, int signo)
 {
     struct receiver *r = ctx;
     if (r->is_stopping) {
@@ -95,7 +95,7 @@ static void reload_tls(struct receiver *r, const struct config *conf)
         LOG(LL_ERROR, "tls.reload_failed", LS("error", e.text));
 }
 
-static void on_reload(void *ctx, int signo)
+static void receiver_on_reload(void *ctx, int signo)
 {
     struct receiver *r = ctx;
     (void)signo;
@@ -115,7 +115,7 @@ static void on_reload(void *ctx, int signo)
 /* --- start and stop --- */
 
 /* A connection that cannot be accepted is worse than one that is told to come later. */
-static void tell_file_limit(const struct config *conf)
+static void log_file_limit(const struct config *conf)
 {
     struct receiver_files files = limits_share_files(conf->receiver.threads);
     if (conf->receiver.max_connections > files.clients)
@@ -191,12 +191,12 @@ int receiver_run(struct config *conf, const char *path)
     r.budget.max = (int64_t)conf->receiver.max_inflight_bytes;
     r.metrics = families_metrics();
     r.loop = loop_new();
-    loop_on_signal(r.loop, SIGTERM, on_stop, &r);
-    loop_on_signal(r.loop, SIGINT, on_stop, &r);
-    loop_on_signal(r.loop, SIGHUP, on_reload, &r);
+    loop_on_signal(r.loop, SIGTERM, receiver_on_stop, &r);
+    loop_on_signal(r.loop, SIGINT, receiver_on_stop, &r);
+    loop_on_signal(r.loop, SIGHUP, receiver_on_reload, &r);
     int code = EXIT_STOPPED;
     if (open_all(&r, &e) == OK) {
-        tell_file_limit(conf);
+        log_file_limit(conf);
         log_listening(worker_addr(r.workers[0]), "ingest");
         log_listening(admin_addr(r.admin), "admin");
         loop_run(r.loop);

@@ -25,7 +25,7 @@ struct worker {
     bool is_started;
 };
 
-static void on_shard_ready(void *ctx, struct shard *s)
+static void worker_on_shard_ready(void *ctx, struct shard *s)
 {
     struct worker *w = ctx;
     (void)s;
@@ -34,7 +34,7 @@ static void on_shard_ready(void *ctx, struct shard *s)
     w->setup.on_ready(w->setup.ctx);
 }
 
-static void on_shard_lost(void *ctx, struct shard *s)
+static void worker_on_shard_lost(void *ctx, struct shard *s)
 {
     struct worker *w = ctx;
     (void)s;
@@ -47,7 +47,8 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out, struc
     struct config *conf = setup->conf;
     w->setup = *setup;
     w->loop = loop_new();
-    struct shard_events events = {.on_ready = on_shard_ready, .on_lost = on_shard_lost, .ctx = w};
+    struct shard_events events = {
+        .on_ready = worker_on_shard_ready, .on_lost = worker_on_shard_lost, .ctx = w};
     w->shards = shards_new(w->loop, &conf->redis, "hookpace-receiver", &events);
     w->put = queue_put_new(w->loop, w->shards, conf);
     w->ingest = ingest_new(w->loop, w->shards, w->put, setup->metrics, conf);
@@ -68,7 +69,7 @@ const char *worker_addr(const struct worker *w)
     return http_server_addr(w->http);
 }
 
-static void *run(void *ctx)
+static void *worker_run(void *ctx)
 {
     struct worker *w = ctx;
     loop_run(w->loop);
@@ -80,7 +81,7 @@ enum err worker_start(struct worker *w, struct error *e)
     sigset_t all, before;
     sigfillset(&all); /* signals are the main thread's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&w->thread, NULL, run, w);
+    int rc = pthread_create(&w->thread, NULL, worker_run, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc != 0)
         return fail(e, ERR_IO, "cannot start a thread: %s", strerror(rc));
@@ -98,7 +99,7 @@ struct new_config {
     struct config *conf;
 };
 
-static void take_config(void *ctx)
+static void worker_take_config(void *ctx)
 {
     struct new_config *n = ctx;
     struct http_limits limits = limits_of_worker(n->conf);
@@ -114,24 +115,24 @@ void worker_set_config(struct worker *w, struct config *conf)
     struct new_config *n = NEW(struct new_config);
     n->worker = w;
     n->conf = config_ref(conf);
-    loop_post(w->loop, take_config, n);
+    loop_post(w->loop, worker_take_config, n);
 }
 
-static void drained(void *ctx)
+static void worker_drained(void *ctx)
 {
     struct worker *w = ctx;
     w->setup.on_drained(w->setup.ctx);
 }
 
-static void drain(void *ctx)
+static void worker_drain_here(void *ctx)
 {
     struct worker *w = ctx;
-    http_server_drain(w->http, drained, w);
+    http_server_drain(w->http, worker_drained, w);
 }
 
 void worker_drain(struct worker *w)
 {
-    loop_post(w->loop, drain, w);
+    loop_post(w->loop, worker_drain_here, w);
 }
 
 void worker_free(struct worker *w)

@@ -132,7 +132,7 @@ static bool is_foreign(const struct http_request *http)
                             http_header(http, "origin", NULL), http_header(http, "host", NULL));
 }
 
-static enum flow log_in(struct ops_call *c)
+MUST_CHECK static enum flow log_in(struct ops_call *c)
 {
     unsigned n;
     if (is_foreign(c->http)) {

@@ -171,7 +171,7 @@ static void api_refused(struct ops_call *c, enum ops_refusal why)
     buf_clear(&out);
 }
 
-static void too_large(struct api_request *r)
+static void api_too_large(struct api_request *r)
 {
     char text[100];
     struct buf message = buf_over(text);
@@ -179,7 +179,7 @@ static void too_large(struct api_request *r)
     api_fail_saying(r, CODE_INVALID_DATA, text);
 }
 
-static enum flow api_head(struct ops_call *c)
+MUST_CHECK static enum flow api_head(struct ops_call *c)
 {
     struct api_request *r = request_new(c);
     enum api_code refusal = CODE_OK;
@@ -193,7 +193,7 @@ static enum flow api_head(struct ops_call *c)
         return ENDED;
     }
     if (http_content_length(c->http) > (int64_t)r->body.max) {
-        too_large(r);
+        api_too_large(r);
         return ENDED;
     }
     return GO_ON;
@@ -203,7 +203,7 @@ static void api_piece(struct ops_call *c, struct slice piece)
 {
     struct api_request *r = c->state;
     if (piece.len > r->body.max - r->body.len)
-        too_large(r);
+        api_too_large(r);
     else if (!http_charge(c->http, (int64_t)piece.len))
         api_unavailable(r);
     else
@@ -211,7 +211,7 @@ static void api_piece(struct ops_call *c, struct slice piece)
 }
 
 /* The body is what its bytes are: gzip only if it looks so, whatever Content-Encoding says. */
-static bool inflate(struct api_request *r)
+static bool inflate_body(struct api_request *r)
 {
     struct slice wire = buf_slice(&r->body);
     r->json = wire;
@@ -236,7 +236,7 @@ static void api_run(struct ops_call *c)
         calls[r->call](r);
         return;
     }
-    if (!inflate(r)) {
+    if (!inflate_body(r)) {
         api_fail(r, CODE_INVALID_DATA);
         return;
     }

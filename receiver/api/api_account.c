@@ -5,12 +5,14 @@
 #include "common/json/json_cut.h"
 #include "receiver/api/api_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DATA_MAX (64 * 1024)
 
 /* Ends R with the call's one task; RESULT is an array of COUNT. */
-static void answer_with(struct api_request *r, struct slice echo, struct slice result, size_t count)
+static void answer_account(struct api_request *r, struct slice echo, struct slice result,
+                           size_t count)
 {
     struct buf data;
     buf_init(&data, API_ANSWER_MAX);
@@ -39,12 +41,12 @@ void api_appendix_errors(struct api_request *r)
         jw_close(&w, '}');
     }
     jw_close(&w, ']');
-    answer_with(r, slice_make("", 0), buf_slice(&result), count);
+    answer_account(r, slice_make("", 0), buf_slice(&result), count);
     buf_clear(&result);
 }
 
-/* Redis answered the call: it is ready to take tasks. */
-static void on_status(void *ctx, enum err rc, const struct task_counts *counts)
+/* If Redis answered, it is ready to take tasks. */
+static void status_on_reply(void *ctx, enum err rc, const struct task_counts *counts)
 {
     struct api_request *r = ctx;
     (void)counts;
@@ -70,13 +72,13 @@ static void on_status(void *ctx, enum err rc, const struct task_counts *counts)
     jw_close(&w, ']');
     jw_close(&w, '}');
     jw_close(&w, ']');
-    answer_with(r, slice_make("", 0), buf_slice(&result), 1);
+    answer_account(r, slice_make("", 0), buf_slice(&result), 1);
     buf_clear(&result);
 }
 
 void api_appendix_status(struct api_request *r)
 {
-    queue_tasks_count(r->api->tasks, r->scope, on_status, r);
+    queue_tasks_count(r->api->tasks, r->scope, status_on_reply, r);
 }
 
 /* --- whose delay --- */
@@ -102,47 +104,44 @@ static void whose_free(struct whose *w)
     free(w);
 }
 
-static struct slice name_of(const struct api_request *r)
+static struct slice whose_name(const struct api_request *r)
 {
     const struct whose *w = r->state;
     return slice_str(w->name ? w->name : r->account->name);
 }
 
-static void refuse(struct api_request *r, const char *field, const char *why)
+/* Ends R, because FIELD names no delay that the caller may see or set. */
+MUST_CHECK static enum flow whose_refuse(struct api_request *r, const char *field, const char *why)
 {
     whose_free(r->state);
     api_fail_field(r, field, why);
+    return ENDED;
 }
 
-/* Another one's delay, which admins may see and set. False: R was ended. */
-static bool choose(struct api_request *r, const char *field, enum delay_of of, struct slice name)
+/* Chooses the delay of the destination or account NAME, which only admins may see and set. */
+MUST_CHECK static enum flow whose_choose(struct api_request *r, const char *field, enum delay_of of,
+                                         struct slice name)
 {
     struct whose *w = r->state;
     const struct map *named = of == DELAY_ACCOUNT ? &r->conf->accounts : &r->conf->destinations;
-    if (!r->account->is_admin) {
-        refuse(r, field, "Only admins set the delay of others.");
-        return false;
-    }
-    if (!map_get(named, name)) {
-        refuse(r, field, "There is none of that name.");
-        return false;
-    }
-    if (w->name) {
-        refuse(r, field, "Name a destination or an account, not both.");
-        return false;
-    }
+    if (!r->account->is_admin)
+        return whose_refuse(r, field, "Only admins set the delay of others.");
+    if (!map_get(named, name))
+        return whose_refuse(r, field, "There is none of that name.");
+    if (w->name)
+        return whose_refuse(r, field, "Name a destination or an account, not both.");
     w->of = of;
     w->name = xslicedup(name);
-    return true;
+    return GO_ON;
 }
 
 static void write_whose(struct json_write *out, const struct api_request *r)
 {
     const struct whose *w = r->state;
     if (w->of == DELAY_DESTINATION)
-        jw_text(out, "destination", name_of(r));
+        jw_text(out, "destination", whose_name(r));
     if (w->of == DELAY_ACCOUNT)
-        jw_text(out, "account", name_of(r));
+        jw_text(out, "account", whose_name(r));
 }
 
 static void answer_delay(struct api_request *r, int64_t delay_ms)
@@ -159,7 +158,7 @@ static void answer_delay(struct api_request *r, int64_t delay_ms)
     jw_close(&out, ']');
     struct slice echo = w->object;
     whose_free(w);
-    answer_with(r, echo, buf_slice(&result), 1);
+    answer_account(r, echo, buf_slice(&result), 1);
     buf_clear(&result);
 }
 
@@ -201,11 +200,11 @@ static void answer_user(struct api_request *r, int64_t delay_ms)
     jw_close(&w, '}');
     jw_close(&w, ']');
     whose_free(r->state);
-    answer_with(r, slice_make("", 0), buf_slice(&result), 1);
+    answer_account(r, slice_make("", 0), buf_slice(&result), 1);
     buf_clear(&result);
 }
 
-static void on_delay(void *ctx, enum err rc, int64_t delay_ms)
+static void delay_on_reply(void *ctx, enum err rc, int64_t delay_ms)
 {
     struct api_request *r = ctx;
     struct whose *w = r->state;
@@ -224,7 +223,7 @@ void api_user_data(struct api_request *r)
     struct whose *w = whose_new(r);
     w->of = DELAY_ACCOUNT;
     w->is_for_user_data = true;
-    queue_tasks_delay(r->api->tasks, w->of, name_of(r), on_delay, r);
+    queue_tasks_delay(r->api->tasks, w->of, whose_name(r), delay_on_reply, r);
 }
 
 /* --- webhook_delay --- */
@@ -233,58 +232,62 @@ void api_webhook_delay(struct api_request *r)
 {
     struct whose *w = whose_new(r);
     struct slice query = api_query(r);
-    while (query.len) {
+    enum flow flow = GO_ON;
+    while (query.len && flow == GO_ON) {
         struct slice value = slice_cut(&query, '&');
         struct slice name = slice_cut(&value, '=');
-        if (slice_eq(name, SLICE_LIT("destination"))) {
-            if (!choose(r, "destination", DELAY_DESTINATION, value))
-                return;
-        } else if (slice_eq(name, SLICE_LIT("account"))) {
-            if (!choose(r, "account", DELAY_ACCOUNT, value))
-                return;
-        }
+        if (slice_eq(name, SLICE_LIT("destination")))
+            flow = whose_choose(r, "destination", DELAY_DESTINATION, value);
+        else if (slice_eq(name, SLICE_LIT("account")))
+            flow = whose_choose(r, "account", DELAY_ACCOUNT, value);
     }
-    queue_tasks_delay(r->api->tasks, w->of, name_of(r), on_delay, r);
+    if (flow == GO_ON)
+        queue_tasks_delay(r->api->tasks, w->of, whose_name(r), delay_on_reply, r);
 }
 
-/* False: R was ended. */
-static bool choose_posted(struct api_request *r, const char *name, enum delay_of of)
+MUST_CHECK static enum flow whose_choose_posted(struct api_request *r, const char *name,
+                                                enum delay_of of)
 {
     const struct whose *w = r->state;
     struct api_field f = api_field_read(w->object, name, TYPE_TEXT);
-    bool ok = true;
-    if (f.is_wrong) {
-        refuse(r, name, "It is a name.");
-        ok = false;
-    } else if (f.value) {
-        ok = choose(r, name, of, api_field_text(&f));
-    }
+    enum flow flow = GO_ON;
+    if (f.is_wrong)
+        flow = whose_refuse(r, name, "It is a name.");
+    else if (f.value)
+        flow = whose_choose(r, name, of, api_field_text(&f));
     api_field_clear(&f);
-    return ok;
+    return flow;
+}
+
+/* Sets *DELAY_MS to the posted delay: -1 for null, which takes the delay set through the API away. */
+MUST_CHECK static enum flow read_delay(struct api_request *r, struct slice object,
+                                       int64_t *delay_ms)
+{
+    struct api_field f = api_field_read(object, "webhook_delay", TYPE_INT);
+    *delay_ms = f.value && !f.is_wrong ? json_int(f.value) : -1;
+    bool ok = (f.is_null && !f.is_wrong) ||
+              (*delay_ms >= 0 && delay_is_allowed(*delay_ms, r->conf->delay_step_ms));
+    api_field_clear(&f);
+    if (ok)
+        return GO_ON;
+    char why[120];
+    snprintf(why, sizeof why,
+             "It is 0, 50, or a multiple of %lld up to 1000; null for the configured one.",
+             (long long)r->conf->delay_step_ms);
+    return whose_refuse(r, "webhook_delay", why);
 }
 
 void api_webhook_delay_set(struct api_request *r)
 {
     struct slice object;
-    if (!api_read_one(r, &object))
+    int64_t delay_ms;
+    if (api_read_one(r, &object) == ENDED)
         return;
     struct whose *w = whose_new(r);
     w->object = object;
-    if (!choose_posted(r, "destination", DELAY_DESTINATION) ||
-        !choose_posted(r, "account", DELAY_ACCOUNT))
+    if (whose_choose_posted(r, "destination", DELAY_DESTINATION) == ENDED ||
+        whose_choose_posted(r, "account", DELAY_ACCOUNT) == ENDED ||
+        read_delay(r, object, &delay_ms) == ENDED)
         return;
-    struct api_field f = api_field_read(object, "webhook_delay", TYPE_INT);
-    int64_t delay = f.value && !f.is_wrong ? json_int(f.value) : -1;
-    bool ok = (f.is_null && !f.is_wrong) ||
-              (delay >= 0 && delay_is_allowed(delay, r->conf->delay_step_ms));
-    api_field_clear(&f);
-    if (!ok) {
-        char why[120];
-        struct buf b = buf_over(why);
-        buf_addf(&b, "It is 0, 50, or a multiple of %lld up to 1000; null for the configured one.",
-                 (long long)r->conf->delay_step_ms);
-        refuse(r, "webhook_delay", why);
-        return;
-    }
-    queue_tasks_set_delay(r->api->tasks, w->of, name_of(r), delay, on_delay, r);
+    queue_tasks_set_delay(r->api->tasks, w->of, whose_name(r), delay_ms, delay_on_reply, r);
 }

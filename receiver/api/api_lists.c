@@ -11,42 +11,43 @@
 #define DATA_MAX (64 * 1024)
 #define LAST_MS 999 /* a moment given in seconds means all of that second */
 
-struct list { /* state of the request */
+struct list_state { /* state of the request */
     struct slice object;
     struct tasks_page page;
-    enum task_function function;
     bool with_metadata;
 };
 
 /* --- parameters --- */
 
-static void refuse(struct api_request *r, const char *field, const char *why)
+/* Ends R, because FIELD is wrong. */
+MUST_CHECK static enum flow list_refuse(struct api_request *r, const char *field, const char *why)
 {
     free(r->state);
     api_fail_field(r, field, why);
+    return ENDED;
 }
 
-static bool read_number(struct api_request *r, const char *name, size_t max, size_t *out)
+MUST_CHECK static enum flow read_number(struct api_request *r, const char *name, size_t max,
+                                        size_t *out)
 {
-    struct list *l = r->state;
+    struct list_state *l = r->state;
     struct api_field f = api_field_read(l->object, name, TYPE_INT);
     int64_t n = f.value && !f.is_wrong ? json_int(f.value) : (int64_t)*out;
     bool ok = !f.is_wrong && n >= 0 && (uint64_t)n <= max;
     api_field_clear(&f);
     if (!ok) {
         char why[64];
-        struct buf b = buf_over(why);
-        buf_addf(&b, "It is a whole number from 0 to %zu.", max);
-        refuse(r, name, why);
-        return false;
+        snprintf(why, sizeof why, "It is a whole number from 0 to %zu.", max);
+        return list_refuse(r, name, why);
     }
     *out = (size_t)n;
-    return true;
+    return GO_ON;
 }
 
-static bool read_moment(struct api_request *r, const char *name, int64_t add_ms, wall_ms *out)
+MUST_CHECK static enum flow read_moment(struct api_request *r, const char *name, int64_t add_ms,
+                                        wall_ms *out)
 {
-    struct list *l = r->state;
+    struct list_state *l = r->state;
     struct api_field f = api_field_read(l->object, name, TYPE_TEXT);
     bool ok = !f.is_wrong;
     if (ok && f.value) {
@@ -54,16 +55,15 @@ static bool read_moment(struct api_request *r, const char *name, int64_t add_ms,
         *out += ok ? add_ms : 0;
     }
     api_field_clear(&f);
-    if (!ok)
-        refuse(r, name, "It is like '2026-11-21 02:15:49 +00:00'.");
-    return ok;
+    return ok ? GO_ON : list_refuse(r, name, "It is like '2026-11-21 02:15:49 +00:00'.");
 }
 
-/* The texts that NAME may be, NULL-ended: *OUT becomes the index of the one it is, if it is there. */
-static bool read_choice(struct api_request *r, const char *name, const char *const *choices,
-                        const char *why, size_t *out)
+/* CHOICES are the texts that field NAME may have, NULL-ended. *OUT becomes the number of the one it has. A missing field
+ * leaves *OUT alone. */
+MUST_CHECK static enum flow read_choice(struct api_request *r, const char *name,
+                                        const char *const *choices, const char *why, size_t *out)
 {
-    struct list *l = r->state;
+    struct list_state *l = r->state;
     struct api_field f = api_field_read(l->object, name, TYPE_TEXT);
     bool ok = !f.is_wrong && !f.value;
     for (size_t i = 0; !ok && !f.is_wrong && choices[i]; i++)
@@ -72,31 +72,40 @@ static bool read_choice(struct api_request *r, const char *name, const char *con
             ok = true;
         }
     api_field_clear(&f);
-    if (!ok)
-        refuse(r, name, why);
-    return ok;
+    return ok ? GO_ON : list_refuse(r, name, why);
 }
 
-/* False: R was ended. */
-static bool read_page(struct api_request *r)
+MUST_CHECK static enum flow read_flag(struct api_request *r, const char *name, bool *out)
 {
-    struct list *l = NEW(struct list);
+    struct list_state *l = r->state;
+    struct api_field f = api_field_read(l->object, name, TYPE_BOOL);
+    bool ok = !f.is_wrong;
+    *out = ok && f.value && json_bool(f.value);
+    api_field_clear(&f);
+    return ok ? GO_ON : list_refuse(r, name, "It is true or false.");
+}
+
+/* Begins a list: its state, and the parameters that all lists have. */
+MUST_CHECK static enum flow read_page(struct api_request *r)
+{
+    struct slice object;
+    if (api_read_one(r, &object) == ENDED)
+        return ENDED;
+    struct list_state *l = NEW(struct list_state);
     r->state = l;
+    l->object = object;
     l->page = (struct tasks_page){.to = clock_wall_ms() + 86400000, .limit = TASKS_LIST_MAX};
-    if (!api_read_one(r, &l->object)) {
-        free(l);
-        return false;
-    }
-    return read_number(r, "limit", TASKS_LIST_MAX, &l->page.limit) &&
-           read_number(r, "offset", TASKS_OFFSET_MAX, &l->page.offset) &&
-           read_moment(r, "datetime_from", 0, &l->page.from) &&
-           read_moment(r, "datetime_to", LAST_MS, &l->page.to);
+    if (read_number(r, "limit", TASKS_LIST_MAX, &l->page.limit) == ENDED ||
+        read_number(r, "offset", TASKS_OFFSET_MAX, &l->page.offset) == ENDED ||
+        read_moment(r, "datetime_from", 0, &l->page.from) == ENDED)
+        return ENDED;
+    return read_moment(r, "datetime_to", LAST_MS, &l->page.to);
 }
 
 /* Ends R with RESULT, a list of COUNT that is closed and freed here. */
-static void answer_list(struct api_request *r, struct json_write *w, size_t count)
+static void list_answer(struct api_request *r, struct json_write *w, size_t count)
 {
-    struct list *l = r->state;
+    struct list_state *l = r->state;
     struct buf data;
     buf_init(&data, API_ANSWER_MAX);
     api_add_data(r, l->object, NULL, &data);
@@ -108,7 +117,7 @@ static void answer_list(struct api_request *r, struct json_write *w, size_t coun
     api_answer(r);
 }
 
-static void give_up(struct api_request *r)
+static void list_unavailable(struct api_request *r)
 {
     free(r->state);
     api_unavailable(r);
@@ -144,11 +153,11 @@ static void write_failure(struct json_write *w, const struct task_failure *f)
     jw_close(w, '}');
 }
 
-static void on_failures(void *ctx, enum err rc, const struct task_failure *list, size_t count)
+static void errors_on_reply(void *ctx, enum err rc, const struct task_failure *list, size_t count)
 {
     struct api_request *r = ctx;
     if (rc != OK) {
-        give_up(r);
+        list_unavailable(r);
         return;
     }
     struct buf result;
@@ -157,22 +166,21 @@ static void on_failures(void *ctx, enum err rc, const struct task_failure *list,
     jw_open(&w, NULL, '[');
     for (size_t i = 0; i < count; i++)
         write_failure(&w, &list[i]);
-    answer_list(r, &w, count);
+    list_answer(r, &w, count);
 }
 
 void api_errors(struct api_request *r)
 {
-    static const char *const functions[] = {"", "postback_url", "pingback_url", NULL};
-    size_t function = FUNCTION_ANY;
-    if (!read_page(r) || !read_choice(r, "filtered_function", functions + 1,
-                                      "It is 'pingback_url' or 'postback_url'.", &function))
+    static const char *const names[] = {"postback_url", "pingback_url", NULL};
+    static const enum task_function functions[] = {FUNCTION_POSTBACK, FUNCTION_PINGBACK,
+                                                   FUNCTION_ANY};
+    size_t choice = 2;
+    if (read_page(r) == ENDED ||
+        read_choice(r, "filtered_function", names, "It is 'pingback_url' or 'postback_url'.",
+                    &choice) == ENDED)
         return;
-    struct list *l = r->state;
-    struct api_field f = api_field_read(l->object, "filtered_function", TYPE_TEXT);
-    if (f.value)
-        l->function = function == 0 ? FUNCTION_POSTBACK : FUNCTION_PINGBACK;
-    api_field_clear(&f);
-    queue_tasks_failures(r->api->tasks, r->scope, l->function, &l->page, on_failures, r);
+    struct list_state *l = r->state;
+    queue_tasks_failures(r->api->tasks, r->scope, functions[choice], &l->page, errors_on_reply, r);
 }
 
 /* --- id_list --- */
@@ -220,12 +228,12 @@ static void write_listed(struct json_write *w, const struct task *t, bool with_m
     jw_close(w, '}');
 }
 
-static void on_posted(void *ctx, enum err rc, const struct task *tasks, size_t count)
+static void id_list_on_reply(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct api_request *r = ctx;
-    struct list *l = r->state;
+    struct list_state *l = r->state;
     if (rc != OK) {
-        give_up(r);
+        list_unavailable(r);
         return;
     }
     struct buf result;
@@ -239,30 +247,25 @@ static void on_posted(void *ctx, enum err rc, const struct task *tasks, size_t c
         write_listed(&w, &tasks[i], l->with_metadata);
         n++;
     }
-    answer_list(r, &w, n);
+    list_answer(r, &w, n);
 }
 
 void api_id_list(struct api_request *r)
 {
     static const char *const orders[] = {"asc", "desc", NULL};
     size_t order = 0;
-    if (!read_page(r) || !read_choice(r, "sort", orders, "It is 'asc' or 'desc'.", &order))
+    if (read_page(r) == ENDED ||
+        read_choice(r, "sort", orders, "It is 'asc' or 'desc'.", &order) == ENDED)
         return;
-    struct list *l = r->state;
+    struct list_state *l = r->state;
     l->page.newest_first = order == 1;
-    struct api_field f = api_field_read(l->object, "include_metadata", TYPE_BOOL);
-    bool wrong = f.is_wrong;
-    l->with_metadata = f.value && !wrong && json_bool(f.value);
-    api_field_clear(&f);
-    if (wrong)
-        refuse(r, "include_metadata", "It is true or false.");
-    else
-        queue_tasks_posted(r->api->tasks, r->scope, &l->page, on_posted, r);
+    if (read_flag(r, "include_metadata", &l->with_metadata) == GO_ON)
+        queue_tasks_posted(r->api->tasks, r->scope, &l->page, id_list_on_reply, r);
 }
 
 /* --- tasks/count --- */
 
-static void on_counts(void *ctx, enum err rc, const struct task_counts *counts)
+static void count_on_reply(void *ctx, enum err rc, const struct task_counts *counts)
 {
     struct api_request *r = ctx;
     if (rc != OK) {
@@ -294,5 +297,5 @@ static void on_counts(void *ctx, enum err rc, const struct task_counts *counts)
 
 void api_tasks_count(struct api_request *r)
 {
-    queue_tasks_count(r->api->tasks, r->scope, on_counts, r);
+    queue_tasks_count(r->api->tasks, r->scope, count_on_reply, r);
 }

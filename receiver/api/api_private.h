@@ -127,8 +127,8 @@ struct slice api_field_text(const struct api_field *f); /* empty if it is missin
 /* The query of the request, raw. */
 struct slice api_query(const struct api_request *r);
 
-/* The one object that a list's parameters stand in. False: R was ended. */
-bool api_read_one(struct api_request *r, struct slice *object);
+/* Sets *OBJECT to the one object that was posted. ENDED if it is not one. */
+enum flow api_read_one(struct api_request *r, struct slice *object) MUST_CHECK;
 
 /* --- the calls --- */
 void api_webhook_resend(struct api_request *r);

@@ -42,7 +42,7 @@ struct post { /* state of the request */
     bool unavailable; /* Redis did not take one of them */
 };
 
-static void refuse(struct draft *d, const char *field, const char *why)
+static void draft_refuse(struct draft *d, const char *field, const char *why)
 {
     struct buf text = buf_over(d->message);
     d->code = CODE_INVALID_FIELD;
@@ -51,7 +51,7 @@ static void refuse(struct draft *d, const char *field, const char *why)
 
 /* --- is it well-formed? --- */
 
-static struct slice id_of(const struct draft *d)
+static struct slice draft_id(const struct draft *d)
 {
     const struct api_field *f = &d->fields[FIELD_ID];
     return f->value && !f->is_wrong ? api_field_text(f) : slice_str(d->fresh_id);
@@ -65,7 +65,7 @@ static bool check_url(struct draft *d, enum field field)
     if (!d->fields[field].value)
         return true;
     if (url_template_new(url, &template, &e) != OK) {
-        refuse(d, names[field], e.text);
+        draft_refuse(d, names[field], e.text);
         return false;
     }
     url_template_free(template);
@@ -78,7 +78,7 @@ static bool check_postback_data(struct draft *d)
     if (!d->fields[FIELD_POSTBACK_DATA].value || slice_eq(s, SLICE_LIT("regular")) ||
         slice_eq(s, SLICE_LIT("advanced")) || slice_eq(s, SLICE_LIT("html")))
         return true;
-    refuse(d, "postback_data", "It is 'regular', 'advanced' or 'html'.");
+    draft_refuse(d, "postback_data", "It is 'regular', 'advanced' or 'html'.");
     return false;
 }
 
@@ -86,15 +86,15 @@ static bool check_fields(struct draft *d)
 {
     for (int i = 0; i < FIELDS; i++)
         if (d->fields[i].is_wrong) {
-            refuse(d, names[i], "It is a string and stands once.");
+            draft_refuse(d, names[i], "It is a string and stands once.");
             return false;
         }
-    if (d->fields[FIELD_ID].value && !id_is_valid(id_of(d))) {
-        refuse(d, "id", "It has 1 to 128 of A-Z a-z 0-9 . _ : -");
+    if (d->fields[FIELD_ID].value && !id_is_valid(draft_id(d))) {
+        draft_refuse(d, "id", "It has 1 to 128 of A-Z a-z 0-9 . _ : -");
         return false;
     }
     if (!tag_is_valid(api_field_text(&d->fields[FIELD_TAG]))) {
-        refuse(d, "tag", "It has at most 255 bytes and no control characters.");
+        draft_refuse(d, "tag", "It has at most 255 bytes and no control characters.");
         return false;
     }
     return check_url(d, FIELD_POSTBACK_URL) && check_url(d, FIELD_PINGBACK_URL) &&
@@ -105,19 +105,19 @@ static bool check_result(struct draft *d, unsigned times)
 {
     if (times == 1)
         return true;
-    refuse(d, "result", times ? "It stands once." : "A finished task has one.");
+    draft_refuse(d, "result", times ? "It stands once." : "A finished task has one.");
     return false;
 }
 
-/* 64 bits over the task as posted: the same again is a repeat, another one under its id is not. */
-static void digest(struct slice element, char out[RECORD_DIGEST_LEN])
+/* Writes 64 bits of a digest over the task as it was posted. The same task again is a repeat; another task with its id is not. */
+static void draft_digest(struct slice element, char out[RECORD_DIGEST_LEN])
 {
     unsigned char sha[DIGEST_MAX];
     digest_once(DIGEST_SHA256, element, sha);
     text_hex(sha, RECORD_DIGEST_LEN / 2, out);
 }
 
-static void read_draft(struct draft *d, struct api_request *r, struct slice element)
+static void draft_read(struct draft *d, struct api_request *r, struct slice element)
 {
     static const char *const skip[] = {"result", NULL};
     struct json_member members[MEMBERS];
@@ -136,13 +136,13 @@ static void read_draft(struct draft *d, struct api_request *r, struct slice elem
     for (int i = 0; i < FIELDS; i++)
         d->fields[i] = api_field_of(&members[i], TYPE_TEXT);
     d->result = members[FIELD_RESULT].value;
-    digest(element, d->digest);
+    draft_digest(element, d->digest);
     api_add_data(r, element, skip, &d->data);
     if (d->data.failed) {
         buf_reset(&d->data);
         d->data.failed = false;
         api_add_data(r, slice_make("", 0), NULL, &d->data);
-        refuse(d, "data", "A task without its result has at most 16 KiB.");
+        draft_refuse(d, "data", "A task without its result has at most 16 KiB.");
     } else if (check_fields(d)) {
         (void)check_result(d, members[FIELD_RESULT].times);
     }
@@ -157,14 +157,15 @@ static void draft_clear(struct draft *d)
     buf_clear(&d->data);
 }
 
-static void end_post(struct api_request *r)
+static void post_end(struct api_request *r)
 {
     struct post *p = r->state;
     size_t set = 0;
     for (size_t i = 0; i < p->count; i++) {
         struct draft *d = &p->drafts[i];
         set += d->code == CODE_CREATED;
-        api_add_task(r, id_of(d), d->code, d->message[0] ? d->message : NULL, buf_slice(&d->data));
+        api_add_task(r, draft_id(d), d->code, d->message[0] ? d->message : NULL,
+                     buf_slice(&d->data));
     }
     bool nothing = p->unavailable && set == 0;
     for (size_t i = 0; i < p->count; i++)
@@ -178,37 +179,37 @@ static void end_post(struct api_request *r)
         api_answer(r);
 }
 
-static void put_down(struct api_request *r)
+static void post_release(struct api_request *r)
 {
     struct post *p = r->state;
     if (--p->waiting == 0)
-        end_post(r);
+        post_end(r);
 }
 
-static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void draft_on_put(void *ctx, enum put_result result, wall_ms received_at)
 {
     struct draft *d = ctx;
     struct post *p = d->r->state;
     (void)received_at;
     if (result == PUT_TAKEN) {
-        refuse(d, "id", "Another task has it.");
+        draft_refuse(d, "id", "Another task has it.");
     } else if (result == PUT_UNAVAILABLE) {
         d->code = CODE_INTERNAL;
         p->unavailable = true;
     }
-    put_down(d->r);
+    post_release(d->r);
 }
 
 /* --- into the queue --- */
 
-static void put(struct draft *d)
+static void draft_put(struct draft *d)
 {
     struct api_request *r = d->r;
     struct post *p = r->state;
     struct slice postback = api_field_text(&d->fields[FIELD_POSTBACK_URL]);
     struct slice pingback = api_field_text(&d->fields[FIELD_PINGBACK_URL]);
     struct event event = {.kind = EVENT_TASK,
-                          .id = id_of(d),
+                          .id = draft_id(d),
                           .tag = api_field_text(&d->fields[FIELD_TAG]),
                           .account = slice_str(r->account->name),
                           .content_type = SLICE_LIT("application/json"),
@@ -229,7 +230,7 @@ static void put(struct draft *d)
         to[count++] = r->account->pingback;
     struct put_request request = {.event = &event, .to = to, .to_count = count};
     p->waiting++;
-    if (queue_put_submit(r->api->put, &request, on_put, d) != OK) {
+    if (queue_put_submit(r->api->put, &request, draft_on_put, d) != OK) {
         d->code = CODE_INTERNAL;
         p->unavailable = true;
         p->waiting--;
@@ -258,9 +259,9 @@ void api_task_post(struct api_request *r)
     struct slice key, element;
     bool ok = json_cut_open(r->json, &c);
     for (size_t i = 0; ok && i < count && json_cut_next(&c, &key, &element); i++) {
-        read_draft(&p->drafts[i], r, element);
+        draft_read(&p->drafts[i], r, element);
         if (p->drafts[i].code == CODE_CREATED)
-            put(&p->drafts[i]);
+            draft_put(&p->drafts[i]);
     }
-    put_down(r);
+    post_release(r);
 }

@@ -51,7 +51,7 @@ static void add_resent(struct api_request *r, const struct task *t, struct slice
     buf_clear(&data);
 }
 
-static void on_resent(void *ctx, enum err rc, const struct task *tasks, size_t count)
+static void resend_on_reply(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct api_request *r = ctx;
     struct resend *s = r->state;
@@ -99,9 +99,9 @@ void api_webhook_resend(struct api_request *r)
             s->asked[s->asked_count++] = api_field_text(f);
     }
     if (s->asked_count)
-        queue_tasks_resend(r->api->tasks, r->scope, s->asked, s->asked_count, on_resent, r);
+        queue_tasks_resend(r->api->tasks, r->scope, s->asked, s->asked_count, resend_on_reply, r);
     else
-        on_resent(r, OK, NULL, 0);
+        resend_on_reply(r, OK, NULL, 0);
 }
 
 /* --- tasks_ready --- */
@@ -147,7 +147,7 @@ static void write_ready(struct json_write *w, const struct api_request *r, const
 }
 
 /* Ends R with RESULT, a list of COUNT that is closed and freed here. */
-static void answer_list(struct api_request *r, struct json_write *w, size_t count)
+static void ready_answer(struct api_request *r, struct json_write *w, size_t count)
 {
     struct buf data;
     buf_init(&data, DATA_MAX);
@@ -159,7 +159,7 @@ static void answer_list(struct api_request *r, struct json_write *w, size_t coun
     api_answer(r);
 }
 
-static void on_ready(void *ctx, enum err rc, const struct task *tasks, size_t count)
+static void ready_on_reply(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct api_request *r = ctx;
     if (rc != OK) {
@@ -177,7 +177,7 @@ static void on_ready(void *ctx, enum err rc, const struct task *tasks, size_t co
         write_ready(&w, r, &tasks[i]);
         n++;
     }
-    answer_list(r, &w, n);
+    ready_answer(r, &w, n);
 }
 
 void api_tasks_ready(struct api_request *r)
@@ -185,7 +185,7 @@ void api_tasks_ready(struct api_request *r)
     struct buf path;
     buf_init(&path, 4096);
     api_path_add(&r->path, &path);
-    queue_tasks_ready(r->api->tasks, r->scope, buf_slice(&path), TASKS_LIST_MAX, on_ready, r);
+    queue_tasks_ready(r->api->tasks, r->scope, buf_slice(&path), TASKS_LIST_MAX, ready_on_reply, r);
     buf_clear(&path);
 }
 
@@ -196,12 +196,12 @@ void api_tasks_fixed(struct api_request *r)
     buf_init(&result, 16);
     struct json_write w = json_write_to(&result);
     jw_open(&w, NULL, '[');
-    answer_list(r, &w, 0);
+    ready_answer(r, &w, 0);
 }
 
 /* --- task_get --- */
 
-static void answer_result(struct api_request *r, const struct task *t)
+static void get_answer_result(struct api_request *r, const struct task *t)
 {
     struct buf plain, quoted, data, out;
     struct slice body = t->event.body;
@@ -236,7 +236,7 @@ static void answer_result(struct api_request *r, const struct task *t)
     buf_clear(&out);
 }
 
-static enum api_code code_of(const struct task *t)
+static enum api_code get_code(const struct task *t)
 {
     switch (t->state) {
     case TASK_UNKNOWN:
@@ -253,7 +253,7 @@ static enum api_code code_of(const struct task *t)
     return t->event.has_body ? CODE_OK : CODE_IN_QUEUE;
 }
 
-static void answer_none(struct api_request *r, struct slice id, enum api_code c)
+static void get_answer_none(struct api_request *r, struct slice id, enum api_code c)
 {
     struct buf data;
     buf_init(&data, DATA_MAX);
@@ -263,16 +263,16 @@ static void answer_none(struct api_request *r, struct slice id, enum api_code c)
     api_answer(r);
 }
 
-static void on_got(void *ctx, enum err rc, const struct task *tasks, size_t count)
+static void get_on_reply(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct api_request *r = ctx;
     struct slice id = r->path.segments[r->path.count - 1];
     if (rc != OK || count != 1)
         api_unavailable(r);
-    else if (code_of(&tasks[0]) == CODE_OK)
-        answer_result(r, &tasks[0]);
+    else if (get_code(&tasks[0]) == CODE_OK)
+        get_answer_result(r, &tasks[0]);
     else
-        answer_none(r, id, code_of(&tasks[0]));
+        get_answer_none(r, id, get_code(&tasks[0]));
 }
 
 /* A key of an event: an id, or "<id>~<n>" for a second event of that id. */
@@ -288,7 +288,7 @@ void api_task_get(struct api_request *r)
 {
     struct slice id = r->path.segments[r->path.count - 1];
     if (is_key(id))
-        queue_tasks_get(r->api->tasks, r->scope, id, on_got, r);
+        queue_tasks_get(r->api->tasks, r->scope, id, get_on_reply, r);
     else
-        answer_none(r, id, CODE_TASK_NOT_FOUND);
+        get_answer_none(r, id, CODE_TASK_NOT_FOUND);
 }

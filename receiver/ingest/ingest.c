@@ -341,7 +341,7 @@ static void ingest_on_body(struct http_request *http, struct slice piece, void *
 /* --- the end: the signature and the form are judged, then the queue gets the event --- */
 
 /* Answers what a provider sends to find out whether the URL is a source's. */
-static enum flow answer_challenge(struct webhook *w)
+MUST_CHECK static enum flow answer_challenge(struct webhook *w)
 {
     struct ingest *in = w->in;
     buf_reset(&in->scratch);
