@@ -43,7 +43,7 @@ static void free_destination(struct destination *d)
     url_template_free(d->url);
     free(d->lane);
     free(d->ca_file);
-    free_secret(d->headers); /* an Authorization may stand there */
+    free_secret(d->headers); /* they may have an Authorization */
     scheme_free(d->sign);
     free(d->schedule_ms);
     free(d);
@@ -121,7 +121,7 @@ void config_unref(struct config *c)
         free_config(c);
 }
 
-/* ROOT is a whole document; *OUT is set if nothing is wrong with it. */
+/* ROOT is a whole document. Sets *OUT if it has no problems. */
 static void load_document(const struct json *root, const char *name, struct config **out,
                           struct config_problems *problems)
 {
@@ -215,7 +215,7 @@ static bool is_changed(const struct config_key *key, const struct config *was,
         return *(const unsigned *)a != *(const unsigned *)b;
     case KEY_SIZE:
         return *(const size_t *)a != *(const size_t *)b;
-    case KEY_OPTIONAL: /* only whether it is there: a reload takes over what is in it */
+    case KEY_OPTIONAL: /* compares its presence only: a reload applies changes inside it */
         return *(const enum config_given *)a != *(const enum config_given *)b;
     default:
         assert(!"a type that no key with `restart` has");

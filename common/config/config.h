@@ -1,8 +1,11 @@
-/* config - the configuration as a checked, immutable value.
+/* config - reads the configuration file into a checked value that does not change.
  *
- * config_load reads the file, puts `env:` and `file:` values and the HOOKPACE_* overrides in,
- * checks everything and reports every problem with its JSON path; what it returns satisfies all
- * rules, so nobody checks again. A reload makes a new value; holders keep theirs by reference.
+ * config_load reads the file, replaces `env:` and `file:` values, applies the HOOKPACE_* variables and checks all rules.
+ * It reports each problem with the path of its key. A configuration that it returns satisfies all rules, so its users do
+ * not check again. A reload makes a new value. Users of the old one keep it as long as they hold a reference.
+ *
+ * A key goes through these files: config_table (its row), config_read (finds it), config_set (reads its value),
+ * config_build (checks it against the others and moves it to the structs below).
  */
 #ifndef COMMON_CONFIG_CONFIG_H
 #define COMMON_CONFIG_CONFIG_H
@@ -34,10 +37,11 @@ struct config_redis {
     int64_t timeout_ms;
 };
 
-enum config_given { /* an optional object of the file */
-                    CONFIG_NOT_GIVEN,
-                    CONFIG_GIVEN,
-                    CONFIG_GIVEN_WRONG /* with problems that were reported: only while a file is read */
+/* Whether the file has an optional object. */
+enum config_given {
+    CONFIG_NOT_GIVEN,
+    CONFIG_GIVEN,
+    CONFIG_GIVEN_WRONG /* it has problems that were reported; only while a file is read */
 };
 
 struct config_tls { /* files; both are set, or neither */
@@ -82,7 +86,7 @@ struct destination { /* owned by its config */
     char *lane;                           /* its own name unless it names one */
     unsigned partition;                   /* of the lane */
     int64_t delay_ms;                     /* in force: its own, else the top-level one */
-    bool has_own_delay;                   /* delay_ms stands in the destination itself */
+    bool has_own_delay;                   /* the destination has a delay_ms of its own */
     enum delivery_order order;            /* destinations that share a lane agree on it */
     unsigned concurrency;                 /* attempts in flight over all dispatchers */
     int64_t timeout_ms, connect_timeout_ms;
@@ -101,9 +105,9 @@ struct config_account {
     char *name, *password;
     bool is_admin;
     int64_t delay_ms;   /* in force: its own, else the top-level one */
-    bool has_own_delay; /* delay_ms stands in the account itself */
-    /* Where webhooks of its tasks go: two implied destinations on the lane "<account>". Their URL comes with each
-     * task (url is NULL), all else has the defaults of destinations but gzip, which is "always". */
+    bool has_own_delay; /* the account has a delay_ms of its own */
+    /* The destinations of its tasks' webhooks, on the lane "<account>". Each task brings their URL (url is NULL). Their
+     * other settings are the defaults of destinations. Exception: gzip is "always". */
     struct destination *postback, *pingback;
 };
 
@@ -120,8 +124,8 @@ struct source { /* owned by its config */
     size_t keep_count;
     struct destination **to; /* borrowed from the same config */
     size_t to_count;
-    /* Where the result of an announced task is got: an implied destination on a lane of its own, or NULL. Its URL
-     * has $id. */
+    /* The destination from which results of announced tasks are fetched, on a lane of its own; or NULL. Its URL has
+     * $id. */
     struct destination *fetch;
     char *fetch_authorization; /* "Basic ...", or NULL; secret */
     int64_t reconcile_ms;      /* 0: never */
@@ -145,8 +149,7 @@ struct config {
 
 #define CONFIG_PROBLEMS_MAX 100
 
-/* Every problem found, one a line: "destinations.orders.delay_ms: 75 is not ...". Owned by caller.
- */
+/* All problems of a file, one a line: "destinations.orders.delay_ms: 75 is not ...". The caller owns it. */
 struct config_problems {
     struct buf text;
     size_t count;
@@ -154,24 +157,25 @@ struct config_problems {
 void config_problems_init(struct config_problems *p);
 void config_problems_clear(struct config_problems *p);
 
-/* The file to read: ARG if not NULL, else $HOOKPACE_CONFIG, ./hookpace.json, then
- * /etc/hookpace/hookpace.json. Borrowed or static. */
+/* The file to read: ARG if it is not NULL, else $HOOKPACE_CONFIG, else ./hookpace.json if it exists, else
+ * /etc/hookpace/hookpace.json. The caller does not own the text. */
 const char *config_path(const char *arg);
-/* Loads PATH. On OK *OUT has one reference; otherwise PROBLEMS says everything that is wrong. */
+/* Loads the file PATH. OK sets *OUT, with one reference. Any other result leaves *OUT NULL and adds all problems to
+ * PROBLEMS. */
 enum err config_load(const char *path, struct config **out,
                      struct config_problems *problems) MUST_CHECK;
-/* The same from text, for tests and fuzzing; NAME stands for the file in messages. */
+/* The same for a text, for tests and fuzzing. Messages call the file NAME. */
 enum err config_parse(struct slice text, const char *name, struct config **out,
                       struct config_problems *problems) MUST_CHECK;
 struct config *config_ref(struct config *c);
-void config_unref(struct config *c); /* NULL is fine; thread-safe */
+void config_unref(struct config *c); /* C may be NULL; any thread may call it */
 
 struct source *config_source(const struct config *c, struct slice name); /* or NULL */
-/* By the name of a configured or an implied destination; or NULL. Names of implied ones hold a '@', which no configured
- * name can. */
+/* The destination NAME of the file, of an account or of a source's fetch; or NULL. The names of the last two have a '@',
+ * which a name in the file cannot have. */
 struct destination *config_destination(const struct config *c, struct slice name);
 
-/* Walks all destinations, configured ones and those of accounts and sources: start with a zeroed W. */
+/* Walks all destinations: of the file, of accounts and of sources. Start with a zeroed W. */
 struct config_walk {
     bool in_implied;
     size_t at;
@@ -183,7 +187,7 @@ bool config_next_destination(const struct config *c, struct config_walk *w, stru
 const char *config_restart_needed(const struct config *was, const struct config *is, size_t *at,
                                   bool *is_fixed);
 
-/* The delay rule: 0, 50, or a multiple of STEP_MS up to 1000. */
+/* True if DELAY_MS is 0, 50, or a multiple of STEP_MS up to 1000. */
 bool delay_is_allowed(int64_t delay_ms, int64_t step_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* Builds the configuration in this order: the top level, accounts, destinations, sources, then the rules that tie several
- * of them together. Problems are reported by the path of their key; building goes on after a problem, so that one run
+ * of them together. Each problem has the path of its key. Building goes on after a problem, so that one run
  * finds all of them.
  */
 #include "common/config/config_build.h"
@@ -85,7 +85,7 @@ static bool was_reported_itself(const struct building *b, struct key_path path)
     return has_problem(b, path, SLICE_LIT(":"));
 }
 
-/* --- rules for single values: each returns what is wrong, or NULL --- */
+/* --- rules for single values: each function returns the fault, or NULL --- */
 
 /* A brace would move keys to another hash slot, a space breaks every shell loop over redis-cli. */
 static const char *prefix_fault(struct slice redis_prefix)
@@ -93,7 +93,8 @@ static const char *prefix_fault(struct slice redis_prefix)
     for (size_t i = 0; i < redis_prefix.len; i++) {
         unsigned char c = (unsigned char)redis_prefix.ptr[i];
         if (c >= 0x80 || !(isalnum(c) || (c && strchr("_.:-", c))))
-            return "may hold only letters, digits, '_', '.', ':' and '-'";
+            return "has a character that is not allowed; use letters, digits, '_', '.', ':' and "
+                   "'-'";
     }
     return NULL;
 }
@@ -102,11 +103,11 @@ static const char *prefix_fault(struct slice redis_prefix)
 static const char *pointer_fault(struct slice json_pointer)
 {
     if (json_pointer.len == 0 || json_pointer.ptr[0] != '/')
-        return "is no JSON pointer: it must start with '/'";
+        return "is not a JSON pointer; start it with '/', as in /tasks/0/id";
     for (size_t i = 0; i < json_pointer.len; i++) {
         char next = i + 1 < json_pointer.len ? json_pointer.ptr[i + 1] : 0;
         if (json_pointer.ptr[i] == '~' && next != '0' && next != '1')
-            return "is no JSON pointer: after '~' must stand 0 or 1";
+            return "is not a JSON pointer; write '~' as ~0 and '/' as ~1";
     }
     return NULL;
 }
@@ -114,18 +115,18 @@ static const char *pointer_fault(struct slice json_pointer)
 static const char *pattern_fault(struct slice header_pattern)
 {
     if (!http_is_token(header_pattern) || header_pattern.len > 64)
-        return "is no header name or pattern like x-* (at most 64 characters)";
+        return "is not a header name or a pattern like x-* of at most 64 characters";
     return NULL;
 }
 
 static const char *header_fault(struct slice name, struct slice value)
 {
     if (!http_is_token(name) || name.len > 128)
-        return "is no header name";
+        return "is not a header name; use at most 128 letters, digits and '-'";
     if (special_header(name) & HEADERS_OF_A_REQUEST)
-        return "is set by the dispatcher itself";
+        return "is set by the dispatcher itself; remove it here";
     if (text_has_control(value))
-        return "the value holds a control character";
+        return "has a control character in its value; remove it";
     return NULL;
 }
 
@@ -140,7 +141,7 @@ static int64_t build_delay(struct building *b, struct key_path path, int64_t giv
     if (delay_is_allowed(given, step))
         return given;
     config_problems_add(b->problems, slice_str(path.text),
-                        "%" PRId64 " is not allowed: 0, 50, or a multiple of %" PRId64
+                        "%" PRId64 " is not allowed; use 0, 50, or a multiple of %" PRId64
                         " up to 1000 (delay_step_ms)",
                         given, step);
     return 0;
@@ -217,9 +218,10 @@ static struct scheme *build_sign(struct building *b, struct key_path path,
     struct scheme *scheme = build_scheme(b, path, from);
     if (scheme && !scheme_can_sign(scheme))
         config_problems_add(b->problems, slice_str(key_path("%s.scheme", path.text).text),
-                            "%s cannot sign what is sent", scheme_name(scheme));
+                            "%s cannot sign what is sent; use a scheme that signs the body",
+                            scheme_name(scheme));
     if (from->allow.count)
-        report_fault(b, key_path("%s.allow", path.text), "belongs to a source's verify only");
+        report_fault(b, key_path("%s.allow", path.text), "is not used for signing; remove it");
     return scheme;
 }
 
@@ -331,14 +333,14 @@ static void build_account(struct building *b, struct raw_account *from)
     a->pingback = imply_hook(b->c, a, DELIVERY_PINGBACK);
     struct key_path sign = key_path("accounts.%s.sign", a->name);
     a->postback->sign = build_sign(b, sign, &from->sign);
-    if (a->postback
-            ->sign) /* each destination owns its scheme; this one has no faults that are new */
+    /* Each destination owns its scheme. The second one has no new faults. */
+    if (a->postback->sign)
         a->pingback->sign = build_scheme(b, sign, &from->sign);
 }
 
 /* --- destinations --- */
 
-/* The URL and whether it is a pingback's. */
+/* The URL, and the kind that follows from its key. */
 static void build_url(struct building *b, struct destination *d, struct raw_destination *from)
 {
     struct key_path post = key_path("destinations.%s.postback_url", d->name);
@@ -346,11 +348,12 @@ static void build_url(struct building *b, struct destination *d, struct raw_dest
     const char *text = from->pingback_url ? from->pingback_url : from->postback_url;
     struct error e;
     d->kind = from->pingback_url ? DELIVERY_PINGBACK : DELIVERY_POSTBACK;
-    /* A timeout is never 0: then it was no object, and nothing of it was read. */
+    /* A timeout of 0 means that the destination was not an object and nothing of it was read. */
     if (d->timeout_ms == 0 || was_reported(b, post) || was_reported(b, ping))
         return;
     if (!text)
-        report_fault(b, key_path("destinations.%s", d->name), "needs postback_url or pingback_url");
+        report_fault(b, key_path("destinations.%s", d->name),
+                     "has no URL; give postback_url or pingback_url");
     else if (from->postback_url && from->pingback_url)
         report_fault(
             b, key_path("destinations.%s", d->name),
@@ -371,14 +374,16 @@ static void build_headers(struct building *b, struct destination *d,
         struct key_path path = key_path("destinations.%s.headers.%s", d->name, name.ptr);
         report_fault(b, path, header_fault(name, value));
         if (d->sign && (scheme_owns_header(d->sign, name) || scheme_sends_header(d->sign, name)))
-            report_fault(b, path, "is set by the signature (sign)");
+            report_fault(b, path, "is set by the signature; remove it here, or remove sign");
         for (size_t j = 0; j < i; j++)
             if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
-                report_fault(b, path, "stands twice, if case is ignored");
+                report_fault(b, path,
+                             "is given twice (upper and lower case are the same); remove one");
         http_line_add(&lines, name, value);
     }
     if (lines.failed)
-        report_fault(b, key_path("destinations.%s.headers", d->name), "over 16 KiB together");
+        report_fault(b, key_path("destinations.%s.headers", d->name),
+                     "has over 16 KiB together; remove some");
     d->headers = buf_take(&lines, NULL);
 }
 
@@ -390,8 +395,8 @@ static void build_destination(struct building *b, struct raw_destination *from)
     map_set(&b->c->destinations, slice_str(d->name), d);
     if (!d->lane && map_get(&b->c->accounts, slice_str(d->name)))
         report_fault(b, key_path("destinations.%s", d->name),
-                     "has the name of an account, on whose lane it would be paced: write `lane`, "
-                     "the same name if that is meant");
+                     "has the name of an account and would share its lane; give `lane` (the same "
+                     "name if that is meant)");
     if (!d->lane)
         d->lane = xstrdup(d->name);
     else if (!name_is_valid(slice_str(d->lane)))
@@ -432,7 +437,7 @@ static char *ready_url_of(struct slice fetch_url)
     return buf_take(&url, NULL);
 }
 
-/* In a template that was found good every `$` before a letter begins a variable. */
+/* URL is a valid template: each `$` before a letter begins a variable. */
 static bool has_variable(const char *url)
 {
     return strstr(url, "$id") || strstr(url, "$tag") || strstr(url, "$source");
@@ -445,10 +450,10 @@ static void build_fetch_url(struct building *b, struct key_path path, const char
     if (url_template_new(slice_str(text), &d->url, &e) != OK)
         report_fault(b, path, e.text);
     else if (!strstr(text, "$id"))
-        report_fault(b, path, "must hold $id, where the id of the task goes");
+        report_fault(b, path, "has no $id; put it where the id of the task belongs");
 }
 
-/* RFC 7617 2; the text was found free of control characters. */
+/* RFC 7617, section 2. BASIC has no control characters. */
 static char *basic_header(struct slice basic)
 {
     struct buf line;
@@ -481,12 +486,13 @@ static void build_ready_url(struct building *b, struct source *s, const struct r
     s->ready_url = from->tasks_ready_url ? xstrdup(from->tasks_ready_url)
                                          : ready_url_of(slice_str(from->fetch.url));
     if (!s->ready_url)
-        report_fault(b, path,
-                     "is needed: it does not follow from fetch.url, which has no /task_get/");
+        report_fault(
+            b, path,
+            "is missing, and fetch.url has no /task_get/ from which it would follow; give it");
     else if (url_template_new(slice_str(s->ready_url), &url, &e) != OK)
         report_fault(b, path, e.text);
     else if (has_variable(s->ready_url))
-        report_fault(b, path, "must not hold $id, $tag or $source");
+        report_fault(b, path, "has a variable; $id, $tag and $source are not allowed here");
     url_template_free(url);
 }
 
@@ -497,10 +503,10 @@ static void build_fetch(struct building *b, struct source *s, const struct raw_s
     struct key_path reconcile = key_path("sources.%s.reconcile_s", s->name);
     struct key_path path = key_path("sources.%s.fetch", s->name);
     if (fetch->given == CONFIG_NOT_GIVEN && from->reconcile_s > 0)
-        report_fault(b, reconcile, "needs `fetch`, which says how to get what is found");
+        report_fault(b, reconcile, "needs `fetch`: it says how to get the results that are found");
     if (from->tasks_ready_url && from->reconcile_s < 0 && !was_reported(b, reconcile))
         report_fault(b, key_path("sources.%s.tasks_ready_url", s->name),
-                     "is only asked where reconcile_s says how often");
+                     "has no effect without reconcile_s; give reconcile_s, or remove it");
     if (fetch->given != CONFIG_GIVEN)
         return;
     s->fetch = imply_destination(b->c, DELIVERY_FETCH, s->name, NULL);
@@ -511,6 +517,7 @@ static void build_fetch(struct building *b, struct source *s, const struct raw_s
     if (s->reconcile_ms)
         build_ready_url(b, s, from);
 }
+
 /* --- sources --- */
 
 static void no_such_destination(struct building *b, struct key_path path, struct slice name)
@@ -536,7 +543,7 @@ static void build_to(struct building *b, struct source *s, const struct raw_text
             no_such_destination(b, path, slice_str(to->items[i]));
         for (size_t j = 0; j < s->to_count && d; j++)
             if (s->to[j] == d)
-                report_fault(b, path, "names this destination a second time");
+                report_fault(b, path, "names this destination a second time; remove it");
         if (d)
             s->to[s->to_count++] = d;
     }
@@ -611,9 +618,11 @@ static void report_order(struct config_problems *problems, const struct destinat
     static const char *const words[] = {[ORDER_REQUEUE] = "requeue", [ORDER_FIFO] = "fifo"};
     char path[160];
     snprintf(path, sizeof path, "destinations.%s.order", d->name);
-    config_problems_add(problems, slice_str(path), "is %s, but %s%s, on the same lane, has %s",
-                        words[d->order], other->account ? "account " : "destinations.",
-                        other->account ? other->account->name : other->name, words[other->order]);
+    config_problems_add(
+        problems, slice_str(path),
+        "is %s, but %s%s on the same lane has %s; give all destinations of a lane the same order",
+        words[d->order], other->account ? "account " : "destinations.",
+        other->account ? other->account->name : other->name, words[other->order]);
 }
 
 /* Destinations that share a lane must agree on `order`. */

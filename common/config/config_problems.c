@@ -23,7 +23,7 @@ void config_problems_add(struct config_problems *p, struct slice path, const cha
     p->count++;
     if (p->count > CONFIG_PROBLEMS_MAX) {
         if (p->count == CONFIG_PROBLEMS_MAX + 1)
-            buf_add_str(&p->text, "and more: mend these first\n");
+            buf_add_str(&p->text, "and more; correct these first\n");
         return;
     }
     char what[768];

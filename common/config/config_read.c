@@ -139,7 +139,7 @@ static void read_key(struct config_reader *r, const struct config_key *key, cons
     else if (find_member(object, leaf, &value))
         is_set = set(r, key, value, base);
     else if (!key->fallback)
-        config_wrong(r, "missing, and it has no default");
+        config_wrong(r, "is missing and has no default");
     if (!is_set && key->fallback)
         set_default(r, key, base);
     config_path_pop(r, mark);

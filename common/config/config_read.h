@@ -1,4 +1,5 @@
-/* config_read - walks a document by config_table into a draft.   [pure, but for env: and file:] */
+/* config_read - finds the keys of the configuration in the document and reads their values.
+ * [pure, but for env: and file:] */
 #ifndef COMMON_CONFIG_CONFIG_READ_H
 #define COMMON_CONFIG_CONFIG_READ_H
 
@@ -6,13 +7,13 @@
 
 struct json;
 
-/* Fills D (zeroed by the caller; freed with raw_clear in any case) from ROOT: types, ranges,
- * defaults, overrides, values of env: and file: with relative files in DIR. Whatever is wrong
- * becomes a problem and is left at its default, or NULL where there is none. */
+/* Fills D from ROOT: types, ranges, defaults, overrides, values of env: and file:. Relative files are in DIR. A value
+ * that is wrong becomes a problem and gets its default (NULL if it has none). The caller zeroes D before, and calls
+ * raw_clear after it in any case. */
 void config_read(const struct json *root, const char *dir, struct raw_config *d,
                  struct config_problems *problems);
 
-/* Frees what D still holds. */
+/* Frees the values that config_build has not moved out of D. */
 void raw_clear(struct raw_config *d);
 
 #endif

@@ -84,7 +84,7 @@ static enum err from_env(struct slice name, struct buf *out, struct error *e)
     const char *value = getenv(z);
     free(z);
     if (name.len == 0)
-        return fail(e, ERR_INVALID, "env: names no variable");
+        return fail(e, ERR_INVALID, "names no variable after env:");
     if (!value)
         return fail(e, ERR_INVALID, "the environment variable %.*s is not set", SLICE_FMT(name));
     buf_add_str(out, value);
@@ -98,7 +98,7 @@ static enum err from_env(struct slice name, struct buf *out, struct error *e)
 static enum err from_file(struct slice name, const char *dir, struct buf *out, struct error *e)
 {
     if (name.len == 0)
-        return fail(e, ERR_INVALID, "file: names no file");
+        return fail(e, ERR_INVALID, "names no file after file:");
     char *path = file_path(name, dir);
     enum err rc = config_read_file(path, out, e);
     free(path);
@@ -107,7 +107,7 @@ static enum err from_file(struct slice name, const char *dir, struct buf *out, s
     return rc;
 }
 
-/* Appends what RAW stands for: the content of a variable or file without its last newline, or RAW itself. E names the
+/* Appends the value of RAW: the content of a variable or file without its last newline, or RAW itself. E names the
  * variable or file, never its content. */
 static enum err add_value(struct slice raw, const char *dir, struct buf *out, struct error *e)
 {
@@ -117,7 +117,7 @@ static enum err add_value(struct slice raw, const char *dir, struct buf *out, st
     if (slice_starts(raw, file))
         return from_file(slice_skip(raw, file.len), dir, out, e);
     buf_add_slice(out, raw);
-    return out->failed ? fail(e, ERR_TOO_BIG, "over %zu bytes", out->max) : OK;
+    return out->failed ? fail(e, ERR_TOO_BIG, "is over %zu bytes", out->max) : OK;
 }
 
 /* --- paths and problems --- */
@@ -175,7 +175,7 @@ const char *config_kind_word(const struct json *value)
 
 /* --- one function per type --- */
 
-/* A null where null is the default. */
+/* True for a null if null is the default. */
 static bool is_no_value(const struct config_key *key, const struct json *value)
 {
     return json_kind(value) == JSON_NULL && key->fallback && strcmp(key->fallback, "null") == 0;
@@ -202,7 +202,7 @@ static bool set_number(struct config_reader *r, const struct config_key *key,
     return true;
 }
 
-/* Only its type: the rule depends on delay_step_ms, see config_build. */
+/* Checks only the type: config_build checks the rule, which needs delay_step_ms. */
 static bool set_delay(struct config_reader *r, const struct config_key *key,
                       const struct json *value, int64_t *field)
 {
@@ -238,7 +238,7 @@ static bool set_share(struct config_reader *r, const struct config_key *key,
     return true;
 }
 
-/* What RAW stands for, as a C string of MIN to MAX bytes; NULL after telling what is wrong. */
+/* The value of RAW as a C string of MIN to MAX bytes, for the caller to free; NULL after reporting a problem. */
 static char *resolve(struct config_reader *r, struct slice raw, int64_t min, int64_t max)
 {
     struct buf b;
@@ -261,7 +261,7 @@ static char *resolve(struct config_reader *r, struct slice raw, int64_t min, int
     return NULL;
 }
 
-/* A string of the document, resolved. */
+/* The value of a string of the document. */
 static char *read_text(struct config_reader *r, const struct json *value, int64_t min, int64_t max)
 {
     if (json_kind(value) != JSON_STRING) {
@@ -319,7 +319,7 @@ static void add_text(struct raw_texts *texts, char *text)
     texts->items[texts->count++] = text;
 }
 
-/* Bad items are told and left out. */
+/* Reports bad items and leaves them out. */
 static bool set_texts(struct config_reader *r, const struct config_key *key,
                       const struct json *value, struct raw_texts *texts)
 {

@@ -1,5 +1,4 @@
-/* config_set - reads one value of the configuration by its row: type, range, env: and file:.
- * [pure, but for env: and file:] */
+/* config_set - reads one value of the configuration and checks its type and range.   [pure, but for env: and file:] */
 #ifndef COMMON_CONFIG_CONFIG_SET_H
 #define COMMON_CONFIG_CONFIG_SET_H
 
@@ -16,16 +15,15 @@ struct config_reader { /* one walk over a document */
     struct buf path; /* of the value being read */
 };
 
-/* Goes one key deeper; the result is for config_path_pop. */
+/* Adds KEY to the path. Give the result to config_path_pop afterwards. */
 size_t config_path_push(struct config_reader *r, struct slice key);
 void config_path_pop(struct config_reader *r, size_t mark);
-/* A problem with the value being read. */
+/* Reports a problem with the value at the path. */
 void config_wrong(struct config_reader *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* "a string", "null", ... */
 const char *config_kind_word(const struct json *value);
 
-/* Sets *FIELD of KEY's type (not one of the object types). False: a problem was told and *FIELD is
- * as it was. */
+/* Reads VALUE into *FIELD. KEY is not of an object type. False: a problem was reported and *FIELD is unchanged. */
 bool config_set(struct config_reader *r, const struct config_key *key, const struct json *value,
                 void *field);
 /* The same for a text from KEY's override variable. */

@@ -1,7 +1,7 @@
 /* config_table - every key of the configuration, one row each.   [pure]
  *
- * The reader, the defaults, the ranges, the "did you mean", the freeing and the comparison with
- * docs/configuration.md all go by these rows: a key is added here and in the docs, nowhere else.
+ * These rows drive the reader, the defaults, the ranges, "did you mean", the freeing of what was read, the warnings at a
+ * reload and the test of docs/configuration.md. A new key needs a row here, a row in the docs, and nothing else.
  */
 #ifndef COMMON_CONFIG_CONFIG_TABLE_H
 #define COMMON_CONFIG_CONFIG_TABLE_H
@@ -49,8 +49,7 @@ struct config_key {
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
-/* The name of ROW's key if it stands directly in the object whose keys start with PREFIX, else
- * NULL. */
+/* The name of ROW's key if the key is directly in the object whose keys start with PREFIX; else NULL. */
 const char *config_key_leaf(const struct config_key *row, const char *prefix);
 const struct config_key *config_key_find(const char *prefix, struct slice leaf);
 

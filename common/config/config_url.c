@@ -49,20 +49,20 @@ static const char *split_host(struct slice text, struct slice *host, struct slic
         *port = slice_skip(text, 1);
         *host = slice_cut(port, ']');
         if (!port->ptr || !is_ipv6(*host))
-            return "the host in brackets is no IPv6 address";
+            return "the text in brackets is not an IPv6 address";
         if (port->len == 0) {
             port->ptr = NULL;
             return NULL;
         }
         if (port->ptr[0] != ':')
-            return "only a port may follow the brackets";
+            return "after the brackets only :port is allowed";
         *port = slice_skip(*port, 1);
         return NULL;
     }
     *port = text;
     *host = slice_cut(port, ':');
     if (port->ptr && memchr(port->ptr, ':', port->len))
-        return "an IPv6 address must stand in brackets: [::1]:8080";
+        return "write an IPv6 address in brackets: [::1]:8080";
     return NULL;
 }
 
@@ -111,7 +111,7 @@ static enum err parse_login(struct slice login, struct config_redis *out, struct
     struct slice password = login;
     struct slice user = slice_cut(&password, ':');
     if (!password.ptr || password.len == 0)
-        return fail(e, ERR_INVALID, "before the @ must stand user:password or :password");
+        return fail(e, ERR_INVALID, "write user:password or :password before the @");
     enum err rc = user.len ? decode(user, &out->user, "the user", e) : OK;
     return rc == OK ? decode(password, &out->password, "the password", e) : rc;
 }
@@ -149,7 +149,7 @@ static enum err parse_unix(struct slice rest, struct config_redis *out, struct e
     if (path.len < 2 || path.ptr[0] != '/')
         return fail(e, ERR_INVALID, "must be unix:///path/to/socket?db=N");
     if (query.len && !slice_starts(query, SLICE_LIT("db=")))
-        return fail(e, ERR_INVALID, "after the path only ?db=N may stand");
+        return fail(e, ERR_INVALID, "after the path only ?db=N is allowed");
     enum err rc = decode(path, &out->unix_path, "the path", e);
     if (rc == OK && strlen(out->unix_path) > UNIX_PATH_MAX_LEN)
         return fail(e, ERR_INVALID, "the path is over %d bytes", UNIX_PATH_MAX_LEN);

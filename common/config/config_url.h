@@ -1,4 +1,4 @@
-/* config_url - redis://[user:password@]host:port/db and unix:///path?db=N.   [pure] */
+/* config_url - parses the URL of Redis, and checks addresses and the URL of a proxy.   [pure] */
 #ifndef COMMON_CONFIG_CONFIG_URL_H
 #define COMMON_CONFIG_CONFIG_URL_H
 
@@ -9,11 +9,10 @@
  */
 enum err config_url_parse(struct slice url, struct config_redis *out, struct error *e) MUST_CHECK;
 
-/* What is wrong with a listen address ("host:port", "[v6]:port", ":port"; port 0 takes a free one),
- * or NULL. */
+/* The fault of a listen address, or NULL. Good ones are "host:port", "[v6]:port" and ":port"; port 0 takes a free one. */
 const char *config_listen_fault(struct slice listen);
 
-/* What is wrong with the URL of an outgoing proxy, or NULL. */
+/* The fault of the URL of an outgoing proxy, or NULL. */
 const char *config_proxy_fault(struct slice url);
 
 #endif

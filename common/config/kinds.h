@@ -12,12 +12,12 @@
 enum event_kind {
     EVENT_WEBHOOK,     /* came through a source, or was fetched after an announcement */
     EVENT_TASK,        /* an account set it through the API */
-    EVENT_ANNOUNCEMENT /* tells of a result that the dispatcher still has to fetch */
+    EVENT_ANNOUNCEMENT /* says that a result is ready, which the dispatcher then fetches */
 };
 
 enum delivery_kind {
     DELIVERY_POSTBACK, /* a POST that carries the event */
-    DELIVERY_PINGBACK, /* a GET that only tells of it */
+    DELIVERY_PINGBACK, /* a GET that only announces the event */
     DELIVERY_FETCH     /* a GET that brings the result of an announcement */
 };
 

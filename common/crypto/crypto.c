@@ -28,8 +28,7 @@ struct sha256 { /* Freed by sha256_end. */
     EVP_MD_CTX *ctx;
 };
 
-/* What OpenSSL can only refuse for lack of memory. As with xcalloc: a crash is safe, a wrong digest
- * is not. */
+/* Ends the process if OpenSSL refuses, which happens only for lack of memory. A crash is safe, a wrong digest is not. */
 static void must(int ok)
 {
     if (!ok)

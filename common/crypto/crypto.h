@@ -32,7 +32,7 @@ void hmac_add(struct hmac *h, struct slice s);
 /* Writes digest_len() bytes to OUT (may be NULL to give up) and frees H. */
 void hmac_end(struct hmac *h, unsigned char out[DIGEST_MAX]);
 
-/* A running plain digest, for body digests; sha_end writes 32 bytes and frees. */
+/* A running SHA-256, for digests of bodies. sha256_end writes 32 bytes and frees it. OUT may be NULL. */
 struct sha256;
 struct sha256 *sha256_start(void);
 void sha256_add(struct sha256 *s, struct slice data);

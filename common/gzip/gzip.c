@@ -15,7 +15,7 @@ bool gzip_is(struct slice s)
     return s.len >= 2 && (unsigned char)s.ptr[0] == 0x1f && (unsigned char)s.ptr[1] == 0x8b;
 }
 
-/* zlib asks for const away, but does not write there. */
+/* zlib wants a pointer without const, but does not write there. */
 static Bytef *input(struct slice s)
 {
     union {
@@ -30,7 +30,7 @@ struct gzip_inflate {
     size_t max_out, out;
     unsigned members; /* begun */
     bool in_member;
-    bool full; /* the last piece was: there may be more where it came from */
+    bool full; /* the last piece was full: inflate may have more bytes */
     char piece[PIECE];
 };
 
@@ -63,7 +63,7 @@ static enum err begin_member(struct gzip_inflate *g, struct error *e)
     return OK;
 }
 
-/* One call of inflate: from what is left of the input, at most one piece out. */
+/* Calls inflate once. At most one piece comes out. */
 static enum err inflate_piece(struct gzip_inflate *g, gzip_sink sink, void *ctx, struct error *e)
 {
     g->z.next_out = (Bytef *)g->piece;

@@ -1,7 +1,7 @@
 /* gzip - inflates and deflates bodies, within limits.   [edge: zlib]
  *
  * A few bytes can inflate to gigabytes. Therefore each stream has a limit on the bytes that come out and on the number
- * of its members. What came out is only final after gzip_inflate_end has returned OK.
+ * of its members. The plain bytes are valid only after gzip_inflate_end has returned OK.
  */
 #ifndef COMMON_GZIP_GZIP_H
 #define COMMON_GZIP_GZIP_H

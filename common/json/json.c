@@ -47,7 +47,7 @@ static const char *key_fault(struct check *c)
     struct map *keys = &c->keys[c->events.depth];
     if (c->key.failed)
         return "a key of over 1 MiB";
-    return map_set(keys, buf_slice(&c->key), c) ? "this key stands twice in its object" : NULL;
+    return map_set(keys, buf_slice(&c->key), c) ? "the object has this key twice" : NULL;
 }
 
 static enum err check_events(struct check *c, struct slice text, struct error *e)

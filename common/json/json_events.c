@@ -1,13 +1,17 @@
 /* A state machine. Between the tokens a table gives the action for a state and a class of bytes. Strings, numbers and
  * literals have loops of their own, because most bytes lie in them:
  *
- *   START, VALUE, FIRST_ELEMENT   a value must come (or ']')
- *   FIRST_KEY, KEY                a key must come (or '}')
- *   COLON, ARRAY_NEXT, OBJECT_NEXT, DONE   behind a key, behind a value
- *   OPEN     at a bracket that was reported and is not read yet
- *   STRING   in a key or string; ESCAPE, HEX, PAIR_BACKSLASH, PAIR_U in an escape of it
- *   NUMBER   in a number, whose own small machine is number_next
- *   LITERAL  in true, false, null; BOM in a byte order mark
+ *   START          before the document.
+ *   VALUE          a value must follow.
+ *   FIRST_ELEMENT  after '[': a value or ']' must follow.
+ *   KEY            a key must follow.
+ *   FIRST_KEY      after '{': a key or '}' must follow.
+ *   COLON          after a key.
+ *   ARRAY_NEXT     after a value in an array. OBJECT_NEXT: in an object. DONE: after the document.
+ *   OPEN           at a bracket that was reported and is not read yet.
+ *   STRING         in a key or string. ESCAPE, HEX, PAIR_BACKSLASH, PAIR_U: in an escape.
+ *   NUMBER         in a number. The table number_next is its own small machine.
+ *   LITERAL        in true, false or null. BOM: in a byte order mark.
  */
 #include "common/json/json_events.h"
 
@@ -105,7 +109,7 @@ static const char *const expected[BETWEEN_TOKENS] = {
     [COLON] = "':' was expected",
     [ARRAY_NEXT] = "',' or ']' was expected",
     [OBJECT_NEXT] = "',' or '}' was expected",
-    [DONE] = "something stands after the end of the document",
+    [DONE] = "there is more text after the end of the document",
 };
 
 void json_events_start(struct json_events *e, const struct json_rules *rules, int watch,
@@ -327,7 +331,7 @@ static enum json_event end_hex(struct json_events *e)
         return JSON_EVENT_NONE;
     }
     if (e->code == 0 && e->in_key && e->rules->no_nul_in_keys)
-        return wrong(e, e->mark, "U+0000 may not stand in a key");
+        return wrong(e, e->mark, "U+0000 is not allowed in a key");
     add_character(e, e->code);
     e->state = STRING;
     return JSON_EVENT_NONE;
@@ -392,7 +396,7 @@ static enum json_event read_escape(struct json_events *e, const char **at)
 
 /* --- numbers and literals --- */
 
-/* States of a number (RFC 8259, section 6), named after what was read last. 0 stands for none. */
+/* States of a number (RFC 8259, section 6), named after what was read last. 0 is none. */
 enum number_state {
     NOTHING = 1,
     A_MINUS,
@@ -419,7 +423,7 @@ static const unsigned char number_next[NUMBER_STATES][CLASSES] = {
     [AN_EXPONENT] = {[ZERO] = AN_EXPONENT, [DIGIT] = AN_EXPONENT},
 };
 
-/* What is missing where a number ends in this state; NULL if it is complete. */
+/* The fault of a number that ends in this state; NULL if it is complete. */
 static const char *const number_lacks[NUMBER_STATES] = {
     [A_MINUS] = "a digit was expected",
     [A_POINT] = "a digit was expected after the point",

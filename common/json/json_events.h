@@ -4,8 +4,9 @@
  * it. A document may arrive in pieces of any size: the events and the errors are the same however it is cut. Nothing is
  * allocated and no tree is built.
  *
- * What is refused: anything but white space around the document, NaN, comments, control characters, invalid UTF-8, half
- * a surrogate pair, a byte order mark, numbers of over JSON_NUMBER_MAX bytes, nesting beyond the depth of the rules.
+ * It refuses NaN, comments, control characters, invalid UTF-8, half a surrogate pair, a byte order mark, and bytes other
+ * than white space around the document. It also refuses numbers of over JSON_NUMBER_MAX bytes, and more nesting than the
+ * rules allow.
  */
 #ifndef COMMON_JSON_JSON_EVENTS_H
 #define COMMON_JSON_JSON_EVENTS_H
@@ -38,7 +39,7 @@ enum json_event {
 };
 
 struct json_events { /* plain value; json_events_start fills it */
-    /* What the caller may read and set between two calls. */
+    /* The caller may read these between two calls, and set the first two. */
     int watch; /* report keys and values that lie in at most this many arrays and objects; -1: none */
     bool takes_text;  /* set it at BEGIN: append the text of this string or number to `text` */
     struct buf *text; /* of the caller, or NULL. Each reported key replaces what is in it */

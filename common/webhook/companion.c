@@ -3,7 +3,7 @@
 #include "common/base/text.h"
 #include "common/webhook/special_headers.h"
 
-/* What travels if the configuration names nothing. */
+/* Headers that travel by default. */
 static const char *const usual[] = {"x-*", "ce-*"};
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))

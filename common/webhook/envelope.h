@@ -1,4 +1,4 @@
-/* envelope - the envelope in which DataForSEO-shaped APIs answer and send results.   [pure]
+/* envelope - writes and recognises the JSON envelope of DataForSEO-shaped APIs.   [pure]
  *
  *     {"version", "status_code", "status_message", "time", "cost", "tasks_count", "tasks_error",
  *      "tasks": [{"id", "status_code", "status_message", "time", "cost", "result_count", "path": [..],

@@ -3,7 +3,7 @@
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
 
-/* Not isalnum(): that one asks the locale. */
+/* Not isalnum(), which depends on the locale. */
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||

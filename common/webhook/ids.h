@@ -1,4 +1,4 @@
-/* ids - the rules for ids and tags, and fresh ids.   [pure, but for the randomness of a UUIDv7] */
+/* ids - checks ids, tags and names, and makes new ids.   [pure, but for the randomness of a UUIDv7] */
 #ifndef COMMON_WEBHOOK_IDS_H
 #define COMMON_WEBHOOK_IDS_H
 

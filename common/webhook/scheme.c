@@ -40,7 +40,7 @@ static enum err set_header(struct scheme *s, const char *key, const char *value,
     if (!value)
         return OK;
     if (!is_usable_header(slice_str(value)))
-        return fail(e, ERR_INVALID, "%s: not a name of a header that could carry it", key);
+        return fail(e, ERR_INVALID, "%s: this header cannot carry it; name another one", key);
     *names = (struct header_names){own(s, value), NULL};
     return OK;
 }
@@ -57,7 +57,7 @@ static enum err set_prefix(struct scheme *s, const char *prefix, struct error *e
     size_t len = strlen(prefix);
     for (size_t i = 0; i < len; i++)
         if (prefix[i] < ' ' || prefix[i] > '~')
-            return fail(e, ERR_INVALID, "prefix: only visible ASCII");
+            return fail(e, ERR_INVALID, "prefix: use visible ASCII only");
     /* HTTP drops spaces around a value, so a prefix that starts with one could never match. */
     if (len > 64 || (len && prefix[0] == ' '))
         return fail(e, ERR_INVALID, "prefix: at most 64 characters, not starting with a space");
@@ -212,7 +212,8 @@ static enum err take_secrets(struct scheme *s, const struct scheme_spec *spec, s
     if (s->rules.kind == SCHEME_NONE)
         return spec->secret_count == 0
                    ? OK
-                   : fail(e, ERR_INVALID, "secrets: the scheme none would never look at them");
+                   : fail(e, ERR_INVALID,
+                          "secrets: the scheme none does not use them; remove them");
     if (spec->secret_count == 0)
         return fail(e, ERR_INVALID, "secrets: at least one is needed");
     if (spec->secret_count > SCHEME_SECRETS_MAX)

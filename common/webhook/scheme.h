@@ -1,10 +1,9 @@
-/* scheme - how webhooks are signed: one table of schemes, verified by the receiver and made by the
- * dispatcher.   [pure, on common/crypto]
+/* scheme - verifies the signatures of incoming webhooks and signs outgoing ones.   [pure, on common/crypto]
  *
- * The signed schemes are presets of `hmac` (rows of scheme_table.c): header, prefix, encoding,
- * digest, what is signed, and how several signatures or versions stand in one header. Sources:
- * Standard Webhooks specification, GitHub, Stripe, Slack, Shopify, SERPHouse and Semscraper
- * documentation (docs/configuration.md has the details per scheme).
+ * A scheme is a row of scheme_table.c: header, prefix, encoding, digest, signed text, and the form of a header with
+ * several signatures or versions. All signed schemes are presets of `hmac`. Sources: the Standard Webhooks specification
+ * and the documentation of GitHub, Stripe, Slack, Shopify, SERPHouse and Semscraper. docs/configuration.md has the
+ * details of each scheme.
  */
 #ifndef COMMON_WEBHOOK_SCHEME_H
 #define COMMON_WEBHOOK_SCHEME_H
@@ -17,7 +16,7 @@
 #define SCHEME_SECRETS_MAX 8
 #define SCHEME_SECRET_ID_LEN 8
 
-/* What the configuration says. Strings are borrowed for the call to scheme_new. */
+/* A scheme as configured. scheme_new borrows the strings for the call. */
 struct scheme_spec {
     const char *name; /* "serphouse", "hmac", "token", "none", ... */
     /* for "hmac" only; NULL takes the default: X-Signature, "", hex, sha256, {body}, no id, no time

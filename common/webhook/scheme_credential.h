@@ -1,11 +1,11 @@
-/* scheme_credential - the schemes that show a secret instead of signing: token and basic.   [pure]
+/* scheme_credential - verifies the schemes that send a secret instead of a signature: token and basic.   [pure]
  */
 #ifndef COMMON_WEBHOOK_SCHEME_CREDENTIAL_H
 #define COMMON_WEBHOOK_SCHEME_CREDENTIAL_H
 
 #include "common/webhook/scheme_model.h"
 
-/* What is kept of a secret that is only compared. */
+/* Writes the digest that is stored instead of a secret and compared with what a request shows. */
 void credential_digest(struct slice secret, unsigned char out[32]);
 
 /* SCHEME_OK, SCHEME_MISSING or SCHEME_INVALID for a scheme of that kind. */

@@ -1,4 +1,4 @@
-/* scheme_model - what a compiled scheme consists of; for the scheme*.c files alone.   [pure] */
+/* scheme_model - the parts of a compiled scheme, for the scheme*.c files only.   [pure] */
 #ifndef COMMON_WEBHOOK_SCHEME_MODEL_H
 #define COMMON_WEBHOOK_SCHEME_MODEL_H
 
@@ -14,7 +14,7 @@ enum scheme_kind {
 
 enum encoding { ENCODING_HEX, ENCODING_BASE64 };
 
-/* How signatures stand in their header. */
+/* The form of a header with signatures. */
 enum signature_list {
     LIST_SINGLE, /* PREFIX SIGNATURE */
     LIST_SPACES, /* "v1,SIGNATURE v1,SIGNATURE v1a,other" (Standard Webhooks) */

@@ -92,7 +92,7 @@ static enum err add_part(struct signed_text *out, enum part_kind kind, struct sl
     if (kind != PART_TEXT)
         for (size_t i = 0; i < out->count; i++)
             if (out->parts[i].kind == kind)
-                return fail(e, ERR_INVALID, "signed: a variable stands there twice");
+                return fail(e, ERR_INVALID, "signed: a variable is given twice; use each once");
     if (out->count == PARTS_MAX)
         return fail(e, ERR_INVALID, "signed: too many parts");
     out->parts[out->count++] = (struct part){kind, text};
@@ -108,7 +108,7 @@ static enum err split(struct slice rest, struct signed_text *out, struct error *
         if (kind == PART_TEXT) {
             if (rest.ptr[0] == '{')
                 return fail(e, ERR_INVALID,
-                            "signed: after { only id}, timestamp} and body} are known");
+                            "signed: unknown variable; there are {id}, {timestamp} and {body}");
             while (len < rest.len && rest.ptr[len] != '{')
                 len++;
         }
@@ -118,16 +118,15 @@ static enum err split(struct slice rest, struct signed_text *out, struct error *
     return rc;
 }
 
-/* Finds what stands around {id}. */
+/* Finds the characters next to {id}. */
 static enum err note_id(struct signed_text *out, size_t at, struct error *e)
 {
     const struct part *before = at ? &out->parts[at - 1] : NULL;
     const struct part *after = at + 1 < out->count ? &out->parts[at + 1] : NULL;
     out->has_id = true;
     if ((before && before->kind != PART_TEXT) || (after && after->kind != PART_TEXT))
-        return fail(e, ERR_INVALID,
-                    "signed: {id} must be kept apart from the other variables by some text");
-    if (before && at >= 2) /* something variable stands in front of that text */
+        return fail(e, ERR_INVALID, "signed: put some text between {id} and the other variables");
+    if (before && at >= 2) /* a variable precedes that text */
         out->id_stops[out->id_stop_count++] = before->text.ptr[before->text.len - 1];
     if (after && at + 2 < out->count)
         out->id_stops[out->id_stop_count++] = after->text.ptr[0];

@@ -9,7 +9,7 @@
 struct signatures {
     unsigned char digests[SIGNATURES_MAX][DIGEST_MAX];
     size_t count;
-    struct slice timestamp; /* of LIST_STRIPE: "t=", empty if it is missing or stands there twice */
+    struct slice timestamp; /* of LIST_STRIPE: "t="; empty if there is none or more than one */
 };
 
 /* Reads the signatures of the known version out of VALUE; other versions and what does not decode
@@ -19,11 +19,11 @@ void parse_signatures(const struct scheme_rules *rules, struct slice value, stru
 /* 1 to 12 digits, nothing else: strtoll would take signs, spaces and what follows the number. */
 enum err parse_timestamp(struct slice s, int64_t *seconds) MUST_CHECK;
 
-/* Cuts TEXT into parts, which borrow from it. {body} exactly once, {id} and {timestamp} at most
- * once, a text between {id} and whatever stands beside it. */
+/* Cuts TEXT into parts, which borrow from it. TEXT must have {body} once, and {id} and {timestamp} at most once. Some
+ * text must separate {id} from other variables. */
 enum err parse_signed_text(const char *text, struct signed_text *out, struct error *e) MUST_CHECK;
 
-/* ID could be read in two ways where it stands in TEXT. */
+/* True if a verifier could cut ID out of the signed text in two ways. */
 bool signed_id_is_ambiguous(const struct signed_text *text, struct slice id);
 
 #endif

@@ -1,4 +1,4 @@
-/* scheme_verify - judging a webhook while its body streams in.   [pure, on common/crypto] */
+/* scheme_verify - verifies a signature while the body streams in.   [pure, on common/crypto] */
 #include "common/webhook/scheme_model.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct verify { /* Freed by verify_end. */
     struct buf tail; /* a copy: the headers need not outlive verify_start */
 };
 
-/* What the headers said, before it is believed. */
+/* The claims of the headers, not verified yet. */
 struct claim {
     struct slice signature, id, timestamp;
 };

@@ -28,7 +28,7 @@ static const struct {
 
 #define VARIABLE_COUNT (sizeof(variables) / sizeof(*variables))
 
-/* isalpha() and isalnum() would ask the locale. */
+/* Not isalpha() and isalnum(), which depend on the locale. */
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -52,7 +52,7 @@ static enum err check_port(struct slice port, struct error *e)
     return OK;
 }
 
-/* "[::1]" or "[::1]:8080". That it is an address is found out when it is connected to. */
+/* "[::1]" or "[::1]:8080". A connection attempt finds out whether it is an address. */
 static enum err check_ipv6(struct slice authority, struct error *e)
 {
     struct slice inside = slice_skip(authority, 1);
@@ -74,7 +74,7 @@ static enum err check_authority(struct slice authority, struct error *e)
     if (memchr(authority.ptr, '@', authority.len))
         return fail(e, ERR_INVALID, "must not hold a user name or password");
     if (memchr(authority.ptr, '$', authority.len))
-        return fail(e, ERR_INVALID, "variables may stand only in path segments and query values");
+        return fail(e, ERR_INVALID, "variables are allowed only in path segments and query values");
     if (authority.ptr[0] == '[')
         return check_ipv6(authority, e);
     struct slice port = authority;
@@ -84,7 +84,7 @@ static enum err check_authority(struct slice authority, struct error *e)
     for (size_t i = 0; i < host.len; i++) {
         char c = host.ptr[i];
         if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
-            return fail(e, ERR_INVALID, "the host holds a character that no host name has");
+            return fail(e, ERR_INVALID, "the host has a character that host names do not have");
         if (c == '.' && (i == 0 || host.ptr[i - 1] == '.'))
             return fail(e, ERR_INVALID, "the host has an empty label");
     }
@@ -124,7 +124,7 @@ static bool is_dot_segment(struct slice segment)
     return first && (rest.len == 0 || dot_at(rest) == rest.len);
 }
 
-/* PATH may go on with a query, which is not looked at. */
+/* PATH may have a query behind it, which is ignored. */
 static bool has_dot_segment(struct slice path)
 {
     path = slice_cut(&path, '?');
@@ -158,7 +158,7 @@ static void add_piece(struct url_template *t, enum piece_kind kind, struct slice
     t->pieces[t->piece_count++] = (struct piece){kind, text};
 }
 
-/* Where the reading is, for what may stand there. */
+/* The part of the URL that is being read. */
 enum place { IN_PATH, IN_QUERY_NAME, IN_QUERY_VALUE };
 
 static enum place place_after(enum place place, char c)
@@ -185,7 +185,8 @@ static enum err cut_pieces(struct url_template *t, struct slice rest, struct err
         if (rc != OK)
             return rc;
         if (place == IN_QUERY_NAME)
-            return fail(e, ERR_INVALID, "variables may stand in query values, not in their names");
+            return fail(e, ERR_INVALID,
+                        "variables are allowed in query values, not in their names");
         add_piece(t, PIECE_TEXT, slice_make(rest.ptr + from, i - from));
         add_piece(t, kind, slice_str(NULL));
         from = i = end;

@@ -1,4 +1,4 @@
-/* url_template - downstream URLs with $id, $tag, $source in them.   [pure]
+/* url_template - checks the URLs that events are sent to, and puts $id, $tag and $source into them.   [pure]
  *
  * Variables may stand only in path segments and query values and are percent-encoded (all but RFC
  * 3986 unreserved), so scheme, host and port cannot change by substitution. A path segment that
@@ -19,11 +19,13 @@ struct url_vars {
     struct slice id, tag, source;
 };
 
-/* Checks TEXT: absolute http or https URL, a host (name, IPv4 or [IPv6]), no user name or password,
- * no fragment, only characters of RFC 3986 (so no spaces, controls, backslashes, non-ASCII), port
- * 1-65535, no "." or ".." segment; variables only where they may stand. A variable's name is the
- * letters after a `$`; an unknown one is an error with a "did you mean". A `$` before anything else
- * is itself; where it would be read as a variable, write %24. */
+/* Checks and compiles TEXT. The rules:
+ * - an absolute http or https URL with a host: a name, an IPv4 address or an [IPv6] address;
+ * - a port of 1 to 65535, if any; no user name, password or fragment;
+ * - only characters of RFC 3986, and no path segment "." or "..";
+ * - variables only in path segments and query values.
+ * A variable is a `$` and the letters after it; an unknown one is an error with a "did you mean". A `$` before any other
+ * character is a plain `$`. Write %24 for a `$` that would begin a variable. */
 enum err url_template_new(struct slice text, struct url_template **out, struct error *e) MUST_CHECK;
 void url_template_free(struct url_template *t);
 /* Appends the URL, which starts with the origin and a '/'. Without OK nothing was appended:

@@ -93,7 +93,7 @@ def test_every_problem_is_told(part, whole):
     assert sorted(checked.stdout.splitlines()) == sorted([
         'redis.prefx: unknown key; did you mean "prefix"?',
         "receiver.threads: must be a whole number from 1 to 64",
-        "destinations.orders.delay_ms: 75 is not allowed: 0, 50, or a multiple of 100 up to 1000 (delay_step_ms)",
+        "destinations.orders.delay_ms: 75 is not allowed; use 0, 50, or a multiple of 100 up to 1000 (delay_step_ms)",
         'sources.serphouse.to[0]: no such destination; did you mean "orders"?'])
     started = run(part, "--config", whole, env=SECRETS)
     assert started.returncode == 2 and started.stdout == ""

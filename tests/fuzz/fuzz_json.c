@@ -25,8 +25,8 @@ static bool scan(struct json_scan *s, struct slice text, uint32_t seed, struct e
 /* Why a tree may be refused although the body is accepted. */
 static bool is_stricter(const char *why)
 {
-    return strstr(why, "nested too deeply") || strstr(why, "stands twice") ||
-           strstr(why, "U+0000 may not stand in a key");
+    return strstr(why, "nested too deeply") || strstr(why, "has this key twice") ||
+           strstr(why, "U+0000 is not allowed in a key");
 }
 
 static void same_picks(const struct json_scan *a, const struct json_scan *b)

@@ -16,12 +16,12 @@ static void documents(void **state)
     (void)state;
     static const struct rule rules[] = {
         {"", "/nowhere/test.json: not valid JSON: line 1, column 1: the text ends too early\n"},
-        {"{'a':1,'a':2}", "/nowhere/test.json: not valid JSON: line 1, column 8: this key stands "
-                          "twice in its object\n"},
+        {"{'a':1,'a':2}",
+         "/nowhere/test.json: not valid JSON: line 1, column 8: the object has this key twice\n"},
         {"[]", "(document): must be an object, not an array\n"},
         {"null", "(document): must be an object, not null\n"},
-        {"{}", "sources: missing, and it has no default\n"
-               "destinations: missing, and it has no default\n"},
+        {"{}", "sources: is missing and has no default\n"
+               "destinations: is missing and has no default\n"},
         {"{" NOTHING "}", ""},
     };
     CHECK(rules);
@@ -93,10 +93,10 @@ static void types_and_ranges(void **state)
         {IN("'verify':{'scheme':'none'},'to':null"),
          "sources.in.to: must be an array of strings, not null\n"},
         {IN("'to':[],'verify':null"), "sources.in.verify: must be an object, not null\n"},
-        {IN("'to':[],'verify':{}"), "sources.in.verify.scheme: missing, and it has no default\n"},
+        {IN("'to':[],'verify':{}"), "sources.in.verify.scheme: is missing and has no default\n"},
         {"{'destinations':{},'sources':{'in':{}}}",
-         "sources.in.verify: missing, and it has no default\n"
-         "sources.in.to: missing, and it has no default\n"},
+         "sources.in.verify: is missing and has no default\n"
+         "sources.in.to: is missing and has no default\n"},
         {"{'destinations':{},'sources':{'in':1}}", "sources.in: must be an object, not a number\n"},
         {"{'sources':{},'destinations':{'out':null}}",
          "destinations.out: must be an object, not null\n"},
@@ -108,21 +108,23 @@ static void delays(void **state)
 {
     (void)state;
     static const struct rule rules[] = {
-        {OUT("'delay_ms':75"), "destinations.out.delay_ms: 75 is not allowed: 0, 50, or a multiple "
-                               "of 100 up to 1000 (delay_step_ms)\n"},
+        {OUT("'delay_ms':75"),
+         "destinations.out.delay_ms: 75 is not allowed; use 0, 50, or a multiple "
+         "of 100 up to 1000 (delay_step_ms)\n"},
         {TOP("'delay_ms':-1"),
-         "delay_ms: -1 is not allowed: 0, 50, or a multiple of 100 up to 1000 "
+         "delay_ms: -1 is not allowed; use 0, 50, or a multiple of 100 up to 1000 "
          "(delay_step_ms)\n"},
-        {TOP("'delay_ms':1100"), "delay_ms: 1100 is not allowed: 0, 50, or a multiple of 100 up to "
-                                 "1000 (delay_step_ms)\n"},
-        {TOP("'delay_step_ms':1,'delay_ms':1001"),
-         "delay_ms: 1001 is not allowed: 0, 50, or a multiple of 1 up to 1000 (delay_step_ms)\n"},
+        {TOP("'delay_ms':1100"),
+         "delay_ms: 1100 is not allowed; use 0, 50, or a multiple of 100 up to "
+         "1000 (delay_step_ms)\n"},
+        {TOP("'delay_step_ms':1,'delay_ms':1001"), "delay_ms: 1001 is not allowed; use 0, 50, or a "
+                                                   "multiple of 1 up to 1000 (delay_step_ms)\n"},
         {TOP("'delay_ms':null"), "delay_ms: must be a whole number of milliseconds, not null\n"},
         {TOP("'delay_ms':50.5"),
          "delay_ms: must be a whole number of milliseconds, not a fraction\n"},
         {TOP("'delay_step_ms':0"), "delay_step_ms: " KEY_RULE "1 to 1000\n"},
         {TOP("'accounts':{'a':{'password':'password','delay_ms':150}}"),
-         "accounts.a.delay_ms: 150 is not allowed: 0, 50, or a multiple of 100 up to 1000 "
+         "accounts.a.delay_ms: 150 is not allowed; use 0, 50, or a multiple of 100 up to 1000 "
          "(delay_step_ms)\n"},
         {TOP("'delay_step_ms':1,'delay_ms':75"), ""},
         {TOP("'delay_step_ms':250,'delay_ms':750"), ""},
@@ -138,15 +140,15 @@ static void top_level(void **state)
     (void)state;
     static const struct rule rules[] = {
         {TOP("'redis':{'url':'redis://:hunter2@h:x'}"), "redis.url: the port must be 1 to 65535\n"},
-        {TOP("'redis':{'prefix':'a{b}'}"),
-         "redis.prefix: may hold only letters, digits, '_', '.', ':' and '-'\n"},
+        {TOP("'redis':{'prefix':'a{b}'}"), "redis.prefix: has a character that is not allowed; use "
+                                           "letters, digits, '_', '.', ':' and '-'\n"},
         {TOP("'receiver':{'listen':'8080'},'admin':{'listen':'::1:80'},'dispatcher':{'listen':'a "
              "b:1'}"),
          "receiver.listen: must be host:port, with a port from 0 (any free one) to 65535\n"
-         "admin.listen: an IPv6 address must stand in brackets: [::1]:8080\n"
+         "admin.listen: write an IPv6 address in brackets: [::1]:8080\n"
          "dispatcher.listen: the host is neither an address nor a name\n"},
         {TOP("'receiver':{'tls':{'cert':'c.pem'}}"),
-         "receiver.tls.key: missing, and it has no default\n"
+         "receiver.tls.key: is missing and has no default\n"
          "receiver.tls.cert: cannot open the file /nowhere/c.pem: No such file or directory\n"},
         {TOP("'receiver':{'tls':{'cert':'/dev/null','key':'/dev/null'}}"),
          "receiver.tls: TLS certificate /dev/null: error:0480006C:PEM routines::no start line\n"},
@@ -161,10 +163,11 @@ static void top_level(void **state)
          "accounts.\"a b\": is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'\n"
          "accounts.c.password: must have at least 8 bytes\n"
          "accounts.d.role: must be one of admin|user\n"
-         "accounts.e.password: missing, and it has no default\n"},
+         "accounts.e.password: is missing and has no default\n"},
         {TOP("'accounts':{'a':{'password':'password','sign':{'scheme':'basic','secrets':['me:"
              "hunter2']}}}"),
-         "accounts.a.sign.scheme: basic cannot sign what is sent\n"},
+         "accounts.a.sign.scheme: basic cannot sign what is sent; use a scheme that signs the "
+         "body\n"},
         {TOP("'receiver':{'tls':null},'accounts':{'a':{'password':'password','sign':null}}"), ""},
     };
     CHECK(rules);
@@ -183,14 +186,15 @@ static void every_problem_is_told_and_none_follows_from_another(void **state)
          "sources.in.id[0]: must be a string, not a number\n"
          "destinations.out.postback_url: the environment variable HOOKPACE_TEST_NONE is not set\n"
          "destinations.out.order: must be one of requeue|fifo\n"
-         "delay_ms: 1 is not allowed: 0, 50, or a multiple of 100 up to 1000 (delay_step_ms)\n"},
+         "delay_ms: 1 is not allowed; use 0, 50, or a multiple of 100 up to 1000 "
+         "(delay_step_ms)\n"},
         {"{'sources':{'in':{'verify':{'scheme':'none'},'to':['otu']}},'destinations':{'out':{"
          "'postback_url':'http://h','delay_ms':1}}}",
-         "destinations.out.delay_ms: 1 is not allowed: 0, 50, or a multiple of 100 up to 1000 "
+         "destinations.out.delay_ms: 1 is not allowed; use 0, 50, or a multiple of 100 up to 1000 "
          "(delay_step_ms)\n"
          "sources.in.to[0]: no such destination; did you mean \"out\"?\n"},
         {"{'sources':{'in':{'verify':{'scheme':'none'},'to':['out']}}}",
-         "destinations: missing, and it has no default\n"},
+         "destinations: is missing and has no default\n"},
     };
     CHECK(rules);
 }

@@ -34,9 +34,10 @@ static void schemes(void **state)
         {VERIFY("'scheme':'none','tolerance_s':-1"),
          "sources.in.verify.tolerance_s: " KEY_RULE "0 to 86400\n"},
         {SIGN("'scheme':'token','secrets':['12345678']"),
-         "destinations.out.sign.scheme: token cannot sign what is sent\n"},
+         "destinations.out.sign.scheme: token cannot sign what is sent; use a scheme that signs "
+         "the body\n"},
         {SIGN("'scheme':'github','secrets':['12345678'],'allow':['10.0.0.0/8']"),
-         "destinations.out.sign.allow: belongs to a source's verify only\n"},
+         "destinations.out.sign.allow: is not used for signing; remove it\n"},
         {SIGN("'scheme':'github','secrets':['12345678']"), ""},
         {VERIFY("'scheme':'none','allow':['203.0.113.0/24','::1']"), ""},
     };
@@ -50,16 +51,15 @@ static void sources(void **state)
         {IN("'verify':{'scheme':'none'},'to':['otu','nobody','out','out']"),
          "sources.in.to[0]: no such destination; did you mean \"out\"?\n"
          "sources.in.to[1]: no such destination\n"
-         "sources.in.to[3]: names this destination a second time\n"},
+         "sources.in.to[3]: names this destination a second time; remove it\n"},
         {IN("'verify':{'scheme':'none'},'to':[],'id':['id','/~2','/id'],'tag':['']"),
-         "sources.in.id[0]: is no JSON pointer: it must start with '/'\n"
-         "sources.in.id[1]: is no JSON pointer: after '~' must stand 0 or 1\n"
-         "sources.in.tag[0]: is no JSON pointer: it must start with '/'\n"},
+         "sources.in.id[0]: is not a JSON pointer; start it with '/', as in /tasks/0/id\n"
+         "sources.in.id[1]: is not a JSON pointer; write '~' as ~0 and '/' as ~1\n"
+         "sources.in.tag[0]: is not a JSON pointer; start it with '/', as in /tasks/0/id\n"},
         {IN("'verify':{'scheme':'none'},'to':[],'keep_headers':['x-*','a b','']"),
-         "sources.in.keep_headers[1]: is no header name or pattern like x-* (at most 64 "
-         "characters)\n"
-         "sources.in.keep_headers[2]: is no header name or pattern like x-* (at most 64 "
-         "characters)\n"},
+         "sources.in.keep_headers[1]: is not a header name or a pattern like x-* of at most 64 "
+         "characters\nsources.in.keep_headers[2]: is not a header name or a pattern like x-* of at "
+         "most 64 characters\n"},
         {"{'destinations':{},'sources':{'../x':{'verify':{'scheme':'none'},'to':[]}}}",
          "sources.\"../x\": is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'\n"},
     };
@@ -75,14 +75,14 @@ static void fetches(void **state)
     static const struct rule rules[] = {
         {FETCH("'fetch':{" GOOD_URL ",'basic':'me:hunter2'},'reconcile_s':300"), ""},
         {FETCH("'fetch':null,'reconcile_s':null,'tasks_ready_url':null"), ""},
-        {FETCH("'fetch':{}"), "sources.in.fetch.url: missing, and it has no default\n"},
+        {FETCH("'fetch':{}"), "sources.in.fetch.url: is missing and has no default\n"},
         {FETCH("'fetch':{" GOOD_URL ",'basci':'me:hunter2'}"),
          "sources.in.fetch.basci: unknown key; did you mean \"basic\"?\n"},
         {FETCH("'fetch':'http://h/$id'"), "sources.in.fetch: must be an object, not a string\n"},
         {FETCH("'fetch':{'url':'http://h/$di'}"), "sources.in.fetch.url: unknown variable $di; did "
                                                   "you mean \"$id\"?\n"},
         {FETCH("'fetch':{'url':'http://h/$tag'}"),
-         "sources.in.fetch.url: must hold $id, where the id of the task goes\n"},
+         "sources.in.fetch.url: has no $id; put it where the id of the task belongs\n"},
         {FETCH("'fetch':{" GOOD_URL ",'basic':'hunter22'}"),
          "sources.in.fetch.basic: must be login:password\n"},
         {FETCH("'fetch':{" GOOD_URL ",'basic':':hunter2'}"),
@@ -92,16 +92,18 @@ static void fetches(void **state)
         {FETCH("'fetch':{" GOOD_URL "},'reconcile_s':59"),
          "sources.in.reconcile_s: " KEY_RULE "60 to 86400\n"},
         {FETCH("'reconcile_s':300"),
-         "sources.in.reconcile_s: needs `fetch`, which says how to get what is found\n"},
+         "sources.in.reconcile_s: needs `fetch`: it says how to get the results that are found\n"},
         {FETCH("'fetch':{" GOOD_URL "},'tasks_ready_url':'http://h/r'"),
-         "sources.in.tasks_ready_url: is only asked where reconcile_s says how often\n"},
+         "sources.in.tasks_ready_url: has no effect without reconcile_s; give reconcile_s, or "
+         "remove it\n"},
         {FETCH("'fetch':{'url':'http://h/r/$id'},'reconcile_s':60"),
-         "sources.in.tasks_ready_url: is needed: it does not follow from fetch.url, which has no "
-         "/task_get/\n"},
+         "sources.in.tasks_ready_url: is missing, and fetch.url has no /task_get/ from which it "
+         "would follow; give it\n"},
         {FETCH("'fetch':{" GOOD_URL "},'reconcile_s':60,'tasks_ready_url':'ftp://h'"),
          "sources.in.tasks_ready_url: must start with http:// or https://\n"},
         {FETCH("'fetch':{'url':'http://h/$source/task_get/$id'},'reconcile_s':60"),
-         "sources.in.tasks_ready_url: must not hold $id, $tag or $source\n"},
+         "sources.in.tasks_ready_url: has a variable; $id, $tag and $source are not allowed "
+         "here\n"},
         {FETCH("'fetch':{'url':1},'reconcile_s':60"),
          "sources.in.fetch.url: must be a string, not a number\n"},
     };
@@ -116,12 +118,13 @@ static void lanes_of_accounts(void **state)
     (void)state;
     static const struct rule rules[] = {
         {ACCOUNT("'acme':{'postback_url':'http://h'}"),
-         "destinations.acme: has the name of an account, on whose lane it would be paced: write "
-         "`lane`, the same name if that is meant\n"},
+         "destinations.acme: has the name of an account and would share its lane; give `lane` (the "
+         "same name if that is meant)\n"},
         {ACCOUNT("'acme':{'postback_url':'http://h','lane':'acme'}"), ""},
         {ACCOUNT("'acme':{'postback_url':'http://h','lane':'x','order':'fifo'}"), ""},
         {ACCOUNT("'out':{'postback_url':'http://h','lane':'acme','order':'fifo'}"),
-         "destinations.out.order: is fifo, but account acme, on the same lane, has requeue\n"},
+         "destinations.out.order: is fifo, but account acme on the same lane has requeue; give all "
+         "destinations of a lane the same order\n"},
         {ACCOUNT("'postback@acme':{'postback_url':'http://h'}"),
          "destinations.\"postback@acme\": is not allowed as a name: use 1 to 64 letters, digits, "
          "'_' and '-'\n"},
@@ -134,7 +137,7 @@ static void destinations(void **state)
     (void)state;
     static const struct rule rules[] = {
         {"{'sources':{},'destinations':{'out':{}}}",
-         "destinations.out: needs postback_url or pingback_url\n"},
+         "destinations.out: has no URL; give postback_url or pingback_url\n"},
         {OUT("'pingback_url':'http://h/y'"),
          "destinations.out: has both postback_url and pingback_url: make two destinations of it, "
          "and name both in `to`\n"},
@@ -148,16 +151,20 @@ static void destinations(void **state)
                                       "/nowhere/none.pem: No such file or directory\n"},
         {OUT("'headers':{'X-A':'1','x-a':'2','Host':'h','content-length':'1','Expect':'x','"
              "Hookpace-Id':'1','a b':'1'}"),
-         "destinations.out.headers.x-a: stands twice, if case is ignored\n"
-         "destinations.out.headers.Host: is set by the dispatcher itself\n"
-         "destinations.out.headers.content-length: is set by the dispatcher itself\n"
-         "destinations.out.headers.Expect: is set by the dispatcher itself\n"
-         "destinations.out.headers.Hookpace-Id: is set by the dispatcher itself\n"
-         "destinations.out.headers.a b: is no header name\n"},
+         "destinations.out.headers.x-a: is given twice (upper and lower case are the same); remove "
+         "one\n"
+         "destinations.out.headers.Host: is set by the dispatcher itself; remove it here\n"
+         "destinations.out.headers.content-length: is set by the dispatcher itself; remove it "
+         "here\n"
+         "destinations.out.headers.Expect: is set by the dispatcher itself; remove it here\n"
+         "destinations.out.headers.Hookpace-Id: is set by the dispatcher itself; remove it here\n"
+         "destinations.out.headers.a b: is not a header name; use at most 128 letters, digits and "
+         "'-'\n"},
         {OUT("'headers':{'X-A':'1\\r\\nX-B: 2'}"),
          "destinations.out.headers.X-A: must be text (UTF-8) without control characters\n"},
         {OUT("'headers':{'x-signature':'1'},'sign':{'scheme':'semscraper','secrets':['12345678']}"),
-         "destinations.out.headers.x-signature: is set by the signature (sign)\n"},
+         "destinations.out.headers.x-signature: is set by the signature; remove it here, or remove "
+         "sign\n"},
         {OUT("'retry':{'schedule_s':[5,0,-1,604801,'5'],'jitter':1.5}"),
          "destinations.out.retry.schedule_s[1]: must be a number of seconds above 0, at most "
          "604800\n"
@@ -174,7 +181,8 @@ static void destinations(void **state)
         {"{'sources':{},'destinations':{'a':{'postback_url':'http://h','lane':'x'},"
          "'b':{'postback_url':'http://h','lane':'x','order':'fifo'},"
          "'x':{'postback_url':'http://h'},'y':{'postback_url':'http://h','order':'fifo'}}}",
-         "destinations.b.order: is fifo, but destinations.a, on the same lane, has requeue\n"},
+         "destinations.b.order: is fifo, but destinations.a on the same lane has requeue; give all "
+         "destinations of a lane the same order\n"},
     };
     CHECK(rules);
 }

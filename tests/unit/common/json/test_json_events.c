@@ -145,7 +145,7 @@ static void refuses(const struct json_rules *rules, struct slice document, size_
 #define VALUE "a value was expected"
 #define KEY "a key in double quotes was expected"
 #define EARLY "the text ends too early"
-#define AFTER "something stands after the end of the document"
+#define AFTER "there is more text after the end of the document"
 #define CONTROL "a control character in a string (write \\n, \\t or \\u00XX)"
 #define ESCAPE "unknown escape in a string"
 #define HEX "four hex digits were expected after \\u"
@@ -446,7 +446,7 @@ static void numbers_have_an_end(void **state)
 static void keys_of_trees_have_no_nul(void **state)
 {
     (void)state;
-    refuses(&json_rules_tree, SLICE_LIT("{\"a\\u0000\":1}"), 3, "U+0000 may not stand in a key");
+    refuses(&json_rules_tree, SLICE_LIT("{\"a\\u0000\":1}"), 3, "U+0000 is not allowed in a key");
     accepts(&json_rules_tree, SLICE_LIT("{\"a\":\"\\u0000\"}"));
 }
 

@@ -102,7 +102,7 @@ static void a_bad_custom_scheme_is_refused_with_its_reason(void **state)
     CUSTOM("timestamp_header", .signed_text = "{timestamp}.{body}");
     CUSTOM("known", .signed_text = "{bdy}");
     CUSTOM("control", .signed_text = "{body}\n");
-    CUSTOM("kept apart", .signed_text = "{id}{body}", .id_header = "X-Id");
+    CUSTOM("between {id} and the other", .signed_text = "{id}{body}", .id_header = "X-Id");
     CUSTOM("does not contain {timestamp}", .timestamp_header = "X-Time");
     CUSTOM("tolerance_s", .tolerance_s = 5);
 }
