@@ -27,6 +27,11 @@ void keys_settings(struct buf *out, struct slice base)
     add(out, base, "settings", slice_make("", 0));
 }
 
+void keys_event(struct buf *out, struct slice base, struct slice id)
+{
+    add(out, base, "event:", id);
+}
+
 void keys_delivery(struct buf *out, struct slice base, struct slice id)
 {
     add(out, base, "delivery:", id);

@@ -14,6 +14,7 @@ void keys_base(struct buf *out, const char *prefix, unsigned partition);
 void keys_lanes(struct buf *out, struct slice base);
 void keys_wake(struct buf *out, struct slice base);
 void keys_settings(struct buf *out, struct slice base);
+void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);
 /* The lock of reconciliation with the provider of SOURCE. */
 void keys_reconcile(struct buf *out, struct slice base, struct slice source);

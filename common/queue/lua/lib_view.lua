@@ -1,10 +1,10 @@
 -- lib_view: a task as the API shows it. Needs lib_lane, lib_record and lib_tasks.
 -- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, done_at (0: not
--- done), record or its head}; state is unknown, expired, queued, handed, done or failed.
+-- done), the head of its record}; state is unknown, expired, queued, handed, done or failed.
 local HEAD_MAX = 65535 + 1024
 
--- What a call has done so far, in commands to Redis (3 to 5 us each with what is made of their replies). Scripts that are given many ids reply for as many as
--- they reach before WORK_MAX; whoever calls asks again for the others.
+-- What a call has done so far, in commands to Redis (3 to 5 us each, with the work on their replies). A script that gets many ids
+-- stops when it reaches WORK_MAX; the receiver then asks again for the other ids.
 local WORK_MAX = 300
 local work = 0
 
@@ -77,8 +77,8 @@ local function fetched_of(t)
   return is_done(t) and not is_listed(t) and 1 or 0
 end
 
-local function view_reply(t, record)
-  return {t.state, fetched_of(t), #t.to > 0 and 1 or 0, t.received, text(t.done_at), record or t.head}
+local function view_reply(t)
+  return {t.state, fetched_of(t), #t.to > 0 and 1 or 0, t.received, text(t.done_at), t.head}
 end
 
 local NOBODY = {'unknown', -1, 0, '0', '0', ''}

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- task: tasks as the API shows them; got ones count as fetched from then on.
--- KEYS: lanes. ARGV: base, account ('': everybody's), 1 to get them (whole records, marked as fetched) or 0 to look, done
+-- KEYS: lanes. ARGV: base, account ('': everybody's), 1 to get them (they count as fetched from then on) or 0 to look, done
 -- retention ms, number of names, names of destinations (by them what has expired is told from what never was), ids...
 -- Replies a view (lib_view) per id, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
@@ -29,7 +29,7 @@ local function view(id)
   if is_done(t) and has_body then
     fetch_task(t.id, t.account, path, done_ms)
   end
-  return view_reply(t, call('GET', base .. 'event:' .. t.id))
+  return view_reply(t)
 end
 
 local replies = {}
