@@ -379,6 +379,7 @@ static void finish_write(struct conn *c)
  * is not far. */
 static size_t linger_bytes(const struct http_request *r)
 {
+    /* Not LINGER_BYTES + (is_near ? length : 0): see "A bug of gcc 14" in docs/internals/development.md. */
     if (!r || !r->framing.has_length || r->framing.length > LINGER_BODY_MAX)
         return LINGER_BYTES;
     return LINGER_BYTES + (size_t)r->framing.length;
