@@ -8,7 +8,7 @@
 #define CREDENTIALS_MAX 8192
 #define SHA256_LEN 32
 
-/* Compares digests of one length, and those of all accounts, so that the time says nothing. */
+/* Compares digests, which have one length, and compares with every account, so that the time reveals nothing. */
 bool accounts_find(const struct config *conf, struct slice credentials, struct caller *who)
 {
     unsigned char mine[DIGEST_MAX], theirs[DIGEST_MAX];

@@ -34,7 +34,7 @@ static void ready_on_pong(void *ctx, enum err rc)
         probes_unready(c, "queue_unavailable", "Redis does not answer");
 }
 
-/* Ready is a receiver whose Redis answers, here and to every worker. */
+/* The receiver is ready if Redis answers, here and to every worker. */
 static void admin_check_ready(void *ctx, struct ops_call *c)
 {
     struct admin *a = ctx;

@@ -11,8 +11,8 @@
 
 #define OPERATORS_MAX 256 /* connections of the operators' listener */
 #define OPERATORS_BODY_MAX ((size_t)1 << 40)
-#define KEPT_ALWAYS (OPERATORS_MAX + 24) /* and what a process has */
-#define KEPT_THREAD 72                   /* refusals, and what a thread has */
+#define KEPT_ALWAYS (OPERATORS_MAX + 24) /* and those that every process has open */
+#define KEPT_THREAD 72                   /* refusals, and those that every thread has open */
 #define REFUSALS 64
 
 struct receiver_files limits_share_files(unsigned threads)

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct receiver { /* Owns all; started in this order, stopped in the reverse. */
+struct receiver { /* Owns everything. Members start in this order and stop in the reverse. */
     const char *path;
     struct config *conf;
     struct loop *loop; /* of the main thread: signals and the admin listener */
@@ -114,7 +114,7 @@ static void receiver_on_reload(void *ctx, int signo)
 
 /* --- start and stop --- */
 
-/* A connection that cannot be accepted is worse than one that is told to come later. */
+/* Warns if the limit of open files allows fewer connections than the configuration. */
 static void log_file_limit(const struct config *conf)
 {
     struct receiver_files files = limits_share_files(conf->receiver.threads);

@@ -4,8 +4,7 @@
 
 struct config;
 
-/* Runs until told to stop. Takes the reference to CONF; PATH is read again on SIGHUP. The exit
- * code. */
+/* Runs until SIGTERM or SIGINT and returns the exit code. Takes the reference to CONF. SIGHUP reads PATH again. */
 int receiver_run(struct config *conf, const char *path);
 
 #endif

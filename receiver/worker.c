@@ -79,7 +79,7 @@ static void *worker_run(void *ctx)
 enum err worker_start(struct worker *w, struct error *e)
 {
     sigset_t all, before;
-    sigfillset(&all); /* signals are the main thread's */
+    sigfillset(&all); /* the main thread takes the signals */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&w->thread, NULL, worker_run, w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -145,7 +145,7 @@ void worker_free(struct worker *w)
     }
     if (w->http)
         http_server_close(w->http);
-    shards_free(w->shards); /* what still waits for an answer is told so now */
+    shards_free(w->shards); /* ends the webhooks that wait for Redis */
     queue_put_free(w->put);
     ingest_free(w->ingest);
     loop_free(w->loop);

@@ -16,14 +16,14 @@ struct worker_setup { /* all borrowed, and must outlive the worker */
     struct metrics *metrics;
     struct http_budget *budget;
     struct tls_server *tls; /* or NULL */
-    /* Called on the worker's thread: all shards are ready (each time that this becomes true), or all is answered
-     * after worker_drain. Use loop_post. */
+    /* Both are called on the worker's thread, so they use loop_post. on_ready: all shards have become ready; may come again.
+     * on_drained: after worker_drain every request is answered. */
     void (*on_ready)(void *ctx);
     void (*on_drained)(void *ctx);
     void *ctx;
 };
 
-/* Opens everything; nothing runs yet. */
+/* Opens everything. Nothing runs before worker_start. */
 enum err worker_new(const struct worker_setup *setup, struct worker **out,
                     struct error *e) MUST_CHECK;
 const char *worker_addr(const struct worker *w);
@@ -31,9 +31,9 @@ enum err worker_start(struct worker *w, struct error *e) MUST_CHECK;
 /* From any thread: */
 bool worker_is_ready(const struct worker *w);
 void worker_set_config(struct worker *w, struct config *conf);
-/* Stops accepting, then on_drained. */
+/* Stops accepting and finishes what has begun; then calls on_drained. */
 void worker_drain(struct worker *w);
-/* Ends the thread and frees all. */
+/* Ends the thread and frees everything. */
 void worker_free(struct worker *w);
 
 #endif

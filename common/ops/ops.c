@@ -105,7 +105,7 @@ static void answer_unrouted(struct ops_call *c, enum route_verdict v)
         return;
     }
     char text[128];
-    struct buf allow = {.ptr = text, .cap = sizeof text, .max = sizeof text - 1};
+    struct buf allow = buf_over(text);
     route_add_allow(c->match.methods, &allow);
     ops_error(c, 405, buf_slice(&allow), "method_not_allowed",
               "this path does not take the method; the header Allow lists those it takes");

@@ -1,6 +1,7 @@
 #include "common/ops/probes.h"
 
 #include "common/base/alloc.h"
+#include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/ops/ops.h"
@@ -10,13 +11,13 @@
 #define METRICS_TEXT_MAX ((size_t)64 << 20)
 
 struct scrape { /* a request for /metrics that waits for the gauges */
-    struct scrape *next;
+    struct list_link link;
     struct ops_call *call;
 };
 
 struct probes { /* Owned by the program. */
     struct probes_setup setup;
-    struct scrape *scrapes;
+    struct list scrapes;
     bool is_refreshing;
 };
 
@@ -50,9 +51,8 @@ static void answer_scrapes(void *ctx, enum err rc)
     p->is_refreshing = false;
     buf_init(&text, METRICS_TEXT_MAX);
     metrics_write(p->setup.metrics, &text);
-    while (p->scrapes) {
-        struct scrape *s = p->scrapes;
-        p->scrapes = s->next;
+    struct scrape *s;
+    while ((s = LIST_TAKE_FIRST(&p->scrapes, struct scrape, link))) {
         ops_answer(s->call, 200, SLICE_LIT("text/plain; version=0.0.4; charset=utf-8"),
                    SLICE_LIT(""), buf_slice(&text));
         free(s);
@@ -66,8 +66,7 @@ static void metrics_run(struct ops_call *c)
     struct probes *p = c->ctx;
     struct scrape *s = NEW(struct scrape);
     s->call = c;
-    s->next = p->scrapes;
-    p->scrapes = s;
+    list_add_last(&p->scrapes, &s->link);
     if (p->is_refreshing)
         return;
     p->is_refreshing = true;
@@ -88,6 +87,7 @@ struct probes *probes_new(const struct probes_setup *setup)
 {
     struct probes *p = NEW(struct probes);
     p->setup = *setup;
+    list_init(&p->scrapes);
     return p;
 }
 

@@ -49,7 +49,7 @@ static enum route_verdict add_param(struct slice raw, struct buf *text, struct r
 /* Does PATH fit PATTERN, whatever the method? After slice_cut has returned the last segment, the rest has no `ptr`. */
 static enum route_verdict match_path(struct slice pattern, struct slice path, struct route_match *m)
 {
-    struct buf text = {.ptr = m->text, .cap = ROUTE_TEXT_MAX, .max = ROUTE_TEXT_MAX - 1};
+    struct buf text = buf_over(m->text);
     bool tree = is_tree(pattern);
     m->param_count = 0;
     if (!slice_starts(path, SLICE_LIT("/")))

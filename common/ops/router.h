@@ -41,7 +41,7 @@ struct ops_handler;
 struct route {
     unsigned methods;
     const char *pattern;
-    unsigned roles; /* who may call; 0: everybody, without a login */
+    unsigned roles; /* roles that may call; 0: no login is needed */
     const struct ops_handler *handler;
 };
 

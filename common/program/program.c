@@ -84,7 +84,7 @@ static int parse_options(int argc, char **argv, const struct program *p, struct 
     return -1;
 }
 
-/* What was printed must have arrived: a full disk is a failure. */
+/* The exit code after printing. It is a failure if the output did not arrive, such as on a full disk. */
 static int printed(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_STOPPED : EXIT_RUNTIME;

@@ -1,4 +1,4 @@
-/* program - what both programs' main share: options, configuration, signals, exit codes.
+/* program - the start of both programs: options, configuration, logging, exit codes.
  *
  * --config FILE, --check-config, --version, --help; 0 clean stop, 1 runtime failure, 2 bad usage or
  * configuration (1 for a --check-config that found problems).

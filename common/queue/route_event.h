@@ -1,8 +1,7 @@
 /* route_event - decides which destinations an event goes to.   [pure]
  *
- * An event that came through a source takes this step when it is put: a webhook, an announcement (a pingback, or a line of the
- * provider's list of results), and the result that an announcement's fetch brought. Today the source's `to` decides alone.
- * Conditions on the event belong here and nowhere else.
+ * Every event that came through a source takes this step when it is put: webhooks, announcements, and fetched results. Today
+ * the source's `to` decides alone. Conditions on the event belong here and nowhere else.
  */
 #ifndef COMMON_QUEUE_ROUTE_EVENT_H
 #define COMMON_QUEUE_ROUTE_EVENT_H

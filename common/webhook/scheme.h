@@ -75,14 +75,15 @@ enum scheme_verdict {
 
 struct verify; /* one verification under way */
 
-/* Judges what the headers alone can tell. With SCHEME_OK *OUT is the verification to feed the body
- * to (in the form that is signed); it must be ended with verify_end. Several secrets are all
- * computed, and compared in constant time. S must live until verify_end, REQ need not. */
+/* Judges the headers. With SCHEME_OK *OUT is the verification that takes the body, in the form that is signed. End it with
+ * verify_end, or with verify_free if the body does not come to its end. The signatures of all secrets are computed and
+ * compared in constant time. S must live until then, REQ need not. */
 enum scheme_verdict verify_start(const struct scheme *s, const struct scheme_request *req,
                                  struct verify **out) MUST_CHECK;
 void verify_body(struct verify *v, struct slice piece);
-/* Frees V. With GIVE_UP the body was not complete: only frees. */
-enum scheme_verdict verify_end(struct verify *v, bool give_up) MUST_CHECK;
+/* The body is complete: judges the signature and frees V. */
+enum scheme_verdict verify_end(struct verify *v) MUST_CHECK;
+void verify_free(struct verify *v); /* NULL is fine */
 /* The scheme's message id header (empty without one); borrowed from the request's headers. */
 struct slice scheme_message_id(const struct scheme *s, const struct scheme_request *req);
 

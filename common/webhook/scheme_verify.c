@@ -9,7 +9,7 @@
 
 #define TAIL_MAX 4096 /* bytes of what is signed behind the body */
 
-struct verify { /* Freed by verify_end. */
+struct verify { /* Freed by verify_end or verify_free. */
     struct signatures shown;
     size_t digest_len;
     struct hmac *macs[SCHEME_SECRETS_MAX]; /* one for each secret; none if there is no signature */
@@ -100,8 +100,10 @@ static struct verify *verify_new(void)
     return v;
 }
 
-static void verify_free(struct verify *v)
+void verify_free(struct verify *v)
 {
+    if (!v)
+        return;
     for (size_t i = 0; i < v->mac_count; i++)
         hmac_end(v->macs[i], NULL);
     buf_clear(&v->tail);
@@ -177,11 +179,11 @@ static enum scheme_verdict compare(struct verify *v)
     return match && usable ? SCHEME_OK : SCHEME_INVALID;
 }
 
-enum scheme_verdict verify_end(struct verify *v, bool give_up)
+enum scheme_verdict verify_end(struct verify *v)
 {
     if (!v)
         return SCHEME_INVALID;
-    enum scheme_verdict verdict = give_up ? SCHEME_INVALID : compare(v);
+    enum scheme_verdict verdict = compare(v);
     verify_free(v);
     return verdict;
 }

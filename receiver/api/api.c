@@ -210,7 +210,7 @@ static void api_piece(struct ops_call *c, struct slice piece)
         buf_add_slice(&r->body, piece);
 }
 
-/* The body is what its bytes are: gzip only if it looks so, whatever Content-Encoding says. */
+/* Inflates a gzip body. Its first bytes say whether it is one; Content-Encoding does not count. */
 static bool inflate_body(struct api_request *r)
 {
     struct slice wire = buf_slice(&r->body);

@@ -32,7 +32,7 @@ void api_appendix_errors(struct api_request *r)
     struct json_write w = json_write_to(&result);
     jw_open(&w, NULL, '[');
     for (enum api_code c = 0; c < CODE_COUNT; c++) {
-        if (c == CODE_NO_WEBHOOK) /* another message of the same code */
+        if (c == CODE_NO_WEBHOOK) /* a second message of one code */
             continue;
         count++;
         jw_open(&w, NULL, '{');

@@ -48,7 +48,7 @@ void api_add_task(struct api_request *r, struct slice id, enum api_code c, const
                               .path = r->path.segments,
                               .path_count = r->path.count,
                               .data = data,
-                              /* as the published answer of webhook_resend counts */
+                              /* as in the published answer of webhook_resend */
                               .is_no_error = c == CODE_NO_WEBHOOK};
     envelope_add(&r->envelope, &t);
 }
@@ -89,7 +89,7 @@ void api_add_data(const struct api_request *r, struct slice echo, const char *co
         while (json_cut_next(&c, &key, &value)) {
             if (is_one_of(key, ours) || is_one_of(key, skip))
                 continue;
-            json_write_key(&w, key.ptr, key.len); /* as it came: with its escapes */
+            json_write_key(&w, key.ptr, key.len); /* still with its escapes */
             json_cut_compact(out, value);
         }
     }

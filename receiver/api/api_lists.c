@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define DATA_MAX (64 * 1024)
-#define LAST_MS 999 /* a moment given in seconds means all of that second */
+#define LAST_MS 999 /* a moment in seconds includes the whole second */
 
 struct list_state { /* state of the request */
     struct slice object;

@@ -32,12 +32,13 @@ bool api_path_read(struct slice raw, struct api_path *p)
 {
     *p = (struct api_path){0};
     buf_init(&p->text, TEXT_MAX);
-    if (!buf_reserve(&p->text, raw.len + 1)) /* from here on it does not move */
+    if (!buf_reserve(&p->text, raw.len + 1)) /* room for all: the bytes must not move */
         return false;
     for (struct slice rest = skip_slashes(raw); rest.len; rest = skip_slashes(rest))
         if (!read_segment(slice_cut(&rest, '/'), p))
             return false;
-    for (size_t i = 0; i + 1 < p->count; i++) /* the last may be the id that a client made up */
+    for (size_t i = 0; i + 1 < p->count;
+         i++) /* the last one may be an id, which has its own rules */
         if (!is_word(p->segments[i]))
             return false;
     return true;
@@ -48,13 +49,13 @@ void api_path_clear(struct api_path *p)
     buf_clear(&p->text);
 }
 
-/* The words after v3; "*" is one or more of any. */
+/* A path is /v3/API[/..]/FUNCTION[/../ID]. */
 struct route {
     const char *method;
     const char *api; /* NULL: any */
-    bool has_middle; /* any path between */
+    bool has_middle; /* any segments may be between the API and the function */
     const char *function;
-    bool has_id; /* behind the function: any path between, then an id */
+    bool has_id; /* an id follows the function, with any segments between */
     enum api_call call;
 };
 
@@ -74,7 +75,7 @@ static const struct route routes[] = {
     {"POST", NULL, false, "id_list", false, API_ID_LIST},
 };
 
-/* Where R's function stands in P, or 0. */
+/* The number of the segment that is R's function, or 0. */
 static size_t find_function(const struct route *r, const struct api_path *p)
 {
     size_t at = p->count - 1;

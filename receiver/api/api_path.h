@@ -1,7 +1,7 @@
-/* api_path - which call of the API a path means.   [pure]
+/* api_path - finds the call of the task API that a path names.   [pure]
  *
- * `//` counts as `/` (a base URL that ends in `/` makes clients send it), segments are percent-decoded after the path was cut,
- * `<api>` is any word and `...` any path between.
+ * `//` counts as `/`, because clients append "/v3" to a base URL that ends in a slash. The path is cut into segments first and
+ * each segment is percent-decoded then, so an escaped slash stays inside its segment.
  */
 #ifndef RECEIVER_API_PATH_H
 #define RECEIVER_API_PATH_H
@@ -29,25 +29,27 @@ enum api_call {
     API_NOTHING
 };
 
-struct api_path {    /* owned by whoever holds it; api_path_clear */
-    struct buf text; /* what the segments point into */
+struct api_path {    /* freed with api_path_clear */
+    struct buf text; /* the bytes of the segments */
     struct slice segments[API_SEGMENTS_MAX];
     size_t count;
     size_t function; /* index of the segment that names the call; known after api_path_route */
 };
 
-/* Cuts and decodes. False: malformed, or too many segments, or one but the last that is too long or holds control characters. */
+/* Reads RAW into P. False if an escape is malformed, if there are too many segments, or if a segment before the last is too
+ * long or holds control characters. */
 bool api_path_read(struct slice raw, struct api_path *p);
 void api_path_clear(struct api_path *p);
+/* Finds the call and sets p->function. */
 enum api_call api_path_route(struct api_path *p, struct slice method);
 
 /* The word behind /v3, "serp". Empty if there is none. */
 struct slice api_path_api(const struct api_path *p);
-/* Segment I between that word and the function, "google"; empty past their end. */
+/* Segment I between that word and the function, such as "google"; empty if there are fewer. */
 struct slice api_path_middle(const struct api_path *p, size_t i);
-/* Appends all from the API's word up to the function: "serp/google/organic". */
+/* Appends the segments from the API's word up to the function: "serp/google/organic". */
 void api_path_add(const struct api_path *p, struct buf *out);
-/* What tasks are listed under: words of letters, digits, '_', '-' and '.'. */
+/* True if tasks may be listed under this path: its words have only letters, digits, '_', '-' and '.'. */
 bool api_path_is_plain(const struct api_path *p);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads the fields of what was posted. */
+/* Reads the fields of posted objects. */
 #include "common/json/json.h"
 #include "common/json/json_cut.h"
 #include "receiver/api/api_private.h"

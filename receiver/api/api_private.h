@@ -1,7 +1,7 @@
-/* api_private - what the files of the API share: a request's life, and the ways to answer it.   [wiring]
+/* api_private - a request of the task API, and the ways to answer it; for the files of this folder.   [wiring]
  *
- * A call's function gets the request when its body is read and checked, and ends it exactly once, at once or from a later
- * callback, by one of api_answer, api_fail, api_unavailable.
+ * A call's function gets the request when the body is read and checked. It ends the request exactly once, at once or from a
+ * later callback, with api_answer, api_answer_raw, api_fail.. or api_unavailable. An ended request is freed.
  */
 #ifndef RECEIVER_API_PRIVATE_H
 #define RECEIVER_API_PRIVATE_H
@@ -60,7 +60,7 @@ struct api {
 };
 
 struct
-    api_request { /* freed when it is answered, or when its client leaves before its function has it */
+    api_request { /* freed when it is answered, or when its client leaves before the call's function has it */
     struct ops_call *ops;
     struct api *api;
     struct config *conf; /* referenced */
@@ -70,56 +70,57 @@ struct
     struct api_path path;
     mono_us started;
     struct buf body, plain;
-    struct slice json; /* the body, inflated where it was gzip, checked; empty for a GET */
+    struct slice json; /* the body, checked, and inflated if it was gzip; empty for a GET */
     struct envelope envelope;
     void *state; /* the call's own, freed by it */
 };
 
 /* --- ways to end a request --- */
 
-/* With the envelope's tasks. */
+/* Answers with the envelope and its tasks. */
 void api_answer(struct api_request *r);
-/* The request as a whole failed: HTTP 200, tasks null. */
+/* Answers that the request as a whole failed: HTTP 200, tasks null. */
 void api_fail(struct api_request *r, enum api_code c);
-/* The same with a message of its own. */
+/* Does the same with MESSAGE instead of the code's own. */
 void api_fail_saying(struct api_request *r, enum api_code c, const char *message);
-/* 40501: FIELD is not as it must be, WHY. */
+/* Answers 40501: FIELD is wrong; WHY is a sentence that says what it must be. */
 void api_fail_field(struct api_request *r, const char *field, const char *why);
-/* Redis did not answer: HTTP 500. */
+/* Answers HTTP 500, because Redis did not answer. */
 void api_unavailable(struct api_request *r);
-/* With BODY as it is. */
+/* Answers 200 with BODY as it is. */
 void api_answer_raw(struct api_request *r, struct slice body);
 
 /* --- parts of answers --- */
 
-/* Adds the task that stands for the call itself: DATA an object, RESULT an array of COUNT (empty: null). */
+/* Adds a task for the call itself. DATA is an object, RESULT an array of COUNT items (empty: null). */
 void api_add_call(struct api_request *r, struct slice data, struct slice result, size_t count);
-/* Adds task ID with code C (MESSAGE NULL: the code's own). */
+/* Adds task ID with code C. If MESSAGE is NULL the code's own is taken. */
 void api_add_task(struct api_request *r, struct slice id, enum api_code c, const char *message,
                   struct slice data);
 /* A fresh id for a call. */
 void api_new_id(char out[UUID_LEN + 1]);
-/* Appends {"api","function","se","se_type", members of ECHO}: what a task's `data` says of the call, and what was posted. Members
- * named SKIP (NULL-ended; may be NULL) are left out. */
+/* Appends a task's `data`: {"api","function","se","se_type", the members of ECHO}. ECHO is the object that was posted. Members
+ * with a name in SKIP (ended by NULL; may be NULL) are left out. */
 void api_add_data(const struct api_request *r, struct slice echo, const char *const *skip,
                   struct buf *out);
 /* Writes member NAME with the moment AT as the API writes it. */
 void api_write_moment(struct json_write *w, const char *name, wall_ms at);
-/* Writes the object that a task was set with. A task that came through a source has none: then what is known of it. */
+/* Writes the object that was posted to set task T. A task that came through a source has none: its name, id and tag are written
+ * instead. */
 void api_write_origin(struct json_write *w, const char *name, const struct task *t);
 
 /* --- reading what was posted --- */
 
 struct json_member;
-struct api_field {      /* of one posted object */
+struct api_field {      /* of a posted object */
     struct json *value; /* NULL: missing or null */
-    bool is_wrong;      /* stands twice, or is not of its type */
+    bool is_wrong;      /* is there twice, or has another type */
     bool is_null;
 };
 enum api_type { TYPE_TEXT, TYPE_INT, TYPE_BOOL };
 /* Reads member NAME of OBJECT; free with api_field_clear. */
 struct api_field api_field_read(struct slice object, const char *name, enum api_type type);
-/* The same for a member that was found before, for callers that look for several in one walk. */
+/* Reads MEMBER, which json_cut_members has found. */
 struct api_field api_field_of(const struct json_member *member, enum api_type type);
 void api_field_clear(struct api_field *f);
 struct slice api_field_text(const struct api_field *f); /* empty if it is missing */

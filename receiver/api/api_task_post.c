@@ -1,4 +1,4 @@
-/* task_post: finished tasks are set, each with its result and its webhooks. */
+/* task_post: sets finished tasks, each with its result and its webhooks. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"

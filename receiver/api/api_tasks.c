@@ -16,7 +16,7 @@
 struct resend {             /* state of the request */
     struct slice *elements; /* as posted */
     struct api_field *ids;
-    struct slice *asked; /* those of the ids that are texts, in their order */
+    struct slice *asked; /* the ids that are texts, in their order */
     size_t count, asked_count;
 };
 
@@ -25,7 +25,7 @@ static bool is_id(const struct api_field *f)
     return f->value && !f->is_wrong;
 }
 
-/* What is no task: its data is what was posted. */
+/* Adds an element that names no task. Its data is the element as it was posted. */
 static void add_not_resent(struct api_request *r, struct slice id, enum api_code c,
                            struct slice element)
 {
@@ -243,7 +243,7 @@ static enum api_code get_code(const struct task *t)
         return CODE_TASK_NOT_FOUND;
     case TASK_EXPIRED:
         return CODE_EXPIRED;
-    case TASK_HANDED: /* its result waits all the same: one code for what is not done */
+    case TASK_HANDED: /* all tasks that are not done have one code */
     case TASK_QUEUED:
         return CODE_IN_QUEUE;
     case TASK_DONE:

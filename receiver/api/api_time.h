@@ -1,4 +1,4 @@
-/* api_time - moments as the API writes them: "2026-11-21 02:15:49 +00:00".   [pure] */
+/* api_time - reads and writes moments as the task API has them: "2026-11-21 02:15:49 +00:00".   [pure] */
 #ifndef RECEIVER_API_TIME_H
 #define RECEIVER_API_TIME_H
 
@@ -9,7 +9,7 @@
 
 /* Writes API_TIME_LEN characters and a NUL. */
 void api_time_write(wall_ms at, char out[API_TIME_LEN + 1]);
-/* Reads it; the offset may be another one, or missing (UTC). False if it is no such moment. */
+/* Reads TEXT; the offset may be any, or missing, which means UTC. False if TEXT is no moment. */
 bool api_time_read(struct slice text, wall_ms *at);
 
 #endif

@@ -1,7 +1,7 @@
-/* admission - may another webhook be taken in, or is it kinder to refuse it at once?   [pure]
+/* admission - decides whether a thread can take another webhook, or refuses it at once.   [pure]
  *
- * Providers give up after 3 s (SERPHouse) to 10 s. A webhook that would wait longer in a line is
- * refused before its body is read, so that those in the line are answered in time.
+ * Providers give up after 3 s (SERPHouse) to 10 s. A webhook that would wait longer for Redis is refused before its body is
+ * read, so that the webhooks that already wait are answered in time.
  */
 #ifndef RECEIVER_ADMISSION_H
 #define RECEIVER_ADMISSION_H
@@ -19,11 +19,11 @@
 struct load { /* of one receiver thread */
     bool redis_is_ready;
     size_t waiting;       /* events submitted and not yet answered by Redis */
-    size_t waiting_bytes; /* of commands to Redis */
+    size_t waiting_bytes; /* of their commands to Redis */
     mono_us oldest_us;    /* how long the oldest of them has waited */
 };
 
-/* ANSWER_OK, or the 503. */
+/* Returns ANSWER_OK or the 503. */
 enum answer admission_judge(const struct load *l);
 
 #endif

@@ -9,7 +9,7 @@
 struct answer_counts;
 struct metrics;
 struct
-    source_counts; /* of one source; lives as long as its answer_counts, whatever is configured later */
+    source_counts; /* the counts of one source; live as long as their answer_counts, across reloads */
 
 /* One per thread. METRICS is borrowed. */
 struct answer_counts *answer_counts_new(struct metrics *metrics);

@@ -85,15 +85,18 @@ static void take_signed(struct body_reader *b, struct slice bytes)
     verify_body(b->verify, bytes);
 }
 
-/* Takes bytes in the form that is checked. */
-static enum err take_plain(void *ctx, struct slice plain)
+/* Takes bytes in the form that is checked. A defect does not end the reading: the signature is judged first. */
+static void check_plain(struct body_reader *b, struct slice plain)
 {
-    struct body_reader *b = ctx;
     if (!b->source->signed_over_wire)
         take_signed(b, plain);
-    /* A defect does not end the reading: the signature is judged first. */
     if (b->scan && b->defect == ANSWER_OK && json_scan_feed(b->scan, plain, &b->detail) != OK)
         note_defect(b, ANSWER_INVALID_JSON, NULL);
+}
+
+static enum err take_plain(void *ctx, struct slice plain)
+{
+    check_plain(ctx, plain);
     return OK;
 }
 
@@ -147,23 +150,25 @@ enum answer body_feed(struct body_reader *b, struct slice piece)
     if (b->source->signed_over_wire)
         take_signed(b, piece);
     if (!b->has_begun) {
-        if (b->wire.len < 2 && !b->is_whole)
+        if (b->wire.len < 2)
             return ANSWER_OK;
         detect_gzip(b);
     }
     if (!b->inflate)
-        (void)!take_plain(b, slice_skip(buf_slice(&b->wire), before));
+        check_plain(b, slice_skip(buf_slice(&b->wire), before));
     return was_behind ? ANSWER_OK : body_catch_up(b);
 }
 
 enum answer body_whole(struct body_reader *b)
 {
     b->is_whole = true;
-    if (!b->has_begun)
-        (void)!body_feed(b, SLICE_LIT("")); /* less than two bytes: plain */
+    if (!b->has_begun) {
+        detect_gzip(b); /* less than two bytes are no gzip */
+        check_plain(b, buf_slice(&b->wire));
+    }
     if (!b->source->signed_over_wire)
         return ANSWER_OK;
-    b->signature = verify_end(b->verify, false);
+    b->signature = verify_end(b->verify);
     b->verify = NULL;
     return judge_signature(b->signature);
 }
@@ -181,7 +186,7 @@ enum answer body_end(struct body_reader *b, char digest[RECORD_DIGEST_LEN])
     b->digest = NULL;
     text_hex(sum, RECORD_DIGEST_LEN / 2, digest);
     if (b->verify)
-        b->signature = verify_end(b->verify, false);
+        b->signature = verify_end(b->verify);
     b->verify = NULL;
     struct findings f = {
         .signature = b->signature,
@@ -194,8 +199,7 @@ enum answer body_end(struct body_reader *b, char digest[RECORD_DIGEST_LEN])
 
 void body_clear(struct body_reader *b, size_t keep)
 {
-    if (b->verify)
-        (void)!verify_end(b->verify, true);
+    verify_free(b->verify);
     b->verify = NULL;
     sha256_end(b->digest, NULL);
     b->digest = NULL;

@@ -44,7 +44,7 @@ struct
     bool is_whole;  /* all bytes have come */
     enum scheme_verdict signature;
     enum answer defect;
-    struct error detail; /* what is wrong, for the answer's message */
+    struct error detail; /* the message for the answer */
 };
 
 struct body_setup {

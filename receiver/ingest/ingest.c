@@ -1,4 +1,4 @@
-/* The life of a webhook. Its functions stand in the order in which a webhook meets them: head, body, end, queue, answer.
+/* The life of a webhook. The functions are in the order in which a webhook meets them: head, body, end, queue, answer.
  *
  * A webhook ends by exactly one of ingest_refuse, answer_challenge, ingest_on_put and ingest_on_gone. While it waits in the line
  * for Redis, queue_put owns it: if its client leaves then, it is freed in ingest_on_put. */
@@ -227,7 +227,7 @@ static struct slice read_header(void *ctx, const char *name, unsigned *n)
     return http_header(ctx, name, n);
 }
 
-/* What a scheme may see of W; borrowed from it. */
+/* The parts of W that a scheme may read; borrowed from W. */
 static struct scheme_request scheme_view(struct webhook *w)
 {
     return (struct scheme_request){.header = read_header,

@@ -53,7 +53,7 @@ enum answer judge_body(const struct findings *f)
     return a != ANSWER_OK ? a : f->defect;
 }
 
-/* Slack's are some 200 bytes; larger bodies are events. */
+/* Slack's challenges have some 200 bytes. Larger bodies are events. */
 #define CHALLENGE_BODY_MAX 4096
 
 bool judge_challenge(struct slice plain, struct buf *out)
@@ -81,7 +81,7 @@ bool judge_challenge(struct slice plain, struct buf *out)
 
 enum found { FOUND_NOTHING, FOUND_TEXT, FOUND_BAD };
 
-/* The first of N pointers from FIRST on at which something stands. */
+/* Finds the value at the first of N pointers, from number FIRST on, that has one. */
 static enum found find_pick(const struct json_scan *scan, size_t first, size_t n, struct slice *out)
 {
     for (size_t i = first; scan && i < first + n; i++) {
@@ -99,8 +99,8 @@ static enum found find_pick(const struct json_scan *scan, size_t first, size_t n
     return FOUND_NOTHING;
 }
 
-/* The parameter NAME of QUERY, decoded into SCRATCH. One that stands twice is bad: no telling
- * which. */
+/* Finds the parameter NAME of QUERY and decodes it into SCRATCH. A repeated parameter is bad, because nobody knows which one is
+ * meant. */
 static enum found find_query(struct slice query, struct slice name, struct buf *scratch,
                              struct slice *out)
 {
@@ -176,7 +176,7 @@ enum answer judge_identity(const struct identity_sources *from, struct identity 
                            const char **why)
 {
     struct buf scratch;
-    buf_init(&scratch, 1024); /* longer is invalid anyway */
+    buf_init(&scratch, 1024); /* longer ids and tags are invalid */
     enum answer a = choose_id(from, &scratch, out, why);
     buf_reset(&scratch);
     if (a == ANSWER_OK)

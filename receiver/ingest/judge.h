@@ -1,6 +1,4 @@
-/* judge - what becomes of a webhook: every answer the receiver gives, and the rules that choose it.
- * [pure]
- */
+/* judge - all answers that the receiver gives to webhooks, and the rules that choose one.   [pure] */
 #ifndef RECEIVER_JUDGE_H
 #define RECEIVER_JUDGE_H
 
@@ -16,8 +14,8 @@ struct json_scan;
 #define HEADER_ACCEPT "Accept-Encoding: gzip\r\n"
 #define HEADER_RETRY "Retry-After: 1\r\n"
 
-/* id, HTTP status, code (also the metric's `result`), header lines, message. A 401 says the same
- * whatever was wrong, and nothing here is 410 or 3xx: senders disable a URL that answers so. */
+/* id, HTTP status, code (also the metric's `result`), header lines, message. No answer is 410 or 3xx, because senders disable a
+ * URL that answers so. */
 #define ANSWERS(X)                                                                                 \
     X(OK, 200, "ok", "", "")                                                                       \
     X(DUPLICATE, 200, "duplicate", "", "")                                                         \
@@ -60,35 +58,35 @@ const struct answer_row *answer_row(enum answer a);
 
 enum body_encoding { BODY_PLAIN, BODY_GZIP, BODY_UNSUPPORTED };
 
-/* From the Content-Encoding header and how often it stands in the request. */
+/* VALUE is the Content-Encoding header, COUNT how many there are. */
 enum body_encoding judge_encoding(struct slice value, unsigned count);
 /* ANSWER_OK for SCHEME_OK, else the 401. */
 enum answer judge_signature(enum scheme_verdict v);
 /* --- the body --- */
 
-struct findings { /* what reading the whole body brought to light */
+struct findings { /* about a body that was read to its end */
     enum scheme_verdict signature;
-    bool is_unsigned_text; /* the bytes that are signed could not be had: the gzip is broken */
+    bool is_unsigned_text; /* the gzip is broken, so the bytes that are signed are missing */
     enum answer defect;    /* ANSWER_OK, ANSWER_INVALID_GZIP or ANSWER_INVALID_JSON */
 };
 
-/* The signature is judged first, so that nobody without the secret learns what is wrong with a
- * body. Only where the signed bytes cannot be had is the defect the answer, to everybody the same.
- */
+/* Judges the signature first, so that nobody without the secret learns what is wrong with a body. Exception: if the signed
+ * bytes are missing, the answer is the defect. */
 enum answer judge_body(const struct findings *f);
 
-/* A Slack url_verification: appends `{"challenge":"..."}` to OUT and returns true. PLAIN is a body
- * whose signature was right. */
+/* If PLAIN is a Slack url_verification, appends `{"challenge":"..."}` to OUT and returns true. PLAIN is a body whose signature
+ * is right. */
 bool judge_challenge(struct slice plain, struct buf *out);
 
 /* --- id and tag --- */
 
 struct identity_sources {
-    const struct json_scan *scan; /* NULL: the body is not looked at */
-    size_t id_picks, tag_picks;   /* pointers of the scan: first the ids', then the tags' */
-    struct slice query;           /* raw */
-    struct slice message_id;      /* the scheme's header, or empty */
-    bool may_generate;            /* false for a pingback: one without an id announces nothing */
+    const struct json_scan *scan; /* NULL: the body has no id and no tag */
+    size_t id_picks,
+        tag_picks;           /* how many pointers of the scan are for ids; those for tags follow */
+    struct slice query;      /* raw */
+    struct slice message_id; /* the scheme's header, or empty */
+    bool may_generate;       /* false for a pingback: without an id it announces nothing */
     wall_ms now;
 };
 
@@ -97,8 +95,8 @@ struct identity {
     size_t id_len, tag_len;
 };
 
-/* ANSWER_OK with OUT filled, or ANSWER_INVALID_ID with *WHY (static). What is found first counts: a
- * bad id is refused, not passed over. */
+/* Returns ANSWER_OK and fills OUT, or ANSWER_INVALID_ID and sets *WHY (static). The first id found counts: if it is bad, the
+ * webhook is refused, whatever other ids it has. */
 enum answer judge_identity(const struct identity_sources *from, struct identity *out,
                            const char **why);
 

@@ -1,5 +1,4 @@
-/* keep_headers - the headers of a request that travel with its event.
- */
+/* keep_headers - picks the headers of a webhook that are stored and delivered with its event.   [on common/webhook] */
 #ifndef RECEIVER_KEEP_HEADERS_H
 #define RECEIVER_KEEP_HEADERS_H
 
@@ -12,8 +11,8 @@ struct source;
 
 #define KEEP_HEADERS_BYTES COMPANION_BYTES_MAX
 
-/* As lines, each ended by CRLF, in OUT (reset first; borrowed from there). What goes past
- * KEEP_HEADERS_BYTES is left out, and told in the log. */
+/* Returns the headers as lines that end in CRLF; OUT, which is reset first, owns them. A header that would take more than
+ * KEEP_HEADERS_BYTES in all is left out, and the log says so. */
 struct slice keep_headers(const struct http_request *r, const struct source *s, struct buf *out);
 
 #endif

@@ -11,12 +11,11 @@ struct http_request;
 
 #define CONTENT_JSON SLICE_LIT("application/json")
 
-/* Each answers and ends R. */
+/* Each function answers and ends R. */
 void respond_json(struct http_request *r, int status, struct slice body);
-/* An error of the table with header lines HEADERS. DETAIL, if there is one, says more than the
- * table's message. */
+/* Answers with row A of the table, with header lines HEADERS. DETAIL, if it is not NULL, replaces the row's message. */
 void respond_error(struct http_request *r, enum answer a, const char *headers, const char *detail);
-/* The 200 for an event. SCRATCH is used to write it in. */
+/* Answers 200 for an event. The body is written in SCRATCH. */
 void respond_accepted(struct http_request *r, wall_ms received_at, struct slice id, bool duplicate,
                       struct buf *scratch);
 

@@ -125,7 +125,7 @@ static enum scheme_verdict verify(const struct scheme *s, struct headers *h, str
         return verdict;
     while (body.len)
         verify_body(v, fuzz_piece(&cuts, &body));
-    return verify_end(v, false);
+    return verify_end(v);
 }
 
 /* --- the oracle --- */

@@ -129,7 +129,7 @@ static enum scheme_verdict judge(const struct scheme *s, struct vector *v, size_
         verify_body(verify, slice_make(body.ptr, n));
         body = slice_skip(body, n);
     }
-    return verify_end(verify, false);
+    return verify_end(verify);
 }
 
 static void run_vector(struct vector *v)
