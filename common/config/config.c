@@ -218,7 +218,7 @@ static bool is_changed(const struct config_key *key, const struct config *was,
     case KEY_OPTIONAL: /* compares its presence only: a reload applies changes inside it */
         return *(const enum config_given *)a != *(const enum config_given *)b;
     default:
-        assert(!"a type that no key with `restart` has");
+        assert(false && "a type that no key with `restart` has");
         return false;
     }
 }

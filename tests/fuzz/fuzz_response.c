@@ -23,6 +23,12 @@ static int64_t by_strptime(const char *value)
     return -1;
 }
 
+/* libcurl takes the years 69 and 70 for those to come, strptime for those of the past century. */
+static bool century_is_open(const char *value)
+{
+    return strstr(value, "-69 ") || strstr(value, "-70 ");
+}
+
 static void retry_after(struct slice value)
 {
     int64_t ms = retry_after_ms(value, NOW);
@@ -36,12 +42,13 @@ static void retry_after(struct slice value)
     int64_t want = RETRY_AFTER_MAX_MS;
     if (strspn(z, "0123456789") < value.len)
         want = by_strptime(z) - NOW;
-    if (want >= -NOW && strchr(z, ':') && !strstr(z, "-69 ")) /* a date, seen from just before it */
+    if (want >= -NOW && strchr(z, ':') &&
+        !century_is_open(z)) /* a date, seen from just before it */
         INSIST(retry_after_ms(value, want + NOW - 5000) == 5000);
     else if (strtoull(z, NULL, 10) <= 86400)
         want = (int64_t)strtoull(z, NULL, 10) * 1000;
     want = want < 0 ? 0 : want > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS : want;
-    INSIST(ms == want || strstr(z, "-69 ")); /* strptime takes that for 1969 */
+    INSIST(ms == want || century_is_open(z));
 }
 
 static void check(const struct response *r)
