@@ -3,6 +3,16 @@
 #include "common/json/json_cut.h"
 #include "receiver/api/api_private.h"
 
+/* True if RAW begins like a value of TYPE. Other values are not parsed: the tree of a large array takes many times the
+ * memory of its text. */
+static bool looks_right(struct slice raw, enum api_type type)
+{
+    static const char *const first[] = {
+        [TYPE_TEXT] = "\"", [TYPE_INT] = "-0123456789", [TYPE_BOOL] = "tf"};
+    char kind = json_cut_kind(raw);
+    return kind && strchr(first[type], kind);
+}
+
 struct api_field api_field_of(const struct json_member *member, enum api_type type)
 {
     static const enum json_kind kinds[] = {
@@ -13,12 +23,10 @@ struct api_field api_field_of(const struct json_member *member, enum api_type ty
     f.is_null = json_cut_kind(member->value) == 'n';
     if (member->times == 0 || f.is_null || f.is_wrong)
         return f;
-    if (json_parse(member->value, &f.value, &e) != OK) {
-        f.value = NULL;
+    if (!looks_right(member->value, type) || json_parse(member->value, &f.value, &e) != OK)
         f.is_wrong = true;
-    } else if (json_kind(f.value) != kinds[type]) {
+    else if (json_kind(f.value) != kinds[type])
         f.is_wrong = true;
-    }
     return f;
 }
 
