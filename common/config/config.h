@@ -107,7 +107,7 @@ struct config_account {
     int64_t delay_ms;   /* in force: its own, else the top-level one */
     bool has_own_delay; /* the account has a delay_ms of its own */
     /* The destinations of its tasks' webhooks, on the lane "<account>". Each task brings their URL (url is NULL). Their
-     * other settings are the defaults of destinations. Exception: gzip is "always". */
+     * other settings are the defaults of destinations. Exception: a postback without a signature is always gzip. */
     struct destination *postback, *pingback;
 };
 

@@ -225,6 +225,15 @@ static struct scheme *build_sign(struct building *b, struct key_path path,
     return scheme;
 }
 
+/* How D sends its body. GIVEN is its key `gzip`, or -1. Receivers verify plain bytes, so what D signs goes out plain unless
+ * the key says otherwise. */
+static enum gzip_mode build_gzip(int given, const struct destination *d, enum gzip_mode if_unsigned)
+{
+    if (given >= 0)
+        return (enum gzip_mode)given;
+    return d->sign ? GZIP_NEVER : if_unsigned;
+}
+
 /* --- top level --- */
 
 /* Loads the pair once, so that a wrong file is found now and not at a start or reload. */
@@ -295,7 +304,7 @@ static struct destination *imply_destination(struct config *c, enum delivery_kin
     d->partition = partition_of(slice_str(d->lane), c->redis.partitions);
     d->delay_ms = c->delay_ms;
     d->order = (enum delivery_order)plain.order;
-    d->gzip = (enum gzip_mode)plain.gzip;
+    d->gzip = build_gzip(plain.gzip, d, GZIP_KEEP);
     d->headers = xstrdup("");
     d->lease_ms = lease_ms(d);
     d->schedule_ms = plain.waits.ms;
@@ -329,10 +338,10 @@ static void build_account(struct building *b, struct raw_account *from)
     a->delay_ms =
         build_delay(b, key_path("accounts.%s.delay_ms", a->name), a->delay_ms, b->c->delay_ms);
     a->postback = imply_hook(b->c, a, DELIVERY_POSTBACK);
-    a->postback->gzip = GZIP_ALWAYS;
     a->pingback = imply_hook(b->c, a, DELIVERY_PINGBACK);
     struct key_path sign = key_path("accounts.%s.sign", a->name);
     a->postback->sign = build_sign(b, sign, &from->sign);
+    a->postback->gzip = build_gzip(-1, a->postback, GZIP_ALWAYS);
     /* Each destination owns its scheme. The second one has no new faults. */
     if (a->postback->sign)
         a->pingback->sign = build_scheme(b, sign, &from->sign);
@@ -407,7 +416,6 @@ static void build_destination(struct building *b, struct raw_destination *from)
     d->delay_ms =
         build_delay(b, key_path("destinations.%s.delay_ms", d->name), d->delay_ms, b->c->delay_ms);
     d->order = (enum delivery_order)from->order;
-    d->gzip = (enum gzip_mode)from->gzip;
     d->lease_ms = lease_ms(d);
     d->schedule_ms = from->waits.ms;
     d->schedule_count = from->waits.count;
@@ -415,6 +423,7 @@ static void build_destination(struct building *b, struct raw_destination *from)
     check_readable(b, key_path("destinations.%s.ca_file", d->name), d->ca_file);
     build_url(b, d, from);
     d->sign = build_sign(b, key_path("destinations.%s.sign", d->name), &from->sign);
+    d->gzip = build_gzip(from->gzip, d, GZIP_KEEP);
     build_headers(b, d, &from->headers);
 }
 

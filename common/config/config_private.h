@@ -69,7 +69,7 @@ struct raw_destination {
     struct destination out;
     char *postback_url, *pingback_url;
     int order; /* enum delivery_order */
-    int gzip;  /* enum gzip_mode */
+    int gzip;  /* enum gzip_mode, or -1 */
     struct raw_headers headers;
     struct raw_scheme sign;
     struct raw_waits waits;

@@ -292,6 +292,10 @@ static bool set_text(struct config_reader *r, const struct config_key *key,
 static bool set_choice(struct config_reader *r, const struct config_key *key,
                        const struct json *value, int *field)
 {
+    if (is_no_value(key, value)) {
+        *field = -1;
+        return true;
+    }
     char *text = read_text(r, value, 0, VALUE_MAX);
     if (!text)
         return false;

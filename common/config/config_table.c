@@ -87,7 +87,7 @@ const struct config_key config_keys[] = {
     {"destinations.*.connect_timeout_ms", KEY_INT, DESTINATION(out.connect_timeout_ms), RANGE(1, MS_MAX), .fallback = "3000"},
     {"destinations.*.verify_tls", KEY_BOOL, DESTINATION(out.verify_tls), .fallback = "true"},
     {"destinations.*.ca_file", KEY_PATH, DESTINATION(out.ca_file), RANGE(1, TEXT_MAX), .fallback = "null"},
-    {"destinations.*.gzip", KEY_CHOICE, DESTINATION(gzip), .choices = "keep|always|never", .fallback = "\"keep\""},
+    {"destinations.*.gzip", KEY_CHOICE, DESTINATION(gzip), .choices = "keep|always|never", .fallback = "null"},
     {"destinations.*.headers", KEY_HEADERS, DESTINATION(headers), RANGE(0, 64), .fallback = "{}"},
     {"destinations.*.sign", KEY_OPTIONAL, DESTINATION(sign), .children = "scheme", .fallback = "null"},
     {"destinations.*.retry", KEY_OBJECT, DESTINATION(out), .children = "destinations.*.retry", .fallback = "{}"},

@@ -20,7 +20,7 @@ enum key_type {
     KEY_DELAY,    /* int64_t by the delay rule (config_build); null is RAW_NO_DELAY */
     KEY_BOOL,     /* bool */
     KEY_SHARE,    /* double */
-    KEY_CHOICE,   /* int: place in `choices` */
+    KEY_CHOICE,   /* int: place in `choices`; null, where that is the default, is -1 */
     KEY_TEXT,     /* char *; min..max bytes */
     KEY_SECRET,   /* char *; min..max bytes, never shown */
     KEY_PATH,     /* char *; relative to the configuration's directory */

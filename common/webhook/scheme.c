@@ -282,6 +282,11 @@ bool scheme_signs_id(const struct scheme *s)
     return s->text.has_id;
 }
 
+bool scheme_signs_only_body(const struct scheme *s)
+{
+    return s->rules.kind == SCHEME_SIGNED && !s->text.has_id && !s->text.has_timestamp;
+}
+
 bool scheme_covers_body(const struct scheme *s)
 {
     return s->rules.kind == SCHEME_SIGNED;

@@ -45,9 +45,10 @@ enum scheme_challenge scheme_challenge(const struct scheme *s);
 /* The header line WWW-Authenticate of a 401 (RFC 9110 11.6.1); empty for a scheme that HTTP has no name for. */
 const char *scheme_authenticate(const struct scheme *s);
 
-bool scheme_can_sign(const struct scheme *s);    /* usable for a destination */
-bool scheme_signs_id(const struct scheme *s);    /* the message id is covered by the signature */
-bool scheme_covers_body(const struct scheme *s); /* false for token, basic, none */
+bool scheme_can_sign(const struct scheme *s); /* usable for a destination */
+bool scheme_signs_id(const struct scheme *s); /* the message id is covered by the signature */
+bool scheme_signs_only_body(const struct scheme *s); /* neither the message id nor the time */
+bool scheme_covers_body(const struct scheme *s);     /* false for token, basic, none */
 /* HEADER (any case) carries this scheme's signature, signed id, timestamp or credential: not
  * relayed. An id that is not signed (X-GitHub-Delivery, X-Shopify-Webhook-Id) describes the event,
  * and the providers' own receivers ask for it, so it travels on. */

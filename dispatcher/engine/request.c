@@ -200,6 +200,14 @@ static enum err request_add_url(const struct request_rules *rules, const struct 
     return rc;
 }
 
+/* A pingback has no body. A scheme that signs only the body would sign nothing, and the receivers that providers publish
+ * fail on such a signature. */
+static bool request_is_signed(const struct request_rules *rules)
+{
+    return rules->sign &&
+           !(rules->kind == DELIVERY_PINGBACK && scheme_signs_only_body(rules->sign));
+}
+
 enum request_verdict request_build(const struct request_rules *rules,
                                    const struct request_input *in, struct request *r)
 {
@@ -213,7 +221,7 @@ enum request_verdict request_build(const struct request_rules *rules,
     if (rules->kind != DELIVERY_FETCH)
         request_add_lines(&r->headers, e->headers, rules->headers, rules->sign);
     request_add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
-    if (rules->sign) {
+    if (request_is_signed(rules)) {
         size_t secret = scheme_find_secret(rules->sign, in->secret_id);
         if (scheme_sign(rules->sign, secret, in->message_id, in->now, r->body, &r->headers) != OK)
             return REQUEST_LOCAL;

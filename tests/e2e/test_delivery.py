@@ -96,7 +96,7 @@ def test_the_destinations_headers_win(stack):
     assert request.header("X-Kept") == "k"
 
 
-@pytest.mark.parametrize("mode", ["keep", "always", "never"])
+@pytest.mark.parametrize("mode", ["keep", "always", "never", None])
 @pytest.mark.parametrize("given", ["plain", "gzip", "gzip without the header"])
 def test_gzip(stack, mode, given):
     sink, receiver, _ = run(stack, {"gzip": mode, "sign": {"scheme": "semscraper", "secrets": [SECRET]}})
@@ -144,9 +144,10 @@ def test_signatures(stack, scheme, pingback):
     sink, receiver, _ = run(stack, {"sign": {"scheme": scheme, "secrets": [secret]}}, pingback=pingback)
     receiver.send("a", pad="ü")
     request = sink.wait_count(1)[0]
+    signs_more = scheme in ("standard-webhooks", "stripe", "slack")
     for name, value in own(request, scheme, secret).items():
-        assert request.count(name) == 1
-        assert request.header(name) == value
+        wanted = [] if pingback and not signs_more else [value]    # a pingback has no body to sign
+        assert [v for n, v in request.headers if n.lower() == name.lower()] == wanted
 
 
 def test_a_relayed_signature_does_not_stand_beside_ours(stack):

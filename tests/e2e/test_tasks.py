@@ -67,11 +67,11 @@ class Customer:
 
 
 def opened(request) -> dict:
-    """What a customer makes of a postback: the signature over the bytes, then gunzip, then JSON."""
+    """What a customer makes of a postback: the signature over the bytes, then JSON."""
     assert request.header("X-Signature") == sign.hex_mac(SECRET, request.body)
-    assert request.header("Content-Encoding") == "gzip"
+    assert request.header("Content-Encoding") is None
     assert request.header("Content-Type") == "application/json"
-    return json.loads(gzip.decompress(request.body))
+    return json.loads(request.body)
 
 
 # -- what arrives --------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_a_postback_is_the_task_get_envelope(stack):
     assert request.query == {"id": "t1", "tag": "tag of t1", "by": "acme"}
     assert request.header("Hookpace-Delivery") == "t1:postback@acme"
     assert request.header("Hookpace-Attempt") == "1"
-    assert b'"result":[{"b": 1.0, "a": [12345678901234567890]}]' in gzip.decompress(request.body), "numbers as they came"
+    assert b'"result":[{"b": 1.0, "a": [12345678901234567890]}]' in request.body, "numbers as they came"
     envelope = opened(request)
     task = envelope["tasks"][0]
     assert list(envelope) == ["version", "status_code", "status_message", "time", "cost", "tasks_count", "tasks_error", "tasks"]
@@ -120,12 +120,20 @@ def test_a_stored_envelope_goes_as_it_came(stack):
     assert opened(request) == stored
 
 
+def test_a_postback_without_a_signature_is_gzip(stack):
+    customer = Customer(stack, account={"sign": None})
+    customer.post(customer.task())
+    request = customer.sink.wait_count(1)[0]
+    assert request.header("Content-Encoding") == "gzip"
+    assert json.loads(gzip.decompress(request.body))["tasks"][0]["id"] == "t1"
+
+
 def test_a_pingback_tells_and_brings_nothing(stack):
     customer = Customer(stack)
     customer.post(customer.task(postback=None, pingback="/ping/$id?tag=$tag"))
     request = customer.sink.wait_count(1)[0]
     assert (request.method, request.target, request.body) == ("GET", "/ping/t1?tag=tag%20of%20t1", b"")
-    assert request.header("X-Signature") == sign.hex_mac(SECRET, b"")
+    assert request.header("X-Signature") is None, "nothing is there to sign"
     assert request.header("Content-Type") is None
     customer.wait_state("done", kind="pingback")
     listed = customer.call("GET", PATH + "/tasks_ready")["tasks"][0]["result"]

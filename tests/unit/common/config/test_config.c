@@ -216,7 +216,8 @@ static void accounts_have_destinations(void **state)
     assert_true(post->has_own_delay);
     assert_int_equal(bare->pingback->delay_ms, 50);
     assert_false(bare->pingback->has_own_delay);
-    assert_int_equal(post->gzip, GZIP_ALWAYS);
+    assert_int_equal(post->gzip, GZIP_NEVER);
+    assert_int_equal(bare->postback->gzip, GZIP_ALWAYS);
     has_the_defaults_of_destinations(post);
     has_the_defaults_of_destinations(ping);
     config_unref(c);

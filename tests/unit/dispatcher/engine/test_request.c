@@ -45,6 +45,24 @@ static void a_pingback_is_a_get_without_a_body(void **state)
     assert_header(f, "Hookpace-Attempt", "3");
 }
 
+static void a_pingback_is_signed_by_a_scheme_that_signs_the_time(void **state)
+{
+    struct fixture *f = *state;
+    f->rules.kind = DELIVERY_PINGBACK;
+    set_sign(f, "stripe");
+    build(f);
+    assert_non_null(header(f, "Stripe-Signature"));
+}
+
+static void a_pingback_has_nothing_for_a_scheme_that_signs_only_the_body(void **state)
+{
+    struct fixture *f = *state;
+    f->rules.kind = DELIVERY_PINGBACK;
+    set_sign(f, "semscraper");
+    build(f);
+    assert_null(header(f, "X-Signature"));
+}
+
 static void an_event_without_a_body_is_announced(void **state)
 {
     struct fixture *f = *state;
@@ -221,6 +239,8 @@ int main(void)
         TEST(relays_the_bytes_as_they_came),
         TEST(the_default_type_is_json),
         TEST(a_pingback_is_a_get_without_a_body),
+        TEST(a_pingback_is_signed_by_a_scheme_that_signs_the_time),
+        TEST(a_pingback_has_nothing_for_a_scheme_that_signs_only_the_body),
         TEST(an_event_without_a_body_is_announced),
         TEST(an_empty_body_is_a_body),
         TEST(keep_relays_gzip_and_says_so),
