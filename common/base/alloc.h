@@ -1,8 +1,8 @@
 /* alloc - memory for things of a fixed or already limited size.
  *
- * If there is no memory, the process ends. That is safe, because Redis keeps every event that was acknowledged; an
- * allocation failure that is handled halfway is not safe. Memory whose size comes from outside is a `struct buf`, which
- * has a ceiling.
+ * Running out of memory ends the process: the promise to the sender is kept by Redis, so a crash is
+ * safe, while a half-handled allocation failure is not. What is sized by outside input goes through
+ * `struct buf`, which has a ceiling.
  */
 #ifndef COMMON_BASE_ALLOC_H
 #define COMMON_BASE_ALLOC_H
@@ -15,11 +15,11 @@
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 /* PTR resized to N objects of SIZE bytes; never NULL unless N is 0. */
 void *xrealloc(void *ptr, size_t n, size_t size);
-/* Copies of Z and S. The caller owns them and frees them. Both end in a NUL. */
+/* Copies; the caller owns the result and frees it. Both end in a NUL. */
 char *xstrdup(const char *z) __attribute__((malloc, returns_nonnull));
 char *xslicedup(struct slice s) __attribute__((malloc, returns_nonnull));
 
-/* Gives freed heap memory back to the kernel (malloc_trim, about 1 ms). Call it after freeing a lot. */
+/* Returns what was freed to the system; for the moment after much was. Takes about a millisecond. */
 void alloc_give_back(void);
 
 #define NEW(type) ((type *)xcalloc(1, sizeof(type)))

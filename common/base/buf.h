@@ -1,7 +1,7 @@
 /* buf - a growable run of bytes with a ceiling.
  *
- * No buffer grows without limit. An append that would pass the ceiling sets `failed` and writes nothing, and so does each
- * append after it. The writer checks `failed` once, at the end. A NUL that does not count follows the bytes.
+ * No buffer grows without limit: passing the ceiling sets `failed`, later appends are ignored, and
+ * the writer checks once at the end. The bytes are always followed by a NUL that does not count.
  */
 #ifndef COMMON_BASE_BUF_H
 #define COMMON_BASE_BUF_H
@@ -49,17 +49,17 @@ void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Appends S as the inside of a JSON string. Quotes, backslashes and control characters are escaped; bytes that are no
- * valid UTF-8 become U+FFFD. The caller writes the quotes around it. */
+/* Appends S as the inside of a JSON string: quotes, backslashes and control characters escaped,
+ * bytes that are not valid UTF-8 replaced by U+FFFD. The quotes around it are the caller's. */
 void buf_add_json(struct buf *b, struct slice s);
 
-/* Makes room for N more bytes and returns where to write them, or NULL if they would pass the ceiling. After writing n of
- * them, call buf_wrote(b, n). */
+/* Room for N more bytes: returns where to write them, or NULL past the ceiling. After writing n
+ * of them, call buf_wrote(b, n). */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_wrote(struct buf *b, size_t n);
 
 struct slice buf_slice(const struct buf *b);
-/* Moves the bytes out and leaves B empty. The caller owns the result, which ends in a NUL, and frees it. */
+/* Moves the bytes out: the caller owns and frees the result, which ends in a NUL; B is empty. */
 char *buf_take(struct buf *b, size_t *len);
 
 #endif

@@ -1,9 +1,10 @@
 /* err - the one error convention.   [pure]
  *
- * A function that can fail returns `enum err` (OK is 0) and is marked MUST_CHECK. If a person will read the reason
- * (start-up, configuration, logs), it also fills a `struct error`: always the last argument, and it may be NULL.
- * "Not found", "not yet" and "refused" are answers, not errors: for those a function returns a verdict.
- * Mistakes of the programmer are assert()s, which stay on in release builds.
+ * A function that can fail returns `enum err` (OK is 0) and is marked MUST_CHECK. Where a person
+ * will read the reason (start-up, configuration, logs) it also fills a `struct error`, which is
+ * always its last argument and may be NULL. "Not found", "not yet" and "refused" are answers, not
+ * errors: functions return a verdict for those. Programmer errors are assert()s, which stay on in
+ * release builds.
  */
 #ifndef COMMON_BASE_ERR_H
 #define COMMON_BASE_ERR_H

@@ -1,11 +1,11 @@
-/* log - the one logging call: one line on stderr for each event worth knowing.   [edge]
+/* log - the one logging call: a line a happening on stderr.   [edge]
  *
  *     LOG(LL_WARN, "redis.lost", LS("url", url), LI("backoff_ms", ms));
  *
  * Lines are JSON ({"ts":..,"level":..,"msg":..,...}), or plain text with HOOKPACE_LOG_FORMAT=text.
- * A message is named noun.verb. Never log a secret, a password or a body. Use LOG_RARELY for an event that may repeat
- * quickly: each call site writes at most three lines a second, and its next line says how many it dropped. Any thread may
- * log; a line is one write(2).
+ * Messages are named noun.verb. Never log a secret, a password or a body. A happening that may
+ * repeat quickly is logged with LOG_RARELY, which lets a few lines a second through per call site
+ * and then one that says how many were dropped. Thread-safe; a line is one write(2).
  */
 #ifndef COMMON_BASE_LOG_H
 #define COMMON_BASE_LOG_H
@@ -35,11 +35,11 @@ struct log_limit { /* one per call site, static */
 };
 
 /* Reads HOOKPACE_LOG and HOOKPACE_LOG_FORMAT once; call first in main. PROGRAM (a literal) goes into
- * every line as "program". False if the level or the format is unknown. */
+ * every line as "program". An unknown level or format is answered by false. */
 bool log_init(const char *program);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
-/* True if a line may be written now. *DROPPED is the number of lines that the window before dropped. */
+/* True if a line may be written now; *DROPPED tells how many were not since the last window. */
 bool log_allow(struct log_limit *limit, mono_us now, uint32_t *dropped);
 
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {0}})

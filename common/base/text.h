@@ -1,7 +1,7 @@
 /* text - strict reading and writing of small texts.   [pure]
  *
- * No other module decodes digits, hex, base64, percent-encoding or UTF-8. All of it is strict: no signs, no spaces, and
- * no leniency that a sender could use to mean two things at once.
+ * The only place where digits, hex, base64, percent-encoding and UTF-8 are decoded. Everything is
+ * strict: no signs, no spaces, no leniency that a sender could use to mean two things at once.
  */
 #ifndef COMMON_BASE_TEXT_H
 #define COMMON_BASE_TEXT_H
@@ -58,7 +58,7 @@ void text_guess_try(struct text_guess *g, struct slice candidate);
 const char *text_guess_write(const struct text_guess *g, const char *prefix,
                              char out[TEXT_GUESS_MAX]);
 
-/* True if S matches PATTERN, in which '*' matches any run of characters. Upper and lower case are equal. */
+/* Matches S against PATTERN, in which '*' stands for any run; letters without regard to case. */
 bool text_glob_nocase(struct slice pattern, struct slice s);
 
 #endif

@@ -37,15 +37,22 @@ static void free_secret(char *z)
     free(z);
 }
 
+static void free_settings(struct delivery_settings *s)
+{
+    free(s->ca_file);
+    free_secret(s->headers); /* they may have an Authorization */
+    scheme_free(s->sign);
+    free(s->schedule_ms);
+    free(s);
+}
+
 static void free_destination(struct destination *d)
 {
     free(d->name);
     url_template_free(d->url);
     free(d->lane);
-    free(d->ca_file);
-    free_secret(d->headers); /* they may have an Authorization */
-    scheme_free(d->sign);
-    free(d->schedule_ms);
+    if (!d->account)
+        free_settings(d->settings);
     free(d);
 }
 
@@ -53,6 +60,7 @@ static void free_account(struct config_account *a)
 {
     free(a->name);
     free_secret(a->password);
+    free_settings(a->settings);
     free(a);
 }
 

@@ -73,9 +73,28 @@ struct config_retention {
 
 enum delivery_order { ORDER_REQUEUE, ORDER_FIFO };
 enum gzip_mode { GZIP_KEEP, GZIP_ALWAYS, GZIP_NEVER };
+enum account_payload { PAYLOAD_ENVELOPE, PAYLOAD_RESULT };
 
 struct config_account;
 struct source;
+
+/* How a destination or an account has its deliveries sent. */
+struct delivery_settings {
+    int64_t delay_ms;          /* in force: its own, else the top-level one */
+    bool has_own_delay;        /* it has a delay_ms of its own */
+    enum delivery_order order; /* destinations that share a lane agree on it */
+    unsigned concurrency;      /* attempts in flight over all dispatchers */
+    int64_t timeout_ms, connect_timeout_ms;
+    int64_t lease_ms; /* connect_timeout + timeout + 3 s */
+    bool verify_tls;
+    char *ca_file; /* or NULL */
+    enum gzip_mode gzip;
+    char *headers;         /* "Name: value\r\n" lines, may be empty; secret */
+    struct scheme *sign;   /* or NULL */
+    int64_t *schedule_ms;  /* waits before attempt 2, 3, ... */
+    size_t schedule_count; /* attempts = schedule_count + 1 */
+    double jitter;         /* 0..1 share of each wait */
+};
 
 struct destination { /* owned by its config */
     char *name;      /* unique in the configuration; delivery ids end in it */
@@ -85,29 +104,15 @@ struct destination { /* owned by its config */
     struct url_template *url;             /* NULL for an account's: its URLs come through the API */
     char *lane;                           /* its own name unless it names one */
     unsigned partition;                   /* of the lane */
-    int64_t delay_ms;                     /* in force: its own, else the top-level one */
-    bool has_own_delay;                   /* the destination has a delay_ms of its own */
-    enum delivery_order order;            /* destinations that share a lane agree on it */
-    unsigned concurrency;                 /* attempts in flight over all dispatchers */
-    int64_t timeout_ms, connect_timeout_ms;
-    int64_t lease_ms; /* connect_timeout + timeout + 3 s */
-    bool verify_tls;
-    char *ca_file; /* or NULL */
-    enum gzip_mode gzip;
-    char *headers;         /* "Name: value\r\n" lines, may be empty */
-    struct scheme *sign;   /* or NULL */
-    int64_t *schedule_ms;  /* waits before attempt 2, 3, ... */
-    size_t schedule_count; /* attempts = schedule_count + 1 */
-    double jitter;         /* 0..1 share of each wait */
+    struct delivery_settings *settings;   /* its own, or borrowed from the account */
 };
 
 struct config_account {
     char *name, *password;
     bool is_admin;
-    int64_t delay_ms;   /* in force: its own, else the top-level one */
-    bool has_own_delay; /* the account has a delay_ms of its own */
-    /* The destinations of its tasks' webhooks, on the lane "<account>". Each task brings their URL (url is NULL). Their
-     * other settings are the defaults of destinations. Exception: a postback without a signature is always gzip. */
+    enum account_payload payload; /* what its postbacks carry */
+    struct delivery_settings *settings;
+    /* The destinations of its tasks' webhooks, on the lane "<account>". Each task brings their URL (url is NULL). */
     struct destination *postback, *pingback;
 };
 
@@ -153,6 +158,7 @@ struct config {
 struct config_problems {
     struct buf text;
     size_t count;
+    struct buf warnings; /* lines "PATH: warning: what"; the file is in order all the same */
 };
 void config_problems_init(struct config_problems *p);
 void config_problems_clear(struct config_problems *p);

@@ -211,7 +211,7 @@ static struct scheme *build_scheme(struct building *b, struct key_path path,
     return scheme;
 }
 
-/* A scheme by which we sign, for an account or a destination. */
+/* A scheme by which we sign. */
 static struct scheme *build_sign(struct building *b, struct key_path path,
                                  const struct raw_scheme *from)
 {
@@ -223,15 +223,6 @@ static struct scheme *build_sign(struct building *b, struct key_path path,
     if (from->allow.count)
         report_fault(b, key_path("%s.allow", path.text), "is not used for signing; remove it");
     return scheme;
-}
-
-/* How D sends its body. GIVEN is its key `gzip`, or -1. Receivers verify plain bytes, so what D signs goes out plain unless
- * the key says otherwise. */
-static enum gzip_mode build_gzip(int given, const struct destination *d, enum gzip_mode if_unsigned)
-{
-    if (given >= 0)
-        return (enum gzip_mode)given;
-    return d->sign ? GZIP_NEVER : if_unsigned;
 }
 
 /* --- top level --- */
@@ -278,39 +269,95 @@ static void build_top(struct building *b)
     check_tls(b, &c->receiver.tls);
 }
 
-/* --- destinations that the file does not name: of accounts and of fetches --- */
+/* --- delivery settings, of a destination or an account --- */
 
-static int64_t lease_ms(const struct destination *d)
+static char *build_headers(struct building *b, struct key_path path, const struct scheme *sign,
+                           const struct raw_headers *headers)
 {
-    return d->connect_timeout_ms + d->timeout_ms + LEASE_SPARE_MS;
+    struct buf lines;
+    buf_init(&lines, HEADER_LINES_MAX);
+    for (size_t i = 0; i < headers->names.count; i++) {
+        struct slice name = slice_str(headers->names.items[i]);
+        struct slice value = slice_trim(slice_str(headers->values.items[i]));
+        struct key_path item = key_path("%s.%s", path.text, name.ptr);
+        report_fault(b, item, header_fault(name, value));
+        if (sign && (scheme_owns_header(sign, name) || scheme_sends_header(sign, name)))
+            report_fault(b, item, "is set by the signature; remove it here, or remove sign");
+        for (size_t j = 0; j < i; j++)
+            if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
+                report_fault(b, item,
+                             "is given twice (upper and lower case are the same); remove one");
+        http_line_add(&lines, name, value);
+    }
+    if (lines.failed)
+        report_fault(b, path, "has over 16 KiB together; remove some");
+    return buf_take(&lines, NULL);
 }
 
-/* Adds OWNER's destination of KIND on LANE (NULL: on a lane of its own name). C owns it. All else has the defaults of
- * destinations. */
+/* Receivers verify plain bytes, so what is signed is plain unless the key `gzip` says otherwise. GIVEN is -1 if it says
+ * nothing. */
+static enum gzip_mode build_gzip(int given, const struct scheme *sign, enum gzip_mode if_unsigned)
+{
+    if (given >= 0)
+        return (enum gzip_mode)given;
+    return sign ? GZIP_NEVER : if_unsigned;
+}
+
+/* For what sends bodies. */
+static void warn_of_signed_gzip(struct building *b, struct key_path path,
+                                const struct delivery_settings *s)
+{
+    static const char *const words[] = {[GZIP_KEEP] = "keep", [GZIP_ALWAYS] = "always"};
+    if (s->sign && s->gzip != GZIP_NEVER)
+        config_problems_warn(b->problems, slice_str(key_path("%s.gzip", path.text).text),
+                             "is %s although `sign` is set, and receivers that verify the plain "
+                             "bytes refuse a signature over gzip; use null or never",
+                             words[s->gzip]);
+}
+
+/* Moves FROM, whose keys are below PATH. GZIP is what `gzip` means without a signature if the key is null. */
+static struct delivery_settings *build_delivery(struct building *b, struct key_path path,
+                                                struct raw_delivery *from, enum gzip_mode gzip)
+{
+    struct delivery_settings *s = NEW(struct delivery_settings);
+    *s = (struct delivery_settings){
+        .has_own_delay = from->delay_ms != RAW_NO_DELAY,
+        .delay_ms =
+            build_delay(b, key_path("%s.delay_ms", path.text), from->delay_ms, b->c->delay_ms),
+        .order = (enum delivery_order)from->order,
+        .concurrency = from->concurrency,
+        .timeout_ms = from->timeout_ms,
+        .connect_timeout_ms = from->connect_timeout_ms,
+        .lease_ms = from->connect_timeout_ms + from->timeout_ms + LEASE_SPARE_MS,
+        .verify_tls = from->verify_tls,
+        .ca_file = from->ca_file,
+        .schedule_ms = from->waits.ms,
+        .schedule_count = from->waits.count,
+        .jitter = from->jitter,
+    };
+    from->ca_file = NULL;
+    from->waits = (struct raw_waits){0};
+    check_readable(b, key_path("%s.ca_file", path.text), s->ca_file);
+    s->sign = build_sign(b, key_path("%s.sign", path.text), &from->sign);
+    s->gzip = build_gzip(from->gzip, s->sign, gzip);
+    s->headers = build_headers(b, key_path("%s.headers", path.text), s->sign, &from->headers);
+    return s;
+}
+
+/* --- destinations that the file does not name: of accounts and of fetches --- */
+
+/* Adds OWNER's destination of KIND on LANE (NULL: on a lane of its own name). C owns it. */
 static struct destination *imply_destination(struct config *c, enum delivery_kind kind,
                                              const char *owner, const char *lane)
 {
-    struct raw_destination plain;
     struct destination *d = NEW(struct destination);
     struct buf name;
     buf_init(&name, NAME_BYTES);
     buf_addf(&name, "%s@%s", delivery_kind_word(kind), owner);
-    raw_destination_init(&plain);
-    *d = plain.out;
-    plain.out = (struct destination){0};
     d->name = buf_take(&name, NULL);
     d->kind = kind;
     d->lane = xstrdup(lane ? lane : d->name);
     d->partition = partition_of(slice_str(d->lane), c->redis.partitions);
-    d->delay_ms = c->delay_ms;
-    d->order = (enum delivery_order)plain.order;
-    d->gzip = build_gzip(plain.gzip, d, GZIP_KEEP);
-    d->headers = xstrdup("");
-    d->lease_ms = lease_ms(d);
-    d->schedule_ms = plain.waits.ms;
-    d->schedule_count = plain.waits.count;
-    plain.waits = (struct raw_waits){0};
-    raw_destination_clear(&plain);
     map_set(&c->implied, slice_str(d->name), d);
     return d;
 }
@@ -320,8 +367,7 @@ static struct destination *imply_hook(struct config *c, const struct config_acco
 {
     struct destination *d = imply_destination(c, kind, a->name, a->name);
     d->account = a;
-    d->delay_ms = a->delay_ms;
-    d->has_own_delay = a->has_own_delay;
+    d->settings = a->settings;
     return d;
 }
 
@@ -334,17 +380,12 @@ static void build_account(struct building *b, struct raw_account *from)
     from->out = (struct config_account){0};
     map_set(&b->c->accounts, slice_str(a->name), a);
     a->is_admin = from->role == ROLE_ADMIN;
-    a->has_own_delay = a->delay_ms != RAW_NO_DELAY;
-    a->delay_ms =
-        build_delay(b, key_path("accounts.%s.delay_ms", a->name), a->delay_ms, b->c->delay_ms);
+    a->payload = (enum account_payload)from->payload;
+    struct key_path path = key_path("accounts.%s", a->name);
+    a->settings = build_delivery(b, path, &from->delivery, GZIP_ALWAYS);
+    warn_of_signed_gzip(b, path, a->settings);
     a->postback = imply_hook(b->c, a, DELIVERY_POSTBACK);
     a->pingback = imply_hook(b->c, a, DELIVERY_PINGBACK);
-    struct key_path sign = key_path("accounts.%s.sign", a->name);
-    a->postback->sign = build_sign(b, sign, &from->sign);
-    a->postback->gzip = build_gzip(-1, a->postback, GZIP_ALWAYS);
-    /* Each destination owns its scheme. The second one has no new faults. */
-    if (a->postback->sign)
-        a->pingback->sign = build_scheme(b, sign, &from->sign);
 }
 
 /* --- destinations --- */
@@ -358,7 +399,7 @@ static void build_url(struct building *b, struct destination *d, struct raw_dest
     struct error e;
     d->kind = from->pingback_url ? DELIVERY_PINGBACK : DELIVERY_POSTBACK;
     /* A timeout of 0 means that the destination was not an object and nothing of it was read. */
-    if (d->timeout_ms == 0 || was_reported(b, post) || was_reported(b, ping))
+    if (from->delivery.timeout_ms == 0 || was_reported(b, post) || was_reported(b, ping))
         return;
     if (!text)
         report_fault(b, key_path("destinations.%s", d->name),
@@ -372,35 +413,12 @@ static void build_url(struct building *b, struct destination *d, struct raw_dest
         report_fault(b, d->kind == DELIVERY_PINGBACK ? ping : post, e.text);
 }
 
-static void build_headers(struct building *b, struct destination *d,
-                          const struct raw_headers *headers)
-{
-    struct buf lines;
-    buf_init(&lines, HEADER_LINES_MAX);
-    for (size_t i = 0; i < headers->names.count; i++) {
-        struct slice name = slice_str(headers->names.items[i]);
-        struct slice value = slice_trim(slice_str(headers->values.items[i]));
-        struct key_path path = key_path("destinations.%s.headers.%s", d->name, name.ptr);
-        report_fault(b, path, header_fault(name, value));
-        if (d->sign && (scheme_owns_header(d->sign, name) || scheme_sends_header(d->sign, name)))
-            report_fault(b, path, "is set by the signature; remove it here, or remove sign");
-        for (size_t j = 0; j < i; j++)
-            if (slice_eq_nocase(name, slice_str(headers->names.items[j])))
-                report_fault(b, path,
-                             "is given twice (upper and lower case are the same); remove one");
-        http_line_add(&lines, name, value);
-    }
-    if (lines.failed)
-        report_fault(b, key_path("destinations.%s.headers", d->name),
-                     "has over 16 KiB together; remove some");
-    d->headers = buf_take(&lines, NULL);
-}
-
 static void build_destination(struct building *b, struct raw_destination *from)
 {
     struct destination *d = NEW(struct destination);
     *d = from->out;
     from->out = (struct destination){0};
+    struct key_path path = key_path("destinations.%s", d->name);
     map_set(&b->c->destinations, slice_str(d->name), d);
     if (!d->lane && map_get(&b->c->accounts, slice_str(d->name)))
         report_fault(b, key_path("destinations.%s", d->name),
@@ -412,19 +430,10 @@ static void build_destination(struct building *b, struct raw_destination *from)
         report_fault(b, key_path("destinations.%s.lane", d->name),
                      "is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'");
     d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
-    d->has_own_delay = d->delay_ms != RAW_NO_DELAY;
-    d->delay_ms =
-        build_delay(b, key_path("destinations.%s.delay_ms", d->name), d->delay_ms, b->c->delay_ms);
-    d->order = (enum delivery_order)from->order;
-    d->lease_ms = lease_ms(d);
-    d->schedule_ms = from->waits.ms;
-    d->schedule_count = from->waits.count;
-    from->waits = (struct raw_waits){0};
-    check_readable(b, key_path("destinations.%s.ca_file", d->name), d->ca_file);
     build_url(b, d, from);
-    d->sign = build_sign(b, key_path("destinations.%s.sign", d->name), &from->sign);
-    d->gzip = build_gzip(from->gzip, d, GZIP_KEEP);
-    build_headers(b, d, &from->headers);
+    d->settings = build_delivery(b, path, &from->delivery, GZIP_KEEP);
+    if (d->kind == DELIVERY_POSTBACK)
+        warn_of_signed_gzip(b, path, d->settings);
 }
 
 /* --- fetches --- */
@@ -505,6 +514,15 @@ static void build_ready_url(struct building *b, struct source *s, const struct r
     url_template_free(url);
 }
 
+static struct delivery_settings *default_settings(struct building *b)
+{
+    struct raw_delivery plain;
+    raw_delivery_init(&plain);
+    struct delivery_settings *s = build_delivery(b, key_path("delivery"), &plain, GZIP_KEEP);
+    raw_delivery_clear(&plain);
+    return s;
+}
+
 /* The part of a source that fetches results: `fetch`, `reconcile_s`, `tasks_ready_url`. */
 static void build_fetch(struct building *b, struct source *s, const struct raw_source *from)
 {
@@ -520,6 +538,7 @@ static void build_fetch(struct building *b, struct source *s, const struct raw_s
         return;
     s->fetch = imply_destination(b->c, DELIVERY_FETCH, s->name, NULL);
     s->fetch->source = s;
+    s->fetch->settings = default_settings(b);
     build_fetch_url(b, key_path("%s.url", path.text), fetch->url, s->fetch);
     build_basic(b, key_path("%s.basic", path.text), fetch->basic, s);
     s->reconcile_ms = from->reconcile_s > 0 ? from->reconcile_s * 1000 : 0;
@@ -630,8 +649,8 @@ static void report_order(struct config_problems *problems, const struct destinat
     config_problems_add(
         problems, slice_str(path),
         "is %s, but %s%s on the same lane has %s; give all destinations of a lane the same order",
-        words[d->order], other->account ? "account " : "destinations.",
-        other->account ? other->account->name : other->name, words[other->order]);
+        words[d->settings->order], other->account ? "account " : "destinations.",
+        other->account ? other->account->name : other->name, words[other->settings->order]);
 }
 
 /* Destinations that share a lane must agree on `order`. */
@@ -645,7 +664,7 @@ static void check_lanes(const struct config *c, struct config_problems *problems
         struct destination *first = map_get(&firsts, slice_str(d->lane));
         if (!first)
             map_set(&firsts, slice_str(d->lane), d);
-        else if (d->order == first->order)
+        else if (d->settings->order == first->settings->order)
             continue;
         else if (!d->account)
             report_order(problems, d, first);

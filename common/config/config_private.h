@@ -40,10 +40,26 @@ struct raw_list {
     size_t count;
 };
 
+/* The keys that destinations and accounts share. */
+struct raw_delivery {
+    int64_t delay_ms; /* or RAW_NO_DELAY */
+    int order;        /* enum delivery_order */
+    unsigned concurrency;
+    int64_t timeout_ms, connect_timeout_ms;
+    bool verify_tls;
+    char *ca_file;
+    int gzip; /* enum gzip_mode, or -1 */
+    struct raw_headers headers;
+    struct raw_scheme sign;
+    struct raw_waits waits;
+    double jitter;
+};
+
 struct raw_account {
     struct config_account out;
-    int role; /* enum raw_role */
-    struct raw_scheme sign;
+    int role;    /* enum raw_role */
+    int payload; /* enum account_payload */
+    struct raw_delivery delivery;
 };
 enum raw_role { ROLE_ADMIN, ROLE_USER };
 
@@ -68,11 +84,7 @@ enum raw_signed_over { SIGNED_OVER_PLAIN, SIGNED_OVER_WIRE };
 struct raw_destination {
     struct destination out;
     char *postback_url, *pingback_url;
-    int order; /* enum delivery_order */
-    int gzip;  /* enum gzip_mode, or -1 */
-    struct raw_headers headers;
-    struct raw_scheme sign;
-    struct raw_waits waits;
+    struct raw_delivery delivery;
 };
 
 struct raw_config {
@@ -85,8 +97,8 @@ struct raw_account *raw_account_at(const struct raw_config *d, size_t i);
 struct raw_source *raw_source_at(const struct raw_config *d, size_t i);
 struct raw_destination *raw_destination_at(const struct raw_config *d, size_t i);
 
-/* Fills D with the defaults of a destination that says nothing. Freed with raw_destination_clear. */
-void raw_destination_init(struct raw_destination *d);
-void raw_destination_clear(struct raw_destination *d);
+/* Fills D with the defaults of a destination that says nothing. Freed with raw_delivery_clear. */
+void raw_delivery_init(struct raw_delivery *d);
+void raw_delivery_clear(struct raw_delivery *d);
 
 #endif

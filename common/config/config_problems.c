@@ -9,13 +9,28 @@
 void config_problems_init(struct config_problems *p)
 {
     buf_init(&p->text, TEXT_MAX);
+    buf_init(&p->warnings, TEXT_MAX);
     p->count = 0;
 }
 
 void config_problems_clear(struct config_problems *p)
 {
     buf_clear(&p->text);
+    buf_clear(&p->warnings);
     p->count = 0;
+}
+
+static void add_line(struct buf *text, struct slice path, const char *mark, const char *fmt,
+                     va_list ap)
+{
+    char what[768];
+    vsnprintf(what, sizeof what, fmt, ap);
+    size_t start = text->len;
+    buf_addf(text, "%.*s: %s%s", SLICE_FMT(path), mark, what);
+    for (size_t i = start; i < text->len; i++)
+        if (text_has_control(slice_make(text->ptr + i, 1)))
+            text->ptr[i] = '?';
+    buf_add_char(text, '\n');
 }
 
 void config_problems_add(struct config_problems *p, struct slice path, const char *fmt, ...)
@@ -26,15 +41,16 @@ void config_problems_add(struct config_problems *p, struct slice path, const cha
             buf_add_str(&p->text, "and more; correct these first\n");
         return;
     }
-    char what[768];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(what, sizeof what, fmt, ap);
+    add_line(&p->text, path, "", fmt, ap);
     va_end(ap);
-    size_t start = p->text.len;
-    buf_addf(&p->text, "%.*s: %s", SLICE_FMT(path), what);
-    for (size_t i = start; i < p->text.len; i++)
-        if (text_has_control(slice_make(p->text.ptr + i, 1)))
-            p->text.ptr[i] = '?';
-    buf_add_char(&p->text, '\n');
+}
+
+void config_problems_warn(struct config_problems *p, struct slice path, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add_line(&p->warnings, path, "warning: ", fmt, ap);
+    va_end(ap);
 }

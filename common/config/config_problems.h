@@ -8,4 +8,8 @@
 void config_problems_add(struct config_problems *p, struct slice path, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* Adds the line "PATH: warning: what" to the warnings of P in the same way. */
+void config_problems_warn(struct config_problems *p, struct slice path, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
 #endif

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define DESTINATION_KEYS "destinations.*" /* what the paths of their rows start with */
+#define DELIVERY_KEYS "delivery" /* what the paths of the shared rows start with */
 
 static void read_keys(struct config_reader *r, const char *prefix, const struct json *object,
                       void *base);
@@ -28,15 +28,22 @@ static bool find_member(const struct json *object, const char *name, const struc
     return false;
 }
 
+static void guess_key(struct text_guess *guess, const char *prefix)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const char *leaf = config_key_leaf(&config_keys[i], prefix);
+        if (leaf && config_keys[i].type == KEY_SHARED)
+            guess_key(guess, config_keys[i].children);
+        else if (leaf)
+            text_guess_try(guess, slice_str(leaf));
+    }
+}
+
 static void report_unknown(struct config_reader *r, const char *prefix, struct slice key)
 {
     char guessed[TEXT_GUESS_MAX];
     struct text_guess guess = text_guess(key);
-    for (size_t i = 0; i < config_key_count; i++) {
-        const char *leaf = config_key_leaf(&config_keys[i], prefix);
-        if (leaf)
-            text_guess_try(&guess, slice_str(leaf));
-    }
+    guess_key(&guess, prefix);
     size_t mark = config_path_push(r, key);
     config_wrong(r, "unknown key%s", text_guess_write(&guess, "", guessed));
     config_path_pop(r, mark);
@@ -145,6 +152,20 @@ static void read_key(struct config_reader *r, const struct config_key *key, cons
     config_path_pop(r, mark);
 }
 
+/* The known keys of one object. */
+static void read_rows(struct config_reader *r, const char *prefix, const struct json *object,
+                      void *base)
+{
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct config_key *row = &config_keys[i];
+        const char *leaf = config_key_leaf(row, prefix);
+        if (leaf && row->type == KEY_SHARED)
+            read_rows(r, row->children, object, (char *)base + row->offset);
+        else if (leaf)
+            read_key(r, row, leaf, object, base);
+    }
+}
+
 /* The keys of one object, known and unknown. OBJECT may be NULL: all defaults. */
 static void read_keys(struct config_reader *r, const char *prefix, const struct json *object,
                       void *base)
@@ -155,11 +176,7 @@ static void read_keys(struct config_reader *r, const char *prefix, const struct 
     while (json_next(object, &at, &key, &value))
         if (!config_key_find(prefix, key))
             report_unknown(r, prefix, key);
-    for (size_t i = 0; i < config_key_count; i++) {
-        const char *leaf = config_key_leaf(&config_keys[i], prefix);
-        if (leaf)
-            read_key(r, &config_keys[i], leaf, object, base);
-    }
+    read_rows(r, prefix, object, base);
 }
 
 void config_read(const struct json *root, const char *dir, struct raw_config *d,
@@ -194,6 +211,7 @@ static void free_key(const struct config_key *key, void *base)
         free_keys(key->children, base);
         break;
     case KEY_OPTIONAL:
+    case KEY_SHARED:
         free_keys(key->children, field);
         break;
     case KEY_MAP:
@@ -240,22 +258,22 @@ void raw_clear(struct raw_config *d)
     free_keys("", d);
 }
 
-void raw_destination_init(struct raw_destination *d)
+void raw_delivery_init(struct raw_delivery *d)
 {
     struct config_problems none;
     struct config_reader r = {.problems = &none, .dir = "."};
-    *d = (struct raw_destination){0};
+    *d = (struct raw_delivery){0};
     config_problems_init(&none);
     buf_init(&r.path, CONFIG_PATH_MAX);
-    read_keys(&r, DESTINATION_KEYS, NULL, d);
-    assert(none.count == 0); /* every key of a destination has a default */
+    read_rows(&r, DELIVERY_KEYS, NULL, d);
+    assert(none.count == 0); /* each of these keys has a default */
     buf_clear(&r.path);
     config_problems_clear(&none);
 }
 
-void raw_destination_clear(struct raw_destination *d)
+void raw_delivery_clear(struct raw_delivery *d)
 {
-    free_keys(DESTINATION_KEYS, d);
+    free_keys(DELIVERY_KEYS, d);
 }
 
 struct raw_account *raw_account_at(const struct raw_config *d, size_t i)

@@ -175,10 +175,15 @@ const char *config_kind_word(const struct json *value)
 
 /* --- one function per type --- */
 
+static bool may_be_null(const struct config_key *key)
+{
+    return key->fallback && strcmp(key->fallback, "null") == 0;
+}
+
 /* True for a null if null is the default. */
 static bool is_no_value(const struct config_key *key, const struct json *value)
 {
-    return json_kind(value) == JSON_NULL && key->fallback && strcmp(key->fallback, "null") == 0;
+    return json_kind(value) == JSON_NULL && may_be_null(key);
 }
 
 static bool set_number(struct config_reader *r, const struct config_key *key,
@@ -310,7 +315,8 @@ static bool set_choice(struct config_reader *r, const struct config_key *key,
             found = i;
     }
     if (found < 0)
-        config_wrong(r, "must be one of %s%s", key->choices, text_guess_write(&guess, "", guessed));
+        config_wrong(r, "must be one of %s%s%s", key->choices, may_be_null(key) ? ", or null" : "",
+                     text_guess_write(&guess, "", guessed));
     else
         *field = found;
     free(text);
@@ -442,6 +448,7 @@ bool config_set(struct config_reader *r, const struct config_key *key, const str
     case KEY_OBJECT:
     case KEY_OPTIONAL:
     case KEY_MAP:
+    case KEY_SHARED:
         break;
     }
     return false;

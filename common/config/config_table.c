@@ -7,6 +7,7 @@
 #define ACCOUNT(field) .offset = offsetof(struct raw_account, field)
 #define SOURCE(field) .offset = offsetof(struct raw_source, field)
 #define DESTINATION(field) .offset = offsetof(struct raw_destination, field)
+#define DELIVERY(field) .offset = offsetof(struct raw_delivery, field)
 #define SCHEME(field) .offset = offsetof(struct raw_scheme, field)
 #define FETCH(field) .offset = offsetof(struct raw_fetch, field)
 #define TLS(field) .offset = offsetof(struct config_tls, field)
@@ -15,7 +16,8 @@
 #define MS_MAX 600000       /* ten minutes */
 #define SECONDS_MAX 315360000 /* ten years */
 
-/* `scheme.*` are the keys of the three places that speak a signature scheme. */
+/* `scheme.*` are the keys of the places that name a signature scheme, `delivery.*` those that destinations and accounts
+ * share. */
 const struct config_key config_keys[] = {
     {"redis", KEY_OBJECT, ROOT(out), .children = "redis", .fallback = "{}"},
     {"redis.url", KEY_TEXT, ROOT(out.redis.url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},
@@ -42,8 +44,8 @@ const struct config_key config_keys[] = {
     {"accounts", KEY_MAP, ROOT(accounts), .children = "accounts.*", .item_size = sizeof(struct raw_account), .fallback = "{}"},
     {"accounts.*.password", KEY_SECRET, ACCOUNT(out.password), RANGE(SECRET_MIN, TEXT_MAX)},
     {"accounts.*.role", KEY_CHOICE, ACCOUNT(role), .choices = "admin|user", .fallback = "\"user\""},
-    {"accounts.*.delay_ms", KEY_DELAY, ACCOUNT(out.delay_ms), .fallback = "null"},
-    {"accounts.*.sign", KEY_OPTIONAL, ACCOUNT(sign), .children = "scheme", .fallback = "null"},
+    {"accounts.*.payload", KEY_CHOICE, ACCOUNT(payload), .choices = "envelope|result", .fallback = "\"envelope\""},
+    {"accounts.*.", KEY_SHARED, ACCOUNT(delivery), .children = "delivery"},
 
     {"dispatcher", KEY_OBJECT, ROOT(out), .children = "dispatcher", .fallback = "{}"},
     {"dispatcher.listen", KEY_TEXT, ROOT(out.dispatcher.listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8082\"", .override = "HOOKPACE_DISPATCHER_LISTEN", .restart = true},
@@ -80,19 +82,21 @@ const struct config_key config_keys[] = {
     {"destinations.*.postback_url", KEY_TEXT, DESTINATION(postback_url), RANGE(1, TEXT_MAX), .fallback = "null"},
     {"destinations.*.pingback_url", KEY_TEXT, DESTINATION(pingback_url), RANGE(1, TEXT_MAX), .fallback = "null"},
     {"destinations.*.lane", KEY_TEXT, DESTINATION(out.lane), RANGE(1, 64), .fallback = "null"},
-    {"destinations.*.delay_ms", KEY_DELAY, DESTINATION(out.delay_ms), .fallback = "null"},
-    {"destinations.*.order", KEY_CHOICE, DESTINATION(order), .choices = "requeue|fifo", .fallback = "\"requeue\""},
-    {"destinations.*.concurrency", KEY_UINT, DESTINATION(out.concurrency), RANGE(1, 65536), .fallback = "16"},
-    {"destinations.*.timeout_ms", KEY_INT, DESTINATION(out.timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
-    {"destinations.*.connect_timeout_ms", KEY_INT, DESTINATION(out.connect_timeout_ms), RANGE(1, MS_MAX), .fallback = "3000"},
-    {"destinations.*.verify_tls", KEY_BOOL, DESTINATION(out.verify_tls), .fallback = "true"},
-    {"destinations.*.ca_file", KEY_PATH, DESTINATION(out.ca_file), RANGE(1, TEXT_MAX), .fallback = "null"},
-    {"destinations.*.gzip", KEY_CHOICE, DESTINATION(gzip), .choices = "keep|always|never", .fallback = "null"},
-    {"destinations.*.headers", KEY_HEADERS, DESTINATION(headers), RANGE(0, 64), .fallback = "{}"},
-    {"destinations.*.sign", KEY_OPTIONAL, DESTINATION(sign), .children = "scheme", .fallback = "null"},
-    {"destinations.*.retry", KEY_OBJECT, DESTINATION(out), .children = "destinations.*.retry", .fallback = "{}"},
-    {"destinations.*.retry.schedule_s", KEY_WAITS, DESTINATION(waits), RANGE(0, 604800), .fallback = "[5, 300, 1800, 7200, 18000, 36000, 36000]"},
-    {"destinations.*.retry.jitter", KEY_SHARE, DESTINATION(out.jitter), RANGE(0, 1), .fallback = "0.2"},
+    {"destinations.*.", KEY_SHARED, DESTINATION(delivery), .children = "delivery"},
+
+    {"delivery.delay_ms", KEY_DELAY, DELIVERY(delay_ms), .fallback = "null"},
+    {"delivery.order", KEY_CHOICE, DELIVERY(order), .choices = "requeue|fifo", .fallback = "\"requeue\""},
+    {"delivery.concurrency", KEY_UINT, DELIVERY(concurrency), RANGE(1, 65536), .fallback = "16"},
+    {"delivery.timeout_ms", KEY_INT, DELIVERY(timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
+    {"delivery.connect_timeout_ms", KEY_INT, DELIVERY(connect_timeout_ms), RANGE(1, MS_MAX), .fallback = "3000"},
+    {"delivery.verify_tls", KEY_BOOL, DELIVERY(verify_tls), .fallback = "true"},
+    {"delivery.ca_file", KEY_PATH, DELIVERY(ca_file), RANGE(1, TEXT_MAX), .fallback = "null"},
+    {"delivery.gzip", KEY_CHOICE, DELIVERY(gzip), .choices = "keep|always|never", .fallback = "null"},
+    {"delivery.headers", KEY_HEADERS, DELIVERY(headers), RANGE(0, 64), .fallback = "{}"},
+    {"delivery.sign", KEY_OPTIONAL, DELIVERY(sign), .children = "scheme", .fallback = "null"},
+    {"delivery.retry", KEY_OBJECT, .offset = 0, .children = "delivery.retry", .fallback = "{}"},
+    {"delivery.retry.schedule_s", KEY_WAITS, DELIVERY(waits), RANGE(0, 604800), .fallback = "[5, 300, 1800, 7200, 18000, 36000, 36000]"},
+    {"delivery.retry.jitter", KEY_SHARE, DELIVERY(jitter), RANGE(0, 1), .fallback = "0.2"},
 
     {"scheme.scheme", KEY_TEXT, SCHEME(scheme), RANGE(1, 64)},
     {"scheme.secrets", KEY_SECRETS, SCHEME(secrets), RANGE(0, SCHEME_SECRETS_MAX), .fallback = "[]"},
@@ -117,8 +121,6 @@ const char *config_key_leaf(const struct config_key *row, const char *prefix)
         if (strncmp(row->path, prefix, n) != 0 || row->path[n] != '.')
             return NULL;
         leaf += n + 1;
-    } else if (slice_starts(slice_str(row->path), SLICE_LIT("scheme."))) {
-        return NULL;
     }
     return strchr(leaf, '.') ? NULL : leaf;
 }
@@ -126,9 +128,14 @@ const char *config_key_leaf(const struct config_key *row, const char *prefix)
 const struct config_key *config_key_find(const char *prefix, struct slice leaf)
 {
     for (size_t i = 0; i < config_key_count; i++) {
-        const char *name = config_key_leaf(&config_keys[i], prefix);
-        if (name && slice_eq(slice_str(name), leaf))
-            return &config_keys[i];
+        const struct config_key *row = &config_keys[i];
+        const char *name = config_key_leaf(row, prefix);
+        if (name && row->type == KEY_SHARED)
+            row = config_key_find(row->children, leaf);
+        else if (!name || !slice_eq(slice_str(name), leaf))
+            continue;
+        if (row)
+            return row;
     }
     return NULL;
 }

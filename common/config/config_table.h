@@ -14,20 +14,21 @@ enum key_type {
     KEY_OBJECT,   /* always there: missing is the same as {} */
     KEY_OPTIONAL, /* an object that may be missing; enum config_given at its offset */
     KEY_MAP,      /* name -> object; struct raw_list */
-    KEY_INT,      /* int64_t; null, where that is the default, is -1 */
-    KEY_UINT,     /* unsigned */
-    KEY_SIZE,     /* size_t, bytes */
-    KEY_DELAY,    /* int64_t by the delay rule (config_build); null is RAW_NO_DELAY */
-    KEY_BOOL,     /* bool */
-    KEY_SHARE,    /* double */
-    KEY_CHOICE,   /* int: place in `choices`; null, where that is the default, is -1 */
-    KEY_TEXT,     /* char *; min..max bytes */
-    KEY_SECRET,   /* char *; min..max bytes, never shown */
-    KEY_PATH,     /* char *; relative to the configuration's directory */
-    KEY_TEXTS,    /* struct raw_texts; at most max */
-    KEY_SECRETS,  /* struct raw_texts of secrets; at most max */
-    KEY_WAITS,    /* struct raw_waits: seconds, each up to max */
-    KEY_HEADERS,  /* struct raw_headers: name -> text */
+    KEY_SHARED, /* no key: all rows of `children` belong to the object too, with their offsets from this one */
+    KEY_INT,     /* int64_t; null, where that is the default, is -1 */
+    KEY_UINT,    /* unsigned */
+    KEY_SIZE,    /* size_t, bytes */
+    KEY_DELAY,   /* int64_t by the delay rule (config_build); null is RAW_NO_DELAY */
+    KEY_BOOL,    /* bool */
+    KEY_SHARE,   /* double */
+    KEY_CHOICE,  /* int: place in `choices`; null, where that is the default, is -1 */
+    KEY_TEXT,    /* char *; min..max bytes */
+    KEY_SECRET,  /* char *; min..max bytes, never shown */
+    KEY_PATH,    /* char *; relative to the configuration's directory */
+    KEY_TEXTS,   /* struct raw_texts; at most max */
+    KEY_SECRETS, /* struct raw_texts of secrets; at most max */
+    KEY_WAITS,   /* struct raw_waits: seconds, each up to max */
+    KEY_HEADERS, /* struct raw_headers: name -> text */
 };
 
 #define SECRET_MIN 8
@@ -49,8 +50,10 @@ struct config_key {
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
-/* The name of ROW's key if the key is directly in the object whose keys start with PREFIX; else NULL. */
+/* The name of ROW's key if the key is directly in the object whose keys start with PREFIX; else NULL. The name of a
+ * KEY_SHARED is empty. */
 const char *config_key_leaf(const struct config_key *row, const char *prefix);
+/* The row of the key LEAF of that object, its own or a shared one; or NULL. */
 const struct config_key *config_key_find(const char *prefix, struct slice leaf);
 
 #endif

@@ -22,15 +22,15 @@
  *      Nothing is taken from the input any more, and the body's deadline stands still: the client cannot help it.
  *   2. The input may grow to INPUT_MAX, or to the largest legal head. Then adjust_reading stops reading from the socket,
  *      until process() has taken something.
- *   3. While a handler owes an answer (WAIT) or the client does not take one (WRITE), further requests stay in the input.
- *      So a client that sends a thousand requests in one packet has one of them under way at a time. After STEPS_MAX steps
- *      the other connections have their turn.
+ *   3. While a handler owes an answer (WAIT) or the client does not take one (WRITE), further requests stay in the input,
+ *      so a client with a thousand requests in one packet has one of them under way at a time. STEPS_MAX lets other
+ *      connections have their turn meanwhile.
  *   4. Answers are written straight to the socket. Only what it does not take is copied to the bufferevent's output.
  *      At most one answer can be there, because the next request is read when the output is empty.
  *
  * Lingering. If a connection is closed while bytes of the client are unread, the kernel resets it, and the client may
- * never see the answer that says why. So the server only half-closes after an answer that comes before the end of a body.
- * The client may read its answer meanwhile. Its bytes are dropped: up to linger_max of them, for up to LINGER_US.
+ * never see the answer that says why. So an answer that comes before the end of a body is followed by a half-close: the
+ * client may read while its bytes are dropped, up to linger_max of them and for LINGER_US.
  *
  * A handler may answer, pause or (by making the server close) end a connection from within its own callback. `busy`
  * says that a function further up still uses it: then it only becomes DEAD, and that function frees it.
@@ -374,8 +374,9 @@ static void finish_write(struct conn *c)
     }
 }
 
-/* The number of further bytes that are read and dropped. Many clients write a whole body before they look for the answer.
- * A client whose body is a few bytes too long needs the answer most, so a body is read to its end if that is not far. */
+/* How many of the bytes that still come are read and dropped. Many clients write a whole body before they look for the
+ * answer, and a client whose body is a few bytes too long needs the answer most: so the body is read to its end if that
+ * is not far. */
 static size_t linger_bytes(const struct http_request *r)
 {
     /* Not LINGER_BYTES + (is_near ? length : 0): see "A bug of gcc 14" in docs/internals/development.md. */

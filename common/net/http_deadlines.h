@@ -1,8 +1,8 @@
 /* http_deadlines - absolute deadlines of many connections, one list per kind.   [pure]
  *
- * All deadlines of one kind are the same time ahead when they are set, so an append keeps the list in order. To set or
- * drop a deadline costs a few pointers: no timer, no system call. Exception: after a reload that made the time shorter, a
- * new deadline walks past the later ones.
+ * All deadlines of one kind are the same time ahead when they are set, so appending keeps a list in
+ * order: setting, changing and dropping one costs a few pointers, no timer and no system call.
+ * (Where the time ahead was changed by a reload, a new one walks past the later ones.)
  */
 #ifndef COMMON_NET_HTTP_DEADLINES_H
 #define COMMON_NET_HTTP_DEADLINES_H

@@ -1,8 +1,8 @@
 /* http_peers - how many connections does each address hold?   [pure]
  *
- * A hash of the address chooses one of 1,024 counters, so the table has 4 KiB and a look-up takes one step. Two addresses
- * may share a counter, which makes both look larger. The hash has a random key, so nobody can choose such addresses.
- * Of an IPv6 address the first 64 bits count, because a host usually has a /64.
+ * A table of counters that addresses are hashed into: a fixed 4 KiB, one step a connection. Two
+ * addresses may share a counter, which makes either look larger; which ones is not to be guessed
+ * from outside. Of IPv6 the first 64 bits count, which is what one host is given.
  */
 #ifndef COMMON_NET_HTTP_PEERS_H
 #define COMMON_NET_HTTP_PEERS_H
@@ -22,8 +22,8 @@ struct peers {
 unsigned peers_slot(const struct peers *p, const struct addr *a);
 void peers_add(struct peers *p, unsigned slot);
 void peers_drop(struct peers *p, unsigned slot);
-/* The slot with the most connections, if it has more than twice as many as SLOT would have with one more: then a new
- * connection of SLOT's may displace one of it. PEERS_SLOTS if no slot has so many. */
+/* The slot that holds so many connections, and SLOT so few, that one of them may be taken for
+ * another of SLOT's; PEERS_SLOTS if there is none. */
 unsigned peers_hog(const struct peers *p, unsigned slot);
 
 #endif

@@ -54,7 +54,7 @@ struct
     enum conn_after after;
     bool eof;     /* the client sends no more */
     bool busy;    /* a function further up uses the connection: it is not freed under it */
-    bool refused; /* over connections_max: open only to be refused, and counts in `refusing` */
+    bool refused; /* over connections_max: only there to be told so. It counts in `refusing` */
 };
 
 struct http_request {      /* Owned by its connection, or by the server's pool. */

@@ -18,7 +18,7 @@
 
 enum {
     BACKLOG = 4096,
-    REFUSALS = 64, /* connections over connections_max that may be open at a time to be refused */
+    REFUSALS = 64,            /* connections over connections_max that are told so at a time */
     ROOM_STEPS = 256,         /* connections looked at to make room for one */
     ACCEPT_RETRY_US = 100000, /* after running out of descriptors */
     TIMER_GRAIN_US = 10000,
@@ -66,7 +66,7 @@ static bool may_refuse(const struct http_server *s)
     return s->refusing < (s->limits.refusals_max ? s->limits.refusals_max : REFUSALS);
 }
 
-/* C no longer counts in `connections`: it stays open only to be refused. */
+/* C no longer counts: it is only there to be told. */
 static void set_refused(struct http_server *s, struct conn *c)
 {
     c->refused = true;
@@ -95,8 +95,8 @@ static struct conn *find_idler(struct http_server *s, unsigned slot)
     return second;
 }
 
-/* All connections are taken. An address that holds few displaces a connection of the address that holds by far the most,
- * so that one address cannot keep all others out. */
+/* All are taken. Whoever holds few gets one of those of whoever holds by far the most, so that one
+ * address cannot keep all others out. */
 static bool make_room(struct http_server *s, unsigned slot)
 {
     unsigned hog = peers_hog(&s->peers, slot);

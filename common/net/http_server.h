@@ -1,14 +1,14 @@
 /* http_server - a strict HTTP/1.1 server on one loop.   [edge: libevent bufferevents, llhttp]
  *
- * Serves ingest and the operators' listeners. It refuses a request that two parsers could read differently (docs/http.md
- * has the list) before a handler sees it, and answers with `{"status":"error","code":..,"message":..}` and
- * `Connection: close`.
+ * Serves ingest, the admin listener and the dispatcher's listener. It refuses whatever two parsers
+ * could read differently (docs/http.md has the list), before a handler sees the request, and
+ * answers with `{"status":"error","code":..,"message":..}` and `Connection: close`.
  *
  * Life of a request, all on the loop's thread:
- *   on_request   headers are complete and legal. The handler may answer at once (http_answer) or
- *                call http_read_body. If it does neither, the body is discarded and on_complete
- *                follows. The server answers `Expect: 100-continue` with 100 only after
- *                http_read_body.
+ *   on_request   headers are complete and legal. The handler may answer at once (http_answer), or
+ *                call http_read_body; with neither by its return, the body is discarded and
+ *                on_complete follows. `Expect: 100-continue` is answered with 100 only when
+ *                http_read_body is called and the request was not answered.
  *   on_body      each piece of the body (chunked encoding removed), borrowed for the call.
  *   on_complete  the whole body was read. The handler answers now or later (http_answer).
  *   on_gone      the last call for every request that was not finished by its answer being written:
@@ -33,7 +33,7 @@ struct tls_server; /* common/net/tls.h */
 struct http_server;
 struct http_request;
 
-/* Tells the caller of a step whether it may still touch the request. A function that returns it is MUST_CHECK. */
+/* What a step of a handler did with the request that it was given. Functions that return it are MUST_CHECK. */
 enum flow {
     ENDED, /* answered: the request must not be touched any more */
     GO_ON,
@@ -75,7 +75,7 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
                           struct http_budget *budget, struct tls_server *tls,
                           const struct http_handler *handler, struct http_server **out,
                           struct error *e) MUST_CHECK;
-/* The address that S is bound to, with the real port: "127.0.0.1:8080". Borrowed. */
+/* "127.0.0.1:8080": what it is bound to, with the real port. Borrowed. */
 const char *http_server_addr(const struct http_server *s);
 /* Takes FD, a connected stream socket that does not block, as if PEER had connected. */
 void http_server_take(struct http_server *s, int fd, const struct addr *peer);
@@ -91,8 +91,8 @@ void http_server_close(struct http_server *s);
 struct slice http_method(const struct http_request *r); /* "GET", "POST", ... */
 struct slice http_path(const struct http_request *r);   /* raw target before '?' */
 struct slice http_query(const struct http_request *r);  /* raw, after '?', may be empty */
-/* The value of header NAME (in any case), without white space around it. *COUNT (may be NULL) is the number of such
- * headers. Without one the value is empty and *COUNT 0; with several the value is the first one's. */
+/* Value of the one header NAME (any case), white space trimmed; *COUNT (may be NULL) says how often
+ * it stands in the request. Empty and 0 if it is missing; the first if there are several. */
 struct slice http_header(const struct http_request *r, const char *name, unsigned *count);
 size_t http_header_count(const struct http_request *r);
 void http_header_at(const struct http_request *r, size_t i, struct slice *name,
@@ -109,10 +109,10 @@ bool http_has_no_length(const struct http_request *r);
  */
 void http_read_body(struct http_request *r, size_t max);
 /* The handler holds N more (or, negative, fewer) bytes for this request. False if the budget is
- * spent: answer 503 overloaded. The end of the request gives back the bytes that it still has charged. */
+ * spent: answer 503 overloaded. What is still charged is given back when the request ends. */
 bool http_charge(struct http_request *r, int64_t n);
-/* While paused no more of the connection is read, and the body's deadline does not run. on_body may still be called for
- * the piece that was being handed over (at most 64 KiB). */
+/* While paused no more of the connection is read, and the body's deadline stands still. What was
+ * already read (at most 64 KiB) may still come through on_body. */
 void http_pause(struct http_request *r, bool paused);
 
 void http_set_ctx(struct http_request *r, void *ctx); /* the handler's own state */

@@ -1,7 +1,6 @@
 #include "common/net/loop.h"
 
 #include "common/base/alloc.h"
-#include "common/base/list.h"
 #include "common/base/log.h"
 
 #include <assert.h>
@@ -31,7 +30,7 @@ struct calls {
 };
 
 struct signal_handler {
-    struct list_link link;
+    struct signal_handler *next;
     struct event *event;
     loop_signal_fn fn;
     void *ctx;
@@ -48,7 +47,7 @@ struct loop { /* owned by the caller of loop_new */
     pthread_mutex_t lock; /* guards posted */
     struct calls posted;
     _Atomic bool stop;
-    struct list signals; /* of struct signal_handler; owned */
+    struct signal_handler *signals;
 };
 
 struct loop_timer { /* owned by the caller of loop_timer_new */
@@ -96,7 +95,6 @@ struct loop *loop_new(void)
                                     EVENT_BASE_FLAG_NOLOCK);
     l->base = must(event_base_new_with_config(conf));
     event_config_free(conf);
-    list_init(&l->signals);
     pthread_mutex_init(&l->lock, NULL);
     l->turn = must(event_new(l->base, -1, 0, on_turn, l));
     l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -161,7 +159,7 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
         event_base_loopbreak(l->base);
 }
 
-/* Deferred and posted calls also run at the end, because they release things. */
+/* What was promised to run runs, also at the end: these calls release things. */
 static void drain(struct loop *l)
 {
     run_posted(l);
@@ -191,8 +189,9 @@ void loop_free(struct loop *l)
     if (!l)
         return;
     drain(l);
-    for (struct signal_handler *h;
-         (h = LIST_TAKE_FIRST(&l->signals, struct signal_handler, link));) {
+    while (l->signals) {
+        struct signal_handler *h = l->signals;
+        l->signals = h->next;
         event_free(h->event);
         free(h);
     }
@@ -280,9 +279,8 @@ static void on_signal(evutil_socket_t signo, short what, void *ctx)
 void loop_on_signal(struct loop *l, int signo, loop_signal_fn fn, void *ctx)
 {
     struct signal_handler *h = NEW(struct signal_handler);
-    h->fn = fn;
-    h->ctx = ctx;
+    *h = (struct signal_handler){.next = l->signals, .fn = fn, .ctx = ctx};
     h->event = must(evsignal_new(l->base, signo, on_signal, h));
     event_add(h->event, NULL);
-    list_add_last(&l->signals, &h->link);
+    l->signals = h;
 }

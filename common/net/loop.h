@@ -20,10 +20,10 @@ typedef void (*loop_signal_fn)(void *ctx, int signo);
 /* Timers are precise (timerfd where there is one) and never early: pacing depends on it. The first
  * loop makes the process ignore SIGPIPE. Owned by the caller. */
 struct loop *loop_new(void);
-/* Runs the calls that are still deferred or posted, then frees L. NULL is fine. */
+/* Runs what is still deferred or posted, then frees; NULL is fine. */
 void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
-/* Runs until loop_stop. Calls that were deferred or posted by then still run before it returns. */
+/* Runs until loop_stop; what is deferred or posted by then still runs before it returns. */
 void loop_run(struct loop *l);
 /* Ends the turn that is running, or the first one to come. From any thread and from callbacks. */
 void loop_stop(struct loop *l);
@@ -36,8 +36,9 @@ void loop_timer_arm(struct loop_timer *t, int64_t us);
 void loop_timer_cancel(struct loop_timer *t);
 bool loop_timer_armed(const struct loop_timer *t);
 
-/* Runs FN once, after the calls that are already due in this turn; from a deferred call: in the next turn. It never runs
- * before this call returns, and calls keep their order. It cannot be taken back, so CTX must live until then. */
+/* Runs FN once, after what is already due in this turn (from a deferred call: in the next turn),
+ * never before this call returns; calls keep their order. It cannot be taken back: CTX must live
+ * until then. */
 void loop_defer(struct loop *l, loop_fn fn, void *ctx);
 /* The same from any thread. */
 void loop_post(struct loop *l, loop_fn fn, void *ctx);

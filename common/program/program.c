@@ -96,10 +96,19 @@ static int check_config(const char *path)
     struct config_problems problems;
     config_problems_init(&problems);
     enum err rc = config_load(path, &c, &problems);
+    if (rc == OK && problems.warnings.len)
+        fputs(problems.warnings.ptr, stdout);
     fputs(rc == OK ? "config ok\n" : problems.text.ptr, stdout);
     config_unref(c);
     config_problems_clear(&problems);
     return rc == OK ? printed() : EXIT_RUNTIME;
+}
+
+static void log_warnings(const struct config_problems *problems)
+{
+    struct slice rest = buf_slice(&problems->warnings);
+    while (rest.len)
+        LOG(LL_WARN, "config.warning", LSL("warning", slice_cut(&rest, '\n')));
 }
 
 static int load(const struct program *p, const char *path, struct config **config)
@@ -110,6 +119,8 @@ static int load(const struct program *p, const char *path, struct config **confi
     if (rc != OK)
         fprintf(stderr, "%s: the configuration %s has problems:\n%s", p->name, path,
                 problems.text.ptr);
+    else
+        log_warnings(&problems);
     config_problems_clear(&problems);
     return rc == OK ? -1 : EXIT_USAGE;
 }
@@ -198,7 +209,9 @@ struct config *program_reload(const char *path, const struct config *was,
         refused = log_restart(was, c, sections);
     else
         log_problems(&problems);
-    if (!c || refused)
+    if (c && !refused)
+        log_warnings(&problems);
+    else
         log_rejected(path, problems.count + refused);
     if (refused) {
         config_unref(c);

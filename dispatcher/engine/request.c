@@ -150,7 +150,7 @@ static enum err request_add_body(const struct request_rules *rules, const struct
         type = SLICE_LIT("application/json");
     if (!e->has_body)
         request_make_notice(e, r);
-    else if (rules->is_account)
+    else if (rules->is_account && rules->payload == PAYLOAD_ENVELOPE)
         request_make_envelope(e, r);
     else
         r->body = e->body;

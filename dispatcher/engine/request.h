@@ -15,7 +15,8 @@ struct request_rules { /* of one destination; everything borrowed */
     const struct url_template *url;
     enum delivery_kind
         kind;        /* only a postback has a body; nothing of the event travels with a fetch */
-    bool is_account; /* the URL came with the event, and a postback is the envelope of its result */
+    bool is_account; /* the URL came with the event, which is a task */
+    enum account_payload payload; /* of an account's postback */
     enum gzip_mode gzip;
     struct slice headers;      /* "Name: value\r\n" lines */
     const struct scheme *sign; /* or NULL */

@@ -80,10 +80,10 @@ static void target_open_endpoint(struct target *t, const struct destination *des
     const struct config_receiver *r = &t->targets->conf->receiver;
     struct endpoint_options options = {.sends_body = dest->kind == DELIVERY_POSTBACK,
                                        .many_hosts = dest->account != NULL,
-                                       .timeout_ms = dest->timeout_ms,
-                                       .connect_timeout_ms = dest->connect_timeout_ms,
-                                       .verify_tls = dest->verify_tls,
-                                       .ca_file = dest->ca_file,
+                                       .timeout_ms = dest->settings->timeout_ms,
+                                       .connect_timeout_ms = dest->settings->connect_timeout_ms,
+                                       .verify_tls = dest->settings->verify_tls,
+                                       .ca_file = dest->settings->ca_file,
                                        .body_max = t->source ? r->max_body_bytes : 0,
                                        .hooks = t->targets->hooks};
     t->endpoint = transport_open(t->targets->transport, &options);
@@ -103,19 +103,22 @@ static struct target *target_new(struct targets *s, const struct destination *de
     struct target *t = NEW(struct target);
     t->targets = s;
     t->name = slice_str(dest->name);
-    t->concurrency = dest->concurrency;
+    t->concurrency = dest->settings->concurrency;
     list_init(&t->turns);
     t->rules = (struct request_rules){.url = dest->url,
                                       .kind = dest->kind,
-                                      .gzip = dest->gzip,
-                                      .headers = slice_str(dest->headers),
-                                      .sign = dest->sign,
+                                      .gzip = dest->settings->gzip,
+                                      .headers = slice_str(dest->settings->headers),
+                                      .sign = dest->settings->sign,
                                       .inflated_max = s->conf->receiver.max_inflated_bytes};
     t->rules.is_account = dest->account != NULL;
+    if (dest->account)
+        t->rules.payload = dest->account->payload;
     if (dest->source)
         target_add_fetch(t, dest->source);
-    t->schedule = (struct retry_schedule){
-        .waits_ms = dest->schedule_ms, .count = dest->schedule_count, .jitter = dest->jitter};
+    t->schedule = (struct retry_schedule){.waits_ms = dest->settings->schedule_ms,
+                                          .count = dest->settings->schedule_count,
+                                          .jitter = dest->settings->jitter};
     target_open_endpoint(t, dest);
     target_open_metrics(t);
     return t;

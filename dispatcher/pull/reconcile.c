@@ -282,10 +282,10 @@ static void watch_begin(struct reconcile *r, struct source *s)
     w->conf = config_ref(r->conf);
     w->source = s;
     buf_init(&w->headers, HEADERS_MAX);
-    struct endpoint_options options = {.timeout_ms = s->fetch->timeout_ms,
-                                       .connect_timeout_ms = s->fetch->connect_timeout_ms,
-                                       .verify_tls = s->fetch->verify_tls,
-                                       .ca_file = s->fetch->ca_file,
+    struct endpoint_options options = {.timeout_ms = s->fetch->settings->timeout_ms,
+                                       .connect_timeout_ms = s->fetch->settings->connect_timeout_ms,
+                                       .verify_tls = s->fetch->settings->verify_tls,
+                                       .ca_file = s->fetch->settings->ca_file,
                                        .body_max = READY_BODY_MAX,
                                        .hooks = &watch_hooks};
     w->endpoint = transport_open(r->transport, &options);

@@ -23,8 +23,11 @@ WHOLE = {
                  "max_connections": 10000, "tls": {"cert": "server.pem", "key": "server.key"}},
     "admin": {"listen": "127.0.0.1:8081"},
     "accounts": {"admin": {"password": "env:HOOKPACE_ADMIN_PASSWORD", "role": "admin"},
-                 "acme": {"password": "env:ACME_PASSWORD", "role": "user", "delay_ms": 100,
-                          "sign": {"scheme": "semscraper", "secrets": ["env:ACME_HMAC_KEY"]}}},
+                 "acme": {"password": "env:ACME_PASSWORD", "role": "user", "delay_ms": 100, "payload": "envelope",
+                          "order": "requeue", "concurrency": 16, "timeout_ms": 10000, "connect_timeout_ms": 3000,
+                          "verify_tls": True, "ca_file": None, "gzip": None, "headers": {"X-Team": "seo"},
+                          "sign": {"scheme": "semscraper", "secrets": ["env:ACME_HMAC_KEY"]},
+                          "retry": {"schedule_s": [5, 300], "jitter": 0.2}}},
     "dispatcher": {"listen": "127.0.0.1:8082", "concurrency": 256, "drain_ms": 15000,
                    "egress": {"allow": ["10.1.0.0/16"], "deny": []}},
     "delay_ms": 0, "delay_step_ms": 100,
@@ -38,7 +41,7 @@ WHOLE = {
     "destinations": {
         "orders": {"postback_url": "https://app.example/hook?id=$id&tag=$tag", "lane": "orders", "delay_ms": 100,
                    "order": "requeue", "concurrency": 16, "timeout_ms": 10000, "connect_timeout_ms": 3000,
-                   "verify_tls": True, "ca_file": None, "gzip": "keep", "headers": {"X-Team": "seo"},
+                   "verify_tls": True, "ca_file": None, "gzip": None, "headers": {"X-Team": "seo"},
                    "sign": {"scheme": "serphouse", "secrets": ["env:ORDERS_SECRET"]},
                    "retry": {"schedule_s": [5, 300, 1800, 7200, 18000, 36000, 36000], "jitter": 0.2}},
         "audit": {"pingback_url": "https://audit.example/ping?id=$id&tag=$tag"}},
@@ -99,6 +102,44 @@ def test_every_problem_is_told(part, whole):
     assert started.returncode == 2 and started.stdout == ""
     for line in checked.stdout.splitlines():
         assert line in started.stderr
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("mode", ["keep", "always"])
+def test_signed_gzip_is_warned_of(part, mode, whole):
+    """What is wrong, where, what to do; and the configuration is in order all the same."""
+    conf = json.loads(json.dumps(WHOLE))
+    conf["destinations"]["orders"]["gzip"] = conf["destinations"]["audit"]["gzip"] = mode
+    conf["accounts"]["acme"]["gzip"] = conf["accounts"]["admin"]["gzip"] = mode
+    whole.write_text(json.dumps(conf))
+    done = run(part, "--config", whole, "--check-config", env=SECRETS)
+    says = (f"warning: is {mode} although `sign` is set, and receivers that verify the plain bytes refuse a signature over gzip; "
+            "use null or never")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"accounts.acme.gzip: {says}", f"destinations.orders.gzip: {says}", "config ok"]
+    conf["delay_ms"] = 75
+    whole.write_text(json.dumps(conf))
+    done = run(part, "--config", whole, "--check-config", env=SECRETS)
+    assert done.returncode == 1 and "warning" not in done.stdout, "problems come first"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_accounts_are_checked_as_destinations_are(part, whole):
+    wrong = {"delay_ms": 75, "order": "fiof", "concurrency": 0, "timeout_ms": "1", "connect_timeout_ms": 0, "verify_tls": 1,
+             "ca_file": "none.pem", "gzip": "some", "headers": {"Host": "h"}, "retry": {"jitter": 2}, "timeuot_ms": 1,
+             "sign": {"scheme": "none"}}
+    conf = json.loads(json.dumps(WHOLE))
+    conf["accounts"]["acme"].update(wrong)
+    conf["destinations"]["orders"].update(wrong)
+    whole.write_text(json.dumps(conf))
+    done = run(part, "--config", whole, "--check-config", env=SECRETS)
+    assert done.returncode == 1
+    told = {owner: sorted(line.removeprefix(owner) for line in done.stdout.splitlines() if line.startswith(owner))
+            for owner in ("accounts.acme", "destinations.orders")}
+    assert told["accounts.acme"] == told["destinations.orders"]
+    assert {line.split(":")[0] for line in told["accounts.acme"]} == {
+        ".delay_ms", ".order", ".concurrency", ".timeout_ms", ".connect_timeout_ms", ".verify_tls", ".ca_file", ".gzip",
+        ".headers.Host", ".retry.jitter", ".timeuot_ms", ".sign.scheme"}
 
 
 @pytest.mark.parametrize("part", PARTS)

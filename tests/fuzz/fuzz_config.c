@@ -20,23 +20,28 @@ static void check_problems(const struct config_problems *p)
     INSIST(lines >= 1);
 }
 
-static void check_destination(const struct config *c, const struct destination *d)
+static void check_settings(const struct config *c, const struct delivery_settings *s)
 {
-    INSIST(name_is_valid(slice_str(d->name)) && name_is_valid(slice_str(d->lane)));
-    INSIST(d->partition < c->redis.partitions);
-    INSIST(delay_is_allowed(d->delay_ms, c->delay_step_ms));
-    INSIST(d->url);
-    INSIST(d->lease_ms == d->connect_timeout_ms + d->timeout_ms + 3000);
-    INSIST(d->jitter >= 0 && d->jitter <= 1 && d->concurrency > 0);
-    for (size_t i = 0; i < d->schedule_count; i++)
-        INSIST(d->schedule_ms[i] >= 0);
-    INSIST(!d->sign || scheme_can_sign(d->sign));
-    struct slice lines = slice_str(d->headers);
+    INSIST(delay_is_allowed(s->delay_ms, c->delay_step_ms));
+    INSIST(s->lease_ms == s->connect_timeout_ms + s->timeout_ms + 3000);
+    INSIST(s->jitter >= 0 && s->jitter <= 1 && s->concurrency > 0);
+    for (size_t i = 0; i < s->schedule_count; i++)
+        INSIST(s->schedule_ms[i] >= 0);
+    INSIST(!s->sign || scheme_can_sign(s->sign));
+    struct slice lines = slice_str(s->headers);
     while (lines.len) {
         struct slice line = slice_cut(&lines, '\n');
         INSIST(line.len && line.ptr[line.len - 1] == '\r');
         INSIST(memchr(line.ptr, ':', line.len) && !memchr(line.ptr, '\r', line.len - 1));
     }
+}
+
+static void check_destination(const struct config *c, const struct destination *d)
+{
+    INSIST(name_is_valid(slice_str(d->name)) && name_is_valid(slice_str(d->lane)));
+    INSIST(d->partition < c->redis.partitions);
+    INSIST(d->url);
+    check_settings(c, d->settings);
 }
 
 static void check_source(const struct config *c, const struct source *s)
@@ -61,7 +66,8 @@ static void check_config(const struct config *c)
     for (at = 0; map_next(&c->accounts, &at, &name, &value);) {
         const struct config_account *a = value;
         INSIST(a->password && strlen(a->password) >= 8);
-        INSIST(a->delay_ms == -1 || delay_is_allowed(a->delay_ms, c->delay_step_ms));
+        check_settings(c, a->settings);
+        INSIST(a->postback->settings == a->settings && a->pingback->settings == a->settings);
     }
 }
 

@@ -48,7 +48,6 @@ def test_relay_of_gzip(gateway, program):
     echoed(program, gateway.relay(program.name, ident, packed=True), ident)
 
 
-@pytest.mark.xfail(strict=True, reason="accounts have no payload yet")
 def test_postback_of_an_account(results, program):
     ident = f"result-{program}"
     echoed(program, results.postback(program, ident), ident)

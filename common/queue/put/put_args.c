@@ -6,7 +6,7 @@
 /* Whose delay it is (put.lua): one that was set while running may win over it. */
 static const char *whose_delay(const struct destination *d, const struct put_captured *captured)
 {
-    return captured ? " kept " : d->has_own_delay ? " own " : " top ";
+    return captured ? " kept " : d->settings->has_own_delay ? " own " : " top ";
 }
 
 static void add_given(struct buf *b, struct slice s)
@@ -19,17 +19,17 @@ static void add_delivery(struct buf *b, const struct destination *d,
                          const struct put_captured *captured)
 {
     char secret[SCHEME_SECRET_ID_LEN + 1] = "";
-    if (!captured && d->sign)
-        scheme_secret_id(d->sign, 0, secret);
+    if (!captured && d->settings->sign)
+        scheme_secret_id(d->settings->sign, 0, secret);
     buf_add_str(b, d->name);
     buf_add_char(b, ' ');
     buf_add_str(b, delivery_kind_word(d->kind));
     buf_add_char(b, ' ');
     buf_add_str(b, d->lane);
     buf_add_char(b, ' ');
-    buf_add_i64(b, captured ? captured->delay_ms : d->delay_ms);
+    buf_add_i64(b, captured ? captured->delay_ms : d->settings->delay_ms);
     buf_add_str(b, whose_delay(d, captured));
-    buf_add_str(b, d->order == ORDER_FIFO ? "fifo " : "requeue ");
+    buf_add_str(b, d->settings->order == ORDER_FIFO ? "fifo " : "requeue ");
     add_given(b, captured ? captured->secret_id : slice_str(secret));
     buf_add_char(b, '\n');
 }

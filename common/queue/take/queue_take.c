@@ -146,9 +146,9 @@ static void add_limit(struct queue_take *q, struct args *a, const struct destina
     struct slice name = slice_str(d->name);
     args_add(a, name);
     size_t mark = args_mark(a);
-    buf_addf(&a->text, "%u %lld %lld %zu %u", d->concurrency, (long long)d->lease_ms,
-             (long long)d->connect_timeout_ms + 1000, d->schedule_count + 1,
-             (unsigned)(uintptr_t)map_get(&q->ahead, name));
+    buf_addf(&a->text, "%u %lld %lld %zu %u", d->settings->concurrency,
+             (long long)d->settings->lease_ms, (long long)d->settings->connect_timeout_ms + 1000,
+             d->settings->schedule_count + 1, (unsigned)(uintptr_t)map_get(&q->ahead, name));
     args_add_since(a, mark);
 }
 

@@ -128,11 +128,11 @@ static int64_t own_delay(const struct config *conf, enum delay_of of, const char
 {
     if (of == DELAY_ACCOUNT) {
         const struct config_account *a = map_get(&conf->accounts, slice_str(name));
-        return a && a->has_own_delay ? a->delay_ms : -1;
+        return a && a->settings->has_own_delay ? a->settings->delay_ms : -1;
     }
     const struct destination *d =
         of == DELAY_DESTINATION ? config_destination(conf, slice_str(name)) : NULL;
-    return d && d->has_own_delay ? d->delay_ms : -1;
+    return d && d->settings->has_own_delay ? d->settings->delay_ms : -1;
 }
 
 static int64_t set_delay(const struct redis_reply *r)

@@ -41,7 +41,7 @@ static int end(void **state)
     return 0;
 }
 
-/* The lines since the last call. */
+/* What was written since the last call. */
 static const char *written(void)
 {
     ssize_t n = read(read_end, lines, sizeof lines - 1);

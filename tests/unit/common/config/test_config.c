@@ -65,18 +65,18 @@ static void has_the_documented_defaults(void **state)
 static void has_the_defaults_of_destinations(const struct destination *d)
 {
     static const int64_t schedule[] = {5, 300, 1800, 7200, 18000, 36000, 36000};
-    assert_int_equal(d->order, ORDER_REQUEUE);
-    assert_int_equal(d->concurrency, 16);
-    assert_int_equal(d->timeout_ms, 10000);
-    assert_int_equal(d->connect_timeout_ms, 3000);
-    assert_int_equal(d->lease_ms, 16000);
-    assert_true(d->verify_tls);
-    assert_null(d->ca_file);
-    assert_string_equal(d->headers, "");
-    assert_int_equal(d->schedule_count, 7);
+    assert_int_equal(d->settings->order, ORDER_REQUEUE);
+    assert_int_equal(d->settings->concurrency, 16);
+    assert_int_equal(d->settings->timeout_ms, 10000);
+    assert_int_equal(d->settings->connect_timeout_ms, 3000);
+    assert_int_equal(d->settings->lease_ms, 16000);
+    assert_true(d->settings->verify_tls);
+    assert_null(d->settings->ca_file);
+    assert_string_equal(d->settings->headers, "");
+    assert_int_equal(d->settings->schedule_count, 7);
     for (size_t i = 0; i < 7; i++)
-        assert_int_equal(d->schedule_ms[i], schedule[i] * 1000);
-    assert_true(d->jitter > 0.19 && d->jitter < 0.21);
+        assert_int_equal(d->settings->schedule_ms[i], schedule[i] * 1000);
+    assert_true(d->settings->jitter > 0.19 && d->settings->jitter < 0.21);
 }
 
 static void defaults_of_sources_and_destinations(void **state)
@@ -91,9 +91,9 @@ static void defaults_of_sources_and_destinations(void **state)
     assert_string_equal(d->lane, "out");
     assert_int_equal(d->partition, partition_of(SLICE_LIT("out"), 16));
     assert_int_equal(d->kind, DELIVERY_POSTBACK);
-    assert_int_equal(d->delay_ms, 50);
-    assert_int_equal(d->gzip, GZIP_KEEP);
-    assert_null(d->sign);
+    assert_int_equal(d->settings->delay_ms, 50);
+    assert_int_equal(d->settings->gzip, GZIP_KEEP);
+    assert_null(d->settings->sign);
     has_the_defaults_of_destinations(d);
     struct source *s = config_source(c, SLICE_LIT("in"));
     assert_string_equal(s->name, "in");
@@ -134,11 +134,11 @@ static void reads_every_value(void **state)
     const struct config_account *acme = map_get(&c->accounts, SLICE_LIT("acme"));
     assert_true(root->is_admin && !acme->is_admin);
     assert_string_equal(root->password, "password");
-    assert_int_equal(root->delay_ms, 0);
-    assert_false(root->has_own_delay);
-    assert_int_equal(acme->delay_ms, 100);
-    assert_true(acme->has_own_delay);
-    assert_true(root->postback->sign == NULL && acme->postback->sign != NULL);
+    assert_int_equal(root->settings->delay_ms, 0);
+    assert_false(root->settings->has_own_delay);
+    assert_int_equal(acme->settings->delay_ms, 100);
+    assert_true(acme->settings->has_own_delay);
+    assert_true(root->postback->settings->sign == NULL && acme->postback->settings->sign != NULL);
     assert_int_equal(c->dispatcher.allow_count, 2);
     assert_int_equal(c->dispatcher.allow[1].bits, 128);
     assert_int_equal(c->dispatcher.deny_count, 1);
@@ -160,16 +160,16 @@ static void reads_every_value(void **state)
     assert_int_equal(bare->keep_count, 0);
     assert_int_equal(a->kind, DELIVERY_PINGBACK);
     assert_int_equal(b->kind, DELIVERY_POSTBACK);
-    assert_true(a->has_own_delay && !b->has_own_delay);
+    assert_true(a->settings->has_own_delay && !b->settings->has_own_delay);
     assert_string_equal(a->lane, "both");
-    assert_int_equal(a->order, ORDER_FIFO);
-    assert_int_equal(a->gzip, GZIP_NEVER);
-    assert_false(a->verify_tls);
-    assert_int_equal(a->lease_ms, 3300);
-    assert_string_equal(a->headers, "X-Team: seo\r\nAuthorization: Bearer x\r\n");
-    assert_int_equal(a->schedule_count, 2);
-    assert_int_equal(a->schedule_ms[0], 250);
-    assert_int_equal(b->schedule_count, 0);
+    assert_int_equal(a->settings->order, ORDER_FIFO);
+    assert_int_equal(a->settings->gzip, GZIP_NEVER);
+    assert_false(a->settings->verify_tls);
+    assert_int_equal(a->settings->lease_ms, 3300);
+    assert_string_equal(a->settings->headers, "X-Team: seo\r\nAuthorization: Bearer x\r\n");
+    assert_int_equal(a->settings->schedule_count, 2);
+    assert_int_equal(a->settings->schedule_ms[0], 250);
+    assert_int_equal(b->settings->schedule_count, 0);
     config_unref(c);
 }
 
@@ -206,20 +206,53 @@ static void accounts_have_destinations(void **state)
     assert_ptr_equal(post->account, acme);
     assert_ptr_equal(ping->account, acme);
     assert_null(post->url);
-    assert_string_equal(scheme_name(post->sign), scheme_name(ping->sign));
-    assert_ptr_not_equal(post->sign, ping->sign); /* each frees its own */
-    assert_null(bare->postback->sign);
+    assert_ptr_equal(post->settings, ping->settings);
+    assert_string_equal(scheme_name(post->settings->sign), "semscraper");
+    assert_null(bare->postback->settings->sign);
     assert_string_equal(post->lane, "acme");
     assert_string_equal(ping->lane, "acme");
     assert_int_equal(post->partition, partition_of(SLICE_LIT("acme"), 16));
-    assert_int_equal(post->delay_ms, 100);
-    assert_true(post->has_own_delay);
-    assert_int_equal(bare->pingback->delay_ms, 50);
-    assert_false(bare->pingback->has_own_delay);
-    assert_int_equal(post->gzip, GZIP_NEVER);
-    assert_int_equal(bare->postback->gzip, GZIP_ALWAYS);
+    assert_int_equal(post->settings->delay_ms, 100);
+    assert_true(post->settings->has_own_delay);
+    assert_int_equal(bare->pingback->settings->delay_ms, 50);
+    assert_false(bare->pingback->settings->has_own_delay);
+    assert_int_equal(post->settings->gzip, GZIP_NEVER);
+    assert_int_equal(bare->postback->settings->gzip, GZIP_ALWAYS);
     has_the_defaults_of_destinations(post);
     has_the_defaults_of_destinations(ping);
+    config_unref(c);
+}
+
+static const char settled[] =
+    "{\"accounts\":{\"acme\":{\"password\":\"12345678\",\"payload\":\"result\",\"order\":\"fifo\","
+    "\"concurrency\":3,\"timeout_ms\":200,\"connect_timeout_ms\":100,\"verify_tls\":false,"
+    "\"ca_file\":\"/dev/null\",\"gzip\":\"keep\",\"headers\":{\"X-Team\":\"seo\"},"
+    "\"retry\":{\"schedule_s\":[0.25],\"jitter\":0}},"
+    "\"bare\":{\"password\":\"12345678\"}},\"sources\":{},\"destinations\":{}}";
+
+static void accounts_have_delivery_settings(void **state)
+{
+    (void)state;
+    struct config *c = parse(settled, "x.json");
+    const struct config_account *acme = map_get(&c->accounts, SLICE_LIT("acme"));
+    const struct config_account *bare = map_get(&c->accounts, SLICE_LIT("bare"));
+    const struct delivery_settings *s = acme->settings;
+    assert_ptr_equal(acme->postback->settings, s);
+    assert_ptr_equal(acme->pingback->settings, s);
+    assert_int_equal(acme->payload, PAYLOAD_RESULT);
+    assert_int_equal(bare->payload, PAYLOAD_ENVELOPE);
+    assert_int_equal(s->order, ORDER_FIFO);
+    assert_int_equal(s->concurrency, 3);
+    assert_int_equal(s->timeout_ms, 200);
+    assert_int_equal(s->connect_timeout_ms, 100);
+    assert_int_equal(s->lease_ms, 3300);
+    assert_false(s->verify_tls);
+    assert_string_equal(s->ca_file, "/dev/null");
+    assert_int_equal(s->gzip, GZIP_KEEP);
+    assert_string_equal(s->headers, "X-Team: seo\r\n");
+    assert_int_equal(s->schedule_count, 1);
+    assert_int_equal(s->schedule_ms[0], 250);
+    assert_true(s->jitter == 0);
     config_unref(c);
 }
 
@@ -234,11 +267,11 @@ static void sources_fetch(void **state)
     assert_string_equal(in->fetch->name, "fetch@in");
     assert_string_equal(in->fetch->lane, "fetch@in");
     assert_int_equal(in->fetch->partition, partition_of(SLICE_LIT("fetch@in"), 16));
-    assert_int_equal(in->fetch->delay_ms, 50);
+    assert_int_equal(in->fetch->settings->delay_ms, 50);
     assert_int_equal(in->fetch->kind, DELIVERY_FETCH);
     assert_null(in->fetch->account);
     assert_ptr_equal(in->fetch->source, in);
-    assert_null(in->fetch->sign);
+    assert_null(in->fetch->settings->sign);
     has_the_defaults_of_destinations(in->fetch);
     assert_string_equal(in->fetch_authorization, "Basic bG9naW46cGE6c3M=");
     assert_int_equal(in->reconcile_ms, 60000);
@@ -296,7 +329,7 @@ static void values_come_from_variables_and_files(void **state)
     const struct config_account *a = map_get(&c->accounts, SLICE_LIT("a"));
     assert_string_equal(a->password, "file password ");
     assert_string_equal(config_destination(c, SLICE_LIT("out"))->lane, "from-env");
-    assert_string_equal(config_destination(c, SLICE_LIT("out"))->ca_file, file);
+    assert_string_equal(config_destination(c, SLICE_LIT("out"))->settings->ca_file, file);
     config_unref(c);
     write_file(file, "hunter2\n"); /* 7 bytes: the newline does not count */
     assert_int_equal(config_load(path, &c, &problems), ERR_INVALID);
@@ -442,6 +475,7 @@ int main(void)
         cmocka_unit_test(defaults_of_sources_and_destinations),
         cmocka_unit_test(reads_every_value),
         cmocka_unit_test(accounts_have_destinations),
+        cmocka_unit_test(accounts_have_delivery_settings),
         cmocka_unit_test(sources_fetch),
         cmocka_unit_test(walks_all_destinations),
         cmocka_unit_test(values_come_from_variables_and_files),

@@ -71,11 +71,15 @@ static void add_range(struct buf *out, const struct config_key *key)
 static void add_row(struct buf *out, const struct config_key *key)
 {
     struct slice path = slice_str(key->path), scheme = SLICE_LIT("scheme.");
+    struct slice delivery = SLICE_LIT("delivery.");
     buf_add_str(out, "| `");
-    if (slice_starts(path,
-                     scheme)) { /* the docs tell them once, under the name most will look for */
+    /* The docs tell shared keys once, under the name most will look for. */
+    if (slice_starts(path, scheme)) {
         buf_add_str(out, "verify.");
         path = slice_skip(path, scheme.len);
+    } else if (slice_starts(path, delivery)) {
+        buf_add_str(out, "destinations.*.");
+        path = slice_skip(path, delivery.len);
     }
     buf_add_slice(out, path);
     buf_addf(out, "` | %s | ", type_words[key->type]);
@@ -104,6 +108,8 @@ static void every_key_is_documented(void **state)
     unsigned missing = 0;
     for (size_t i = 0; i < config_key_count; i++) {
         struct buf row;
+        if (config_keys[i].type == KEY_SHARED)
+            continue;
         buf_init(&row, 4096);
         buf_add_char(&row, '\n');
         add_row(&row, &config_keys[i]);
@@ -121,7 +127,7 @@ static void nothing_else_is_documented(void **state)
 {
     (void)state;
     char *docs = read_docs();
-    size_t rows = 0;
+    size_t rows = 0, keys = 0;
     struct slice rest = slice_str(docs);
     while (rest.len) {
         struct slice line = slice_cut(&rest, '\n');
@@ -132,7 +138,9 @@ static void nothing_else_is_documented(void **state)
         free(z);
     }
     free(docs);
-    assert_int_equal(rows, config_key_count);
+    for (size_t i = 0; i < config_key_count; i++)
+        keys += config_keys[i].type != KEY_SHARED;
+    assert_int_equal(rows, keys);
 }
 
 int main(void)

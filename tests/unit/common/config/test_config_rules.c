@@ -44,6 +44,11 @@ static void unknown_keys(void **state)
         {VERIFY("'scheme':'none','secret':[]"),
          "sources.in.verify.secret: unknown key; did you mean \"secrets\"?\n"},
         {TOP("'scheme':{}"), "scheme: unknown key\n"},
+        {TOP("'delivery':{}"), "delivery: unknown key\n"},
+        {OUT("'':1"), "destinations.out.\"\": unknown key\n"},
+        {OUT("'delivery':{}"), "destinations.out.delivery: unknown key\n"},
+        {OUT("'verify_tsl':true"),
+         "destinations.out.verify_tsl: unknown key; did you mean \"verify_tls\"?\n"},
         {TOP("'sources.*':{}"), "\"sources.*\": unknown key; did you mean \"sources\"?\n"},
     };
     CHECK(rules);
@@ -81,7 +86,7 @@ static void types_and_ranges(void **state)
          "destinations.out.verify_tls: must be true or false, not a string\n"},
         {OUT("'order':'fiof'"), "destinations.out.order: must be one of requeue|fifo; did you mean "
                                 "\"fifo\"?\n"},
-        {OUT("'gzip':'x'"), "destinations.out.gzip: must be one of keep|always|never\n"},
+        {OUT("'gzip':'x'"), "destinations.out.gzip: must be one of keep|always|never, or null\n"},
         {OUT("'gzip':true"), "destinations.out.gzip: must be a string, not true or false\n"},
         {OUT("'lane':''"), "destinations.out.lane: must not be empty\n"},
         {OUT("'headers':[]"), "destinations.out.headers: must be an object of strings, not an "

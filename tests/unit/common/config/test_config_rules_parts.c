@@ -125,6 +125,13 @@ static void lanes_of_accounts(void **state)
         {ACCOUNT("'out':{'postback_url':'http://h','lane':'acme','order':'fifo'}"),
          "destinations.out.order: is fifo, but account acme on the same lane has requeue; give all "
          "destinations of a lane the same order\n"},
+        {"{'sources':{},'accounts':{'acme':{'password':'password','order':'fifo'}},'destinations':{"
+         "'out':{'postback_url':'http://h','lane':'acme'}}}",
+         "destinations.out.order: is requeue, but account acme on the same lane has fifo; give all "
+         "destinations of a lane the same order\n"},
+        {"{'sources':{},'accounts':{'acme':{'password':'password','order':'fifo'}},'destinations':{"
+         "'out':{'postback_url':'http://h','lane':'acme','order':'fifo'}}}",
+         ""},
         {ACCOUNT("'postback@acme':{'postback_url':'http://h'}"),
          "destinations.\"postback@acme\": is not allowed as a name: use 1 to 64 letters, digits, "
          "'_' and '-'\n"},
@@ -187,12 +194,123 @@ static void destinations(void **state)
     CHECK(rules);
 }
 
+#define SIGNED(scheme) "'sign':{'scheme':'" scheme "','secrets':['12345678']}"
+
+/* Keys that destinations and accounts share, and what is told of them after the path of either. */
+static const struct {
+    const char *keys, *says[3];
+} settings[] = {
+    {"'gzip':null,'verify_tls':false,'timeout_ms':1,'connect_timeout_ms':1,'concurrency':1,'order':"
+     "'fifo',"
+     "'headers':{'X-A':'1'},'retry':{'schedule_s':[],'jitter':1},'sign':null,'delay_ms':50",
+     {0}},
+    {"'delay_ms':75",
+     {"delay_ms: 75 is not allowed; use 0, 50, or a multiple of 100 up to 1000 (delay_step_ms)"}},
+    {"'gzip':'Never'",
+     {"gzip: must be one of keep|always|never, or null; did you mean \"never\"?"}},
+    {"'verify_tls':null", {"verify_tls: must be true or false, not null"}},
+    {"'ca_file':'none.pem'",
+     {"ca_file: cannot open the file /nowhere/none.pem: No such file or directory"}},
+    {"'timeout_ms':0,'connect_timeout_ms':600001,'concurrency':65537",
+     {"concurrency: " KEY_RULE "1 to 65536", "timeout_ms: " KEY_RULE "1 to 600000",
+      "connect_timeout_ms: " KEY_RULE "1 to 600000"}},
+    {"'order':'fif'", {"order: must be one of requeue|fifo; did you mean \"fifo\"?"}},
+    {"'headers':{'Host':'h','X-A':'1','x-a':'2'}",
+     {"headers.Host: is set by the dispatcher itself; remove it here",
+      "headers.x-a: is given twice (upper and lower case are the same); remove one"}},
+    {"'headers':{'x-signature':'1'}," SIGNED("semscraper"),
+     {"headers.x-signature: is set by the signature; remove it here, or remove sign"}},
+    {SIGNED("token"),
+     {"sign.scheme: token cannot sign what is sent; use a scheme that signs the body"}},
+    {"'sign':{'scheme':'github','secrets':['short']}",
+     {"sign.secrets[0]: must have at least 8 bytes"}},
+    {"'retry':{'schedule_s':[0],'jitter':2}",
+     {"retry.schedule_s[0]: must be a number of seconds above 0, at most 604800",
+      "retry.jitter: must be a number from 0 to 1"}},
+    {"'retry':{'jiter':0}", {"retry.jiter: unknown key; did you mean \"jitter\"?"}},
+    {"'timeuot_ms':1", {"timeuot_ms: unknown key; did you mean \"timeout_ms\"?"}},
+};
+
+static void destinations_and_accounts_share_settings(void **state)
+{
+    (void)state;
+    static const char *const documents[][2] = {
+        {"destinations.out.", "{'sources':{},'destinations':{'out':{'postback_url':'http://h',"},
+        {"accounts.me.", "{" NOTHING ",'accounts':{'me':{'password':'password',"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        for (size_t j = 0; j < 2; j++) {
+            struct buf document, says;
+            buf_init(&document, 4096);
+            buf_init(&says, 4096);
+            buf_addf(&document, "%s%s}}}", documents[j][1], settings[i].keys);
+            for (size_t k = 0; k < 3 && settings[i].says[k]; k++)
+                buf_addf(&says, "%s%s\n", documents[j][0], settings[i].says[k]);
+            struct rule rule = {document.ptr, says.len ? says.ptr : ""};
+            check(&rule, 1);
+            buf_clear(&document);
+            buf_clear(&says);
+        }
+}
+
+static void payloads(void **state)
+{
+    (void)state;
+    static const struct rule rules[] = {
+        {TOP("'accounts':{'a':{'password':'password','payload':'envelope'},"
+             "'b':{'password':'password','payload':'result'}}"),
+         ""},
+        {TOP("'accounts':{'a':{'password':'password','payload':'results'}}"),
+         "accounts.a.payload: must be one of envelope|result; did you mean \"result\"?\n"},
+        {TOP("'accounts':{'a':{'password':'password','payload':null}}"),
+         "accounts.a.payload: must be a string, not null\n"},
+        {OUT("'payload':'result'"), "destinations.out.payload: unknown key\n"},
+    };
+    CHECK(rules);
+}
+
+#define SIGNED_GZIP(mode)                                                                          \
+    ".gzip: warning: is " mode                                                                     \
+    " although `sign` is set, and receivers that verify the plain bytes refuse a signature over "  \
+    "gzip; use null or never\n"
+#define PING(keys) "{'sources':{},'destinations':{'out':{'pingback_url':'http://h/x'," keys "}}}"
+#define OF_ACCOUNT(keys) TOP("'accounts':{'me':{'password':'password'," keys "}}")
+
+static void warnings(void **state)
+{
+    (void)state;
+    static const struct rule rules[] = {
+        {OUT("'gzip':'keep'," SIGNED("github")), "destinations.out" SIGNED_GZIP("keep")},
+        {OUT("'gzip':'always'," SIGNED("stripe")), "destinations.out" SIGNED_GZIP("always")},
+        {OUT("'gzip':'never'," SIGNED("github")), ""},
+        {OUT("'gzip':null," SIGNED("github")), ""},
+        {OUT(SIGNED("github")), ""},
+        {OUT("'gzip':'always'"), ""},
+        {PING("'gzip':'always'," SIGNED("slack")), ""}, /* it has no body */
+        {OF_ACCOUNT("'gzip':'keep'," SIGNED("slack")), "accounts.me" SIGNED_GZIP("keep")},
+        {OF_ACCOUNT("'gzip':'always'," SIGNED("slack")), "accounts.me" SIGNED_GZIP("always")},
+        {OF_ACCOUNT(SIGNED("slack")), ""},
+        {OF_ACCOUNT("'gzip':'always'"), ""},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        struct config_problems problems;
+        struct config *c = parse(rules[i].document, &problems);
+        assert_non_null(c);
+        const char *said = problems.warnings.len ? problems.warnings.ptr : "";
+        if (strcmp(said, rules[i].says) != 0)
+            fail_msg("%s\nsays\n%sinstead of\n%s", rules[i].document, said, rules[i].says);
+        config_unref(c);
+        config_problems_clear(&problems);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schemes),      cmocka_unit_test(sources),
         cmocka_unit_test(fetches),      cmocka_unit_test(lanes_of_accounts),
-        cmocka_unit_test(destinations),
+        cmocka_unit_test(destinations), cmocka_unit_test(destinations_and_accounts_share_settings),
+        cmocka_unit_test(payloads),     cmocka_unit_test(warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,24 @@ static void a_stored_envelope_goes_as_it_came(void **state)
     assert_inflates_to(f, "{ \"tasks\": [], \"n\": 1.0 }");
 }
 
+static void a_payload_of_result_is_the_result_alone(void **state)
+{
+    struct fixture *f = *state;
+    make_task(f);
+    f->rules.payload = PAYLOAD_RESULT;
+    f->rules.gzip = GZIP_NEVER;
+    f->event.body = SLICE_LIT("{ \"n\":1.0,\"u\": \"\\u00e9\" }");
+    build(f);
+    assert_ptr_equal(f->request.body.ptr, f->event.body.ptr);
+    assert_int_equal(f->request.body.len, f->event.body.len);
+    assert_header(f, "Content-Type", "application/json");
+    assert_null(header(f, "Content-Encoding"));
+    f->rules.gzip = GZIP_ALWAYS;
+    build(f);
+    assert_header(f, "Content-Encoding", "gzip");
+    assert_inflates_to(f, "{ \"n\":1.0,\"u\": \"\\u00e9\" }");
+}
+
 static void a_tasks_pingback_is_a_get(void **state)
 {
     struct fixture *f = *state;
@@ -105,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_tasks_postback_is_the_envelope_of_its_result),
         TEST(a_stored_envelope_goes_as_it_came),
+        TEST(a_payload_of_result_is_the_result_alone),
         TEST(a_tasks_pingback_is_a_get),
         TEST(a_tasks_postback_is_signed_as_sent),
         TEST(a_tasks_url_is_checked_again),
