@@ -17,9 +17,13 @@ struct admin {
     struct config *conf;
     struct shards *shards;
     struct ops *ops;
-    struct http_budget budget; /* its own: webhooks do not wait for what operators ask */
+    struct ops *api_ops; /* NULL without api.listen */
+    /* Their own: webhooks do not wait for what operators ask, nor operators for what accounts ask. */
+    struct http_budget budget, api_budget;
+    struct login_guard *guard;
     struct probes *probes;
     struct api *api;
+    bool is_stopping;
 };
 
 /* --- callbacks of the probes --- */
@@ -39,6 +43,10 @@ static void admin_check_ready(void *ctx, struct ops_call *c)
 {
     struct admin *a = ctx;
     c->state = a;
+    if (a->is_stopping) {
+        probes_unready(c, "draining", "the receiver is stopping");
+        return;
+    }
     shards_ping(a->shards, ready_on_pong, c);
 }
 
@@ -66,6 +74,40 @@ static bool admin_find_account(void *ctx, struct slice credentials, struct calle
     return accounts_find(a->conf, credentials, who);
 }
 
+/* --- the two listeners --- */
+
+static enum err listen_for_operators(struct admin *a, struct loop *l, struct error *e)
+{
+    a->budget.max = (int64_t)a->conf->receiver.max_inflight_bytes;
+    struct ops_setup setup = {.listen = a->conf->admin.listen,
+                              .limits = limits_of_operators(a->conf),
+                              .budget = &a->budget,
+                              .tls = a->setup.tls,
+                              .guard = a->guard,
+                              .login = {.find = admin_find_account, .ctx = a}};
+    enum err rc = ops_open(l, &setup, &a->ops, e);
+    if (rc != OK)
+        return rc;
+    probes_add(a->probes, a->ops);
+    api_add_routes(a->api, a->ops);
+    return OK;
+}
+
+static enum err listen_for_accounts(struct admin *a, struct loop *l, struct error *e)
+{
+    a->api_budget.max = (int64_t)a->conf->receiver.max_inflight_bytes;
+    struct ops_setup setup = {.listen = a->conf->api.listen,
+                              .limits = limits_of_operators(a->conf),
+                              .budget = &a->api_budget,
+                              .tls = a->setup.api_tls,
+                              .guard = a->guard,
+                              .login = {.find = admin_find_account, .ctx = a}};
+    enum err rc = ops_open(l, &setup, &a->api_ops, e);
+    if (rc == OK)
+        api_add_routes(a->api, a->api_ops);
+    return rc;
+}
+
 enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admin **out,
                     struct error *e)
 {
@@ -80,25 +122,25 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
                                   .refresh = admin_refresh,
                                   .ctx = a};
     a->probes = probes_new(&probes);
-    a->budget.max = (int64_t)a->conf->receiver.max_inflight_bytes;
-    struct ops_setup ops = {.listen = a->conf->admin_listen,
-                            .limits = limits_of_operators(a->conf),
-                            .budget = &a->budget,
-                            .login = {.find = admin_find_account, .ctx = a}};
-    enum err rc = ops_open(l, &ops, &a->ops, e);
-    if (rc != OK) {
+    a->guard = login_guard_new();
+    enum err rc = listen_for_operators(a, l, e);
+    if (rc == OK && a->conf->api.listen)
+        rc = listen_for_accounts(a, l, e);
+    if (rc == OK)
+        *out = a;
+    else
         admin_close(a);
-        return rc;
-    }
-    probes_add(a->probes, a->ops);
-    api_add_routes(a->api, a->ops);
-    *out = a;
-    return OK;
+    return rc;
 }
 
 const char *admin_addr(const struct admin *a)
 {
     return ops_addr(a->ops);
+}
+
+const char *admin_api_addr(const struct admin *a)
+{
+    return a->api_ops ? ops_addr(a->api_ops) : NULL;
 }
 
 struct http_server *admin_http(struct admin *a)
@@ -116,6 +158,24 @@ void admin_set_config(struct admin *a, struct config *conf)
     config_unref(a->conf);
     a->conf = config_ref(conf);
     api_set_config(a->api, conf);
+    struct http_limits limits = limits_of_operators(conf);
+    http_server_set_limits(ops_http(a->ops), &limits);
+    if (a->api_ops)
+        http_server_set_limits(ops_http(a->api_ops), &limits);
+}
+
+void admin_drain_api(struct admin *a, void (*on_empty)(void *ctx), void *ctx)
+{
+    a->is_stopping = true;
+    if (a->api_ops)
+        ops_drain(a->api_ops, on_empty, ctx);
+    else
+        on_empty(ctx);
+}
+
+void admin_drain(struct admin *a, void (*on_empty)(void *ctx), void *ctx)
+{
+    ops_drain(a->ops, on_empty, ctx);
 }
 
 void admin_close(struct admin *a)
@@ -123,9 +183,11 @@ void admin_close(struct admin *a)
     if (!a)
         return;
     ops_close(a->ops);
+    ops_close(a->api_ops);
     shards_free(a->shards); /* ends the calls that wait for Redis */
     api_free(a->api);
     probes_free(a->probes);
+    login_guard_free(a->guard);
     config_unref(a->conf);
     free(a);
 }

@@ -1,5 +1,8 @@
-/* admin - the receiver's part of its operators' listener: its connection to Redis, its readiness, and the tables of routes.
+/* admin - the receiver's listeners that need no speed: the operators' one, and the API's own one if `api.listen` is set.
  * [wiring]
+ *
+ * They share a connection to Redis, the task API, and the limit on wrong logins. The operators' listener has the probes and the
+ * API, the API's own one has /v3 and nothing else.
  */
 #ifndef RECEIVER_ADMIN_H
 #define RECEIVER_ADMIN_H
@@ -11,22 +14,29 @@ struct config;
 struct http_server;
 struct loop;
 struct metrics;
+struct tls_server;
 
 struct admin_setup { /* all borrowed, and must outlive the listener */
     struct config *conf;
     struct metrics *metrics;
+    struct tls_server *tls, *api_tls; /* NULL: the listener speaks plain HTTP */
     bool (*workers_are_ready)(void *ctx);
     void (*on_ready)(void *ctx); /* one of the listener's own shards can be used */
     void *ctx;
 };
 
-/* Listens on admin.listen, with shards of its own. */
+/* Listens on admin.listen, and on api.listen if that is set, with shards of its own. */
 enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admin **out,
                     struct error *e) MUST_CHECK;
 const char *admin_addr(const struct admin *a);
+const char *admin_api_addr(const struct admin *a); /* NULL without api.listen */
 struct http_server *admin_http(struct admin *a);
 bool admin_is_ready(const struct admin *a);
 void admin_set_config(struct admin *a, struct config *conf);
+/* The two steps of a stop; each calls ON_EMPTY when its listener has no connection left, the first one at once if there is no
+ * api.listen. 1. /readyz is answered 503, and the API's listener answers what has begun. 2. The operators' listener does. */
+void admin_drain_api(struct admin *a, void (*on_empty)(void *ctx), void *ctx);
+void admin_drain(struct admin *a, void (*on_empty)(void *ctx), void *ctx);
 void admin_close(struct admin *a);
 
 #endif

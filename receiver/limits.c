@@ -9,16 +9,18 @@
 #define IDLE_US                                                                                    \
     (75 * INT64_C(1000000)) /* longer than clients keep a connection: they close first */
 
-#define OPERATORS_MAX 256 /* connections of the operators' listener */
+#define OPERATORS_MAX 256 /* connections of the operators' listener, and as many of the API's */
 #define OPERATORS_BODY_MAX ((size_t)1 << 40)
-#define KEPT_ALWAYS (OPERATORS_MAX + 24) /* and those that every process has open */
-#define KEPT_THREAD 72                   /* refusals, and those that every thread has open */
+#define KEPT_ALWAYS 24 /* files that every process has open */
+#define KEPT_THREAD 72 /* refusals, and those that every thread has open */
 #define REFUSALS 64
 
-struct receiver_files limits_share_files(unsigned threads)
+struct receiver_files limits_share_files(const struct config *conf)
 {
+    unsigned threads = conf->receiver.threads;
+    unsigned listeners = conf->api.listen ? 2 : 1;
     struct receiver_files f = {.open = process_files_max(), .refusals = REFUSALS};
-    unsigned kept = KEPT_ALWAYS + KEPT_THREAD * threads;
+    unsigned kept = KEPT_ALWAYS + OPERATORS_MAX * listeners + KEPT_THREAD * threads;
     if (kept > f.open / 2) {
         kept = f.open / 2;
         f.refusals = kept / 4 / threads + 1;
@@ -30,7 +32,7 @@ struct receiver_files limits_share_files(unsigned threads)
 struct http_limits limits_of_worker(const struct config *conf)
 {
     const struct config_receiver *r = &conf->receiver;
-    struct receiver_files files = limits_share_files(r->threads);
+    struct receiver_files files = limits_share_files(conf);
     unsigned connections = r->max_connections < files.clients ? r->max_connections : files.clients;
     return (struct http_limits){
         .uri_max = URI_MAX,

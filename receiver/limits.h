@@ -12,12 +12,12 @@ struct receiver_files {
     unsigned refusals; /* connections that are only told to come later, in each thread */
 };
 
-/* Shares the files. Some are kept for Redis, logs, names, certificates and the operators' listener, so that a crowd outside
- * cannot starve the receiver itself. */
-struct receiver_files limits_share_files(unsigned threads);
+/* Shares the files. Some are kept for Redis, logs, names, certificates and the listeners of operators and of the API, so that a
+ * crowd outside cannot starve the receiver itself. */
+struct receiver_files limits_share_files(const struct config *conf);
 /* The limits of one worker's HTTP server. */
 struct http_limits limits_of_worker(const struct config *conf);
-/* The limits of the operators' listener. Its calls limit their bodies themselves. */
+/* The limits of the operators' listener, and of the API's: each has as many. Their calls limit their bodies themselves. */
 struct http_limits limits_of_operators(const struct config *conf);
 
 #endif

@@ -16,17 +16,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum listener { LISTENER_INGEST, LISTENER_ADMIN, LISTENER_API, LISTENERS };
+
+static const char *const listener_names[] = {
+    [LISTENER_INGEST] = "ingest", [LISTENER_ADMIN] = "admin", [LISTENER_API] = "api"};
+
 struct receiver { /* Owns everything. Members start in this order and stop in the reverse. */
     const char *path;
     struct config *conf;
-    struct loop *loop; /* of the main thread: signals and the admin listener */
+    struct loop *loop; /* of the main thread: signals, the admin and the API listener */
     struct metrics *metrics;
     struct http_budget budget;
-    struct tls_server *tls;
+    struct tls_server *tls[LISTENERS]; /* NULL: the listener speaks plain HTTP */
     struct admin *admin;
     struct worker **workers;
     unsigned worker_count;
-    unsigned drained;
+    unsigned draining; /* workers and the API's listener, while they have connections */
     bool is_stopping, was_ready;
 };
 
@@ -51,11 +56,18 @@ static void check_ready(void *ctx)
         LS("redis", r->conf->redis.shown));
 }
 
+static void end_loop(void *ctx)
+{
+    struct receiver *r = ctx;
+    loop_stop(r->loop);
+}
+
+/* The operators' listener is the last to close, so that probes see the drain. */
 static void count_drained(void *ctx)
 {
     struct receiver *r = ctx;
-    if (++r->drained == r->worker_count)
-        loop_stop(r->loop);
+    if (--r->draining == 0)
+        admin_drain(r->admin, end_loop, r);
 }
 
 /* --- posted by the workers --- */
@@ -83,23 +95,47 @@ static void receiver_on_stop(void *ctx, int signo)
     }
     r->is_stopping = true;
     LOG(LL_INFO, "stop.begun", LI("signal", signo));
+    r->draining = r->worker_count + 1;
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_drain(r->workers[i]);
+    admin_drain_api(r->admin, count_drained, r);
+}
+
+static const struct config_tls *tls_of(const struct config *conf, enum listener l)
+{
+    const struct config_tls *of[] = {[LISTENER_INGEST] = &conf->receiver.tls,
+                                     [LISTENER_ADMIN] = &conf->admin.tls,
+                                     [LISTENER_API] = &conf->api.tls};
+    return of[l];
+}
+
+static enum err open_tls(struct receiver *r, struct error *e)
+{
+    enum err rc = OK;
+    for (enum listener l = 0; rc == OK && l < LISTENERS; l++) {
+        const struct config_tls *files = tls_of(r->conf, l);
+        if (files->cert)
+            rc = tls_server_new(files->cert, files->key, &r->tls[l], e);
+    }
+    return rc;
 }
 
 static void reload_tls(struct receiver *r, const struct config *conf)
 {
     struct error e;
-    if (r->tls && conf->receiver.tls.cert &&
-        tls_server_reload(r->tls, conf->receiver.tls.cert, conf->receiver.tls.key, &e) != OK)
-        LOG(LL_ERROR, "tls.reload_failed", LS("error", e.text));
+    for (enum listener l = 0; l < LISTENERS; l++) {
+        const struct config_tls *files = tls_of(conf, l);
+        if (r->tls[l] && files->cert &&
+            tls_server_reload(r->tls[l], files->cert, files->key, &e) != OK)
+            LOG(LL_ERROR, "tls.reload_failed", LS("for", listener_names[l]), LS("error", e.text));
+    }
 }
 
 static void receiver_on_reload(void *ctx, int signo)
 {
     struct receiver *r = ctx;
     (void)signo;
-    static const char *const sections[] = {"redis", "receiver", "admin", NULL};
+    static const char *const sections[] = {"redis", "receiver", "admin", "api", NULL};
     struct config *conf = program_reload(r->path, r->conf, sections);
     if (!conf)
         return; /* logged; the old one stays in force */
@@ -117,15 +153,16 @@ static void receiver_on_reload(void *ctx, int signo)
 /* Warns if the limit of open files allows fewer connections than the configuration. */
 static void log_file_limit(const struct config *conf)
 {
-    struct receiver_files files = limits_share_files(conf->receiver.threads);
+    struct receiver_files files = limits_share_files(conf);
     if (conf->receiver.max_connections > files.clients)
         LOG(LL_WARN, "connections.limited", LI("max_connections", conf->receiver.max_connections),
             LI("open_files", files.open), LI("in_force", files.clients));
 }
 
-static void log_listening(const char *addr, const char *purpose)
+static void log_listening(const char *addr, enum listener l)
 {
-    LOG(LL_INFO, "listening", LS("address", addr), LS("for", purpose));
+    if (addr)
+        LOG(LL_INFO, "listening", LS("address", addr), LS("for", listener_names[l]));
 }
 
 static enum err open_workers(struct receiver *r, struct error *e)
@@ -137,7 +174,7 @@ static enum err open_workers(struct receiver *r, struct error *e)
         .conf = r->conf,
         .metrics = r->metrics,
         .budget = &r->budget,
-        .tls = r->tls,
+        .tls = r->tls[LISTENER_INGEST],
         .on_ready = on_worker_ready,
         .on_drained = on_worker_drained,
         .ctx = r,
@@ -153,18 +190,17 @@ static enum err open_workers(struct receiver *r, struct error *e)
 
 static enum err open_all(struct receiver *r, struct error *e)
 {
-    struct config *conf = r->conf;
-    if (conf->receiver.tls.cert) {
-        enum err rc = tls_server_new(conf->receiver.tls.cert, conf->receiver.tls.key, &r->tls, e);
-        if (rc != OK)
-            return rc;
-    }
-    struct admin_setup setup = {.conf = conf,
+    enum err rc = open_tls(r, e);
+    if (rc != OK)
+        return rc;
+    struct admin_setup setup = {.conf = r->conf,
                                 .metrics = r->metrics,
+                                .tls = r->tls[LISTENER_ADMIN],
+                                .api_tls = r->tls[LISTENER_API],
                                 .workers_are_ready = workers_are_ready,
                                 .on_ready = check_ready,
                                 .ctx = r};
-    enum err rc = admin_open(r->loop, &setup, &r->admin, e);
+    rc = admin_open(r->loop, &setup, &r->admin, e);
     if (rc == OK)
         rc = open_workers(r, e);
     for (unsigned i = 0; rc == OK && i < r->worker_count; i++)
@@ -178,7 +214,8 @@ static void close_all(struct receiver *r)
         worker_free(r->workers[--r->worker_count]);
     free(r->workers);
     admin_close(r->admin);
-    tls_server_free(r->tls);
+    for (enum listener l = 0; l < LISTENERS; l++)
+        tls_server_free(r->tls[l]);
     loop_free(r->loop);
     metrics_free(r->metrics);
     config_unref(r->conf);
@@ -197,8 +234,9 @@ int receiver_run(struct config *conf, const char *path)
     int code = EXIT_STOPPED;
     if (open_all(&r, &e) == OK) {
         log_file_limit(conf);
-        log_listening(worker_addr(r.workers[0]), "ingest");
-        log_listening(admin_addr(r.admin), "admin");
+        log_listening(worker_addr(r.workers[0]), LISTENER_INGEST);
+        log_listening(admin_addr(r.admin), LISTENER_ADMIN);
+        log_listening(admin_api_addr(r.admin), LISTENER_API);
         loop_run(r.loop);
         LOG(LL_INFO, "stopped", LI("threads", r.worker_count));
     } else {

@@ -79,6 +79,18 @@ static void free_source(struct source *s)
     free(s);
 }
 
+static void free_tls(struct config_tls *t)
+{
+    free(t->cert);
+    free(t->key);
+}
+
+static void free_listener(struct config_listener *l)
+{
+    free(l->listen);
+    free_tls(&l->tls);
+}
+
 static void free_config(struct config *c)
 {
     size_t at = 0;
@@ -104,9 +116,9 @@ static void free_config(struct config *c)
     free(c->redis.shown);
     free(c->redis.prefix);
     free(c->receiver.listen);
-    free(c->receiver.tls.cert);
-    free(c->receiver.tls.key);
-    free(c->admin_listen);
+    free_tls(&c->receiver.tls);
+    free_listener(&c->admin);
+    free_listener(&c->api);
     free(c->dispatcher.listen);
     free(c->dispatcher.allow);
     free(c->dispatcher.deny);

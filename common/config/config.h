@@ -44,9 +44,14 @@ enum config_given {
     CONFIG_GIVEN_WRONG /* it has problems that were reported; only while a file is read */
 };
 
-struct config_tls { /* files; both are set, or neither */
+struct config_tls { /* of a listener: files; both are set, or neither */
     enum config_given given;
     char *cert, *key;
+};
+
+struct config_listener {
+    char *listen; /* NULL: there is no such listener */
+    struct config_tls tls;
 };
 
 struct config_receiver {
@@ -142,7 +147,7 @@ struct config {
     char *file;
     struct config_redis redis;
     struct config_receiver receiver;
-    char *admin_listen;
+    struct config_listener admin, api; /* `api.listen` may be NULL, `admin.listen` never is */
     struct config_dispatcher dispatcher;
     int64_t delay_ms, delay_step_ms;
     struct config_retention retention;

@@ -227,18 +227,25 @@ static struct scheme *build_sign(struct building *b, struct key_path path,
 
 /* --- top level --- */
 
-/* Loads the pair once, so that a wrong file is found now and not at a start or reload. */
-static void check_tls(struct building *b, const struct config_tls *from)
+/* Loads the pair of LISTENER once, so that a wrong file is found now and not at a start or reload. */
+static void check_tls(struct building *b, const char *listener, const struct config_tls *from)
 {
-    struct key_path cert = key_path("receiver.tls.cert"), key = key_path("receiver.tls.key");
+    struct key_path cert = key_path("%s.tls.cert", listener);
+    struct key_path key = key_path("%s.tls.key", listener);
     struct tls_server *tls = NULL;
     struct error e;
     check_readable(b, cert, from->cert);
     check_readable(b, key, from->key);
     if (from->given == CONFIG_GIVEN && !was_reported(b, cert) && !was_reported(b, key) &&
         tls_server_new(from->cert, from->key, &tls, &e) != OK)
-        report_fault(b, key_path("receiver.tls"), e.text);
+        report_fault(b, key_path("%s.tls", listener), e.text);
     tls_server_free(tls);
+}
+
+static void check_listen(struct building *b, const char *listener, const char *listen)
+{
+    if (listen)
+        report_fault(b, key_path("%s.listen", listener), config_listen_fault(slice_str(listen)));
 }
 
 static void build_top(struct building *b)
@@ -254,11 +261,10 @@ static void build_top(struct building *b)
         config_url_parse(slice_str(c->redis.url), &c->redis, &e) != OK)
         report_fault(b, key_path("redis.url"), e.text);
     report_fault(b, key_path("redis.prefix"), prefix_fault(slice_str(c->redis.prefix)));
-    report_fault(b, key_path("receiver.listen"),
-                 config_listen_fault(slice_str(c->receiver.listen)));
-    report_fault(b, key_path("admin.listen"), config_listen_fault(slice_str(c->admin_listen)));
-    report_fault(b, key_path("dispatcher.listen"),
-                 config_listen_fault(slice_str(c->dispatcher.listen)));
+    check_listen(b, "receiver", c->receiver.listen);
+    check_listen(b, "admin", c->admin.listen);
+    check_listen(b, "api", c->api.listen);
+    check_listen(b, "dispatcher", c->dispatcher.listen);
     if (c->dispatcher.proxy)
         report_fault(b, key_path("dispatcher.egress.proxy"),
                      config_proxy_fault(slice_str(c->dispatcher.proxy)));
@@ -266,7 +272,9 @@ static void build_top(struct building *b)
                 &c->dispatcher.allow_count);
     build_cidrs(b, key_path("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
                 &c->dispatcher.deny_count);
-    check_tls(b, &c->receiver.tls);
+    check_tls(b, "receiver", &c->receiver.tls);
+    check_tls(b, "admin", &c->admin.tls);
+    check_tls(b, "api", &c->api.tls);
 }
 
 /* --- delivery settings, of a destination or an account --- */

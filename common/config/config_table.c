@@ -10,14 +10,14 @@
 #define DELIVERY(field) .offset = offsetof(struct raw_delivery, field)
 #define SCHEME(field) .offset = offsetof(struct raw_scheme, field)
 #define FETCH(field) .offset = offsetof(struct raw_fetch, field)
-#define TLS(field) .offset = offsetof(struct config_tls, field)
+#define LISTENER_TLS(field) .offset = offsetof(struct config_tls, field)
 #define RANGE(a, b) .min = (a), .max = (b)
 #define TEXT_MAX 4096
 #define MS_MAX 600000       /* ten minutes */
 #define SECONDS_MAX 315360000 /* ten years */
 
 /* `scheme.*` are the keys of the places that name a signature scheme, `delivery.*` those that destinations and accounts
- * share. */
+ * share, `tls.*` those of the listeners that speak TLS. */
 const struct config_key config_keys[] = {
     {"redis", KEY_OBJECT, ROOT(out), .children = "redis", .fallback = "{}"},
     {"redis.url", KEY_TEXT, ROOT(out.redis.url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},
@@ -34,12 +34,15 @@ const struct config_key config_keys[] = {
     {"receiver.header_timeout_ms", KEY_INT, ROOT(out.receiver.header_timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
     {"receiver.body_timeout_ms", KEY_INT, ROOT(out.receiver.body_timeout_ms), RANGE(1, MS_MAX), .fallback = "30000"},
     {"receiver.max_connections", KEY_UINT, ROOT(out.receiver.max_connections), RANGE(1, 1000000), .fallback = "10000"},
-    {"receiver.tls", KEY_OPTIONAL, ROOT(out.receiver.tls), .children = "receiver.tls", .fallback = "null", .restart = true},
-    {"receiver.tls.cert", KEY_PATH, TLS(cert), RANGE(1, TEXT_MAX)},
-    {"receiver.tls.key", KEY_PATH, TLS(key), RANGE(1, TEXT_MAX)},
+    {"receiver.tls", KEY_OPTIONAL, ROOT(out.receiver.tls), .children = "tls", .fallback = "null", .restart = true},
 
     {"admin", KEY_OBJECT, ROOT(out), .children = "admin", .fallback = "{}"},
-    {"admin.listen", KEY_TEXT, ROOT(out.admin_listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8081\"", .override = "HOOKPACE_ADMIN_LISTEN", .restart = true},
+    {"admin.listen", KEY_TEXT, ROOT(out.admin.listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8081\"", .override = "HOOKPACE_ADMIN_LISTEN", .restart = true},
+    {"admin.tls", KEY_OPTIONAL, ROOT(out.admin.tls), .children = "tls", .fallback = "null", .restart = true},
+
+    {"api", KEY_OBJECT, ROOT(out), .children = "api", .fallback = "{}"},
+    {"api.listen", KEY_TEXT, ROOT(out.api.listen), RANGE(1, 256), .fallback = "null", .override = "HOOKPACE_API_LISTEN", .restart = true},
+    {"api.tls", KEY_OPTIONAL, ROOT(out.api.tls), .children = "tls", .fallback = "null", .restart = true},
 
     {"accounts", KEY_MAP, ROOT(accounts), .children = "accounts.*", .item_size = sizeof(struct raw_account), .fallback = "{}"},
     {"accounts.*.password", KEY_SECRET, ACCOUNT(out.password), RANGE(SECRET_MIN, TEXT_MAX)},
@@ -109,6 +112,9 @@ const struct config_key config_keys[] = {
     {"scheme.id_header", KEY_TEXT, SCHEME(id_header), RANGE(1, 128), .fallback = "null"},
     {"scheme.timestamp_header", KEY_TEXT, SCHEME(timestamp_header), RANGE(1, 128), .fallback = "null"},
     {"scheme.tolerance_s", KEY_INT, SCHEME(tolerance_s), RANGE(0, 86400), .fallback = "null"},
+
+    {"tls.cert", KEY_PATH, LISTENER_TLS(cert), RANGE(1, TEXT_MAX)},
+    {"tls.key", KEY_PATH, LISTENER_TLS(key), RANGE(1, TEXT_MAX)},
 };
 /* clang-format on */
 const size_t config_key_count = sizeof config_keys / sizeof *config_keys;

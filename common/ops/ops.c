@@ -17,7 +17,7 @@ struct table {
 
 struct ops { /* Owned by the program. */
     struct http_server *http;
-    struct login_guard *guard;
+    struct login_guard *guard; /* borrowed, as all of the setup */
     struct login_book login;
     struct table tables[TABLES_MAX];
     size_t table_count;
@@ -220,7 +220,7 @@ enum err ops_open(struct loop *l, const struct ops_setup *setup, struct ops **ou
                                    .on_complete = ops_on_complete,
                                    .on_gone = ops_on_gone,
                                    .ctx = o};
-    o->guard = login_guard_new();
+    o->guard = setup->guard;
     o->login = setup->login;
     enum err rc = http_server_open(l, setup->listen, &setup->limits, setup->budget, setup->tls,
                                    &handler, &o->http, e);
@@ -258,6 +258,5 @@ void ops_close(struct ops *o)
     if (!o)
         return;
     http_server_close(o->http);
-    login_guard_free(o->guard);
     free(o);
 }

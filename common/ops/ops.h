@@ -66,7 +66,9 @@ struct
     struct http_limits limits;
     struct http_budget *budget;
     struct tls_server *tls;
-    struct login_book login; /* find may be NULL if no route needs a login */
+    /* Both may be empty if no route needs a login. Listeners that share GUARD share the limit on wrong logins. */
+    struct login_guard *guard;
+    struct login_book login;
 };
 
 /* Listens. There are no routes yet. */

@@ -212,7 +212,10 @@ static void call(struct slice line, struct slice login, struct slice body, struc
 {
     struct admin *admin = NULL;
     struct error e;
-    struct admin_setup setup = {world.conf, world.metrics, workers_are_ready, on_ready, NULL};
+    struct admin_setup setup = {.conf = world.conf,
+                                .metrics = world.metrics,
+                                .workers_are_ready = workers_are_ready,
+                                .on_ready = on_ready};
     INSIST(admin_open(world.loop, &setup, &admin, &e) == OK);
     fake.replies = slice_make(NULL, 0);
     for (int i = 0; i < TURNS && !admin_is_ready(admin); i++)

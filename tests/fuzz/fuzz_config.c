@@ -59,6 +59,8 @@ static void check_config(const struct config *c)
     INSIST(delay_is_allowed(c->delay_ms, c->delay_step_ms));
     INSIST(c->redis.partitions >= 1 && c->receiver.threads >= 1 && c->redis.shown);
     INSIST(!c->receiver.tls.cert == !c->receiver.tls.key);
+    INSIST(!c->admin.tls.cert == !c->admin.tls.key);
+    INSIST(!c->api.tls.cert == !c->api.tls.key);
     while (map_next(&c->destinations, &at, &name, &value))
         check_destination(c, value);
     for (at = 0; map_next(&c->sources, &at, &name, &value);)

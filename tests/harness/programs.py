@@ -237,8 +237,12 @@ class Program:
 
 class Receiver(Program):
     part = "receiver"
-    listeners = ("ingest", "admin")
     health_listener = "admin"
+
+    @property
+    def listeners(self):
+        own = self.env.get("HOOKPACE_API_LISTEN") or getattr(self, "config", {}).get("api", {}).get("listen")
+        return ("ingest", "admin", "api") if own else ("ingest", "admin")
 
     @property
     def ingest(self) -> str:
@@ -247,6 +251,10 @@ class Receiver(Program):
     @property
     def admin(self) -> str:
         return self.address("admin")
+
+    @property
+    def api(self) -> str:
+        return self.address("api")
 
     def post(self, target, body, headers=None, timeout=10.0):
         """One POST to the ingest listener, on a connection of its own."""

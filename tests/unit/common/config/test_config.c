@@ -45,7 +45,10 @@ static void has_the_documented_defaults(void **state)
     assert_int_equal(c->receiver.max_connections, 10000);
     assert_null(c->receiver.tls.cert);
     assert_null(c->receiver.tls.key);
-    assert_string_equal(c->admin_listen, "127.0.0.1:8081");
+    assert_null(c->admin.tls.cert);
+    assert_null(c->api.listen);
+    assert_null(c->api.tls.cert);
+    assert_string_equal(c->admin.listen, "127.0.0.1:8081");
     assert_string_equal(c->dispatcher.listen, "127.0.0.1:8082");
     assert_int_equal(c->dispatcher.concurrency, 256);
     assert_int_equal(c->dispatcher.drain_ms, 15000);
@@ -355,12 +358,14 @@ static void the_environment_wins_over_the_file(void **state)
     setenv("HOOKPACE_REDIS_URL", "redis://:hunter2@r:1/2", 1);
     setenv("HOOKPACE_LISTEN", "127.0.0.1:1", 1);
     setenv("HOOKPACE_ADMIN_LISTEN", "", 1); /* as a compose file hands on what is not set */
+    setenv("HOOKPACE_API_LISTEN", "127.0.0.1:2", 1);
     setenv("HOOKPACE_DISPATCHER_LISTEN", "[::1]:3", 1);
     struct config *c = parse(text, "x.json");
     assert_string_equal(c->redis.shown, "redis://r:1/2");
     assert_string_equal(c->redis.password, "hunter2");
     assert_string_equal(c->receiver.listen, "127.0.0.1:1");
-    assert_string_equal(c->admin_listen, "127.0.0.1:8081");
+    assert_string_equal(c->admin.listen, "127.0.0.1:8081");
+    assert_string_equal(c->api.listen, "127.0.0.1:2");
     assert_string_equal(c->dispatcher.listen, "[::1]:3");
     config_unref(c);
     setenv("HOOKPACE_REDIS_URL", "env:HOOKPACE_TEST_NONE", 1);
@@ -374,6 +379,7 @@ static void the_environment_wins_over_the_file(void **state)
     unsetenv("HOOKPACE_REDIS_URL");
     unsetenv("HOOKPACE_LISTEN");
     unsetenv("HOOKPACE_ADMIN_LISTEN");
+    unsetenv("HOOKPACE_API_LISTEN");
     unsetenv("HOOKPACE_DISPATCHER_LISTEN");
 }
 
@@ -446,9 +452,10 @@ static void names_what_needs_a_restart(void **state)
     assert_restart(WITH(""), WITH("\"redis\":{\"partitions\":2},"), "redis.partitions", true);
     assert_restart(WITH(""),
                    WITH("\"receiver\":{\"listen\":\":1\",\"threads\":2,\"max_inflight_bytes\":9},"
-                        "\"admin\":{\"listen\":\":2\"},\"dispatcher\":{\"listen\":\":3\"},"),
+                        "\"admin\":{\"listen\":\":2\"},\"dispatcher\":{\"listen\":\":3\"},"
+                        "\"api\":{\"listen\":\":4\"},"),
                    "receiver.listen receiver.threads receiver.max_inflight_bytes admin.listen "
-                   "dispatcher.listen",
+                   "api.listen dispatcher.listen",
                    false);
 }
 

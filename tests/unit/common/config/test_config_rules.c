@@ -157,6 +157,13 @@ static void top_level(void **state)
          "receiver.tls.cert: cannot open the file /nowhere/c.pem: No such file or directory\n"},
         {TOP("'receiver':{'tls':{'cert':'/dev/null','key':'/dev/null'}}"),
          "receiver.tls: TLS certificate /dev/null: error:0480006C:PEM routines::no start line\n"},
+        {TOP("'admin':{'tls':{'key':'k.pem','cert':5,'ca':'x'}},'api':{'tls':{}}"),
+         "admin.tls.ca: unknown key\nadmin.tls.cert: must be a string, not a number\n"
+         "api.tls.cert: is missing and has no default\napi.tls.key: is missing and has no default\n"
+         "admin.tls.key: cannot open the file /nowhere/k.pem: No such file or directory\n"},
+        {TOP("'api':{'listen':'8083','tls':{'cert':'/dev/null','key':'/dev/null'}}"),
+         "api.listen: must be host:port, with a port from 0 (any free one) to 65535\n"
+         "api.tls: TLS certificate /dev/null: error:0480006C:PEM routines::no start line\n"},
         {TOP("'dispatcher':{'egress':{'allow':['10.0.0.0/8','10.0.0.1/"
              "8'],'deny':['x'],'proxy':'p:1'}}"),
          "dispatcher.egress.proxy: must start with http://, https://, socks5:// or socks5h://\n"

@@ -19,6 +19,7 @@ enum { TURNS = 50 };
 
 static struct loop *loop;
 static struct ops *ops;
+static struct login_guard *guard;
 static struct ops_call *later; /* waits for its answer */
 static int left;               /* calls whose client left before `run` */
 static int empty;              /* times that the drain reported */
@@ -101,6 +102,7 @@ static int setup(void **state)
     left = empty = 0;
     later = NULL;
     loop = loop_new();
+    setup.guard = guard = login_guard_new();
     assert_int_equal(ops_open(loop, &setup, &ops, &e), OK);
     ops_add(ops, first, sizeof first / sizeof *first, NULL);
     ops_add(ops, second, sizeof second / sizeof *second, NULL);
@@ -111,6 +113,7 @@ static int teardown(void **state)
 {
     (void)state;
     ops_close(ops);
+    login_guard_free(guard);
     loop_free(loop);
     return 0;
 }
