@@ -26,22 +26,22 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     char *id;     /* "<event id>:<destination>" */
     struct slice event_id;    /* key of the event; into id */
     struct slice destination; /* into id */
+    bool is_configured;       /* the destination is in the configuration, which says its KIND */
     enum delivery_kind kind;
-    char *account; /* whose task it serves; "" if none */
     char *lane;
     unsigned partition;
     int64_t delay_ms; /* captured at acceptance */
     unsigned attempt; /* this one's number, from 1 */
     unsigned requeues;
-    char secret_id[16];  /* captured at acceptance; empty without one */
-    wall_ms accepted_at; /* when the event was accepted, receiver's clock */
-    uint64_t fence;      /* identifies this claim */
-    mono_us claimed_at;  /* before the claim was sent: windows count from here */
-    mono_us send_from;   /* nor before this one: claims come a little early */
-    mono_us send_until;  /* the request must have left before this moment */
-    bool report_sent;    /* call queue_take_sent when the request leaves */
-    bool readable;       /* false: the event's record is gone or of an unknown version */
-    struct event event;  /* valid while the delivery lives, if readable */
+    struct slice secret_id; /* captured at acceptance; empty without one */
+    wall_ms accepted_at;    /* when the event was accepted, receiver's clock */
+    uint64_t fence;         /* identifies this claim */
+    mono_us claimed_at;     /* before the claim was sent: windows count from here */
+    mono_us send_from;      /* nor before this one: claims come a little early */
+    mono_us send_until;     /* the request must have left before this moment */
+    bool report_sent;       /* call queue_take_sent when the request leaves */
+    bool readable;          /* false: the event's record is gone or of an unknown version */
+    struct event event;     /* valid while the delivery lives, if readable */
     struct buf record, scratch;
 };
 
@@ -86,8 +86,9 @@ void queue_take_wake(struct queue_take *q, const struct shard *shard);
 void queue_take_stop(struct queue_take *q);
 /* How many more deliveries the engine will take now. 0 stops claiming (drain). */
 void queue_take_set_capacity(struct queue_take *q, size_t n);
-/* Up to N deliveries of DESTINATION may be claimed beyond its concurrency (0 to begin with): the engine starts
- * them as attempts end. For destinations that answer quickly, where a claim's way would cost more. */
+/* Prefetching: this dispatcher's claims may take up to N deliveries of DESTINATION beyond its concurrency. The engine
+ * starts them as attempts end. It is worth it for destinations that answer faster than Redis. queue_take_set_config puts
+ * N back to 0 for all destinations; Redis stores nothing of it. */
 void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n);
 /* The request of D leaves now. Only where d->report_sent. */
 void queue_take_sent(struct queue_take *q, const struct delivery *d);

@@ -9,6 +9,17 @@ struct slice event_owner(const struct event *e)
     return e->kind == EVENT_TASK ? e->account : e->source;
 }
 
+struct slice event_secret(const struct event *e, struct slice destination)
+{
+    struct slice names = e->destinations, secrets = e->secrets;
+    while (names.len) {
+        struct slice name = slice_cut(&names, ' '), secret = slice_cut(&secrets, ' ');
+        if (slice_eq(name, destination))
+            return slice_eq(secret, SLICE_LIT("-")) ? slice_make("", 0) : secret;
+    }
+    return slice_make("", 0);
+}
+
 static void add_line(struct buf *out, char letter, struct slice value)
 {
     if (value.len == 0)
@@ -50,6 +61,7 @@ static size_t add_head(const struct event *e, struct buf *out)
         add_line(out, 'i', e->id);
     add_line(out, 'p', e->path); /* first: scripts look for it near the beginning */
     add_line(out, 'o', e->destinations);
+    add_line(out, 's', e->secrets);
     add_line(out, 't', e->tag);
     add_line(out, 'c', e->content_type);
     add_line(out, 'e', e->content_encoding);
@@ -116,6 +128,8 @@ static struct slice *property(char letter, struct event *e)
         return &e->path;
     case 'o':
         return &e->destinations;
+    case 's':
+        return &e->secrets;
     case 't':
         return &e->tag;
     case 'c':

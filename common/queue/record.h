@@ -22,9 +22,9 @@
  *     i task id, only where the key is another one    h companion header, one a line
  *     p API path of a task                            b postback URL template of a task
  *     o names of the destinations                     g pingback URL template of a task
- *     t tag                                           k postback_data of a task
- *     c content type                                  d the task as it was set, JSON
- *     e content encoding
+ *     s ids of their signing secrets                  k postback_data of a task
+ *     t tag                                           d the task as it was set, JSON
+ *     c content type                                  e content encoding
  *
  * A reader that meets another version than hp1 must leave the event alone.
  */
@@ -52,6 +52,8 @@ struct event { /* all slices borrowed */
     struct slice headers; /* companion headers, "Name: value\r\n" lines */
     /* names of the destinations of its deliveries, in all partitions, separated by spaces; empty if it has none */
     struct slice destinations;
+    struct slice
+        secrets; /* id of the signing secret of each of them, "-" for none; empty if none has one */
     /* Only of tasks. */
     struct slice path; /* what stood between /v3/ and /task_post: "serp/google/organic" */
     struct slice postback_url, pingback_url; /* URL templates as given; empty without */
@@ -65,6 +67,8 @@ struct event { /* all slices borrowed */
 
 /* The source, or the account of a task: what $source and relayed notices say. */
 struct slice event_owner(const struct event *e);
+/* The id of the signing secret that was captured for a destination of E; empty if there is none. */
+struct slice event_secret(const struct event *e, struct slice destination);
 /* Appends the record's head for a body that follows as it is (or for none). */
 enum err record_write_head(const struct event *e, struct buf *out) MUST_CHECK;
 /* Appends the whole record of E. PACKER may be NULL (never packs). */

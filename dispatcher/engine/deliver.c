@@ -233,7 +233,7 @@ static void flight_send(struct flight *f)
     struct request_input in = {.event = &d->event,
                                .delivery_id = slice_str(d->id),
                                .message_id = d->event_id,
-                               .secret_id = slice_str(d->secret_id),
+                               .secret_id = d->secret_id,
                                .attempt = d->attempt,
                                .now = clock_wall_ms()};
     enum request_verdict v = request_build(&f->target->rules, &in, q);

@@ -136,6 +136,18 @@ class RedisServer:
         self.process = None
 
 
+CLOCK = ("sent", "open", "until", "window", "holder", "stale", "held", "hold", "hold_until", "parked", "pause", "fails", "pauses", "probe")
+
+
+def read_clock(client, key) -> dict:
+    """The clock of the lane that KEY stores (common/queue/lua/lib_lane.lua); numbers as texts, as Redis would have them."""
+    values = client.eval("local clock = redis.call('HGET', KEYS[1], 'clock') if not clock then return {} end "
+                         "local fields = {cmsgpack.unpack(clock)} "
+                         "for i = 1, #fields do if type(fields[i]) == 'number' then fields[i] = string.format('%d', fields[i]) end end "
+                         "return fields", 1, key)
+    return dict(zip(CLOCK, values)) or dict.fromkeys(CLOCK, "0") | {"hold": ""}
+
+
 def crc16(data: bytes) -> int:
     """CRC16/XMODEM, as Redis Cluster uses for its slots."""
     crc = 0
@@ -179,7 +191,8 @@ class Keys:
         return found
 
     def lane(self, lane: str) -> dict:
-        return self.client.hgetall(self.base(self.partition(lane)) + "lane:" + lane)
+        """The fields of its clock, numbers as texts."""
+        return read_clock(self.client, self.base(self.partition(lane)) + "lane:" + lane)
 
     def lanes(self) -> dict:
         return {k: v for b in self._all() for k, v in self.client.zrange(b + "lanes", 0, -1, withscores=True)}

@@ -47,9 +47,9 @@ mutation(dedup_off "a repeat is queued again"
 mutation(no_wake "put does not tell who waits"
   TESTS tests/queue/test_put.py::test_wake_is_published_when_a_lane_gets_its_first_work
   EDIT common/queue/lua/put.lua
-  [['lanes', look, name)
-    woken = name]]
-  [['lanes', look, name)]])
+  [[string.format('%.3f', look), name)
+  woken = name]]
+  [[string.format('%.3f', look), name)]])
 
 mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cannot be emptied"
   TESTS tests/queue/test_put.py::test_refused_when_memory_is_full_and_drains_all_the_same
@@ -74,10 +74,12 @@ mutation(pace_at_claim "the lane's clock is set at the claim alone; windows and 
     lane['until'] = now + l.window * 1000
     lane.window = l.window
   end
-  if d.delay_ms > 0 then lane.holder = fence end
 ]]
-  [[  lane.sent = now + wait
+  [[  lane.sent = now
 ]]
+  EDIT common/queue/lua/claim.lua
+  [[if d.delay_ms > 0 then lane.holder = fence end]]
+  [[]]
   EDIT common/queue/lua/sent.lua
   [[if at > lane.sent then lane.sent = at end]]
   [[]])
@@ -114,8 +116,8 @@ mutation(no_fence "settle does not compare the fence"
   TESTS tests/queue/test_claim.py::test_an_expired_lease_puts_it_back
         "tests/faults/test_promises.py::test_dispatcher_stopped_past_its_lease[500]"
   EDIT common/queue/lua/settle.lua
-  [[if d and d.state == 'inflight' and d.fence == fence then]]
-  [[if d and d.state == 'inflight' then]])
+  [[if v[1] == 'inflight' and v[2] == fence then]]
+  [[if v[1] == 'inflight' then]])
 
 mutation(release_spends_attempt "an attempt that was not made is counted"
   TESTS tests/queue/test_settle.py::test_release_goes_back_to_the_head_with_its_attempt

@@ -7,9 +7,11 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
+from harness.redis_server import read_clock
+
 LUA = Path(os.environ.get("HOOKPACE_SCRIPTS") or Path(__file__).resolve().parents[2] / "common/queue/lua")
 
-Claim = namedtuple("Claim", "id lane kind account delay_ms attempt requeues secret fence window_ms report wait_us record")
+Claim = namedtuple("Claim", "id attempt fence requeues lane delay_ms window_ms report wait_us record")
 EARLY_US = 8000
 VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
@@ -51,9 +53,16 @@ def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, 
     return first + "\n" + "".join(delivery_line(*d) for d in deliveries)
 
 
-def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure=""):
+def read_claim(words, record):
+    id, attempt, fence, requeues, lane, *numbers = words.split(" ")
+    return Claim(id, int(attempt), int(fence), int(requeues), lane, *map(int, numbers), record)
+
+
+def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure="", kind=None):
     """Arguments of settle for one delivery; what settle.lua calls an outcome is the third."""
-    outcome = (int(bool(attempt)), int(bool(failure)), claim.id.rsplit(":", 1)[1], claim.kind, claim.account, claim.lane, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
+    destination = claim.id.rsplit(":", 1)[1]
+    account = destination.partition("@")[2] if "back@" in destination else ""
+    outcome = (int(bool(attempt)), int(bool(failure)), claim.report, destination, KINDS.get(destination, "postback") if kind is None else kind, account, claim.lane, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
     return [claim.id, claim.fence, " ".join("*" if word == "" else str(word) for word in outcome), 7, response,
             *([attempt] if attempt else []), *([failure] if failure else [])]
 
@@ -78,9 +87,9 @@ class Queue:
         return self.scripts[name](keys=[self.key("lanes")], args=[self.base, *args])
 
     def limits(self, **destinations):
-        """name = (concurrency, lease_ms, window_ms, attempts[, ahead])"""
+        """name = (concurrency, lease_ms, window_ms, attempts)"""
         for name, values in destinations.items():
-            self.r.hset(self.key("limits"), name, " ".join(map(str, (values + (0,))[:5])))
+            self.r.hset(self.key("limits"), name, " ".join(map(str, values)))
 
     def record(self, body="{}", source="src", digest=None, received=None, to=(), kind="webhook"):
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
@@ -102,10 +111,11 @@ class Queue:
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])
         assert all(x[0] == 0 for x in results), results
 
-    def claim(self, want=10, most_bytes=1 << 22):
-        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms)
+    def claim(self, want=10, most_bytes=1 << 22, **ahead):
+        """AHEAD: destination = how many beyond its concurrency."""
+        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, *[word for pair in ahead.items() for word in pair])
         self.wait_us, self.crowded, self.requeued = int(reply[0]), reply[1], reply[2]
-        claims = [Claim(*c)._replace(attempt=int(c[5]), requeues=int(c[6])) for c in reply[3:]]
+        claims = [read_claim(*pair) for pair in zip(reply[3::2], reply[4::2])]
         early = max([c.wait_us for c in claims], default=0)
         assert early <= EARLY_US
         time.sleep(early / 1e6)  # as a dispatcher must: claims come a little early
@@ -117,7 +127,8 @@ class Queue:
 
     def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
                unreachable=0, failure=""):
-        args = result_args(claim, verdict, wait_ms, status, error, response, attempt, left, unreachable, failure)
+        kind = self.r.hget(self.key("delivery:" + claim.id), "kind") or ""
+        args = result_args(claim, verdict, wait_ms, status, error, response, attempt, left, unreachable, failure, kind)
         reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, *args)
         self.wait_us = int(reply[0])
         return reply[1]
@@ -132,6 +143,15 @@ class Queue:
             assert time.monotonic() < deadline, "nothing to claim in time"
             if self.wait_us > 0:
                 time.sleep(min(self.wait_us, 1000000) / 1e6)
+
+    # --- the clock of a lane ---
+    def clock(self, lane="d"):
+        return read_clock(self.r, self.key("lane:" + lane))
+
+    def set_clock(self, lane="d", **fields):
+        values = [str(v) for v in {**self.clock(lane), **fields}.values()]
+        self.r.eval("for i = 1, #ARGV do ARGV[i] = tonumber(ARGV[i]) or ARGV[i] end "
+                    "return redis.call('HSET', KEYS[1], 'clock', cmsgpack.pack(unpack(ARGV)))", 1, self.key("lane:" + lane), *values)
 
     # --- where things are ---
     def delivery(self, id):

@@ -113,7 +113,7 @@ def test_a_later_arrival_with_a_shorter_delay_comes_forward(queue):
 def test_passed_over_100_times_holds_the_lane(queue):
     queue.put_simple("old", delay=1000)
     queue.r.hset(queue.key("delivery:old:d"), "requeues", 99)
-    queue.r.hset(queue.key("lane:d"), "sent", int(time.time() * 1e6))
+    queue.set_clock(sent=int(time.time() * 1e6))
     queue.put_simple(*[f"q{i}" for i in range(10)], delay=50)
     first, _ = sends(queue, 1)
     assert first[0].id == "q0:d" and queue.delivery("old:d")["requeues"] == "100"
@@ -182,15 +182,21 @@ def test_concurrency_of_a_destination_over_all_dispatchers(queue):
 
 
 def test_quick_destinations_are_claimed_ahead_where_nothing_has_a_delay(queue):
-    queue.limits(d=(3, 10000, 2000, 8, 2))
+    """By those who say so with their claim: others keep to the concurrency."""
+    queue.limits(d=(3, 10000, 2000, 8))
     queue.put_simple(*[f"e{i}" for i in range(9)])
-    assert len(queue.claim()) == 5 and queue.crowded
-    queue.limits(p=(1, 10000, 2000, 8, 5))
+    claims = queue.claim(d=2, other=7)
+    assert len(claims) == 5 and queue.crowded
+    queue.settle(claims[0], "done")
+    assert queue.claim() == [] and queue.crowded
+    queue.settle(claims[1], "done")
+    assert len(queue.claim(d=2)) == 2
+    queue.limits(p=(1, 10000, 2000, 8))
     queue.put_simple("p0", "p1", destination="p", lane="p", delay=50)
     (p0,) = queue.claim()
     queue.sent(p0)
     time.sleep(0.06)
-    assert queue.claim() == [], "a lane with a delay keeps to the concurrency"
+    assert queue.claim(p=5) == [], "a lane with a delay keeps to the concurrency"
     queue.check()
 
 
@@ -304,8 +310,7 @@ def test_a_clock_set_back_holds_a_lane_for_its_window(queue):
     queue.limits(d=(100, 10000, 300, 8))
     queue.put_simple("a", "b", delay=50)
     queue.claim()
-    until = int(queue.r.hget(queue.key("lane:d"), "until"))
-    queue.r.hset(queue.key("lane:d"), "until", until + 3600_000_000)
+    queue.set_clock(until=int(queue.clock()["until"]) + 3600_000_000)
     queue.r.zadd(queue.key("lanes"), {"d": 0})
     at = time.monotonic()
     assert queue.claim() == [], "a may be sent at any moment"
@@ -340,7 +345,7 @@ def test_late_success_ends_what_is_queued_again(queue):
 def test_a_clock_set_back_does_not_hold_a_lane(queue):
     queue.put_simple("a", delay=100)
     future = int((time.time() + 3600) * 1e6)
-    queue.r.hset(queue.key("lane:d"), mapping={"sent": future, "pause": future, "until": future, "open": 1, "window": 50})
+    queue.set_clock(sent=future, pause=future, until=future, open=1, window=50)
     queue.r.zadd(queue.key("lanes"), {"d": 0})
     (a,) = queue.claim_until(timeout=2)
     assert a.id == "a:d"

@@ -7,7 +7,7 @@ def test_an_event_is_stored_with_its_delivery(queue):
     assert queue.put(queue.event("e1", ("d", "d", 100, "", "0a1b2c3d"), body='{"a":1}')) == [[0, ""]]
     d = queue.delivery("e1:d")
     assert d["state"] == "queued" and d["destination"] == "d" and d["lane"] == "d"
-    assert (d["delay_ms"], d["attempts"], d["requeues"], d["secret"]) == ("100", "0", "0", "0a1b2c3d")
+    assert (d["delay_ms"], d["attempts"], d["requeues"], d["kind"]) == ("100", "0", "0", "postback")
     assert d["accepted_at"] == str(queue.now)
     assert queue.queued() == ["e1:d"]
     assert queue.r.get(queue.key("event:e1")).endswith('\n\n{"a":1}')
@@ -127,3 +127,31 @@ def test_refused_when_memory_is_full_and_drains_all_the_same(queue):
         queue.r.config_set("maxmemory", 0)
     places = queue.check()
     assert places == {"a:d": ["done"], "b:d": ["dead"]}
+
+
+def test_what_is_left_of_an_expired_event_does_not_end_up_in_a_new_one(queue):
+    """A delivery outlives its event. A new event of that id must not get its expiry, nor its fields."""
+    queue.put_simple("a")
+    queue.settle(queue.claim()[0], "done")
+    queue.r.delete(queue.key("event:a"))
+    assert queue.r.pttl(queue.key("delivery:a:d")) > 0
+    queue.put_simple("b", "a")  # "a" is a copy of "b" but for its key
+    queue.put_simple("c")
+    queue.settle(queue.claim(want=3)[1], "done")
+    queue.r.delete(queue.key("event:a"))
+    queue.put_simple("a")  # and not a copy
+    assert queue.r.pttl(queue.key("delivery:a:d")) == -1
+    assert "ended_at" not in queue.delivery("a:d") and queue.delivery("a:d")["attempts"] == "0"
+
+
+def test_equal_deliveries_are_copies(queue):
+    """Of one call, destination and moment; all others have their own fields."""
+    queue.limits(b=(10, 10000, 2000, 8))
+    now = queue.now
+    events = [queue.event(id, ("d", "d", 50), ("b", "b", 0), body=id, received=now + later) for id, later in (("a", 0), ("b", 0), ("c", 7))]
+    assert queue.put(*events, [*queue.event("d", ("d", "d", 50), ("b", "b", 0), received=now + 7)[:3], ""]) == [[0, ""]] * 4
+    for id, later in (("a", 0), ("b", 0), ("c", 7), ("d", 7)):
+        d, b = queue.delivery(f"{id}:d"), queue.delivery(f"{id}:b")
+        assert (d["destination"], d["delay_ms"], d["accepted_at"], d["fan"]) == ("d", "50", str(now + later), "2")
+        assert (b["destination"], b["delay_ms"], b["accepted_at"], b["lane"]) == ("b", "0", str(now + later), "b")
+    queue.check()

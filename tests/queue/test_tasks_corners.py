@@ -286,7 +286,7 @@ def test_two_sources_announce_one_id(tasks):
 def test_an_event_of_another_source_beside_what_was_announced(tasks):
     """The id is taken by a webhook of another source when the result comes."""
     assert announce(tasks, "a") == 0 and put(tasks, "a", ("d", "d", 0), source="other") == 0
-    (claim,) = [c for c in tasks.claim() if c.kind == "fetch"]
+    (claim,) = [c for c in tasks.claim() if c.lane == "fetch@src"]
     assert bring(tasks, "a") == 0 and bring(tasks, "a") == 1
     tasks.settle(claim, "fetched")
     assert tasks.queued() == ["a~2:d"] and tasks.r.get(tasks.key("event:a~2")).count("\ni a\n") == 1

@@ -1,11 +1,18 @@
 #!lua flags=allow-oom
 -- claim: puts expired leases and due retries back, then claims deliveries of lanes that are due.
--- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms.
+-- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms, then (destination, how many this
+-- dispatcher may claim of it beyond its concurrency)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting), 1 if something only waits for a place
--- in its destination's concurrency, {lane, requeues, ...}, claim...},
--- a claim being {id, lane, kind, account, delay_ms, attempt, requeues, secret, fence, window_ms, report, wait_us,
--- record}; report is 1 where the dispatcher must tell (sent) when the request leaves, and it may not leave before
--- wait_us from now.
+-- in its destination's concurrency, {lane, requeues, ...}, claim, record, claim, record...},
+-- A claim is the text "id attempt fence requeues lane delay_ms window_ms report wait_us". If report is 1, the dispatcher must
+-- report when the request leaves (sent.lua). The request may not leave before wait_us from now.
+--
+-- A lane is looked at when its time has come (lib_lane.lua). What happens then depends on what is queued on it:
+--   only deliveries without delay   claim_many takes as many as there is room for, by one LPOP
+--   some with a delay               claim_one takes the head, if its delay allows it. If not, it looks for a shorter delay near
+--                                   both ends of the queue. After a claim the next one goes to the tail, once a send
+-- What the dispatcher knows from its configuration (the kind) and what stands in the record (the account, the secret) is not
+-- read here: each field of a hash costs as much as a small command.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -15,6 +22,8 @@ local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX = 100, 100, 64, 100
 local claims, leases, moved = {}, {}, {}
 local crowded = 0
+local ahead = {} -- destination -> how many may be claimed beyond its concurrency
+for i = 6, #ARGV, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
 local function expire_leases()
   for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
@@ -86,38 +95,37 @@ local function take_fence()
 end
 
 local function look_at(id)
-  local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'delay_ms', 'destination', 'attempts', 'requeues', 'secret', 'kind', 'account')
-  return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), destination = v[3],
-    attempts = v[4] or '0', requeues = v[5] or '0', secret = v[6] or '', kind = v[7] or '', account = v[8] or ''}
+  local key = DELIVERY .. id
+  local v = call('HMGET', key, 'state', 'delay_ms', 'attempts', 'requeues')
+  return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), attempts = v[3] or '0', requeues = v[4] or '0'}
 end
 
-local busy = {} -- destination -> claimed now, read once and written once
-local function busy_of(destination)
-  if not busy[destination] then
-    local n = tonumber(call('HGET', base .. 'busy', destination) or 0)
-    busy[destination] = {n = n, was = n}
+local destinations, last_target = {}, nil -- name -> what claims of it have in common
+local function target_of(id)
+  local t = last_target
+  if t and string.sub(id, -#t.suffix) == t.suffix then return t end
+  local name = string.match(id, '^.*:(.*)$')
+  t = destinations[name]
+  if not t then
+    local l = limits_of(name)
+    local busy = tonumber(call('HGET', base .. 'busy', name) or 0)
+    t = {name = name, suffix = ':' .. name, event_end = -2 - #name, limits = l, busy = busy, was = busy, ahead = ahead[name] or 0,
+      expires = l and text(now_ms + l.lease)}
+    destinations[name] = t
   end
-  return busy[destination]
+  last_target = t
+  return t
 end
 
--- The same for a lane on which nothing has a delay, and so nothing was ever moved: less to read.
-local function look_quickly(id)
-  local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'destination', 'attempts', 'secret', 'kind', 'account')
-  return {id = id, key = key, state = v[1], delay_ms = 0, destination = v[2], attempts = v[3] or '0', requeues = '0',
-    secret = v[4] or '', kind = v[5] or '', account = v[6] or ''}
-end
-
--- Why D cannot be claimed although its delay allows it: nil if it can. Parks the lane. AHEAD: it may wait
--- for its turn in the dispatcher, where its destination is known to be quick.
-local function blocked(lane, d, ahead)
-  local l = limits_of(d.destination)
+-- Why what goes to T cannot be claimed although its delay allows it: nil if it can. Parks the lane. MORE: as many may be
+-- claimed beyond the destination's concurrency, and wait for their turn in the dispatcher.
+local function blocked(lane, t, more)
+  local l = t.limits
   if not l then -- no running dispatcher knows this destination
     lane.parked = now + 5000000
     return true
   end
-  if busy_of(d.destination).n >= l.concurrency + (ahead and l.ahead or 0) then
+  if t.busy >= l.concurrency + more then
     lane.parked = now + 1000000 -- brought forward when one of them ends
     crowded = 1
     return true
@@ -125,45 +133,59 @@ local function blocked(lane, d, ahead)
   if bytes_left <= 0 then return true end
 end
 
-local function claim(lane, d, report)
-  local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
-  local l = limits_of(d.destination)
+-- Claims the delivery ID, which goes to T. TAIL: what the claim's text ends in.
+local function claim(lane, t, id, key, attempts, requeues, tail)
   local fence = take_fence()
-  local event = string.sub(d.id, 1, -2 - #d.destination)
-  local attempt = text(tonumber(d.attempts) + 1)
-  call('HSET', d.key, 'state', 'inflight', 'attempts', attempt, 'fence', text(fence))
-  l.expires = l.expires or text(now_ms + l.lease)
+  local written = text(fence)
+  local attempt = attempts == '0' and '1' or text(tonumber(attempts) + 1)
+  call('HSET', key, 'state', 'inflight', 'attempts', attempt, 'fence', written)
   local n = #leases
-  leases[n + 1], leases[n + 2] = l.expires, d.id
-  local b = busy_of(d.destination)
-  b.n = b.n + 1
+  leases[n + 1], leases[n + 2] = t.expires, id
+  t.busy = t.busy + 1
+  local record = call('GET', EVENT .. string.sub(id, 1, t.event_end)) or ''
+  bytes_left = bytes_left - #record
+  want = want - 1
+  n = #claims
+  claims[n + 1], claims[n + 2] = id .. ' ' .. attempt .. ' ' .. written .. ' ' .. requeues .. tail, record
+  return fence
+end
+
+local function claim_tail(lane, delay_ms, l, report, wait_us)
+  return string.format(' %s %d %d %d %d', lane.name, delay_ms, l.window, report, wait_us)
+end
+
+-- The lane's clock after the claim FENCE of ID.
+local function note_claim(lane, l, id, fence)
   lane.open = lane.open + 1
   if now + l.window * 1000 > lane['until'] or lane.open == 1 then
     lane['until'] = now + l.window * 1000
     lane.window = l.window
   end
-  if d.delay_ms > 0 then lane.holder = fence end
   if lane.order == 'fifo' then
-    lane.hold, lane.hold_until = d.id, now + l.lease * 1000
+    lane.hold, lane.hold_until = id, now + l.lease * 1000
   end
   if lane.fails >= 5 then
     lane.probe = fence
     lane.pause = now + l.lease * 1000
   end
-  local record = call('GET', base .. 'event:' .. event) or ''
-  bytes_left = bytes_left - #record
-  want = want - 1
-  claims[#claims + 1] = {d.id, lane.name, d.kind, d.account, d.delay_ms, attempt, d.requeues, d.secret,
-    fence, l.window, (report or d.delay_ms > 0) and 1 or 0, wait, record}
 end
 
--- Takes D, which stands at the head, off the list.
+-- Claims D of a lane on which some have a delay.
+local function claim_paced(lane, d)
+  local t = target_of(d.id)
+  local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
+  local fence = claim(lane, t, d.id, d.key, d.attempts, d.requeues, claim_tail(lane, d.delay_ms, t.limits, 1, wait))
+  note_claim(lane, t.limits, d.id, fence)
+  if d.delay_ms > 0 then lane.holder = fence end
+end
+
+-- Takes D, which is the head, off the list.
 local function pop(lane, d)
   call('LPOP', lane.queue)
   lane_count(lane, d.delay_ms, -1)
 end
 
--- The head that is really queued: what was ended while it waited is dropped on the way.
+-- The first delivery that is really queued. Deliveries that were ended while they waited are dropped on the way.
 local function head_of(lane)
   for _ = 1, LOOK_MAX do
     local id = call('LINDEX', lane.queue, 0)
@@ -174,8 +196,8 @@ local function head_of(lane)
   end
 end
 
--- The rule of the queue: what comes up next and must wait for its delay goes to the tail, once per
--- send. It has been passed over once more; after PASSED_MAX times it keeps its place.
+-- The rule of the queue: if the next delivery must wait for its delay, it goes to the tail, once per send. After PASSED_MAX
+-- times it keeps its place.
 local function transfer_next(lane)
   local d = head_of(lane)
   if not d or d.delay_ms == 0 then return end -- without a delay nothing is waited for
@@ -198,31 +220,38 @@ local function pick(lane)
   end
 end
 
--- Nothing is queued, so nothing may be counted: the counts of deliveries that somebody deleted would keep the lane in sight.
+-- Nothing is queued, so nothing may be counted: counts of deliveries that somebody deleted would keep the lane in `lanes`.
 local function forget_counts(lane)
   call('DEL', lane.delays)
-  lane.count = {}
+  lane.count, lane.known = {}, {}
 end
 
 -- A lane without delays: as many as may go at once. SHARE: most of this call.
 local function claim_many(lane, share)
-  local head = head_of(lane)
+  local head = call('LINDEX', lane.queue, 0)
   if not head then return forget_counts(lane) end
-  if blocked(lane, head, true) then return end
-  local l = limits_of(head.destination)
-  local free = l.concurrency + l.ahead - busy_of(head.destination).n
+  local t = target_of(head)
+  if blocked(lane, t, t.ahead) then return end
+  local free = t.limits.concurrency + t.ahead - t.busy
   if lane.order == 'fifo' or lane.fails >= 5 then free = 1 end
   if free < share and free < want then crowded = 1 end
-  local ids = call('LPOP', lane.queue, math.min(share, want, free)) or {}
+  local ids = call('LPOP', lane.queue, math.min(share, want, free))
+  local taken, tail, of = #ids
   for i, id in ipairs(ids) do
-    local d = look_quickly(id)
-    if d.state == 'queued' and blocked(lane, d, true) then
-      for j = #ids, i, -1 do call('LPUSH', lane.queue, ids[j]) end
-      return
+    local key = DELIVERY .. id
+    local v = call('HMGET', key, 'state', 'attempts')
+    if v[1] == 'queued' then -- else it was ended while it waited
+      t = target_of(id)
+      if blocked(lane, t, t.ahead) then
+        for j = taken, i, -1 do call('LPUSH', lane.queue, ids[j]) end
+        taken = i - 1
+        break
+      end
+      if t ~= of then tail, of = claim_tail(lane, 0, t.limits, 0, 0), t end
+      note_claim(lane, t.limits, id, claim(lane, t, id, key, v[2], '0', tail))
     end
-    lane_count(lane, d.delay_ms, -1)
-    if d.state == 'queued' then claim(lane, d, false) end
   end
+  lane_count(lane, 0, -taken)
 end
 
 -- A lane on which some have a delay: one after the other. True if it may be looked at again now.
@@ -232,24 +261,23 @@ local function claim_one(lane)
   local when = lane_ready(lane, head.delay_ms)
   if when <= now then
     lane.held = 0
-    if blocked(lane, head) then return end
+    if blocked(lane, target_of(head.id), 0) then return end
     pop(lane, head)
-    claim(lane, head, true)
+    claim_paced(lane, head)
   elseif lane.order == 'fifo' or tonumber(head.requeues) >= PASSED_MAX then
     lane.held = head.delay_ms
     return
   else
     local d, from = pick(lane)
     if not d then
-      lane_save(lane)
       -- One that may go now is out of sight: the head goes first.
       if lane_ready(lane, lane_shortest(lane)) <= now then lane.parked = when end
       return
     end
-    if blocked(lane, d) then return end
+    if blocked(lane, target_of(d.id), 0) then return end
     call('LREM', lane.queue, from, d.id)
     lane_count(lane, d.delay_ms, -1)
-    claim(lane, d, true)
+    claim_paced(lane, d)
   end
   transfer_next(lane)
   return lane.holder == 0 and lane.hold == '' and lane.probe == 0
@@ -268,8 +296,9 @@ local function claim_lane(name, share)
     end
   end
   lane.hold, lane.hold_until, lane.parked = '', 0, 0
-  local delays = call('HGETALL', lane.delays)
-  if #delays == 2 and delays[1] == '0' and (lane.holder == 0) then
+  local known = lane_know(lane)
+  local one = next(known)
+  if one == 0 and next(known, 0) == nil and lane.holder == 0 then
     claim_many(lane, share)
     return
   end
@@ -304,8 +333,8 @@ end
 
 local function write_claims()
   write_leases()
-  for destination, b in pairs(busy) do
-    if b.n ~= b.was then call('HINCRBY', base .. 'busy', destination, b.n - b.was) end
+  for name, t in pairs(destinations) do
+    if t.busy ~= t.was then call('HINCRBY', base .. 'busy', name, text(t.busy - t.was)) end
   end
 end
 

@@ -43,21 +43,26 @@ local function write_ended()
   ended, freed = {}, {}
 end
 
+-- The part of an ended claim in its lane's clock. SENT: the fence whose send was reported, or false.
+local function unclaim_from(lane, id, written_fence, sent, left)
+  local fence = tonumber(written_fence)
+  if sent ~= written_fence and fence > lane.stale then
+    if lane.open > 0 then lane.open = lane.open - 1 end
+    if left then lane.sent = now end
+  end
+  if lane.holder == fence then lane.holder = 0 end
+  if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
+  if lane.probe == fence then lane.probe = 0 end
+  lane.parked = 0
+end
+
 -- Ends the claim (write_ended completes it): the lease, the place it took of its destination's
 -- concurrency, and its part in the lane's clock. LEFT: the request left (or may have, when nobody will tell any more).
 local function unclaim(d, left)
   ended[#ended + 1] = d.id
   freed[d.destination] = (freed[d.destination] or 0) + 1
   local lane = lane_load(d.lane)
-  local fence = tonumber(d.fence)
-  if d.sent ~= d.fence and fence > lane.stale then
-    if lane.open > 0 then lane.open = lane.open - 1 end
-    if left then lane.sent = now end
-  end
-  if lane.holder == fence then lane.holder = 0 end
-  if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
-  if lane.probe == fence then lane.probe = 0 end
-  lane.parked = 0
+  unclaim_from(lane, d.id, d.fence, d.sent, left)
   return lane
 end
 
@@ -151,7 +156,7 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   end
 end
 
--- "<concurrency> <lease ms> <window ms> <attempts> <ahead>" of a destination, as dispatchers wrote it; one of a later
+-- "<concurrency> <lease ms> <window ms> <attempts>" of a destination, as dispatchers wrote it; one of a later
 -- version may have written more.
 local limits = {}
 local function limits_of(destination)
@@ -160,9 +165,8 @@ local function limits_of(destination)
     local text = call('HGET', base .. 'limits', destination)
     l = false
     if text then
-      local c, lease, window, attempts, ahead = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)')
-      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window),
-        attempts = tonumber(attempts), ahead = tonumber(ahead)}
+      local c, lease, window, attempts = string.match(text, '^(%d+) (%d+) (%d+) (%d+)')
+      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window), attempts = tonumber(attempts)}
     end
     limits[destination] = l
   end

@@ -1,35 +1,68 @@
--- lib_lane: the clock of a lane and when it may next be looked at. Shared by the scripts that change
--- lanes; docs/internals/queue.md explains the fields. Times are microseconds of Redis' own clock (`now`).
+-- lib_lane: the clock of a lane, which says when the lane may next be looked at. Shared by the scripts that change lanes.
+-- Times are microseconds of Redis' own clock (`now`), unless a name ends in _ms.
+--
+-- The clock promises that two sends on a lane are at least the later one's delay apart, though Redis never sees a send. It
+-- sees a claim, then the report that the request left, then the result:
+--
+--        claim                sent (report)             settle
+--   ───────┬──────────────────────┬────────────────────────┬──────▶ time
+--          │◀──── window ────────▶│◀─────── delay ────────────────▶│ next claim
+--          open = 1               open = 0
+--          until = end of window  sent = when it left
+--
+-- A request may leave only inside the window of its claim. So while a claim is open, a send may happen at any moment up to
+-- `until`; nothing with a delay is claimed before. The report turns that range into one moment, `sent`. If no report comes,
+-- the window closes and `sent` becomes `until`, the latest moment possible (lane_lapse). `stale` is the last fence of that
+-- time: a claim up to it no longer counts in `open`, and a report of it changes nothing.
+--
+--   field              set by                            says
+--   sent               the report, lane_lapse            moment of the last send
+--   open, until        claim + 1, report or result - 1   claims that may still send, and until when; `window` is the length in ms
+--   stale              lane_lapse                        fences up to this one lapsed without a report
+--   holder             claim of what has a delay         its fence. Nothing else goes while it is open, without a delay neither
+--   held               claim: the head keeps its place   the delay that the lane waits for: in fifo order, or after 100 requeues
+--   hold, hold_until   claim and retry, fifo only        the delivery that nothing passes, and when to look at it again
+--   parked             claim: no place is free           not before this moment, unless a place at the destination gets free
+--   fails, pauses      result: host was unreachable      failures in a row, and how often the lane has paused for them
+--   pause, probe       the circuit                       not before this moment; the fence of the claim that tries the host
+--
+-- The lane's score in `lanes` is the earliest moment that these fields allow for the shortest delay in its queue
+-- (lane_look). Each script that changes a lane writes the clock and the score once, at its end (lane_schedule).
 local call = redis.call
 local base = ARGV[1]
+local DELIVERY, EVENT, QUEUE, DELAYS = base .. 'delivery:', base .. 'event:', base .. 'queue:', base .. 'delays:'
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now / 1000)
--- Numbers that are written for every delivery are turned into text here, once or by %d: what Redis does with
--- a Lua number (%.17g) costs more than the command.
+-- Redis turns a Lua number into text by %.17g, which costs more than most commands. Scripts pass text.
 local function text(n) return string.format('%d', n) end
 local now_text = text(now_ms)
-local woken -- a lane that went from empty to not empty, or was brought forward, in this call
+local woken -- a lane that got its first work or was brought forward in this call
 
--- A lane's state; what is absent is 0, or '' where it is a text.
-local LANE = {'sent', 'open', 'until', 'holder', 'pause', 'held', 'hold', 'hold_until', 'parked',
-  'stale', 'fails', 'pauses', 'probe', 'order', 'window'}
 local WINDOW_MAX, LEASE_MAX, PAUSE_MAX = 601000, 1203000000, 130000000 -- ms, us, us: the longest that can be configured
-local TEXT = {hold = true, order = true}
 local loaded = {} -- lane name -> state: each lane is read and written once per call
+
+-- The clock is one field, a MessagePack array: reading its fields one by one costs Redis ten times as much.
+local function unpack_clock(lane, clock)
+  lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold, lane.hold_until, lane.parked,
+    lane.pause, lane.fails, lane.pauses, lane.probe = cmsgpack.unpack(clock)
+end
+
+local function pack_clock(lane)
+  return cmsgpack.pack(lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold,
+    lane.hold_until, lane.parked, lane.pause, lane.fails, lane.pauses, lane.probe)
+end
+
+local NEW_CLOCK = cmsgpack.pack(0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0)
 
 local function lane_load(name)
   local lane = loaded[name]
   if lane then return lane end
-  lane = {name = name, key = base .. 'lane:' .. name, queue = base .. 'queue:' .. name,
-    delays = base .. 'delays:' .. name, was = {}, count = {}, pushed = 0}
-  local values = call('HMGET', lane.key, unpack(LANE))
-  for i, field in ipairs(LANE) do
-    local value = values[i]
-    if TEXT[field] then value = value or '' else value = tonumber(value or 0) end
-    lane[field] = value
-    lane.was[field] = value
-  end
+  lane = {name = name, key = base .. 'lane:' .. name, queue = QUEUE .. name,
+    delays = DELAYS .. name, count = {}, pushed = 0}
+  local v = call('HMGET', lane.key, 'clock', 'order')
+  lane.clock, lane.order = v[1] or NEW_CLOCK, v[2] or ''
+  unpack_clock(lane, lane.clock)
   -- A clock that was set back must not hold the lane for longer than one delay, window or pause (of a probe: a lease).
   if lane.sent > now then lane.sent = now end
   local window = now + (lane.window > 0 and lane.window or WINDOW_MAX) * 1000
@@ -39,8 +72,8 @@ local function lane_load(name)
   return lane
 end
 
--- Claims whose send window is over without a report: none of them can leave any more, and the last
--- may have left when the window closed. GIVEN: the last fence given out, where this call has reserved further ones.
+-- The send windows of all open claims are over without a report. None of these requests can leave any more, and the last
+-- may have left when its window closed. GIVEN: the last fence given out, if this call has reserved more.
 local function lane_lapse(lane, given)
   if lane.open > 0 and now >= lane['until'] then
     if lane['until'] > lane.sent then lane.sent = lane['until'] end
@@ -69,17 +102,26 @@ local function lane_ready(lane, delay)
   return lane.open == 0 and when > EARLY and when - EARLY or when
 end
 
--- Queued deliveries per delay, counted with every push and pop and written by lane_save.
+-- Queued deliveries per delay, counted with every push and pop and written by lane_save. KNOWN: all that are queued, if this
+-- call has read that.
 local function lane_count(lane, delay, n)
   lane.count[delay] = (lane.count[delay] or 0) + n
+  if lane.known then lane.known[delay] = (lane.known[delay] or 0) + n end
+end
+
+local function lane_know(lane)
+  local all, known = call('HGETALL', lane.delays), {}
+  for i = 1, #all, 2 do known[tonumber(all[i])] = tonumber(all[i + 1]) end
+  for delay, n in pairs(lane.count) do known[delay] = (known[delay] or 0) + n end
+  lane.known = known
+  return known
 end
 
 -- The shortest delay among the queued, or nil if nothing is queued.
 local function lane_shortest(lane)
   local shortest
-  for _, delay in ipairs(call('HKEYS', lane.delays)) do
-    delay = tonumber(delay)
-    if not shortest or delay < shortest then shortest = delay end
+  for delay, n in pairs(lane.known or lane_know(lane)) do
+    if n > 0 and (not shortest or delay < shortest) then shortest = delay end
   end
   return shortest
 end
@@ -99,18 +141,14 @@ local function lane_look(lane)
 end
 
 local function lane_save(lane)
-  local change = {}
-  for _, field in ipairs(LANE) do
-    if lane[field] ~= lane.was[field] then
-      change[#change + 1] = field
-      change[#change + 1] = lane[field]
-      lane.was[field] = lane[field]
-    end
+  local clock = pack_clock(lane)
+  if clock ~= lane.clock then
+    call('HSET', lane.key, 'clock', clock)
+    lane.clock = clock
   end
-  if #change > 0 then call('HSET', lane.key, unpack(change)) end
   for delay, n in pairs(lane.count) do
-    if n ~= 0 and call('HINCRBY', lane.delays, delay, n) <= 0 then
-      call('HDEL', lane.delays, delay)
+    if n ~= 0 and call('HINCRBY', lane.delays, text(delay), text(n)) <= 0 then
+      call('HDEL', lane.delays, text(delay))
     end
   end
   lane.count = {}
@@ -118,12 +156,11 @@ end
 
 -- Writes the lane and its place in `lanes` (ms with a fraction). Without work it leaves `lanes`.
 local function lane_schedule(lane)
-  lane_save(lane) -- counts first: the look reads them
   local at = lane_look(lane)
   lane_save(lane)
   if not at then
     call('ZREM', base .. 'lanes', lane.name)
-  elseif call('ZADD', base .. 'lanes', at / 1000, lane.name) == 1 and lane.pushed > 0 then
+  elseif call('ZADD', base .. 'lanes', string.format('%.3f', at / 1000), lane.name) == 1 and lane.pushed > 0 then
     woken = lane.name
   end
 end

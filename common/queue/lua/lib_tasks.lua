@@ -26,10 +26,10 @@ local function count_in(scope, what, n, keep_ms)
   kept[scope] = math.max(kept[scope] or 0, keep_ms)
 end
 
--- WHAT: 'fetched', or 'failed' for what ended without a result.
-local function count_hour(account, what, keep_ms)
-  count_in('', what, 1, keep_ms)
-  if account then count_in('@' .. account, what, 1, keep_ms) end
+-- WHAT: 'fetched', or 'failed' for what ended without a result. N of them; nil is 1.
+local function count_hour(account, what, keep_ms, n)
+  count_in('', what, n or 1, keep_ms)
+  if account then count_in('@' .. account, what, n or 1, keep_ms) end
 end
 
 -- The result of an announced task is tried for again.

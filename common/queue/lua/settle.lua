@@ -4,7 +4,7 @@
 --   id and fence as claimed, outcome, duration ms, the answer's first bytes if they are short, and as the outcome says: the
 --   attempt's record (JSON, where the delivery itself does not say all of it), the failed attempt as the API lists it (JSON).
 -- An outcome is what many deliveries have in common, and is read once a call: 1 if the attempt's record follows, 1 if the
---   failed attempt does; destination, kind, account (or '*', which no name is), lane, delay ms and attempt as claimed; verdict; wait ms, status,
+--   failed attempt does, 1 if the claim asked for a report of the send; destination, kind ('*': the dispatcher does not know it), account (or '*', which no name is), lane, delay ms and attempt as claimed; verdict; wait ms, status,
 --   error (or '*'); 1 if the request left; 1 if the host could not be reached.
 -- Verdicts: done; fetched, an announced result was fetched and is put; retry, dead, release, defer.
 -- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
@@ -109,60 +109,111 @@ end
 
 local outcomes = {} -- its text -> an outcome
 local function read_outcome(written)
-  local has_attempt, has_failure, destination, kind, account, lane, delay_ms, attempt, verdict, wait_ms, status, failure, left,
-    unreachable = string.match(written, '^(%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d)$')
-  local outcome = {has_attempt = has_attempt == '1', has_failure = has_failure == '1', destination = destination, kind = kind,
-    account = account ~= '*' and account or nil, lane = lane, delay_ms = delay_ms, attempt = attempt, verdict = verdict,
-    wait_ms = tonumber(wait_ms), status = status, failure = failure ~= '*' and failure or '', left = left == '1',
-    unreachable = unreachable == '1'}
-  outcomes[written] = outcome
-  return outcome
+  local has_attempt, has_failure, report, destination, kind, account, lane, delay_ms, attempt, verdict, wait_ms, status, failure,
+    left, unreachable = string.match(written,
+    '^(%d) (%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d)$')
+  local o = {has_attempt = has_attempt == '1', has_failure = has_failure == '1', is_reported = report == '1',
+    destination = destination, kind = kind ~= '*' and kind or nil, account = account ~= '*' and account or nil, lane = lane,
+    delay_ms = delay_ms, attempt = attempt, verdict = verdict, wait_ms = tonumber(wait_ms), status = status,
+    failure = failure ~= '*' and failure or '', left = left == '1', unreachable = unreachable == '1', ended = 0}
+  -- Most deliveries are postbacks that arrive at their first attempt.
+  o.is_plain = verdict == 'done' and kind == 'postback' and attempt == '1' and failure == '*'
+  o.event_end = -2 - #destination
+  outcomes[written] = o
+  return o
 end
 
--- The delivery as delivery_load gives it, but what the claim told is not read again.
-local function claimed(id, o)
-  local key = delivery_key(id)
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'fan')
-  if not v[1] then return nil end
-  local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = o.lane,
+-- The delivery as delivery_load gives it, but what the claim told is not read again. V: state, fence, fan.
+local function claimed(id, key, o, v)
+  local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = o.is_reported and v[4], lane = o.lane,
     destination = o.destination, kind = o.kind, account = o.account, attempts = o.attempt, delay_ms = o.delay_ms}
-  delivery_read_rare(d, v[4])
+  if not d.kind then -- the dispatcher does not know the destination
+    local stored = call('HMGET', key, 'kind', 'account')
+    d.kind, d.account = stored[1], stored[2] or nil
+  end
+  delivery_read_rare(d, v[3])
   return d
 end
 
-local at = 5
-local function arg()
-  local value = ARGV[at]
-  at = at + 1
-  return value
+-- What was claimed under FENCE has the outcome O.
+local function settle(d, fence, o, duration, response, attempt, failed)
+  local verdict = o.verdict
+  local probed = lane_load(d.lane).probe == tonumber(fence)
+  local lane = unclaim(d, o.left)
+  judge_circuit(lane, probed, o.unreachable, o.status ~= '0' or o.left)
+  if verdict ~= 'release' and verdict ~= 'defer' then remember(d, o, duration, response, attempt) end
+  VERDICT[verdict](d, lane, o.wait_ms)
+  delivery_save(d)
+  if failed ~= '' then list_failure(d, failed) end
 end
 
-local results = {}
+local event_kept, delivery_kept = text(done_ms), text(done_ms + afterglow(done_ms))
+
+-- The same for what is plain (read_outcome), is its event's only delivery, was never resent, and has nothing to tell a circuit.
+local function settle_plain(lane, id, key, o, v, duration, response, attempt)
+  unclaim_from(lane, id, v[2], o.is_reported and v[4], o.left)
+  ended[#ended + 1] = id
+  o.ended = o.ended + 1
+  if response ~= '' then
+    call('HSET', key, 'state', 'done', 'ended_at', now_text, 'last_status', o.status, 'duration_ms', duration, 'response', response)
+  else
+    call('HSET', key, 'state', 'done', 'ended_at', now_text, 'last_status', o.status, 'duration_ms', duration)
+  end
+  if attempt ~= '' then
+    local list = base .. 'attempts:' .. id
+    call('LPUSH', list, attempt)
+    call('PEXPIRE', list, event_kept)
+  end
+  local event = string.sub(id, 1, o.event_end)
+  call('PEXPIRE', key, delivery_kept)
+  call('PEXPIRE', EVENT .. event, event_kept)
+  if done_ms < dedup_ms then keep_known(event, done_ms, dedup_ms) end
+end
+
+-- What settle_plain has in common.
+local function count_plain()
+  for _, o in pairs(outcomes) do
+    local n = o.ended
+    if n > 0 then
+      freed[o.destination] = (freed[o.destination] or 0) + n
+      count_open(o.account, -n)
+      count_hour(o.account, 'fetched', done_ms, n)
+    end
+  end
+end
+
+local results, at = {}, 5
 while at <= #ARGV do
-  local id, fence, written, duration, response = arg(), arg(), arg(), arg(), arg()
+  local id, fence, written, duration, response = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  at = at + 5
   local o = outcomes[written] or read_outcome(written)
-  local attempt, failed = o.has_attempt and arg() or '', o.has_failure and arg() or ''
-  local verdict = o.verdict
-  local d = claimed(id, o)
+  local attempt, failed = '', ''
+  if o.has_attempt then attempt, at = ARGV[at], at + 1 end
+  if o.has_failure then failed, at = ARGV[at], at + 1 end
+  local key = DELIVERY .. id
+  local v = o.is_reported and call('HMGET', key, 'state', 'fence', 'fan', 'sent') or call('HMGET', key, 'state', 'fence', 'fan')
   local result = 0
-  if d and d.state == 'inflight' and d.fence == fence then
-    local probed = lane_load(d.lane).probe == tonumber(fence)
-    local lane = unclaim(d, o.left)
-    judge_circuit(lane, probed, o.unreachable, o.status ~= '0' or o.left)
-    if verdict ~= 'release' and verdict ~= 'defer' then remember(d, o, duration, response, attempt) end
-    VERDICT[verdict](d, lane, o.wait_ms)
-    delivery_save(d)
-    if failed ~= '' then list_failure(d, failed) end
+  if v[1] == 'inflight' and v[2] == fence then
+    local lane = lane_load(o.lane)
+    if o.is_plain and not v[3] and lane.fails == 0 then
+      settle_plain(lane, id, key, o, v, duration, response, attempt)
+    else
+      settle(claimed(id, key, o, v), fence, o, duration, response, attempt, failed)
+    end
     result = 1
-  elseif d and SUCCESS[verdict] and end_waiting(d, fence) then
-    remember(d, o, duration, response, attempt)
-    d.listed = true -- later attempts may have been, where this one was the first
-    finish(d, 'done', done_ms, dedup_ms, verdict)
-    delivery_save(d)
-    result = 2
+  elseif v[1] and SUCCESS[o.verdict] then
+    local d = claimed(id, key, o, v)
+    if end_waiting(d, fence) then
+      remember(d, o, duration, response, attempt)
+      d.listed = true -- later attempts may have been, where this one was the first
+      finish(d, 'done', done_ms, dedup_ms, o.verdict)
+      delivery_save(d)
+      result = 2
+    end
   end
   results[#results + 1] = result
 end
+count_plain()
 write_ended()
 write_tasks()
 schedule_all()

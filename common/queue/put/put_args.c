@@ -9,18 +9,25 @@ static const char *whose_delay(const struct destination *d, const struct put_cap
     return captured ? " kept " : d->settings->has_own_delay ? " own " : " top ";
 }
 
-static void add_given(struct buf *b, struct slice s)
-{
-    buf_add_slice(b, s.len ? s : SLICE_LIT("*"));
-}
-
-/* CAPTURED is NULL where delay and secret are those of now. */
-static void add_delivery(struct buf *b, const struct destination *d,
-                         const struct put_captured *captured)
+/* The id of the secret that the delivery will be signed with: the current one, unless CAPTURED says another. */
+static void add_secret(struct buf *b, const struct destination *d,
+                       const struct put_captured *captured, const char *none)
 {
     char secret[SCHEME_SECRET_ID_LEN + 1] = "";
-    if (!captured && d->settings->sign)
+    struct slice id = slice_make("", 0);
+    if (captured) {
+        id = captured->secret_id;
+    } else if (d->settings->sign) {
         scheme_secret_id(d->settings->sign, 0, secret);
+        id = slice_str(secret);
+    }
+    buf_add_slice(b, id.len ? id : slice_str(none));
+}
+
+/* CAPTURED is NULL where the delay is that of now. */
+static void add_delivery(struct buf *b, const struct destination *d,
+                         const struct put_captured *captured, bool is_announcement)
+{
     buf_add_str(b, d->name);
     buf_add_char(b, ' ');
     buf_add_str(b, delivery_kind_word(d->kind));
@@ -30,7 +37,10 @@ static void add_delivery(struct buf *b, const struct destination *d,
     buf_add_i64(b, captured ? captured->delay_ms : d->settings->delay_ms);
     buf_add_str(b, whose_delay(d, captured));
     buf_add_str(b, d->settings->order == ORDER_FIFO ? "fifo " : "requeue ");
-    add_given(b, captured ? captured->secret_id : slice_str(secret));
+    if (is_announcement)
+        add_secret(b, d, captured, "*");
+    else
+        buf_add_char(b, '*');
     buf_add_char(b, '\n');
 }
 
@@ -54,16 +64,34 @@ static void add_first_line(struct buf *b, const struct put_request *req, struct 
     buf_add_char(b, '\n');
 }
 
-void put_args_plan(struct args *a, const struct put_request *req, unsigned partition,
-                   struct put_flags flags)
+void put_plan(struct buf *out, const struct put_request *req, unsigned partition,
+              struct put_flags flags)
 {
-    size_t mark = args_mark(a);
     bool is_announcement = req->event->kind == EVENT_ANNOUNCEMENT;
-    add_first_line(&a->text, req, flags);
+    add_first_line(out, req, flags);
     if (is_announcement)
-        add_delivery(&a->text, req->source->fetch, NULL);
+        add_delivery(out, req->source->fetch, NULL, true);
     for (size_t i = 0; i < req->to_count; i++)
         if (is_announcement || req->to[i]->partition == partition)
-            add_delivery(&a->text, req->to[i], req->captured ? &req->captured[i] : NULL);
-    args_add_since(a, mark);
+            add_delivery(out, req->to[i], req->captured ? &req->captured[i] : NULL,
+                         is_announcement);
+}
+
+static bool has_secret(const struct put_request *req)
+{
+    for (size_t i = 0; i < req->to_count; i++)
+        if (req->captured ? req->captured[i].secret_id.len > 0 : req->to[i]->settings->sign != NULL)
+            return true;
+    return false;
+}
+
+void put_secrets(struct buf *out, const struct put_request *req)
+{
+    if (req->event->kind == EVENT_ANNOUNCEMENT || !has_secret(req))
+        return; /* a fetch is not signed */
+    for (size_t i = 0; i < req->to_count; i++) {
+        if (i > 0)
+            buf_add_char(out, ' ');
+        add_secret(out, req->to[i], req->captured ? &req->captured[i] : NULL, "-");
+    }
 }

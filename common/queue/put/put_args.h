@@ -1,4 +1,4 @@
-/* put_args - an event's arguments for put.lua.   [pure]
+/* put_args - what put.lua and an event's record say of its deliveries.   [pure]
  */
 #ifndef COMMON_QUEUE_PUT_ARGS_H
 #define COMMON_QUEUE_PUT_ARGS_H
@@ -12,8 +12,10 @@ struct put_flags {
     bool has_rest; /* the rest of the record follows as an argument */
 };
 
-/* What put.lua calls the plan: the deliveries of PARTITION (of an announcement all that will be). */
-void put_args_plan(struct args *a, const struct put_request *req, unsigned partition,
-                   struct put_flags flags);
+/* Appends what put.lua calls the plan: the deliveries of PARTITION (of an announcement all that will be). */
+void put_plan(struct buf *out, const struct put_request *req, unsigned partition,
+              struct put_flags flags);
+/* Appends the ids of the signing secrets of REQ's deliveries, as a record has them. Nothing if none has a secret. */
+void put_secrets(struct buf *out, const struct put_request *req);
 
 #endif

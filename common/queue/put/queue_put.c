@@ -37,6 +37,7 @@ struct batch { /* one script call; owned by its queue_put, or by the call while 
     struct queue_put *q;
     unsigned partition;
     struct args args;
+    struct buf plan; /* of the last event in it */
     struct put *puts[BATCH_EVENTS];
     char *taken; /* memory of the large body at its end, or NULL */
     size_t count;
@@ -48,9 +49,10 @@ struct queue_put {
     struct config *conf;
     struct redis_script script;
     struct packer *packer;
-    struct buf names;    /* of the destinations of the event at hand */
-    struct batch **open; /* per partition, NULL if empty */
-    size_t *under_way;   /* per partition: calls that are not answered */
+    struct buf names, secrets; /* of the deliveries of the event at hand */
+    struct buf plan;           /* of the event at hand */
+    struct batch **open;       /* per partition, NULL if empty */
+    size_t *under_way;         /* per partition: calls that are not answered */
     struct loop_timer *collected;
     unsigned partitions;
     struct pool batches, puts; /* to be used again */
@@ -69,6 +71,8 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     q->conf = config_ref(conf);
     q->packer = packer_new();
     buf_init(&q->names, RECORD_HEAD_MAX);
+    buf_init(&q->secrets, RECORD_HEAD_MAX);
+    buf_init(&q->plan, RECORD_HEAD_MAX);
     q->partitions = shards_count(shards);
     q->open = xcalloc(q->partitions, sizeof(struct batch *));
     q->under_way = xcalloc(q->partitions, sizeof(size_t));
@@ -80,6 +84,7 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
 static void batch_free(struct batch *b)
 {
     args_clear(&b->args);
+    buf_clear(&b->plan);
     free(b);
 }
 
@@ -96,6 +101,8 @@ void queue_put_free(struct queue_put *q)
         free(p);
     packer_free(q->packer);
     buf_clear(&q->names);
+    buf_clear(&q->secrets);
+    buf_clear(&q->plan);
     config_unref(q->conf);
     loop_timer_free(q->collected);
     free(q->under_way);
@@ -198,6 +205,7 @@ static struct batch *batch_open(struct queue_put *q, unsigned partition)
         b = NEW(struct batch);
         b->q = q;
         args_init(&b->args, ARGS_MAX);
+        buf_init(&b->plan, RECORD_HEAD_MAX);
     }
     args_add_int(&b->args, q->conf->retention.dedup_s * 1000);
     args_add_int(&b->args, q->conf->retention.done_s * 1000);
@@ -281,7 +289,24 @@ static struct event prepare(struct queue_put *q, const struct put_request *req)
         buf_add_str(&q->names, req->to[i]->name);
     }
     e.destinations = buf_slice(&q->names);
+    buf_reset(&q->secrets);
+    put_secrets(&q->secrets, req);
+    e.secrets = buf_slice(&q->secrets);
     return e;
+}
+
+/* Adds the plan of the event at hand, or nothing if it is that of the event before. */
+static void add_plan(struct batch *b, struct buf *plan)
+{
+    struct slice now = buf_slice(plan);
+    if (b->count > 0 && slice_eq(now, buf_slice(&b->plan))) {
+        args_add(&b->args, slice_make("", 0));
+        return;
+    }
+    args_add(&b->args, now);
+    struct buf before = b->plan;
+    b->plan = *plan;
+    *plan = before;
 }
 
 /* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
@@ -304,7 +329,9 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
         return rc;
     }
     args_add_since(a, mark);
-    put_args_plan(a, req, partition, (struct put_flags){is_home, e.is_renamed, large});
+    buf_reset(&q->plan);
+    put_plan(&q->plan, req, partition, (struct put_flags){is_home, e.is_renamed, large});
+    add_plan(b, &q->plan);
     if (large)
         args_borrow(a, e.body);
     if (req->message_id.len)

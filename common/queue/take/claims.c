@@ -17,7 +17,6 @@ void claim_free(struct claim *c)
 {
     free(c->d.id);
     free(c->d.lane);
-    free(c->d.account);
     buf_clear(&c->d.record);
     buf_clear(&c->d.scratch);
     buf_clear(&c->result.attempt);
@@ -33,7 +32,6 @@ void claim_recycle(struct pool *pool, struct claim *c)
     }
     free(c->d.id);
     free(c->d.lane);
-    free(c->d.account);
     struct buf record = c->d.record, scratch = c->d.scratch;
     struct buf attempt = c->result.attempt, failure = c->result.failure;
     *c = (struct claim){.d = {.record = record, .scratch = scratch},

@@ -11,11 +11,33 @@
 #include <stdlib.h>
 
 /*
- * One turn of the loop ends with `turn`: send reports leave first, then results, then claims, so
- * that a claim already sees the slots that the results of this turn freed. At most one claim per
- * partition is on its way; what ends meanwhile is claimed anew when it returns, which makes claims
- * large under load and quick without it. When many come at once, the next are asked for before these are
- * handed over: Redis would stand still while their requests are made.
+ * When the queue is asked
+ *
+ * What happens in one turn of the loop is sent at its end, by `turn`: first the reports of sends, then results, then a
+ * claim. In this order the claim finds the lanes' clocks right and the places free that the results gave back. Each
+ * partition has at most one claim on its way. What ends meanwhile is claimed anew when the reply comes, so claims are large
+ * under load and quick without it:
+ *
+ *   idle    result ─▶ settle + claim ─▶ reply with 1                 each result costs two calls
+ *   loaded  result, result, result ─▶ settle + claim of 3 ─▶ reply   the calls are shared
+ *
+ * Four flags of a partition decide whether `turn` asks, and when:
+ *
+ *   crowded   Redis said that work only waits for a place at its destination. So the next results bring a claim with them,
+ *             in the same write, whatever `next_at` says
+ *   again     something happened after the last claim left: a wake-up, or results while it was crowded. So ask, although
+ *             the last reply said that nothing is due before `next_at`
+ *   paced     all claims of the last reply had a delay. They come up to 8 ms early, so the work of 2 ms
+ *             (PACED_BATCH_US) may be collected: with 500 lanes one call for each send would cost Redis several times more
+ *   urgent    a result of this turn had no delay: its successor waits for no clock, so nothing is collected
+ *
+ * If a reply brings many claims (CLAIM_MANY), the next are asked for before these are handed over. Otherwise Redis would
+ * stand still while their requests are made.
+ *
+ * Prefetching: the engine says for which destinations more may be claimed than their concurrency
+ * (queue_take_set_ahead, dispatcher/engine/deliver.c has the reasons). The numbers travel with each claim and Redis stores
+ * none of them. So a new configuration, which begins without any, or the death of the dispatcher ends prefetching at once;
+ * what was prefetched goes back when it has waited too long, or when its lease ends.
  */
 
 #define CLAIM_MOST 64
@@ -70,9 +92,9 @@ void queue_take_free(struct queue_take *q)
         while ((c = claims_take(&p->results)))
             claim_free(c);
         args_clear(&p->sent);
+        map_clear(&p->ahead);
     }
     claim_pool_clear(&q->pool);
-    map_clear(&q->ahead);
     loop_timer_free(q->timer);
     args_clear(&q->args);
     config_unref(q->conf);
@@ -141,35 +163,29 @@ static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
                LSL("reply", redis_text(r)));
 }
 
-static void add_limit(struct queue_take *q, struct args *a, const struct destination *d)
+static void add_limit(struct args *a, const struct destination *d)
 {
     struct slice name = slice_str(d->name);
     args_add(a, name);
     size_t mark = args_mark(a);
-    buf_addf(&a->text, "%u %lld %lld %zu %u", d->settings->concurrency,
+    buf_addf(&a->text, "%u %lld %lld %zu", d->settings->concurrency,
              (long long)d->settings->lease_ms, (long long)d->settings->connect_timeout_ms + 1000,
-             d->settings->schedule_count + 1, (unsigned)(uintptr_t)map_get(&q->ahead, name));
+             d->settings->schedule_count + 1);
     args_add_since(a, mark);
 }
 
-/* What claim.lua must know of the destinations of a partition, or of ONLY one (NULL: all). Tried again
- * before the next claim if it fails. */
-static void write_limits(struct part *p, const struct destination *only)
+/* What claim.lua must know of the destinations of a partition. Tried again before the next claim if it fails. */
+static void write_limits(struct part *p)
 {
     struct queue_take *q = p->q;
     struct args *a = &q->args;
     struct config_walk walk = {0};
     struct destination *d;
     args_reset(a);
-    while (!only && config_next_destination(q->conf, &walk, &d))
+    while (config_next_destination(q->conf, &walk, &d))
         if (d->partition == shard_number(p->shard))
-            add_limit(q, a, d);
-    if (only)
-        add_limit(q, a, only);
-    if (shard_run(p->shard, &q->limits, a, on_limits_reply, p) != OK)
-        p->limits_due = true;
-    else if (!only)
-        p->limits_due = false;
+            add_limit(a, d);
+    p->limits_due = shard_run(p->shard, &q->limits, a, on_limits_reply, p) != OK;
 }
 
 /* --- claims --- */
@@ -183,14 +199,14 @@ static void count_requeues(struct queue_take *q, const struct redis_reply *moved
 }
 
 /* CLAIMED_AT: when this was asked for, so that its window counts from then. */
-static void hand_over(struct part *p, const struct redis_reply *claim, mono_us claimed_at)
+static void hand_over(struct part *p, struct slice words, struct slice record, mono_us claimed_at)
 {
     struct queue_take *q = p->q;
     struct claim *c = claim_new(&q->pool);
     c->d.partition = shard_number(p->shard);
     c->d.claimed_at = claimed_at;
-    if (!claim_read(claim, &c->d)) {
-        LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("delivery", redis_text(redis_at(claim, 0))));
+    if (!claim_read(words, record, q->conf, &c->d)) {
+        LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("claim", words));
         claim_recycle(&q->pool, c); /* its lease will run out */
         return;
     }
@@ -220,9 +236,10 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
         p->paced = true;
         FAULT_POINT("claim_reply");
     }
-    size_t count = redis_count(r) - 3;
+    size_t count = (redis_count(r) - 3) / 2;
     for (size_t i = 0; i < count; i++) {
-        hand_over(p, redis_at(r, 3 + i), claimed_at);
+        hand_over(p, redis_text(redis_at(r, 3 + 2 * i)), redis_text(redis_at(r, 4 + 2 * i)),
+                  claimed_at);
         if (i == 0 && count >= CLAIM_MANY)
             claim_on(p, count - 1);
     }
@@ -239,6 +256,17 @@ static size_t wanted_now(const struct queue_take *q, size_t coming)
     return left < CLAIM_MOST ? left : CLAIM_MOST;
 }
 
+static void add_ahead(const struct part *p, struct args *a)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    while (map_next(&p->ahead, &at, &name, &value)) {
+        args_add(a, name);
+        args_add_int(a, (int64_t)(uintptr_t)value);
+    }
+}
+
 static void claim_now(struct part *p, size_t want)
 {
     struct queue_take *q = p->q;
@@ -247,6 +275,7 @@ static void claim_now(struct part *p, size_t want)
     args_add_int(&q->args, CLAIM_BYTES);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
+    add_ahead(p, &q->args);
     p->claim_at = clock_mono_us();
     p->again = false;
     if (shard_run(p->shard, &q->claim, &q->args, on_claim_reply, p) != OK) {
@@ -297,7 +326,7 @@ static void turn(void *ctx)
         flush_part(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
         if (want > 0 && p->limits_due)
-            write_limits(p, NULL);
+            write_limits(p);
         if (want > 0)
             claim_now(p, want);
     }
@@ -324,7 +353,7 @@ void queue_take_on_ready(struct queue_take *q, const struct shard *shard)
 {
     struct part *p = &q->parts[shard_number(shard)];
     p->ready = true;
-    write_limits(p, NULL);
+    write_limits(p);
     p->settle_after = 0;
     queue_take_wake(q, shard);
 }
@@ -351,12 +380,11 @@ void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsign
     const struct destination *d = config_destination(q->conf, destination);
     if (!d)
         return;
+    struct part *p = &q->parts[d->partition];
     if (n)
-        map_set(&q->ahead, destination, (void *)(uintptr_t)n);
+        map_set(&p->ahead, destination, (void *)(uintptr_t)n);
     else
-        map_remove(&q->ahead, destination);
-    if (q->parts[d->partition].ready)
-        write_limits(&q->parts[d->partition], d);
+        map_remove(&p->ahead, destination);
 }
 
 void queue_take_set_config(struct queue_take *q, struct config *conf)
@@ -364,7 +392,9 @@ void queue_take_set_config(struct queue_take *q, struct config *conf)
     config_ref(conf);
     config_unref(q->conf);
     q->conf = conf;
-    for (unsigned i = 0; i < q->partitions; i++)
+    for (unsigned i = 0; i < q->partitions; i++) {
+        map_clear(&q->parts[i].ahead);
         if (q->parts[i].ready)
-            write_limits(&q->parts[i], NULL);
+            write_limits(&q->parts[i]);
+    }
 }

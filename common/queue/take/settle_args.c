@@ -3,8 +3,8 @@
 #include "common/base/alloc.h"
 #include "common/base/json_write.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/queue/keys.h"
-#include "common/redis/redis.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,46 +13,51 @@
 #define RESPONSE_KEPT 1024
 #define FAILURE_URL 4096
 
-/* What claim.lua answers per claim, in order. */
-enum claim_field {
-    CLAIM_ID,
-    CLAIM_LANE,
-    CLAIM_KIND,
-    CLAIM_ACCOUNT,
-    CLAIM_DELAY_MS,
-    CLAIM_ATTEMPT,
-    CLAIM_REQUEUES,
-    CLAIM_SECRET,
-    CLAIM_FENCE,
-    CLAIM_WINDOW_MS,
-    CLAIM_REPORT,
-    CLAIM_WAIT_US,
-    CLAIM_RECORD,
-    CLAIM_FIELDS
-};
+/* The numbers of a claim that follow its lane, in claim.lua's order. */
+enum claim_number { CLAIM_DELAY_MS, CLAIM_WINDOW_MS, CLAIM_REPORT, CLAIM_WAIT_US, CLAIM_NUMBERS };
 
-bool claim_read(const struct redis_reply *claim, struct delivery *d)
+static bool read_numbers(struct slice words, uint64_t *out, size_t count)
 {
-    struct slice id = redis_text(redis_at(claim, CLAIM_ID));
-    if (redis_count(claim) != CLAIM_FIELDS || id.len == 0)
+    for (size_t i = 0; i < count; i++)
+        if (text_u64(slice_cut(&words, ' '), INT64_MAX, &out[i]) != OK)
+            return false;
+    return words.len == 0;
+}
+
+/* Reads "id attempt fence requeues lane delay_ms window_ms report wait_us". */
+static bool read_words(struct slice words, struct delivery *d)
+{
+    struct slice id = slice_cut(&words, ' ');
+    uint64_t attempt, requeues, numbers[CLAIM_NUMBERS];
+    if (text_u64(slice_cut(&words, ' '), UINT32_MAX, &attempt) != OK ||
+        text_u64(slice_cut(&words, ' '), UINT64_MAX, &d->fence) != OK ||
+        text_u64(slice_cut(&words, ' '), UINT32_MAX, &requeues) != OK)
+        return false;
+    struct slice lane = slice_cut(&words, ' ');
+    if (!read_numbers(words, numbers, CLAIM_NUMBERS))
         return false;
     d->id = xslicedup(id);
-    if (!keys_split_delivery(slice_make(d->id, id.len), &d->event_id, &d->destination))
+    d->lane = xslicedup(lane);
+    d->attempt = (unsigned)attempt;
+    d->requeues = (unsigned)requeues;
+    d->delay_ms = (int64_t)numbers[CLAIM_DELAY_MS];
+    d->send_until = d->claimed_at + (int64_t)numbers[CLAIM_WINDOW_MS] * 1000;
+    d->send_from = clock_mono_us() + (int64_t)numbers[CLAIM_WAIT_US];
+    d->report_sent = numbers[CLAIM_REPORT] != 0;
+    return keys_split_delivery(slice_make(d->id, id.len), &d->event_id, &d->destination);
+}
+
+bool claim_read(struct slice words, struct slice record, const struct config *conf,
+                struct delivery *d)
+{
+    if (!read_words(words, d))
         return false;
-    d->lane = xslicedup(redis_text(redis_at(claim, CLAIM_LANE)));
-    d->account = xslicedup(redis_text(redis_at(claim, CLAIM_ACCOUNT)));
-    d->delay_ms = redis_int(redis_at(claim, CLAIM_DELAY_MS));
-    d->attempt = (unsigned)redis_int(redis_at(claim, CLAIM_ATTEMPT));
-    d->requeues = (unsigned)redis_int(redis_at(claim, CLAIM_REQUEUES));
-    struct slice secret = redis_text(redis_at(claim, CLAIM_SECRET));
-    snprintf(d->secret_id, sizeof d->secret_id, "%.*s", SLICE_FMT(secret));
-    d->fence = (uint64_t)redis_int(redis_at(claim, CLAIM_FENCE));
-    d->send_until = d->claimed_at + redis_int(redis_at(claim, CLAIM_WINDOW_MS)) * 1000;
-    d->send_from = clock_mono_us() + redis_int(redis_at(claim, CLAIM_WAIT_US));
-    d->report_sent = redis_int(redis_at(claim, CLAIM_REPORT)) != 0;
-    buf_add_slice(&d->record, redis_text(redis_at(claim, CLAIM_RECORD)));
-    d->readable = delivery_kind_read(redis_text(redis_at(claim, CLAIM_KIND)), &d->kind) &&
-                  record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
+    const struct destination *to = config_destination(conf, d->destination);
+    d->is_configured = to != NULL;
+    d->kind = to ? to->kind : DELIVERY_POSTBACK;
+    buf_add_slice(&d->record, record);
+    d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
+    d->secret_id = d->readable ? event_secret(&d->event, d->destination) : slice_make("", 0);
     d->accepted_at = d->event.received_at;
     return true;
 }
@@ -169,9 +174,10 @@ static void add_outcome(const struct result *r, const struct delivery *d, struct
     size_t mark = args_mark(a);
     buf_add_u64(b, is_there(&r->attempt));
     add_number(b, is_there(&r->failure));
+    add_number(b, d->report_sent);
     add_word(b, d->destination);
-    add_word(b, slice_str(delivery_kind_word(d->kind)));
-    add_word(b, slice_str(d->account));
+    add_word(b, slice_str(d->is_configured ? delivery_kind_word(d->kind) : ""));
+    add_word(b, d->event.account);
     add_word(b, slice_str(d->lane));
     add_number(b, d->delay_ms);
     add_number(b, d->attempt);

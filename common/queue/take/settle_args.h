@@ -6,13 +6,14 @@
 #include "common/queue/args.h"
 #include "common/queue/queue_take.h"
 
-struct redis_reply;
+struct config;
 
 #define RESPONSE_SHORT 48
 
-/* Fills D from one claim of claim.lua's reply. RECORD and event are read too (d->readable). False
- * if the reply is not of that shape. */
-bool claim_read(const struct redis_reply *claim, struct delivery *d);
+/* Fills D from the WORDS and the RECORD of one claim of claim.lua's reply; the kind is as CONF says. d->readable tells
+ * whether the record could be read. False if the words are not of that shape. */
+bool claim_read(struct slice words, struct slice record, const struct config *conf,
+                struct delivery *d);
 
 /* A result that waits to be recorded; plain value. */
 struct result {

@@ -25,7 +25,8 @@ struct part { /* one partition; owned by its queue_take */
     bool paced;          /* the last claims all had a delay: they come early, so work can wait */
     bool urgent;         /* a result of this turn had none */
     mono_us flushed_at;
-    size_t wanted; /* by the claim on its way */
+    struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
+    size_t wanted;    /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
 };
 
@@ -40,7 +41,6 @@ struct queue_take {
     struct part *parts;
     unsigned partitions;
     size_t capacity, unsettled;
-    struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
     bool turn_due;
     struct args args;
     struct pool pool; /* of claims */

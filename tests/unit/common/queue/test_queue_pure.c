@@ -69,6 +69,8 @@ static struct event sample(struct slice body)
     return (struct event){.id = SLICE_LIT("e1"),
                           .tag = SLICE_LIT("t\xc3\xa4g 1"),
                           .source = SLICE_LIT("serphouse"),
+                          .destinations = SLICE_LIT("orders audit"),
+                          .secrets = SLICE_LIT("0a1b2c3d -"),
                           .content_type = SLICE_LIT("application/json"),
                           .content_encoding = SLICE_LIT("gzip"),
                           .headers = SLICE_LIT("X-A: 1\r\nCe-Id: \xff two\r\n"),
@@ -91,6 +93,7 @@ static void check_round_trip(struct event in, struct packer *packer)
     assert_int_equal(out.kind, in.kind);
     assert_true(slice_eq(out.source, in.source));
     assert_true(slice_eq(out.account, in.account));
+    assert_true(slice_eq(out.secrets, in.secrets));
     assert_true(slice_eq(out.content_type, in.content_type));
     assert_true(slice_eq(out.content_encoding, in.content_encoding));
     assert_true(slice_eq(out.headers, in.headers));
@@ -171,6 +174,18 @@ static void test_damaged_records_are_refused(void **state)
     buf_clear(&scratch);
 }
 
+static void test_secrets_are_found_by_destination(void **state)
+{
+    (void)state;
+    struct event e = {.destinations = SLICE_LIT("a ab b"), .secrets = SLICE_LIT("11 - 33")};
+    assert_true(slice_eq(event_secret(&e, SLICE_LIT("a")), SLICE_LIT("11")));
+    assert_int_equal(event_secret(&e, SLICE_LIT("ab")).len, 0);
+    assert_true(slice_eq(event_secret(&e, SLICE_LIT("b")), SLICE_LIT("33")));
+    assert_int_equal(event_secret(&e, SLICE_LIT("c")).len, 0);
+    e.secrets = SLICE_LIT("");
+    assert_int_equal(event_secret(&e, SLICE_LIT("a")).len, 0);
+}
+
 static void test_args_survive_the_growth_of_their_buffer(void **state)
 {
     (void)state;
@@ -198,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_records_come_back_as_they_were),
         cmocka_unit_test(test_large_repetitive_bodies_are_packed),
         cmocka_unit_test(test_damaged_records_are_refused),
+        cmocka_unit_test(test_secrets_are_found_by_destination),
         cmocka_unit_test(test_args_survive_the_growth_of_their_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
