@@ -50,8 +50,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Claims bring their bodies along. With so many bytes in flight the engine takes no more. */
+/* Claims bring their bodies along, and some bodies are inflated or compressed for the request. With so many bytes in
+ * flight the engine takes no more. */
 #define BYTES_IN_FLIGHT_MAX ((size_t)256 * 1024 * 1024)
+/* A body of 100 KB can inflate to 100 MB. While the flights hold so many bytes beside their claims, the engine inflates
+ * no further body. So they hold at most HELD_MAX and one receiver.max_inflated_bytes. */
+#define HELD_MAX ((size_t)128 * 1024 * 1024)
 #define SEND_BACK_US 250000
 
 struct deliver { /* Owned by the dispatcher. */
@@ -228,6 +232,7 @@ static enum attempt_end end_of_building(enum request_verdict v)
 
 static void flight_send(struct flight *f)
 {
+    struct deliver *e = f->engine;
     struct delivery *d = f->delivery;
     struct request *q = &f->request;
     struct request_input in = {.event = &d->event,
@@ -236,10 +241,18 @@ static void flight_send(struct flight *f)
                                .secret_id = d->secret_id,
                                .attempt = d->attempt,
                                .now = clock_wall_ms()};
+    if (e->flights.held >= HELD_MAX && request_inflates(&f->target->rules, &d->event)) {
+        flight_give_up(f, END_NO_ROOM);
+        return;
+    }
     enum request_verdict v = request_build(&f->target->rules, &in, q);
     if (v != REQUEST_OK) {
         flight_give_up(f, end_of_building(v));
         return;
+    }
+    if (q->made.len) {
+        flight_holds(&e->flights, f, q->made.cap);
+        deliver_ask_for_more(e);
     }
     struct attempt_request wire = {.url = q->url.ptr,
                                    .headers = q->headers.ptr,
@@ -399,7 +412,7 @@ static void flight_on_done(void *ctx, const struct attempt_result *r)
         flight_settle_as(f, r->end, r->status, r);
         return;
     }
-    flight_fetched(&f->engine->flights, f, r->body->len);
+    flight_holds(&f->engine->flights, f, r->body->len);
     deliver_ask_for_more(f->engine);
     fetch_take(f->fetch, r);
 }

@@ -48,16 +48,17 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     f->fetch = NULL;
     f->state = FLIGHT_CLAIMED;
     f->wait_ms = 0;
-    f->fetched = 0;
+    f->held = 0;
     list_add_first(&l->list, &f->link);
     l->count++;
     l->bytes += bytes_of(d);
     return f;
 }
 
-void flight_fetched(struct flights *l, struct flight *f, size_t bytes)
+void flight_holds(struct flights *l, struct flight *f, size_t bytes)
 {
-    f->fetched += bytes;
+    f->held += bytes;
+    l->held += bytes;
     l->bytes += bytes;
 }
 
@@ -66,7 +67,8 @@ struct delivery *flight_leave(struct flights *l, struct flight *f)
     struct delivery *d = f->delivery;
     list_remove(&f->link);
     l->count--;
-    l->bytes -= bytes_of(d) + f->fetched;
+    l->bytes -= bytes_of(d) + f->held;
+    l->held -= f->held;
     f->delivery = NULL;
     return d;
 }

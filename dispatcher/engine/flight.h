@@ -33,7 +33,7 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct fetch *fetch; /* if the event was only announced and its result is fetched, else NULL */
     struct loop_timer *hold; /* made when first needed, kept */
     struct request request;
-    size_t fetched; /* bytes of the result, counted in the list's */
+    size_t held; /* bytes beside the delivery's, counted in the list's */
     enum flight_state state;
     struct list_link turn; /* in its target's turns while it waits */
     int64_t wait_ms;       /* of a release that may_send asked for */
@@ -43,7 +43,8 @@ struct flights { /* Owned by the engine; flights_init, flights_clear. Must not b
     struct list list;
     struct pool spare;
     size_t count;
-    size_t bytes; /* of the deliveries' records and of what was fetched */
+    size_t bytes; /* of the deliveries' records, and what is held beside them */
+    size_t held;  /* bytes of results that were fetched and of bodies that were made */
 };
 
 void flights_init(struct flights *l);
@@ -51,8 +52,8 @@ void flights_init(struct flights *l);
 void flights_clear(struct flights *l);
 /* A flight for D, at the front of the list. */
 struct flight *flight_begin(struct flights *l, struct delivery *d);
-/* F has fetched so many bytes. */
-void flight_fetched(struct flights *l, struct flight *f, size_t bytes);
+/* F holds so many bytes more: of a result that it fetched, or of a body that was made for it. */
+void flight_holds(struct flights *l, struct flight *f, size_t bytes);
 /* Takes F out of the list and returns its delivery, which is the caller's now. F's request stays until flight_end. */
 struct delivery *flight_leave(struct flights *l, struct flight *f);
 /* After flight_leave: F may be used again. */

@@ -37,6 +37,7 @@ static const struct end_row rows[ATTEMPT_END_COUNT] = {
     [END_WINDOW_OVER] = {SETTLE_RELEASE, false, 0},
     [END_TOO_EARLY] = {SETTLE_RELEASE, false, 1},
     [END_DRAINING] = {SETTLE_RELEASE, false, 0},
+    [END_NO_ROOM] = {SETTLE_RELEASE, false, 50},
     [END_LOCAL] = {SETTLE_RELEASE, false, 500},
     [END_QUEUE] = {SETTLE_DEFER, false, 1000},
     [END_UNCONFIGURED] = {SETTLE_DEFER, false, 5000},

@@ -121,6 +121,12 @@ static void request_make_envelope(const struct event *e, struct request *r)
     r->body = buf_slice(&r->made);
 }
 
+bool request_inflates(const struct request_rules *rules, const struct event *e)
+{
+    return rules->kind == DELIVERY_POSTBACK && rules->gzip == GZIP_NEVER && e->has_body &&
+           gzip_is(e->body);
+}
+
 static enum err request_inflate(const struct request_rules *rules, struct request *r)
 {
     r->made.max = rules->inflated_max;

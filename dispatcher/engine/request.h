@@ -51,6 +51,8 @@ void request_clear(struct request *r);
 /* Empties R and frees the memory of an unusually large body. */
 void request_reset(struct request *r);
 
+/* True if the body of E must be inflated for the request: the one case in which a request can be far larger than E. */
+bool request_inflates(const struct request_rules *rules, const struct event *e);
 /* Builds R. Its body may point into the event, so the event must outlive the attempt. */
 enum request_verdict request_build(const struct request_rules *rules,
                                    const struct request_input *in, struct request *r);

@@ -21,6 +21,7 @@ static const char *const words[ATTEMPT_END_COUNT] = {
     [END_BLOCKED] = "blocked_address",
     [END_BAD_URL] = "bad_url",
     [END_BAD_BODY] = "bad_body",
+    [END_NO_ROOM] = "no_room",
     [END_WINDOW_OVER] = "window_over",
     [END_TOO_EARLY] = "too_early",
     [END_DRAINING] = "draining",

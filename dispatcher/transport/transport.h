@@ -58,6 +58,7 @@ enum attempt_end {
 
     /* The engine ends attempts with these before the request leaves. */
     END_BAD_BODY,
+    END_NO_ROOM, /* the bodies of other attempts have taken the memory */
     END_WINDOW_OVER,
     END_TOO_EARLY,
     END_DRAINING,

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from harness import config, http, sign
+from harness.downstream import Answer
 from harness.fetching import announce
+from harness.memory import Peak
 from harness.wait import wait_for
 
 SECRET = "a-secret-of-the-test-0123"
@@ -121,3 +123,23 @@ def test_a_body_that_a_lower_limit_no_longer_inflates_is_dead(stack):
     assert request.path == "/null-open"
     wait_for(lambda: stack.keys.delivery("a:null-signed").get("state") == "dead", 10, "a dead letter")
     assert stack.keys.delivery("a:null-signed")["last_error"] == "bad_body"
+
+
+def test_inflated_bodies_share_the_dispatchers_memory(stack):
+    """Twelve bodies of 50 MB, which are 50 KB as gzip, do not take 600 MB at once. All arrive, with one attempt each."""
+    sink = stack.downstream()
+    sink.default = Answer(delay=1)
+    conf = config.base(stack.redis.url)
+    conf["sources"]["in"] = config.source("out")
+    conf["destinations"]["out"] = config.destination(sink.url(), timeout_ms=20_000, sign=SIGN)
+    receiver = stack.receiver(conf)
+    pad = b"x" * 50_000_000
+    for n in range(12):
+        body = gzip.compress(b'{"id":"%d","pad":"%s"}' % (n, pad), 1)
+        assert receiver.post("/in/in", body, {"Content-Encoding": "gzip"}).status == 200
+    peak = Peak(stack.dispatcher(conf))
+    requests = sink.wait_events({str(n) for n in range(12)}, timeout=60)
+    assert peak.stop() < 400_000
+    for request in requests:
+        assert len(request.body) > 50_000_000 and request.attempt == 1
+        assert request.header("X-Signature") == sign.hex_mac(SECRET, request.body)

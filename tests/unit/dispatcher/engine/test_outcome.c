@@ -48,6 +48,7 @@ static const struct row rows[] = {
     {END_WINDOW_OVER, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "window_over"},
     {END_TOO_EARLY, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "too_early"},
     {END_DRAINING, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "draining"},
+    {END_NO_ROOM, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "no_room"},
     {END_LOCAL, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "local_error"},
     {END_UNCONFIGURED, 0, SETTLE_DEFER, SETTLE_DEFER, false, "unconfigured"},
     {END_UNREADABLE, 0, SETTLE_DEFER, SETTLE_DEFER, false, "unreadable"},
@@ -84,6 +85,7 @@ static void only_releases_wait_by_the_table(void **state)
     assert_int_equal(outcome_judge(END_UNCONFIGURED, 0, true).wait_ms, 5000);
     assert_int_equal(outcome_judge(END_UNREADABLE, 0, true).wait_ms, 60000);
     assert_true(outcome_judge(END_LOCAL, 0, true).wait_ms > 0);
+    assert_true(outcome_judge(END_NO_ROOM, 0, true).wait_ms > 0);
     assert_int_equal(outcome_judge(END_DRAINING, 0, true).wait_ms, 0);
     assert_int_equal(outcome_judge(END_DNS, 0, true).wait_ms, 0);
 }

@@ -127,6 +127,24 @@ static void never_inflates(void **state)
     buf_clear(&packed);
 }
 
+static void only_never_inflates(void **state)
+{
+    struct fixture *f = *state;
+    struct buf packed;
+    f->rules.gzip = GZIP_NEVER;
+    assert_false(request_inflates(&f->rules, &f->event));
+    compress(f, &packed);
+    assert_true(request_inflates(&f->rules, &f->event));
+    f->rules.kind = DELIVERY_PINGBACK;
+    assert_false(request_inflates(&f->rules, &f->event));
+    f->rules.kind = DELIVERY_POSTBACK;
+    f->rules.gzip = GZIP_KEEP;
+    assert_false(request_inflates(&f->rules, &f->event));
+    f->rules.gzip = GZIP_ALWAYS;
+    assert_false(request_inflates(&f->rules, &f->event));
+    buf_clear(&packed);
+}
+
 static void always_compresses_once(void **state)
 {
     struct fixture *f = *state;
@@ -245,6 +263,7 @@ int main(void)
         TEST(an_empty_body_is_a_body),
         TEST(keep_relays_gzip_and_says_so),
         TEST(never_inflates),
+        TEST(only_never_inflates),
         TEST(always_compresses_once),
         TEST(the_destinations_headers_win),
         TEST(signs_what_is_sent),
