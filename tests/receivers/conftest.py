@@ -25,11 +25,12 @@ RESULTS = [{"rank": n, "title": "Café – prix en €", "url": f"https://shop.e
 class Gateway:
     """A running Hookpace with all RECEIVERS as downstreams.
 
-    The receiver NAME is the only destination of the source NAME, and the account NAME-account signs as it verifies. NAME-wrong
-    and NAME-wrong-account sign with a wrong secret. ACCOUNT has further keys of these accounts.
+    The receiver NAME is the only destination of the source NAME. The accounts NAME-account and NAME-envelope sign as it verifies;
+    a postback of the first is the result alone, one of the second the envelope. NAME-wrong and NAME-wrong-account sign with a wrong
+    secret.
     """
 
-    def __init__(self, directory, receivers, **account):
+    def __init__(self, directory, receivers):
         self.stack = Stack(directory)
         self.receivers = receivers
         conf = self.conf = config.base(self.stack.redis.url)
@@ -41,7 +42,9 @@ class Gateway:
                 how = {"scheme": program.scheme, "secrets": [secret]}
                 conf["sources"][key] = config.source(key)
                 conf["destinations"][key] = config.destination(program.url + "?id=$id", sign=how, retry={"schedule_s": [600]})
-                conf["accounts"][f"{key}-account"] = {"password": PASSWORD, "sign": how, **account}
+                conf["accounts"][f"{key}-account"] = {"password": PASSWORD, "sign": how, "payload": "result"}
+            conf["accounts"][f"{name}-envelope"] = {"password": PASSWORD,
+                                                    "sign": {"scheme": program.scheme, "secrets": [program.secret]}}
 
     def start(self):
         self.stack.redis.start()
@@ -103,24 +106,13 @@ def receivers():
     published.close_all(started.values())
 
 
-def _gateway(receivers, directory, **account):
-    made = Gateway(directory, receivers, **account)
+@pytest.fixture(scope="session")
+def gateway(receivers, tmp_path_factory):
+    made = Gateway(tmp_path_factory.mktemp("gateway"), receivers)
     try:
         yield made.start()
     finally:
         made.close()
-
-
-@pytest.fixture(scope="session")
-def gateway(receivers, tmp_path_factory):
-    """Accounts without settings of their own but the signature."""
-    yield from _gateway(receivers, tmp_path_factory.mktemp("gateway"))
-
-
-@pytest.fixture(scope="session")
-def results(receivers, tmp_path_factory):
-    """Accounts whose postbacks carry the result alone, as SERPHouse and Semscraper send it."""
-    yield from _gateway(receivers, tmp_path_factory.mktemp("results"), payload="result")
 
 
 @pytest.fixture(params=published.NAMES)

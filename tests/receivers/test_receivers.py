@@ -16,15 +16,10 @@ STANDARD_WEBHOOKS = ["standard-webhooks-python"]
 BODY_ONLY = [name for name in published.NAMES if name not in STANDARD_WEBHOOKS]
 
 
-class Refused(AssertionError):
-    """A receiver did not answer 200."""
-
-
 def accepted(program, answer):
     """The receiver answered 200. Returns what it answered."""
     status, text = answer
-    if status != 200:
-        raise Refused(f"{program}: {status} {text}")
+    assert status == 200, (program, status, text)
     return json.loads(text) if program.scheme != "serphouse" else {}
 
 
@@ -48,14 +43,14 @@ def test_relay_of_gzip(gateway, program):
     echoed(program, gateway.relay(program.name, ident, packed=True), ident)
 
 
-def test_postback_of_an_account(results, program):
+def test_postback_of_an_account(gateway, program):
     ident = f"result-{program}"
-    echoed(program, results.postback(program, ident), ident)
+    echoed(program, gateway.postback(program, ident), ident)
 
 
 def test_postback_of_an_account_with_the_envelope(gateway, program):
     """The receiver verifies and reads the envelope. The id is not where it looks for one."""
-    accepted(program, gateway.postback(program, f"envelope-{program}"))
+    accepted(program, gateway.postback(program, f"envelope-{program}", login="envelope"))
 
 
 @pytest.mark.parametrize("program", STANDARD_WEBHOOKS, indirect=True)
@@ -69,8 +64,7 @@ def test_pingback_of_an_account(gateway, program):
 def test_pingback_that_has_nothing_to_sign(gateway, program):
     ident = f"pingback-{program}"
     answer = echoed(program, gateway.pingback(program, ident), ident)
-    if answer.get("signature") is not None:
-        raise Refused(f"{program}: a signature came with a pingback")
+    assert answer.get("signature") is None
 
 
 def test_a_wrong_secret_is_refused(gateway, program):
