@@ -8,19 +8,20 @@
 
 #include <stdlib.h>
 
-#define SETS 256
+#define NAME_SETS 1024
+#define ADDRESS_SETS 256
 #define WAYS 4
 #define CREDENTIALS_MAX 4096
 
-struct guesser { /* an address that guessed wrong */
-    unsigned char net[16];
-    uint8_t family;  /* 0: free */
-    mono_us free_at; /* when its wrong guesses are forgotten: each adds GUESS_US */
+struct guesser {  /* an address that guessed wrong, alone or with a name */
+    uint64_t who; /* keyed hash */
+    mono_us
+        free_at; /* its wrong guesses are forgotten then: each adds some time. 0: the entry is free */
 };
 
 struct login_guard {
-    struct hash_key key; /* so that nobody can choose addresses that share a set */
-    struct guesser table[SETS][WAYS];
+    struct hash_key key; /* so that nobody can choose addresses and names that share a set */
+    struct guesser names[NAME_SETS * WAYS], addresses[ADDRESS_SETS * WAYS];
 };
 
 struct login_guard *login_guard_new(void)
@@ -48,29 +49,44 @@ bool login_is_foreign(struct slice fetch_site, struct slice origin, struct slice
 
 /* --- guesses --- */
 
-static void network_of(const struct addr *peer, unsigned char net[16])
+/* The network of PEER; with NAME, the pair of both. A NULL name is no name: it is not the same as an empty one. */
+static uint64_t guesser_hash(const struct login_guard *g, const struct addr *peer,
+                             const struct slice *name)
 {
-    memcpy(net, peer->ip, 16);
-    if (peer->family == 6)
-        memset(net + 8, 0, 8);
+    char text[18] = {(char)peer->family, name ? 1 : 0};
+    memcpy(text + 2, peer->ip, peer->family == 6 ? 8 : 16);
+    uint64_t h = hash_keyed(&g->key, slice_make(text, sizeof text));
+    if (!name)
+        return h;
+    struct hash_key of_network = {{g->key.k[0] ^ h, g->key.k[1]}};
+    return hash_keyed(&of_network, *name);
 }
 
-/* Returns the entry of PEER. If it has none, it takes over the entry of its set that would be forgotten first. */
-static struct guesser *guesser_of(struct login_guard *g, const struct addr *peer)
+/* Returns the entry of WHO, or the entry of its set that would be forgotten first. */
+static struct guesser *entry_for(struct guesser *table, size_t sets, uint64_t who)
 {
-    unsigned char net[16];
-    network_of(peer, net);
-    uint64_t h = hash_keyed(&g->key, slice_make(net, sizeof net));
-    struct guesser *set = g->table[h % SETS], *oldest = set;
+    struct guesser *set = table + who % sets * WAYS, *oldest = set;
     for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].family == peer->family && memcmp(set[i].net, net, sizeof net) == 0)
+        if (set[i].free_at && set[i].who == who)
             return &set[i];
         if (set[i].free_at < oldest->free_at)
             oldest = &set[i];
     }
-    *oldest = (struct guesser){.family = peer->family};
-    memcpy(oldest->net, net, sizeof net);
     return oldest;
+}
+
+/* When the wrong guesses of WHO are forgotten. */
+static mono_us free_at(struct guesser *table, size_t sets, uint64_t who)
+{
+    const struct guesser *entry = entry_for(table, sets, who);
+    return entry->who == who ? entry->free_at : 0;
+}
+
+static void count_guess(struct guesser *table, size_t sets, uint64_t who, mono_us now, mono_us each)
+{
+    mono_us from = free_at(table, sets, who);
+    *entry_for(table, sets, who) =
+        (struct guesser){.who = who, .free_at = (from > now ? from : now) + each};
 }
 
 /* --- credentials --- */
@@ -104,40 +120,56 @@ static void from_latin1(struct slice s, struct buf *out)
     }
 }
 
-static bool identify(const struct login_book *book, struct slice header, struct caller *who)
+/* Reads HEADER as "name:password" in UTF-8. OUT is empty if it is none. */
+static void read_utf8(struct slice header, struct buf *out)
 {
-    bool found = false;
-    struct buf given, utf8;
+    struct buf given;
     buf_init(&given, 2 * CREDENTIALS_MAX);
-    buf_init(&utf8, 4 * CREDENTIALS_MAX);
     if (read_credentials(header, &given)) {
         struct slice s = buf_slice(&given);
-        if (!text_is_utf8(s)) {
-            from_latin1(s, &utf8);
-            s = buf_slice(&utf8);
-        }
-        found = book->find(book->ctx, s, who);
+        if (text_is_utf8(s))
+            buf_add_slice(out, s);
+        else
+            from_latin1(s, out);
     }
     if (given.ptr)
         crypto_wipe(given.ptr, given.cap);
-    if (utf8.ptr)
-        crypto_wipe(utf8.ptr, utf8.cap);
     buf_clear(&given);
-    buf_clear(&utf8);
-    return found;
 }
 
-enum login_verdict login_check(struct login_guard *g, const struct login_book *book,
-                               const struct addr *peer, struct slice header, mono_us now,
-                               struct caller *who)
+static struct login_result check(struct login_guard *g, const struct login_book *book,
+                                 const struct addr *peer, struct slice credentials, mono_us now,
+                                 struct caller *who)
 {
+    struct slice password = credentials, name = slice_cut(&password, ':');
+    uint64_t network = guesser_hash(g, peer, NULL), pair = guesser_hash(g, peer, &name);
+    bool is_strict = free_at(g->addresses, ADDRESS_SETS, network) >
+                     now + (ADDRESS_GUESSES - 1) * ADDRESS_GUESS_US;
+    mono_us wait = free_at(g->names, NAME_SETS, pair) - now;
+    if (!is_strict)
+        wait -= (GUESSES - 1) * GUESS_US;
+    if (wait > 0)
+        return (struct login_result){LOGIN_LIMITED, (unsigned)((wait + 999999) / 1000000)};
+    if (credentials.len && book->find(book->ctx, credentials, who))
+        return (struct login_result){.verdict = LOGIN_OK};
+    count_guess(g->names, NAME_SETS, pair, now, is_strict ? STRICT_GUESS_US : GUESS_US);
+    if (!is_strict) /* or an address that goes on guessing would stay strict for hours */
+        count_guess(g->addresses, ADDRESS_SETS, network, now, ADDRESS_GUESS_US);
+    return (struct login_result){.verdict = LOGIN_WRONG};
+}
+
+struct login_result login_check(struct login_guard *g, const struct login_book *book,
+                                const struct addr *peer, struct slice header, mono_us now,
+                                struct caller *who)
+{
+    struct buf credentials;
     if (!header.len)
-        return LOGIN_WRONG; /* a request without a login is no guess */
-    struct guesser *from = guesser_of(g, peer);
-    if (from->free_at > now + (GUESSES - 1) * GUESS_US)
-        return LOGIN_LIMITED;
-    if (identify(book, header, who))
-        return LOGIN_OK;
-    from->free_at = (from->free_at > now ? from->free_at : now) + GUESS_US;
-    return LOGIN_WRONG;
+        return (struct login_result){.verdict = LOGIN_WRONG}; /* without a login it is no guess */
+    buf_init(&credentials, 4 * CREDENTIALS_MAX);
+    read_utf8(header, &credentials);
+    struct login_result r = check(g, book, peer, buf_slice(&credentials), now, who);
+    if (credentials.ptr)
+        crypto_wipe(credentials.ptr, credentials.cap);
+    buf_clear(&credentials);
+    return r;
 }

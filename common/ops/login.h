@@ -1,7 +1,18 @@
-/* login - checks who calls: Basic credentials (RFC 7617) and a limit on wrong ones per address.   [pure, but for the random
- * key of its table]
+/* login - checks who calls: Basic credentials (RFC 7617), and limits on wrong ones.   [pure, but for the random key of its
+ * tables]
  *
  * The names and passwords belong to the program, which looks them up in `struct login_book`.
+ *
+ * Two limits hold, so that guessing is slow and one tenant's mistakes lock out nobody else behind the same address:
+ *
+ *     per address and name   GUESSES wrong logins at once, then one each GUESS_US. Above that the name waits, at this address.
+ *     per address            ADDRESS_GUESSES wrong logins at once, then one each ADDRESS_GUESS_US, whatever their names. Above
+ *                            that no name has to wait by itself. But each name has only one wrong login there, then one each
+ *                            STRICT_GUESS_US, so that names without a mistake still log in and nobody guesses many in parallel.
+ *
+ * The name is the one that was sent, whether there is such an account or not: the limits do not tell which names exist. An
+ * address is an IPv4 address or a /64 of IPv6. The tables have a fixed size. A new entry replaces the entry of its set that
+ * would be forgotten first, so a flood of names pushes out names with few mistakes, not those that are being guessed.
  */
 #ifndef COMMON_OPS_LOGIN_H
 #define COMMON_OPS_LOGIN_H
@@ -12,9 +23,11 @@
 
 #include <stdbool.h>
 
-/* An address (for IPv6: a /64) may send GUESSES wrong logins at once, then one each GUESS_US. */
 #define GUESSES 30
 #define GUESS_US INT64_C(1000000)
+#define ADDRESS_GUESSES 300
+#define ADDRESS_GUESS_US INT64_C(100000)
+#define STRICT_GUESS_US INT64_C(10000000)
 
 struct caller {
     unsigned role;       /* one bit of enum route_role */
@@ -31,7 +44,12 @@ struct login_book {
 enum login_verdict {
     LOGIN_OK,
     LOGIN_WRONG,
-    LOGIN_LIMITED, /* too many wrong logins from this address; these credentials were not checked */
+    LOGIN_LIMITED, /* too many wrong logins of this name from this address; these credentials were not checked */
+};
+
+struct login_result {
+    enum login_verdict verdict;
+    unsigned retry_s; /* of LOGIN_LIMITED: the next login is checked in so many seconds */
 };
 
 /* True if a browser asks on behalf of another site's page, with the login that it remembers for us. The arguments are the
@@ -39,15 +57,15 @@ enum login_verdict {
  * browsers send neither of the first two. */
 bool login_is_foreign(struct slice fetch_site, struct slice origin, struct slice host);
 
-struct login_guard; /* counts wrong logins, in a table of fixed size */
+struct login_guard; /* counts wrong logins */
 
 struct login_guard *login_guard_new(void);
 void login_guard_free(struct login_guard *g);
 
 /* HEADER is the value of the Authorization header; empty if there is none or several. LOGIN_OK fills *WHO. A password may also
  * come in ISO 8859-1, as browsers' btoa sends it. */
-enum login_verdict login_check(struct login_guard *g, const struct login_book *book,
-                               const struct addr *peer, struct slice header, mono_us now,
-                               struct caller *who);
+struct login_result login_check(struct login_guard *g, const struct login_book *book,
+                                const struct addr *peer, struct slice header, mono_us now,
+                                struct caller *who);
 
 #endif

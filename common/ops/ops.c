@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define TABLES_MAX 8
-#define AUTHENTICATE "WWW-Authenticate: Basic realm=\"Hookpace\", charset=\"UTF-8\"\r\n"
 
 struct table {
     const struct route *rows;
@@ -111,19 +110,31 @@ static void answer_unrouted(struct ops_call *c, enum route_verdict v)
               "this path does not take the method; the header Allow lists those it takes");
 }
 
+void ops_add_challenge(const struct ops_call *c, enum ops_refusal why, struct buf *out)
+{
+    if (why == OPS_UNKNOWN || why == OPS_LIMITED)
+        buf_add_str(out, "WWW-Authenticate: Basic realm=\"Hookpace\", charset=\"UTF-8\"\r\n");
+    if (why == OPS_LIMITED)
+        buf_addf(out, "Retry-After: %u\r\n", c->retry_s);
+}
+
 static void refuse_call(struct ops_call *c, enum ops_refusal why)
 {
     const struct ops_handler *h = c->match.route->handler;
+    char text[128];
+    struct buf headers = buf_over(text);
+    ops_add_challenge(c, why, &headers);
     if (h->refused)
         h->refused(c, why);
     else if (why == OPS_NOT_ALLOWED)
         ops_error(c, 403, SLICE_LIT(""), "forbidden", "the account's role may not do this");
     else if (why == OPS_LIMITED)
-        ops_error(c, 401, SLICE_LIT(AUTHENTICATE OPS_RETRY), "unauthorized",
-                  "too many wrong logins from this address; try again in a second");
+        ops_error(
+            c, 401, buf_slice(&headers), "unauthorized",
+            "too many wrong logins with this name from this address; wait as Retry-After says");
     else
-        ops_error(c, 401, why == OPS_FOREIGN ? SLICE_LIT("") : SLICE_LIT(AUTHENTICATE),
-                  "unauthorized", "log in with the name and password of an account");
+        ops_error(c, 401, buf_slice(&headers), "unauthorized",
+                  "log in with the name and password of an account");
 }
 
 static bool is_foreign(const struct http_request *http)
@@ -142,8 +153,10 @@ MUST_CHECK static enum flow log_in(struct ops_call *c)
     struct slice header = http_header(c->http, "authorization", &n);
     if (n != 1)
         header.len = 0;
-    enum login_verdict v = login_check(c->ops->guard, &c->ops->login, http_peer(c->http), header,
-                                       clock_mono_us(), &c->who);
+    struct login_result result = login_check(c->ops->guard, &c->ops->login, http_peer(c->http),
+                                             header, clock_mono_us(), &c->who);
+    enum login_verdict v = result.verdict;
+    c->retry_s = result.retry_s;
     if (v == LOGIN_OK && (c->who.role & c->match.route->roles))
         return GO_ON;
     refuse_call(c, v == LOGIN_OK        ? OPS_NOT_ALLOWED

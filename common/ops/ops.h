@@ -30,6 +30,7 @@ struct ops_call {              /* one request; freed by the call that ends it */
     struct http_request *http; /* NULL: the client has left */
     void *ctx;                 /* of the table that has the route */
     void *state;               /* the handler's own */
+    unsigned retry_s;          /* of OPS_LIMITED */
     struct caller who; /* where the route needs a login; `who.account` is good for this turn only */
     struct route_match match;
     struct buf body;
@@ -40,7 +41,7 @@ struct ops_call {              /* one request; freed by the call that ends it */
 enum ops_refusal {
     OPS_FOREIGN,     /* a page of another site asks, through a browser that knows the login */
     OPS_UNKNOWN,     /* the login is wrong or missing */
-    OPS_LIMITED,     /* too many wrong logins from this address */
+    OPS_LIMITED,     /* too many wrong logins of this name from this address */
     OPS_NOT_ALLOWED, /* the account's role may not call this route */
 };
 
@@ -88,6 +89,8 @@ void ops_close(struct ops *o);
 void ops_answer(struct ops_call *c, int status, struct slice content_type, struct slice headers,
                 struct slice body);
 void ops_json(struct ops_call *c, int status, struct slice body);
+/* Appends the header lines that an answer of 401 needs: WWW-Authenticate where a login can help, and Retry-After. */
+void ops_add_challenge(const struct ops_call *c, enum ops_refusal why, struct buf *out);
 /* With `{"status":"error","code":CODE,"message":MESSAGE}`. */
 void ops_error(struct ops_call *c, int status, struct slice headers, const char *code,
                const char *message);

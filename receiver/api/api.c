@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 
-#define AUTHENTICATE "WWW-Authenticate: Basic realm=\"Hookpace\", charset=\"UTF-8\"\r\n"
 #define FIELD_MESSAGE_MAX 200
 
 static void (*const calls[])(struct api_request *r) = {
@@ -156,9 +155,9 @@ static void api_refused(struct ops_call *c, enum ops_refusal why)
 {
     const struct api_code_row *row =
         api_code_row(why == OPS_LIMITED ? CODE_RATE : CODE_UNAUTHORIZED);
-    const char *headers = why == OPS_LIMITED   ? AUTHENTICATE OPS_RETRY
-                          : why == OPS_UNKNOWN ? AUTHENTICATE
-                                               : "";
+    char text[128];
+    struct buf headers = buf_over(text);
+    ops_add_challenge(c, why, &headers);
     if (why != OPS_FOREIGN) {
         char peer[ADDR_TEXT];
         addr_text(http_peer(c->http), peer);
@@ -167,7 +166,7 @@ static void api_refused(struct ops_call *c, enum ops_refusal why)
     struct buf out;
     buf_init(&out, 4096);
     envelope_write_error(HOOKPACE_VERSION, row->code, row->message, &out);
-    ops_answer(c, 401, SLICE_LIT("application/json"), slice_str(headers), buf_slice(&out));
+    ops_answer(c, 401, SLICE_LIT("application/json"), buf_slice(&headers), buf_slice(&out));
     buf_clear(&out);
 }
 

@@ -73,6 +73,27 @@ def test_guesses_are_limited(quiet):
     shapes.check_failure(json.loads(text), 40202)
 
 
+def test_a_tenants_mistakes_lock_out_nobody_else(quiet):
+    wrong = Api(quiet.receiver, "acme", "wrong-password")
+    for _ in range(60):
+        assert wrong.raw("GET", "/v3/tasks/count")[0] == 401
+    assert quiet.acme.raw("GET", "/v3/tasks/count")[0] == 401
+    for _ in range(3):
+        assert quiet.beta.counts()["total"] == 0
+        assert quiet.admin.counts()["total"] == 0
+
+
+def test_guessing_many_accounts_is_limited_and_locks_out_nobody(quiet):
+    for name in range(400):
+        assert Api(quiet.receiver, f"name-{name}", "password").raw("GET", "/v3/tasks/count")[0] == 401
+    assert Api(quiet.receiver, "another", "password").raw("GET", "/v3/tasks/count")[0] == 401
+    status, headers, text = Api(quiet.receiver, "another", "password").raw("GET", "/v3/tasks/count")
+    assert (status, json.loads(text)["status_code"]) == (401, 40202), "one mistake a name, while so many are made"
+    assert 1 < int(headers["Retry-After"]) <= 10
+    for api in (quiet.acme, quiet.beta, quiet.admin):
+        assert api.counts()["total"] == 0
+
+
 def test_right_logins_are_not_counted(empty):
     for _ in range(60):
         empty.acme.counts()

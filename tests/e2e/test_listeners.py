@@ -63,6 +63,15 @@ def test_both_listeners_show_one_world(stack):
         assert got["tasks"][0]["result"] == [1], listener
 
 
+def test_both_listeners_count_wrong_logins_together(stack):
+    receiver = stack.receiver(base(stack))
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"acme:wrong-password").decode()}
+    for n in range(40):
+        assert ask(receiver, ("api", "admin")[n % 2], "GET", "/v3/tasks/count", wrong).status == 401
+    for listener in ("api", "admin"):
+        assert ask(receiver, listener, "GET", "/v3/tasks/count").json()["status_code"] == 40202, listener
+
+
 def test_without_api_listen_there_is_no_third_listener(stack):
     conf = base(stack, api={})
     conf["api"]["listen"] = None

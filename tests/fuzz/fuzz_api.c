@@ -120,7 +120,7 @@ static void logins(struct slice header)
         guard = login_guard_new();
     host++;
     memcpy(peer.ip + 1, &host, 3);
-    enum login_verdict v = login_check(guard, &book, &peer, header, 1000000, &who);
+    enum login_verdict v = login_check(guard, &book, &peer, header, 1000000, &who).verdict;
     INSIST((v == LOGIN_OK) == (who.account != NULL) && v != LOGIN_LIMITED);
     if (v == LOGIN_OK)
         INSIST(memmem(header.ptr, header.len, world.login[who.role == ROLE_ADMIN ? 0 : 1], 20));

@@ -36,6 +36,7 @@ struct asked {
     const struct config_account *account;
     struct addr peer;
     mono_us now;
+    unsigned retry_s;
 };
 
 static int setup(void **state)
@@ -66,7 +67,10 @@ static enum login_verdict ask(struct asked *a, const char *header)
 {
     struct caller who = {0};
     struct login_book book = {find_account, a->conf};
-    enum login_verdict v = login_check(a->guard, &book, &a->peer, slice_str(header), a->now, &who);
+    struct login_result r = login_check(a->guard, &book, &a->peer, slice_str(header), a->now, &who);
+    enum login_verdict v = r.verdict;
+    a->retry_s = r.retry_s;
+    assert_true((v == LOGIN_LIMITED) == (r.retry_s > 0));
     a->account = who.account;
     if (v == LOGIN_OK)
         assert_int_equal(who.role, a->account->is_admin ? ROLE_ADMIN : ROLE_USER);
@@ -165,6 +169,67 @@ static void a_network_of_ipv6_is_one_guesser(void **state)
     assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
 }
 
+/* Behind one address, a proxy say. */
+static void a_name_is_not_limited_by_the_mistakes_of_others(void **state)
+{
+    struct asked *a = *state;
+    for (int i = 0; i < 2 * GUESSES; i++)
+        assert_int_equal(log_in(a, "acme:x"), i < GUESSES ? LOGIN_WRONG : LOGIN_LIMITED);
+    assert_int_equal(a->retry_s, 1);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
+    assert_int_equal(log_in(a, "acme:p\xc3\xa4ssw\xc3\xb6rd"), LOGIN_LIMITED);
+    for (int i = 0; i < 2 * GUESSES; i++)
+        assert_int_equal(ask(a, "Bearer x"), i < GUESSES ? LOGIN_WRONG : LOGIN_LIMITED);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
+}
+
+/* Returns how many of COUNT logins as names that do not exist, numbered from FROM, were checked. */
+static int guess_names(struct asked *a, int from, int count, int times)
+{
+    int checked = 0;
+    for (int i = from; i < from + count; i++) {
+        char login[32];
+        snprintf(login, sizeof login, "name%d:x", i);
+        for (int t = 0; t < times; t++)
+            checked += log_in(a, login) == LOGIN_WRONG;
+    }
+    return checked;
+}
+
+static void many_names_of_one_address_are_limited_and_lock_out_no_other(void **state)
+{
+    struct asked *a = *state;
+    assert_int_equal(guess_names(a, 0, 10, GUESSES),
+                     ADDRESS_GUESSES);                      /* the address has them all */
+    assert_int_equal(guess_names(a, 100, 50, GUESSES), 50); /* from now on one for each name */
+    assert_int_equal(guess_names(a, 100, 50, GUESSES), 0);
+    assert_int_equal(a->retry_s, STRICT_GUESS_US / 1000000);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
+        assert_int_equal(log_in(a, "acme:p\xc3\xa4ssw\xc3\xb6rd"), LOGIN_OK);
+    }
+    assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_LIMITED); /* a mistake of its own */
+
+    a->peer.ip[3] = 2; /* other addresses are not affected */
+    assert_int_equal(guess_names(a, 100, 1, GUESSES), GUESSES);
+    a->peer.ip[3] = 1;
+    a->now += STRICT_GUESS_US;
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_OK);
+    a->now += ADDRESS_GUESSES * ADDRESS_GUESS_US; /* all is forgotten */
+    assert_int_equal(guess_names(a, 100, 1, GUESSES), GUESSES);
+}
+
+/* A flood of names must not reset the count of a name that is being guessed. */
+static void a_flood_of_names_pushes_no_guessed_name_out(void **state)
+{
+    struct asked *a = *state;
+    for (int i = 0; i < GUESSES; i++)
+        assert_int_equal(log_in(a, "beta:x"), LOGIN_WRONG);
+    guess_names(a, 0, 20000, 1);
+    assert_int_equal(log_in(a, "beta:a:b:c:d:e:f"), LOGIN_LIMITED);
+}
+
 static void many_addresses_take_no_more_memory(void **state)
 {
     struct asked *a = *state;
@@ -184,6 +249,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(guesses_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(a_network_of_ipv6_is_one_guesser, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_is_not_limited_by_the_mistakes_of_others, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(many_names_of_one_address_are_limited_and_lock_out_no_other,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flood_of_names_pushes_no_guessed_name_out, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(many_addresses_take_no_more_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
