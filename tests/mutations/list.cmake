@@ -132,6 +132,27 @@ mutation(current_secret "signed with the newest secret instead of the one at acc
   [[size_t secret = scheme_find_secret(rules->sign, in->secret_id);]]
   [[size_t secret = 0;]])
 
+mutation(prefetch_survives_reload "what one configuration found quick is claimed ahead under the next"
+  TESTS "tests/e2e/test_prefetch.py::test_a_destination_that_was_quick_turns_slow[reload]"
+  EDIT common/queue/take/queue_take.c
+  [[        map_clear(&q->parts[i].ahead);
+        if]]
+  [[        if]]
+  EDIT dispatcher/engine/deliver.c
+  [[    deliver_end_prefetching(e);
+    list_add_last]]
+  [[    (void)deliver_end_prefetching;
+    list_add_last]])
+
+mutation(account_read_as_none "an account called like the mark for none is lost"
+  TESTS tests/e2e/test_names.py::test_every_legal_name_is_only_a_name
+  EDIT common/queue/take/settle_args.c
+  [[buf_add_slice(b, word.len ? word : SLICE_LIT("*"));]]
+  [[buf_add_slice(b, word.len ? word : SLICE_LIT("-"));]]
+  EDIT common/queue/lua/settle.lua
+  [[account = account ~= '*' and account or nil]]
+  [[account = account ~= '-' and account or nil]])
+
 mutation(retold_ends_resend "a result of before a resend ends it"
   TESTS tests/queue/test_resend.py::test_a_result_told_again_does_not_end_a_resend
   EDIT common/queue/lua/settle.lua
