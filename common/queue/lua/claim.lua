@@ -11,8 +11,8 @@
 --   only deliveries without delay   claim_many takes as many as there is room for, by one LPOP
 --   some with a delay               claim_one takes the head, if its delay allows it. If not, it looks for a shorter delay near
 --                                   both ends of the queue. After a claim the next one goes to the tail, once a send
--- What the dispatcher knows from its configuration (the kind) and what stands in the record (the account, the secret) is not
--- read here: each field of a hash costs as much as a small command.
+-- Each field of a hash that is read costs as much as a small command. So claim leaves out the kind, which the dispatcher knows
+-- from its configuration, and account and secret, which the record has.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -117,8 +117,8 @@ local function target_of(id)
   return t
 end
 
--- Why what goes to T cannot be claimed although its delay allows it: nil if it can. Parks the lane. MORE: as many may be
--- claimed beyond the destination's concurrency, and wait for their turn in the dispatcher.
+-- True if nothing for T can be claimed now, although the delay allows it. Parks the lane then. MORE: so many may be claimed
+-- beyond the destination's concurrency; they wait for their turn in the dispatcher.
 local function blocked(lane, t, more)
   local l = t.limits
   if not l then -- no running dispatcher knows this destination
@@ -133,7 +133,7 @@ local function blocked(lane, t, more)
   if bytes_left <= 0 then return true end
 end
 
--- Claims the delivery ID, which goes to T. TAIL: what the claim's text ends in.
+-- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence.
 local function claim(lane, t, id, key, attempts, requeues, tail)
   local fence = take_fence()
   local written = text(fence)
@@ -154,7 +154,7 @@ local function claim_tail(lane, delay_ms, l, report, wait_us)
   return string.format(' %s %d %d %d %d', lane.name, delay_ms, l.window, report, wait_us)
 end
 
--- The lane's clock after the claim FENCE of ID.
+-- Notes the claim FENCE of ID in the lane's clock.
 local function note_claim(lane, l, id, fence)
   lane.open = lane.open + 1
   if now + l.window * 1000 > lane['until'] or lane.open == 1 then
@@ -210,7 +210,7 @@ local function transfer_next(lane)
   moved[lane.name] = (moved[lane.name] or 0) + 1
 end
 
--- The head must wait but something with a shorter delay may go: looks for it near both ends.
+-- The head must wait, but a shorter delay may go. Looks for one near both ends.
 local function pick(lane)
   for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
     for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
@@ -226,7 +226,7 @@ local function forget_counts(lane)
   lane.count, lane.known = {}, {}
 end
 
--- A lane without delays: as many as may go at once. SHARE: most of this call.
+-- Claims from a lane without delays, as many as may go at once but at most SHARE.
 local function claim_many(lane, share)
   local head = call('LINDEX', lane.queue, 0)
   if not head then return forget_counts(lane) end
@@ -254,7 +254,7 @@ local function claim_many(lane, share)
   lane_count(lane, 0, -taken)
 end
 
--- A lane on which some have a delay: one after the other. True if it may be looked at again now.
+-- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
 local function claim_one(lane)
   local head = head_of(lane)
   if not head then return forget_counts(lane) end

@@ -1,15 +1,14 @@
 -- lib_delivery: how a claimed delivery leaves `inflight`. Shared by claim (expired leases) and settle.
--- Written out rather than looped over: this runs for every delivery.
 local function delivery_key(id) return base .. 'delivery:' .. id end
 
--- What few deliveries have is read only where `fan` tells that it is there: one of several, resent, or a guest.
+-- Few deliveries have siblings, were resent, or are guests. All of these have the field `fan`; only then is this read.
 local function delivery_read_rare(d, fan)
   if not fan then return end
   local v = call('HMGET', d.key, 'apart', 'since')
   d.fan, d.apart, d.since = fan ~= '1', v[1], v[2]
 end
 
--- The delivery as a table of texts (false where a field is not set), or nil if there is none.
+-- The delivery as a table of texts (false if a field is not set), or nil if there is none.
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
   local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan', 'kind', 'account')
@@ -56,8 +55,8 @@ local function unclaim_from(lane, id, written_fence, sent, left)
   lane.parked = 0
 end
 
--- Ends the claim (write_ended completes it): the lease, the place it took of its destination's
--- concurrency, and its part in the lane's clock. LEFT: the request left (or may have, when nobody will tell any more).
+-- Ends the claim: its lease, its place at the destination, and its part in the lane's clock. write_ended completes it. LEFT:
+-- the request left, or may have left and nobody will report it any more.
 local function unclaim(d, left)
   ended[#ended + 1] = d.id
   freed[d.destination] = (freed[d.destination] or 0) + 1
@@ -66,13 +65,13 @@ local function unclaim(d, left)
   return lane
 end
 
--- Back onto its lane: the tail, but the head of a lane that keeps its order.
+-- Queues it again: at the tail, but at the head of a fifo lane.
 local function requeue(d, lane, side)
   delivery_set(d, 'state', 'queued')
   lane_push(lane, d.id, tonumber(d.delay_ms), side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
 end
 
--- Repeats of an event are known for DEDUP_MS, also where it is kept for less (KEEP_MS from now).
+-- Repeats of an event are known for DEDUP_MS, even if the event is kept for less (KEEP_MS from now).
 local function keep_known(event, keep_ms, dedup_ms)
   if keep_ms >= dedup_ms then return end
   local head = call('GETRANGE', base .. 'event:' .. event, 0, 511)
@@ -81,8 +80,8 @@ local function keep_known(event, keep_ms, dedup_ms)
   if left > 0 then call('SET', dedup_key(name), received, 'PX', text(left)) end
 end
 
--- One of several deliveries is over. Returns nil while others are not, else how long the event is kept; and whether the
--- task is done by it, got and dead as of all its deliveries that ended since it was accepted or last resent.
+-- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; whether this ends
+-- the task; and GOT and DEAD of all its deliveries together, since it was accepted or last resent.
 local function end_one_of(d, event, keep_ms, got, dead)
   local key = base .. 'pending:' .. event
   local v = call('HMGET', key, 'keep', 'got', 'dead')
@@ -98,7 +97,7 @@ local function end_one_of(d, event, keep_ms, got, dead)
   return nil, done, got, dead
 end
 
--- A resent delivery is over; the task may be done since long. KEPT: nothing else of it waits.
+-- A resent delivery has ended. The task was done before. KEPT is set if no other delivery of the event is pending.
 local function end_resent(d, event, kept, keep_ms, got, dead)
   local has_body, path = event_facts(event)
   if got or kept and not dead and not has_body then
@@ -108,7 +107,7 @@ local function end_resent(d, event, kept, keep_ms, got, dead)
   end
 end
 
--- The event stays as long as its longest kept delivery. GOT: D brought its result to a postback.
+-- The event stays as long as its longest kept delivery. GOT: D was a postback that arrived.
 local function release_event(d, keep_ms, dedup_ms, got, dead)
   local event = string.sub(d.id, 1, -2 - #d.destination)
   local done, kept = not d.apart, keep_ms
@@ -136,7 +135,7 @@ local function end_fetch(d, verdict, keep_ms)
   if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
 end
 
--- The delivery is over: 'done' or 'dead'. Both expire with their retention. VERDICT: as settle has it.
+-- Ends the delivery with STATE done or dead. Both expire with their retention. VERDICT is settle's.
 local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_text)

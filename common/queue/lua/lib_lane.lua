@@ -92,8 +92,8 @@ local function lane_when(lane, delay)
   return lane.sent + delay * 1000
 end
 
--- Claims are given out up to EARLY microseconds before the moment at which they may go, which the claim names:
--- so the way to the dispatcher and the work of a batch do not make the gap longer.
+-- Claims are given out up to EARLY microseconds before the request may leave; the claim names that moment. So the way to the
+-- dispatcher, and the work of a batch, do not make the gap longer.
 local EARLY = 8000
 
 -- When a delivery with this delay may be claimed.
@@ -102,8 +102,8 @@ local function lane_ready(lane, delay)
   return lane.open == 0 and when > EARLY and when - EARLY or when
 end
 
--- Queued deliveries per delay, counted with every push and pop and written by lane_save. KNOWN: all that are queued, if this
--- call has read that.
+-- Counts queued deliveries by delay, with every push and pop; lane_save writes the counts. lane.known has all that are queued,
+-- if this call has read it.
 local function lane_count(lane, delay, n)
   lane.count[delay] = (lane.count[delay] or 0) + n
   if lane.known then lane.known[delay] = (lane.known[delay] or 0) + n end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- limits: what claim must know of the destinations of this partition. A script, so that a dispatcher
--- that starts on a full Redis can drain it.
+-- limits: writes what claim must know of the destinations of this partition. It is a script, so that a dispatcher that starts
+-- on a full Redis can drain it.
 -- KEYS: lanes. ARGV: base, then (destination, "<concurrency> <lease ms> <send window ms> <attempts>")...
 for i = 2, #ARGV, 2 do
   redis.call('HSET', ARGV[1] .. 'limits', ARGV[i], ARGV[i + 1])

@@ -1,16 +1,26 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/internals/queue.md).
--- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events, then per event:
---   the task's id, received_at, record, plan ('': that of the event before), and as the plan says: the rest of the record,
---   the event's message id.
--- A plan is what many events have in common, and is read once a call. Its first line has the event's kind (webhook, task,
---   announcement); its owner, which is the source, or of a task the account; the destination that fetched it, or '*'; and
---   four flags, each 1 or 0: this partition lists and counts the event; the record names the task's id; the rest of the
---   record is an argument of its own; there is a message id, by which a repeat is known. Then comes a line per delivery:
---   destination, kind (postback, pingback, fetch), lane, delay in ms, whose delay that is (own: the destination's; top: everybody's;
---   kept: captured before), order (fifo or requeue), id of the signing secret or '*', which no name is.
--- An announcement's first delivery fetches the result. The others follow when it is here.
--- Replies a number per event: 0 queued, 2 no free revision, 3 the id is taken, else a duplicate of what came at that moment (ms).
+-- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events. Then per event: the task's id, received_at, record, plan; and
+-- the rest of the record and the message id, if the plan says that they follow.
+--
+-- Events with the same destinations share a plan, which is read once a call. An empty plan means that of the event before.
+-- The first line of a plan has seven words:
+--   kind       webhook, task or announcement
+--   owner      the source, or the account of a task
+--   fetch      the destination that fetched the event, or '*' (which is no name)
+--   home       1 if this partition lists and counts the event, else 0
+--   named      1 if the record names the task's id
+--   rest       1 if the rest of the record is an argument of its own
+--   message    1 if the event has a message id. A repeat is then known by it
+-- Each further line is a delivery:
+--   destination, kind (postback, pingback, fetch), lane
+--   delay in ms, and whose it is: own (the destination's), top (everybody's) or kept (captured by an earlier put)
+--   order      requeue or fifo
+--   secret     of an announcement: the id of the signing secret, or '*'
+-- The first delivery of an announcement fetches the result. The others are put when the result is here.
+--
+-- Replies a number per event: 0 queued, 2 no free revision, 3 the id is taken. Any other number: the event is a duplicate of
+-- the one that came at that moment (ms).
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -27,7 +37,7 @@ local function remember(key, received) call('SET', key, received, 'PX', dedup_ms
 -- The key under which an event of task ID is stored.
 local function event_key(plan, id) return plan.kind == 'announcement' and announced_key(id) or id end
 
--- Another event has this id: the record goes under the task id "<id>~<n>" and names its id itself. Returns that task id.
+-- Another event has this id. Stores the record under the task id "<id>~<n>" and returns that; the record names the id itself.
 local function store_revision(plan, id, record, options)
   local counter = base .. 'revisions:' .. id
   if not plan.is_named then
@@ -41,11 +51,11 @@ local function store_revision(plan, id, record, options)
   end
 end
 
--- An announcement that is kept beside another source's is known again by this.
+-- By this name a second announcement is known again, if the first is kept beside another source's.
 local function announced_name(plan, id) return base .. 'announced:' .. plan.owner .. ':' .. id end
 
--- The id is taken. Returns nil and when the same event first came, or the task id of a new revision. MESSAGE: the key by
--- which the event's message id is known, or nil.
+-- The id is taken. Returns the task id of a new revision; for a repeat nil, and when the same event first came. MESSAGE: the
+-- key of the event's message id, or nil.
 local function accept_beside(plan, id, message, received, record, options, old)
   local same = identity(id, record)
   if plan.kind == 'announcement' then
@@ -57,7 +67,7 @@ local function accept_beside(plan, id, message, received, record, options, old)
     if before then return nil, before end
   end
   local task = store_revision(plan, id, record, options)
-  -- The record under the id does not tell a repeat of this one.
+  -- The record under the id is another event's, so it cannot show that this one is repeated.
   if task then remember(message or dedup_key(same), received) end
   return task
 end
@@ -72,14 +82,15 @@ local function refuse_beside(id, record, old)
   return nil, nil, true
 end
 
--- Did the plan's source bring this record, which begins so? A task of an account of the same name is another's.
+-- RECORD is the beginning of a record. Returns when it came, if it came from the plan's source. An account may have the same
+-- name as a source.
 local function is_of_source(plan, record)
   local first, _, kind, owner = read_record(record)
   if owner == plan.owner and kind ~= 'task' then return first end
 end
 
--- A second announcement by the same source is a repeat, however it is worded. Where the event is here already nothing
--- needs to be fetched. Other sources may use the same ids. Returns when the first came.
+-- A second announcement by the same source is a repeat, whatever its digest. If the event itself is here, nothing needs to be
+-- fetched. Other sources may use the same ids. Returns when the first came.
 local function announced_before(plan, id)
   for _, key in ipairs({announced_key(id), id}) do
     local first = is_of_source(plan, call('GETRANGE', base .. 'event:' .. key, 0, 255))
@@ -88,14 +99,14 @@ local function announced_before(plan, id)
   return call('GET', announced_name(plan, id))
 end
 
--- The key by which a repeat of the event is known; nil: its id and body tell.
+-- The key by which a repeat of the event is known. Nil if its id and body decide.
 local function repeat_key(plan, id, message)
   if plan.fetch then return fetched_key(plan.owner, id) end
   return message and dedup_key((plan.account and '@' or '') .. plan.owner .. ':' .. message)
 end
 
--- Returns the task id under which the event now is; or nil and, for a repeat, when it first came; or nil, nil and
--- true if the id is taken. The event of a plan without deliveries expires from now on.
+-- Stores the event. Returns the id of its task; for a repeat nil, and when it first came; if the id is taken nil, nil, true.
+-- An event without deliveries expires from now on.
 local function accept(plan, id, message, received, record)
   local kept = plan.fan == 0
   local options = kept and {'PX', done_ms} or NOTHING
@@ -136,7 +147,7 @@ end
 
 local function given(word) return word ~= '*' and word or nil end
 
-local plans = {} -- its text -> a plan: its deliveries, and what stands in its first line
+local plans = {} -- text -> plan: the words of its first line by name, and its deliveries as a list
 local function read_plan(written)
   local kind, owner, fetch, home, named, rest, message, lines =
     string.match(written, '^(%S+) (%S+) (%S+) (%d) (%d) (%d) (%d)\n(.*)$')
@@ -153,7 +164,7 @@ local function read_plan(written)
   return plan
 end
 
--- Puts ID behind the others of that name.
+-- Appends ID to the list of that name.
 local function collect(lists, name, id)
   local ids = lists[name]
   if not ids then
@@ -175,7 +186,7 @@ local function write_delivery(plan, to, hash, received)
   if plan.account then add('account', plan.account) end
   if not plan.is_home or plan.fan > 1 then add('fan', text(plan.fan)) end
   if not plan.is_home then add('apart', 'guest') end
-  -- A delivery outlives its event: one of the same id may still be here, with fields and an expiry of its own.
+  -- A delivery outlives its event. The delivery of an earlier event with this id may still be here, with an expiry.
   if call('HSET', hash, unpack(fields)) < n / 2 then
     call('DEL', hash)
     call('HSET', hash, unpack(fields))
@@ -212,8 +223,8 @@ local function add_delivery(plan, key, received, to)
   return hash
 end
 
--- What the fetch of an announcement needs: whose task it is, and what follows when the result is here. Delays and secrets
--- are captured now, as the result's deliveries will then be put.
+-- Writes what the fetch of an announcement needs: source and task, and the deliveries that follow when the result is here.
+-- Their delays and secrets are captured now.
 local function add_fetch(plan, hash, task)
   local lines = {}
   for i = 2, #plan do
@@ -258,7 +269,7 @@ local function write_posted()
   end
 end
 
--- What the last events had in common is not sent again with the next.
+-- The plan of the event before serves the next, if that has none.
 local results, plan = {}
 for i = 1, tonumber(ARGV[4]) do
   local id, received, record, written = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -313,7 +324,7 @@ local function begin_lane(name, queued)
   schedule(name, lane_look(lane) / 1000)
 end
 
--- Queues on a lane that has work already: at most it is brought forward, and what holds it still holds it.
+-- Queues on a lane that has work already. At most this brings the lane forward: whatever holds it still holds it.
 local function extend_lane(name, queued)
   local key, order = base .. 'lane:' .. name, queued.order
   if (call('HGET', key, 'order') or '') ~= order then call('HSET', key, 'order', order) end

@@ -1,6 +1,6 @@
 #!lua
 -- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret) and
--- with a full count of attempts. What is still on its way is left alone.
+-- with a full count of attempts. Deliveries that wait or are in flight are left alone.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), dead retention ms, ids...
 -- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
@@ -31,7 +31,7 @@ local function bury_no_more(d)
   end
 end
 
--- One of several deliveries waits again: the event must outlive it, and what was kept for the others. None is dead any more.
+-- A delivery waits again. The event must outlive it, and be kept as long as the others need it. `dead` counts anew.
 local function hold_event(t, d)
   local key = base .. 'event:' .. t.id
   if d.fan and d.fan ~= '1' then

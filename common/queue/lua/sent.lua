@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- sent: requests have left. From here the lane's next send is counted.
+-- sent: reports that requests have left. Their lanes' delays count from these moments.
 -- KEYS: lanes. ARGV: base, the dispatcher's clock now (us), then (delivery id, lane, fence, that clock when the request
 -- left)... Replies as claim's wait_us.
 --@include lib_lane.lua
@@ -8,7 +8,7 @@ for i = 3, #ARGV, 4 do
   local key, fence = base .. 'delivery:' .. ARGV[i], tonumber(ARGV[i + 2])
   local lane = lane_load(ARGV[i + 1])
   local claim = call('HMGET', key, 'fence', 'sent', 'state')
-  -- Where the lease ran out or a result came first, the claim no longer counts in `open`.
+  -- If the lease ran out, or a result came first, the claim no longer counts in `open`.
   if tonumber(claim[1] or 0) == fence and tonumber(claim[2] or 0) ~= fence and claim[3] == 'inflight' then
     call('HSET', key, 'sent', fence)
     if fence > lane.stale then

@@ -1,14 +1,20 @@
 #!lua flags=allow-oom
--- settle: what became of claimed deliveries.
--- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms, then per delivery:
---   id and fence as claimed, outcome, duration ms, the answer's first bytes if they are short, and as the outcome says: the
---   attempt's record (JSON, where the delivery itself does not say all of it), the failed attempt as the API lists it (JSON).
--- An outcome is what many deliveries have in common, and is read once a call: 1 if the attempt's record follows, 1 if the
---   failed attempt does, 1 if the claim asked for a report of the send; destination, kind ('*': the dispatcher does not know it), account (or '*', which no name is), lane, delay ms and attempt as claimed; verdict; wait ms, status,
---   error (or '*'); 1 if the request left; 1 if the host could not be reached.
--- Verdicts: done; fetched, an announced result was fetched and is put; retry, dead, release, defer.
--- Replies {claim's wait_us, a number each}: 1 recorded, 0 fenced (another has claimed it since, or it is over), 2 a late
--- success that ended a delivery which only waited.
+-- settle: records the results of claimed deliveries.
+-- KEYS: lanes. ARGV: base, done ms, dead ms, dedup ms. Then per delivery: its id and fence as claimed, outcome, duration ms, the
+-- answer's first bytes if they are short; and, if the outcome says that they follow, the attempt as a JSON record for
+-- attempts:<id>, and the failed attempt as the API lists it (JSON).
+--
+-- Many deliveries share an outcome, which is read once a call. Its words:
+--   attempt, failure      1 if that argument follows
+--   report                1 if the claim asked for a report of the send
+--   destination, kind, account, lane, delay ms, attempt number     as claimed. '*': no account; kind not known
+--   verdict               done, fetched (a result was fetched, and is put), retry, dead, release, defer
+--   wait ms, status, error ('*': none)
+--   left                  1 if the request left
+--   unreachable           1 if the host could not be reached
+--
+-- Replies {claim's wait_us, a number each}. 1: recorded. 0: fenced, because another has claimed the delivery since, or it has
+-- ended. 2: a late success, which ended a delivery that only waited.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -16,8 +22,8 @@
 local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ATTEMPTS_MAX, FIND_MAX, CIRCUIT_FAILS = 60, 10000, 5
 
--- A late success: whoever waits for a further attempt need not wait. True if it did end it. A success of before a resend
--- does not: that asks for a request of its own.
+-- A late success ends a delivery that waits for a further attempt. Returns whether it did. A success from before a resend
+-- does not: a resend asks for a request of its own.
 local function end_waiting(d, fence)
   if tonumber(fence) <= tonumber(d.since or 0) then return false end
   if d.state == 'retry' then
@@ -34,8 +40,8 @@ local function end_waiting(d, fence)
   return true
 end
 
--- The host of a lane could not be reached CIRCUIT_FAILS times in a row: the lane pauses, 1 s doubling to
--- 60 s, and then lets one delivery through to see. Any answer closes the circuit.
+-- If the host of a lane could not be reached CIRCUIT_FAILS times in a row, the lane pauses, 1 s doubling to 60 s. Then one
+-- delivery tries the host. Any answer closes the circuit.
 local function judge_circuit(lane, probed, unreachable, reached)
   if unreachable then
     lane.fails = lane.fails + 1
@@ -65,7 +71,7 @@ end
 
 local FAILURES_MAX, FAILURES_MS = 20000, 7 * 86400000
 
--- What the API lists as failed attempts, 7 days long.
+-- Adds to the failed attempts that the API lists, for 7 days.
 local function list_failure(d, failure)
   for _, scope in ipairs(scopes_of(d.account)) do
     local key = base .. 'errors' .. scope .. (d.kind == 'pingback' and ':pingback' or ':postback')
@@ -94,7 +100,7 @@ function VERDICT.retry(d, lane, wait_ms)
   end
 end
 
--- Not attempted: the head of its list again, or (defer) later; the attempt is given back.
+-- Both give the attempt back, which was not made: release to the head of the list, defer for later.
 function VERDICT.release(d, lane, wait_ms)
   delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
   if wait_ms > 0 then lane.pause = math.max(lane.pause, now + wait_ms * 1000) end
@@ -123,7 +129,7 @@ local function read_outcome(written)
   return o
 end
 
--- The delivery as delivery_load gives it, but what the claim told is not read again. V: state, fence, fan.
+-- The delivery as delivery_load returns it. V has state, fence and fan; the rest comes from the outcome.
 local function claimed(id, key, o, v)
   local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = o.is_reported and v[4], lane = o.lane,
     destination = o.destination, kind = o.kind, account = o.account, attempts = o.attempt, delay_ms = o.delay_ms}
@@ -135,7 +141,7 @@ local function claimed(id, key, o, v)
   return d
 end
 
--- What was claimed under FENCE has the outcome O.
+-- Records the outcome O of the claim FENCE.
 local function settle(d, fence, o, duration, response, attempt, failed)
   local verdict = o.verdict
   local probed = lane_load(d.lane).probe == tonumber(fence)
@@ -149,7 +155,7 @@ end
 
 local event_kept, delivery_kept = text(done_ms), text(done_ms + afterglow(done_ms))
 
--- The same for what is plain (read_outcome), is its event's only delivery, was never resent, and has nothing to tell a circuit.
+-- The same for a delivery that is plain (read_outcome), has no siblings, was never resent, and whose lane has no failures.
 local function settle_plain(lane, id, key, o, v, duration, response, attempt)
   unclaim_from(lane, id, v[2], o.is_reported and v[4], o.left)
   ended[#ended + 1] = id
@@ -170,7 +176,7 @@ local function settle_plain(lane, id, key, o, v, duration, response, attempt)
   if done_ms < dedup_ms then keep_known(event, done_ms, dedup_ms) end
 end
 
--- What settle_plain has in common.
+-- Counts what settle_plain ended.
 local function count_plain()
   for _, o in pairs(outcomes) do
     local n = o.ended
@@ -205,7 +211,7 @@ while at <= #ARGV do
     local d = claimed(id, key, o, v)
     if end_waiting(d, fence) then
       remember(d, o, duration, response, attempt)
-      d.listed = true -- later attempts may have been, where this one was the first
+      d.listed = true -- this was the first attempt, but later ones may have been listed
       finish(d, 'done', done_ms, dedup_ms, o.verdict)
       delivery_save(d)
       result = 2
