@@ -63,18 +63,28 @@ static bool lines_have(struct slice lines, struct slice wanted)
     return false;
 }
 
-static bool scheme_has_header(const struct scheme *sign, struct slice name)
+/* A pingback has no body. A scheme that signs only the body would sign nothing, and the receivers that providers publish
+ * fail on such a signature. */
+static bool request_is_signed(const struct request_rules *rules)
 {
-    return sign && (scheme_owns_header(sign, name) || scheme_sends_header(sign, name));
+    return rules->sign &&
+           !(rules->kind == DELIVERY_PINGBACK && scheme_signs_only_body(rules->sign));
+}
+
+/* A signature of the event's sender never passes for ours. */
+static bool request_signs_header(const struct request_rules *rules, struct slice name)
+{
+    return rules->sign && (scheme_owns_header(rules->sign, name) ||
+                           (request_is_signed(rules) && scheme_sends_header(rules->sign, name)));
 }
 
 /* Adds LINES without those that the signature sets and those whose names BETTER has too. BETTER may be empty. */
 static void request_add_lines(struct buf *b, struct slice lines, struct slice better,
-                              const struct scheme *sign)
+                              const struct request_rules *rules)
 {
     struct slice line, name;
     while (lines_next(&lines, &line, &name))
-        if (!scheme_has_header(sign, name) && !lines_have(better, name))
+        if (!request_signs_header(rules, name) && !lines_have(better, name))
             buf_add_slice(b, line);
 }
 
@@ -206,14 +216,6 @@ static enum err request_add_url(const struct request_rules *rules, const struct 
     return rc;
 }
 
-/* A pingback has no body. A scheme that signs only the body would sign nothing, and the receivers that providers publish
- * fail on such a signature. */
-static bool request_is_signed(const struct request_rules *rules)
-{
-    return rules->sign &&
-           !(rules->kind == DELIVERY_PINGBACK && scheme_signs_only_body(rules->sign));
-}
-
 enum request_verdict request_build(const struct request_rules *rules,
                                    const struct request_input *in, struct request *r)
 {
@@ -225,8 +227,8 @@ enum request_verdict request_build(const struct request_rules *rules,
         return REQUEST_BAD_BODY;
     request_add_identity(rules, in, r);
     if (rules->kind != DELIVERY_FETCH)
-        request_add_lines(&r->headers, e->headers, rules->headers, rules->sign);
-    request_add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules->sign);
+        request_add_lines(&r->headers, e->headers, rules->headers, rules);
+    request_add_lines(&r->headers, rules->headers, slice_make(NULL, 0), rules);
     if (request_is_signed(rules)) {
         size_t secret = scheme_find_secret(rules->sign, in->secret_id);
         if (scheme_sign(rules->sign, secret, in->message_id, in->now, r->body, &r->headers) != OK)

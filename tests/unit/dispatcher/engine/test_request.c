@@ -63,6 +63,38 @@ static void a_pingback_has_nothing_for_a_scheme_that_signs_only_the_body(void **
     assert_null(header(f, "X-Signature"));
 }
 
+/* The event's own id describes it. The signature of its sender does not. */
+static void a_pingback_keeps_the_events_id_and_no_foreign_signature(void **state)
+{
+    struct fixture *f = *state;
+    f->event.headers = SLICE_LIT("X-Shopify-Webhook-Id: 7\r\nX-Shopify-Hmac-Sha256: theirs\r\n");
+    set_sign(f, "shopify");
+    build(f);
+    assert_header(f, "X-Shopify-Webhook-Id", "id-1");
+    f->rules.kind = DELIVERY_PINGBACK;
+    build(f);
+    assert_header(f, "X-Shopify-Webhook-Id", "7");
+    assert_null(header(f, "X-Shopify-Hmac-Sha256"));
+}
+
+static void an_empty_gzip_body_is_sent_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct buf packed;
+    buf_init(&packed, 4096);
+    assert_int_equal(gzip_deflate_all(slice_make("", 0), &packed), OK);
+    f->event.body = buf_slice(&packed);
+    f->rules.gzip = GZIP_NEVER;
+    set_sign(f, "serphouse");
+    build(f);
+    assert_int_equal(f->request.body.len, 0);
+    assert_null(header(f, "Content-Encoding"));
+    /* printf '' | openssl dgst -sha256 -hmac 0123456789abcdef */
+    assert_header(f, "x-serphouse-signature",
+                  "496dc93fa2d26eae500ec0bc37a122706b88f8963cebf0899d0245fae313e241");
+    buf_clear(&packed);
+}
+
 static void an_event_without_a_body_is_announced(void **state)
 {
     struct fixture *f = *state;
@@ -259,6 +291,8 @@ int main(void)
         TEST(a_pingback_is_a_get_without_a_body),
         TEST(a_pingback_is_signed_by_a_scheme_that_signs_the_time),
         TEST(a_pingback_has_nothing_for_a_scheme_that_signs_only_the_body),
+        TEST(a_pingback_keeps_the_events_id_and_no_foreign_signature),
+        TEST(an_empty_gzip_body_is_sent_empty),
         TEST(an_event_without_a_body_is_announced),
         TEST(an_empty_body_is_a_body),
         TEST(keep_relays_gzip_and_says_so),
