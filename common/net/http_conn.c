@@ -339,7 +339,7 @@ static bool write_fault(struct conn *c, const struct http_fault_answer *fault, b
                                .head_only = head_only,
                                .close = true};
     if (fault->status == 405)
-        reply.headers = SLICE_LIT("Allow: GET, POST\r\n");
+        reply.headers = SLICE_LIT("Allow: GET, HEAD, POST\r\n");
     if (fault->status == 503)
         reply.headers = SLICE_LIT("Retry-After: 1\r\n");
     bool ok = write_reply(c, &reply);

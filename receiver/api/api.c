@@ -67,6 +67,7 @@ static struct api_request *request_new(struct ops_call *c)
     r->account = c->who.account;
     if (!r->account->is_admin)
         r->scope.account = slice_str(r->account->name);
+    r->is_head = slice_eq(http_method(c->http), SLICE_LIT("HEAD"));
     r->started = clock_mono_us();
     buf_init(&r->body, a->conf->receiver.max_body_bytes);
     buf_init(&r->plain, a->conf->receiver.max_inflated_bytes);

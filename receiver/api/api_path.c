@@ -87,6 +87,8 @@ static size_t find_function(const struct route *r, const struct api_path *p)
 
 enum api_call api_path_route(struct api_path *p, struct slice method)
 {
+    if (slice_eq(method, SLICE_LIT("HEAD")))
+        method = SLICE_LIT("GET");
     for (size_t i = 0; p->count >= 3 && i < sizeof routes / sizeof *routes; i++) {
         const struct route *r = &routes[i];
         if (!slice_eq(method, slice_str(r->method)) ||

@@ -40,7 +40,7 @@ struct api_path {    /* freed with api_path_clear */
  * long or holds control characters. */
 bool api_path_read(struct slice raw, struct api_path *p);
 void api_path_clear(struct api_path *p);
-/* Finds the call and sets p->function. */
+/* Finds the call and sets p->function. HEAD names the same call as GET. */
 enum api_call api_path_route(struct api_path *p, struct slice method);
 
 /* The word behind /v3, "serp". Empty if there is none. */

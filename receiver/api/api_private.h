@@ -67,6 +67,7 @@ struct
     const struct config_account *account;
     struct task_scope scope;
     enum api_call call;
+    bool is_head; /* the client gets no result, so the call must change nothing */
     struct api_path path;
     mono_us started;
     struct buf body, plain;

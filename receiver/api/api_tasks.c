@@ -287,7 +287,9 @@ static bool is_key(struct slice s)
 void api_task_get(struct api_request *r)
 {
     struct slice id = r->path.segments[r->path.count - 1];
-    if (is_key(id))
+    if (is_key(id) && r->is_head)
+        queue_tasks_peek(r->api->tasks, r->scope, id, get_on_reply, r);
+    else if (is_key(id))
         queue_tasks_get(r->api->tasks, r->scope, id, get_on_reply, r);
     else
         get_answer_none(r, id, CODE_TASK_NOT_FOUND);

@@ -1,6 +1,6 @@
 /* The life of a webhook. The functions are in the order in which a webhook meets them: head, body, end, queue, answer.
  *
- * A webhook ends by exactly one of ingest_refuse, answer_challenge, ingest_on_put and ingest_on_gone. While it waits in the line
+ * A webhook ends by exactly one of ingest_refuse, answer_probe, answer_challenge, ingest_on_put and ingest_on_gone. While it waits in the line
  * for Redis, queue_put owns it: if its client leaves then, it is freed in ingest_on_put. */
 #include "receiver/ingest/ingest.h"
 
@@ -26,7 +26,7 @@
 
 #include <stdlib.h>
 
-#define PATH_PREFIX SLICE_LIT("/in/")
+#define ANSWER_BODY_OK SLICE_LIT("{\"status\":\"ok\"}")
 #define KEEP_BODY_BYTES (16 * 1024) /* larger body buffers are not kept for the next webhook */
 #define MESSAGE_ID_MAX 256
 #define POOL_MAX 256 /* webhooks kept for reuse */
@@ -41,7 +41,8 @@ struct
     struct source_counts *counts;
     struct body_reader body;
     mono_us submitted;
-    bool is_pingback;
+    bool is_pingback;      /* a GET, or the HEAD of one */
+    bool is_probe;         /* a HEAD: judged like a GET, and not queued */
     bool is_inflating;     /* the memory that inflating takes is charged */
     struct slow_item slow; /* queued: no more of the body is read until it is inflated */
     struct identity identity;
@@ -72,7 +73,8 @@ static struct webhook *webhook_new(struct ingest *in, struct http_request *http,
     w->conf = config_ref(in->conf);
     w->source = s;
     w->counts = answer_counts_of(in->counts, slice_str(s->name));
-    w->is_pingback = slice_eq(http_method(http), SLICE_LIT("GET"));
+    w->is_probe = slice_eq(http_method(http), SLICE_LIT("HEAD"));
+    w->is_pingback = w->is_probe || slice_eq(http_method(http), SLICE_LIT("GET"));
     w->is_inflating = false;
     http_set_ctx(http, w);
     return w;
@@ -208,13 +210,11 @@ static struct load load_now(const struct ingest *in, const struct source *source
 static enum answer check_head(const struct webhook *w)
 {
     const struct source *s = w->source;
-    struct slice method = http_method(w->http);
-    bool is_get = slice_eq(method, SLICE_LIT("GET"));
-    if (!is_get && !slice_eq(method, SLICE_LIT("POST")))
+    if (!w->is_pingback && !slice_eq(http_method(w->http), SLICE_LIT("POST")))
         return ANSWER_METHOD_NOT_ALLOWED;
     if (s->allow_count && !cidr_any(s->allow, s->allow_count, http_peer(w->http)))
         return ANSWER_ADDRESS_NOT_ALLOWED;
-    if (is_get)
+    if (w->is_pingback)
         return http_content_length(w->http) == 0 ? ANSWER_OK : ANSWER_BAD_REQUEST;
     if (http_has_no_length(w->http))
         return ANSWER_LENGTH_REQUIRED;
@@ -273,23 +273,35 @@ static void answer_unknown(struct ingest *in, struct http_request *http)
 /* For load balancers, which see this listener only. */
 static void answer_health(struct http_request *http)
 {
-    if (slice_eq(http_method(http), SLICE_LIT("GET")))
-        respond_json(http, 200, SLICE_LIT("{\"status\":\"ok\"}"));
+    struct slice method = http_method(http);
+    if (slice_eq(method, SLICE_LIT("GET")) || slice_eq(method, SLICE_LIT("HEAD")))
+        respond_json(http, 200, ANSWER_BODY_OK);
     else
-        http_answer_error(http, 405, SLICE_LIT("Allow: GET\r\n"), "method_not_allowed", "use GET");
+        http_answer_error(http, 405, SLICE_LIT("Allow: GET, HEAD\r\n"), "method_not_allowed",
+                          "use GET");
+}
+
+/* Takes the next segment off PATH. An empty one does not count: a trailing slash and doubled slashes mean the same path. */
+static struct slice take_segment(struct slice *path)
+{
+    while (path->len && path->ptr[0] == '/')
+        *path = slice_skip(*path, 1);
+    return slice_cut(path, '/');
 }
 
 static void ingest_on_request(struct http_request *http, void *ctx)
 {
     struct ingest *in = ctx;
     struct slice path = http_path(http);
-    if (slice_eq(path, SLICE_LIT("/healthz"))) {
+    bool is_path = slice_starts(path, SLICE_LIT("/"));
+    struct slice first = take_segment(&path), second = take_segment(&path);
+    is_path = is_path && take_segment(&path).len == 0;
+    if (is_path && second.len == 0 && slice_eq(first, SLICE_LIT("healthz"))) {
         answer_health(http);
         return;
     }
-    bool is_ours = slice_starts(path, PATH_PREFIX);
-    struct source *source =
-        is_ours ? config_source(in->conf, slice_skip(path, PATH_PREFIX.len)) : NULL;
+    bool is_ours = is_path && slice_eq(first, SLICE_LIT("in"));
+    struct source *source = is_ours ? config_source(in->conf, second) : NULL;
     if (!source) {
         answer_unknown(in, http);
         return;
@@ -352,6 +364,15 @@ MUST_CHECK static enum flow answer_challenge(struct webhook *w)
     respond_json(w->http, 200, buf_slice(&in->scratch));
     webhook_free(w);
     return ENDED;
+}
+
+/* The client of a HEAD cannot read whether its event was queued, so none is: it only learns whether a GET would be let in. */
+static void answer_probe(struct webhook *w)
+{
+    answer_counts_add(w->in->counts, w->counts, ANSWER_PROBE, http_started(w->http));
+    http_set_ctx(w->http, NULL);
+    respond_json(w->http, 200, ANSWER_BODY_OK);
+    webhook_free(w);
 }
 
 static void submit(struct webhook *w, struct slice digest, struct slice signed_id, wall_ms now)
@@ -422,6 +443,10 @@ static void ingest_complete(struct webhook *w)
     if (a != ANSWER_OK) {
         bool has_detail = a == ANSWER_INVALID_JSON || a == ANSWER_INVALID_GZIP;
         ingest_refuse(w, a, has_detail ? w->body.detail.text : NULL);
+        return;
+    }
+    if (w->is_probe) {
+        answer_probe(w);
         return;
     }
     if (scheme_challenge(w->source->verify) == CHALLENGE_URL_VERIFICATION &&

@@ -10,7 +10,7 @@
 
 struct json_scan;
 
-#define HEADER_ALLOW "Allow: GET, POST\r\n"
+#define HEADER_ALLOW "Allow: GET, HEAD, POST\r\n"
 #define HEADER_ACCEPT "Accept-Encoding: gzip\r\n"
 #define HEADER_RETRY "Retry-After: 1\r\n"
 
@@ -20,7 +20,8 @@ struct json_scan;
     X(OK, 200, "ok", "", "")                                                                       \
     X(DUPLICATE, 200, "duplicate", "", "")                                                         \
     X(CHALLENGE, 200, "challenge", "", "")                                                         \
-    X(BAD_REQUEST, 400, "bad_request", "", "a GET takes no body")                                  \
+    X(PROBE, 200, "probe", "", "")                                                                 \
+    X(BAD_REQUEST, 400, "bad_request", "", "a GET or HEAD takes no body")                          \
     X(INVALID_JSON, 400, "invalid_json", "", "the body is not valid JSON")                         \
     X(INVALID_GZIP, 400, "invalid_gzip", "", "the body is not valid gzip")                         \
     X(MISSING_SIGNATURE, 401, "missing_signature", "", "the signature or credential is missing")   \

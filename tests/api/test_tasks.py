@@ -201,3 +201,33 @@ def test_what_has_expired_is_told_apart(service):
         assert service.beta.task(ident)["status_code"] == 40401
     assert service.acme.ready() == []
     wait_for(lambda: service.acme.counts()["total"] == 0, message=lambda: service.acme.counts())
+
+
+CALLS_WITH_GET = ("/v3/appendix/user_data", "/v3/appendix/errors", "/v3/appendix/status", "/v3/appendix/webhook_delay", "/v3/tasks/count",
+                  "/v3/serp/google/organic/tasks_ready", "/v3/serp/google/organic/tasks_fixed",
+                  "/v3/serp/google/organic/task_get/advanced/t1", "/v3/serp/google/organic/task_get/nothing")
+
+
+@pytest.mark.parametrize("path", CALLS_WITH_GET)
+def test_head_is_get_without_the_body(empty, path):
+    empty.acme.set_one(id="t1", tag="x")
+    status, headers, body = empty.acme.raw("HEAD", path)
+    assert (status, body) == (200, b"")
+    get_status, get_headers, get_body = empty.acme.raw("GET", path)
+    assert get_status == 200
+    assert abs(int(headers["Content-Length"]) - len(get_body)) <= 2, "but for the digits of `time` it is the length of GET's"
+    assert headers["Content-Type"] == get_headers["Content-Type"]
+
+
+def test_head_fetches_nothing(empty):
+    empty.acme.set_one(id="t1")
+    assert empty.acme.raw("HEAD", "/v3/serp/google/organic/task_get/advanced/t1")[0] == 200
+    assert empty.acme.ready_ids() == ["t1"]
+    assert empty.acme.counts()["done_not_fetched"] == 1
+    empty.acme.task("t1")
+    assert empty.acme.ready_ids() == []
+
+
+def test_head_of_a_call_that_takes_a_post_is_none(empty):
+    for path in ("/v3/serp/google/organic/task_post", "/v3/appendix/webhook_resend", "/v3/serp/errors"):
+        assert empty.acme.raw("HEAD", path)[0] == 404

@@ -15,18 +15,63 @@ from harness.ingest import SECRET, accepted, make, queued, refused, scheme_sourc
 
 def test_where_it_goes(stack):
     receiver = make(stack)
-    for path in ("/", "/in", "/in/", "/in/no", "/in/in/", "/in/in/x", "/in/%69n", "/IN/in", "//in/in", "/in/../in/in", "/x"):
+    for path in ("/", "/in", "/in/", "/in/no", "/in/in/x", "/in/%69n", "/IN/in", "/in/../in/in", "/x", "//", "/in//", "/inin", "/in/in/in",
+                 "/x/in/in", "/in/in//x", "/healthz/in", "/in/./in"):
         refused(receiver.post(path, {"id": "a"}), 404, "unknown_source")
     refused(http.get(receiver.ingest, "/in/no?id=a"), 404, "unknown_source")
     for method in ("PUT", "DELETE", "OPTIONS", "PATCH"):
         with http.Client(receiver.ingest) as client:
             answer = client.request(method, "/in/in", {}, b"{}")
             refused(answer, 405, "method_not_allowed")
-            assert set(answer.header("Allow").replace(" ", "").split(",")) == {"GET", "POST"}
-    with http.Client(receiver.ingest) as client:
-        assert client.request("HEAD", "/in/in").status == 405
+            assert set(answer.header("Allow").replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
     assert http.get(receiver.ingest, "/healthz").json() == {"status": "ok"}
     assert queued(stack) == 0
+
+
+@pytest.mark.parametrize("path", ["/in/in", "/in/in/", "/in//in", "//in/in", "///in///in///"])
+def test_slashes_that_mean_nothing(stack, path):
+    receiver = make(stack)
+    accepted(receiver.post(path, {"id": "a"}), "a")
+    accepted(receiver.post(path + "?id=b", {}), "b")
+    accepted(http.get(receiver.ingest, path + "?id=c"), "c")
+    assert queued(stack) == 3
+    assert receiver.metric("hookpace_events_total", source="in", result="ok") == 3
+    for health in ("/healthz", "/healthz/", "//healthz"):
+        assert http.get(receiver.ingest, health).json() == {"status": "ok"}
+
+
+def head(receiver, path, headers=None):
+    with http.Client(receiver.ingest) as client:
+        answer = client.request("HEAD", path, headers or {})
+        assert answer.body == b"" and int(answer.header("content-length")) > 0
+        assert client.request("GET", "/healthz").status == 200, "nothing of a body was sent"
+        return answer
+
+
+def test_head_is_a_get_that_queues_nothing(stack):
+    receiver = make(stack)
+    for path in ("/in/in", "/in/in/", "/in/in?id=a&tag=b", "/healthz"):
+        assert head(receiver, path).status == 200, path
+    assert head(receiver, "/in/no").status == 404
+    assert receiver.metric("hookpace_events_total", source="in", result="probe") == 3
+    assert receiver.metric("hookpace_events_total", source="in", result="ok") == 0
+    assert queued(stack) == 0
+
+
+def test_head_is_verified_like_get(stack):
+    receiver = make(stack, {"in": scheme_source("token")})
+    assert head(receiver, "/in/in?id=a").status == 401
+    assert head(receiver, f"/in/in?id=a&token={SECRET}").status == 200
+    assert head(receiver, "/in/in?token=wrong-token-0123").status == 401
+    assert queued(stack) == 0
+
+
+def test_head_sees_that_the_queue_is_away(stack):
+    receiver = make(stack)
+    stack.redis.stop()
+    receiver.wait_http("/readyz", 503)
+    answer = head(receiver, "/in/in?id=a")
+    assert (answer.status, answer.header("retry-after")) == (503, "1")
 
 
 def test_a_post_needs_a_length(stack):

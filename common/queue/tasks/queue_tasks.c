@@ -222,14 +222,20 @@ static void add_names(struct queue_tasks *q, struct task_scope scope, struct arg
     args_clear(&names);
 }
 
+enum ask {
+    ASK_LOOK, /* without the body */
+    ASK_PEEK, /* with the body */
+    ASK_GET,  /* with the body, and the task counts as fetched */
+};
+
 static void ask(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
-                size_t count, bool get, tasks_fn fn, void *ctx)
+                size_t count, enum ask how, tasks_fn fn, void *ctx)
 {
     assert(count <= TASKS_LIST_MAX);
     struct named_call *c = named_call_new(q, ids, count, fn, ctx);
-    c->whole = get;
+    c->whole = how != ASK_LOOK;
     args_add(&c->head, scope.account);
-    args_add_int(&c->head, get);
+    args_add_int(&c->head, how == ASK_GET);
     args_add_int(&c->head, q->conf->retention.done_s * 1000);
     add_names(q, scope, &c->head);
     named_call_send(c, &q->task);
@@ -247,7 +253,7 @@ static void on_seen(void *ctx, enum err rc, const struct task *tasks, size_t cou
     struct careful_get *g = ctx;
     if (rc == OK && is_done(tasks->state))
         ask(g->q, (struct task_scope){slice_str(g->account)}, &(struct slice){g->id, strlen(g->id)},
-            1, true, g->fn, g->ctx);
+            1, ASK_GET, g->fn, g->ctx);
     else
         g->fn(g->ctx, rc, tasks, count);
     free(g->account);
@@ -261,18 +267,24 @@ void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slic
                      void *ctx)
 {
     if (q->partitions == 1) {
-        ask(q, scope, &id, 1, true, fn, ctx);
+        ask(q, scope, &id, 1, ASK_GET, fn, ctx);
         return;
     }
     struct careful_get *g = NEW(struct careful_get);
     *g = (struct careful_get){q, xslicedup(scope.account), xslicedup(id), fn, ctx};
-    ask(q, scope, &id, 1, false, on_seen, g);
+    ask(q, scope, &id, 1, ASK_LOOK, on_seen, g);
+}
+
+void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
+                      void *ctx)
+{
+    ask(q, scope, &id, 1, ASK_PEEK, fn, ctx);
 }
 
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                       size_t count, tasks_fn fn, void *ctx)
 {
-    ask(q, scope, ids, count, false, fn, ctx);
+    ask(q, scope, ids, count, ASK_LOOK, fn, ctx);
 }
 
 void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
