@@ -121,6 +121,9 @@ struct config_account {
     struct destination *postback, *pingback;
 };
 
+/* By what a source's repeats are known (receiver/ingest/repeats.c). The order is that of the words in config_table.c. */
+enum source_repeats { REPEATS_MESSAGE, REPEATS_BODY, REPEATS_NONE };
+
 struct source { /* owned by its config */
     char *name;
     struct scheme *verify;
@@ -130,6 +133,7 @@ struct source { /* owned by its config */
     size_t id_picks, tag_picks;
     bool payload_is_json; /* false with "payload": "any" */
     bool signed_over_wire;
+    enum source_repeats repeats;
     char **keep_headers; /* NULL: the default list */
     size_t keep_count;
     struct destination **to; /* borrowed from the same config */

@@ -6,6 +6,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/config/config_notes.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/config/partition.h"
@@ -636,6 +637,7 @@ static void build_source(struct building *b, struct raw_source *from)
     map_set(&b->c->sources, slice_str(s->name), s);
     s->payload_is_json = from->payload == PAYLOAD_JSON;
     s->signed_over_wire = from->signed_over == SIGNED_OVER_WIRE;
+    s->repeats = (enum source_repeats)from->repeats;
     struct key_path verify = key_path("sources.%s.verify", s->name);
     s->verify = build_scheme(b, verify, &from->verify);
     build_cidrs(b, key_path("%s.allow", verify.text), &from->verify.allow, &s->allow,
@@ -693,5 +695,6 @@ struct config *config_build(struct raw_config *d, struct config_problems *proble
     for (size_t i = 0; i < d->sources.count; i++)
         build_source(&b, raw_source_at(d, i));
     check_lanes(b.c, problems);
+    config_notes(b.c, problems);
     return b.c;
 }

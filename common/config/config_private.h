@@ -77,6 +77,7 @@ struct raw_source {
     struct raw_texts id, tag, to, keep_headers;
     int payload; /* enum raw_payload */
     int signed_over;
+    int repeats; /* enum source_repeats */
 };
 enum raw_payload { PAYLOAD_JSON, PAYLOAD_ANY };
 enum raw_signed_over { SIGNED_OVER_PLAIN, SIGNED_OVER_WIRE };

@@ -74,6 +74,7 @@ const struct config_key config_keys[] = {
     {"sources.*.to", KEY_TEXTS, SOURCE(to), RANGE(0, 64)},
     {"sources.*.payload", KEY_CHOICE, SOURCE(payload), .choices = "json|any", .fallback = "\"json\""},
     {"sources.*.signed_over", KEY_CHOICE, SOURCE(signed_over), .choices = "plain|wire", .fallback = "\"plain\""},
+    {"sources.*.repeats", KEY_CHOICE, SOURCE(repeats), .choices = "message|body|none", .fallback = "\"message\""},
     {"sources.*.keep_headers", KEY_TEXTS, SOURCE(keep_headers), RANGE(0, 64), .fallback = "null"},
     {"sources.*.fetch", KEY_OPTIONAL, SOURCE(fetch), .children = "sources.*.fetch", .fallback = "null"},
     {"sources.*.fetch.url", KEY_TEXT, FETCH(url), RANGE(1, TEXT_MAX)},

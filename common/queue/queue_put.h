@@ -43,8 +43,9 @@ struct put_request { /* all borrowed for the call, but for `taken` */
      * Empty for all other events. */
     struct slice announced;
     const struct put_captured *captured;
-    struct slice
-        message_id; /* the signed message id, or empty: same id and same digest is a repeat */
+    /* By this name, within its source, a repeat of the event is known. Empty: a repeat has the same id and digest. */
+    struct slice repeat_name;
+    bool never_repeats; /* nothing repeats this event */
     struct destination *const *to;
     size_t to_count; /* 0: the event is only kept */
     /* The memory (from malloc) that the body begins, or NULL. Where the call succeeds the queue owns
@@ -52,9 +53,15 @@ struct put_request { /* all borrowed for the call, but for `taken` */
     char *taken;
 };
 
-/* Exactly once per submitted request, never before queue_put_submit returns. RECEIVED_AT is the
- * first acceptance's time for a duplicate. */
-typedef void (*put_fn)(void *ctx, enum put_result result, wall_ms received_at);
+struct put_answer {
+    enum put_result result;
+    wall_ms received_at; /* of a duplicate: when the first one was accepted */
+    unsigned
+        requeued; /* of a duplicate: how many dead deliveries of the first one were queued again */
+};
+
+/* Called exactly once per submitted request, never before queue_put_submit returns. */
+typedef void (*put_fn)(void *ctx, const struct put_answer *answer);
 
 /* SHARDS is borrowed. Free it before the queue_put, so that what is pending ends. CONF is referenced. */
 struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct config *conf);

@@ -292,6 +292,11 @@ bool scheme_covers_body(const struct scheme *s)
     return s->rules.kind == SCHEME_SIGNED;
 }
 
+int64_t scheme_tolerance_s(const struct scheme *s)
+{
+    return s->rules.tolerance_s;
+}
+
 static bool is_named(const struct header_names *names, struct slice header)
 {
     return (names->name && slice_eq_nocase(header, slice_str(names->name))) ||

@@ -49,6 +49,8 @@ bool scheme_can_sign(const struct scheme *s); /* usable for a destination */
 bool scheme_signs_id(const struct scheme *s); /* the message id is covered by the signature */
 bool scheme_signs_only_body(const struct scheme *s); /* neither the message id nor the time */
 bool scheme_covers_body(const struct scheme *s);     /* false for token, basic, none */
+/* How far the signed timestamp may be from the present; 0: it is not checked, or there is none. */
+int64_t scheme_tolerance_s(const struct scheme *s);
 /* HEADER (any case) carries this scheme's signature, signed id, timestamp or credential: not
  * relayed. An id that is not signed (X-GitHub-Delivery, X-Shopify-Webhook-Id) describes the event,
  * and the providers' own receivers ask for it, so it travels on. */
@@ -85,8 +87,13 @@ void verify_body(struct verify *v, struct slice piece);
 /* The body is complete: judges the signature and frees V. */
 enum scheme_verdict verify_end(struct verify *v) MUST_CHECK;
 void verify_free(struct verify *v); /* NULL is fine */
-/* The scheme's message id header (empty without one); borrowed from the request's headers. */
-struct slice scheme_message_id(const struct scheme *s, const struct scheme_request *req);
+/* The message id by its header, borrowed from the request; empty without one. It is signed if scheme_signs_id says so. A
+ * scheme without an id header that is no provider's own takes the headers of the known senders. *ORIGIN gets what the id is unique
+ * in (ce-source), or is empty. */
+struct slice scheme_message_id(const struct scheme *s, const struct scheme_request *req,
+                               struct slice *origin);
+/* The text of the timestamp that the signature covers, borrowed from the request; empty without one. */
+struct slice scheme_signed_timestamp(const struct scheme *s, const struct scheme_request *req);
 
 /* Appends the header lines ("Name: value\r\n") that sign BODY with secret number SECRET at NOW.
  * MESSAGE_ID is the same on all attempts of a delivery; a character that the signed text uses as a

@@ -37,7 +37,9 @@ struct scheme_rules { /* A row of the table; strings are borrowed from it or fro
     const char *signed_text;
     int64_t tolerance_s;
     bool secret_is_base64;
-    bool sends_id;        /* the id header is sent when signing */
+    bool sends_id; /* the id header is sent when signing */
+    /* Anyone may send in this way: a message id is looked for under the names that senders use. */
+    bool takes_any_id;
     const char *also_own; /* one more header that is this scheme's: an older signature */
     enum scheme_challenge challenge;
     const char *authenticate; /* the header line of a 401; NULL: HTTP has no name for the scheme */

@@ -65,11 +65,13 @@ const struct scheme_rules scheme_rows[] = {
      .sends_id = true},
     {.name = "token",
      .kind = SCHEME_TOKEN,
+     .takes_any_id = true,
      .authenticate = "WWW-Authenticate: Bearer realm=\"hookpace\"\r\n"},
     {.name = "basic",
      .kind = SCHEME_BASIC,
+     .takes_any_id = true,
      .authenticate = "WWW-Authenticate: Basic realm=\"hookpace\"\r\n"},
-    {.name = "none", .kind = SCHEME_NONE},
+    {.name = "none", .kind = SCHEME_NONE, .takes_any_id = true},
     {.name = "hmac", /* the defaults of a custom scheme */
      .signature = {"X-Signature", NULL},
      .prefix = "",
@@ -77,7 +79,8 @@ const struct scheme_rules scheme_rows[] = {
      .digest = DIGEST_SHA256,
      .signed_text = "{body}",
      .tolerance_s = TOLERANCE_S,
-     .sends_id = true},
+     .sends_id = true,
+     .takes_any_id = true},
 };
 
 const size_t scheme_row_count = sizeof(scheme_rows) / sizeof(*scheme_rows);

@@ -188,8 +188,43 @@ enum scheme_verdict verify_end(struct verify *v)
     return verdict;
 }
 
-struct slice scheme_message_id(const struct scheme *s, const struct scheme_request *req)
+/* Headers by which senders name a message, whatever the scheme. */
+static const char *const id_headers[] = {
+    "webhook-id",       "svix-id",           "x-shopify-webhook-id",
+    "shopify-event-id", "x-github-delivery", "x-wc-webhook-delivery-id",
+};
+
+static struct slice find_any_id(const struct scheme_request *req, struct slice *origin)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < sizeof id_headers / sizeof *id_headers; i++) {
+        struct slice id = req->header(req->ctx, id_headers[i], &n);
+        if (id.len)
+            return id;
+    }
+    struct slice id = req->header(req->ctx, "ce-id", &n);
+    *origin = id.len ? req->header(req->ctx, "ce-source", &n) : SLICE_LIT("");
+    return origin->len ? id : SLICE_LIT("");
+}
+
+struct slice scheme_message_id(const struct scheme *s, const struct scheme_request *req,
+                               struct slice *origin)
 {
     unsigned count = 0;
+    *origin = SLICE_LIT("");
+    if (!s->rules.id.name && s->rules.takes_any_id)
+        return find_any_id(req, origin);
     return look_up(&s->rules.id, req, &count);
+}
+
+struct slice scheme_signed_timestamp(const struct scheme *s, const struct scheme_request *req)
+{
+    unsigned count = 0;
+    if (s->rules.kind != SCHEME_SIGNED || !s->text.has_timestamp)
+        return SLICE_LIT("");
+    if (s->rules.list != LIST_STRIPE)
+        return look_up(&s->rules.timestamp, req, &count);
+    struct signatures shown;
+    parse_signatures(&s->rules, look_up(&s->rules.signature, req, &count), &shown);
+    return shown.timestamp;
 }

@@ -171,10 +171,10 @@ static void fetch_over(struct fetch *f, enum attempt_end end, int status)
 
 /* ---- into the queue ---- */
 
-static void fetch_on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void fetch_on_put(void *ctx, const struct put_answer *answer)
 {
     struct fetch *f = ctx;
-    (void)received_at;
+    enum put_result result = answer->result;
     if (!fetch_is_awaited(f))
         return;
     /* PUT_TAKEN: the event itself has arrived as a webhook meanwhile. */

@@ -97,15 +97,14 @@ static bool watch_is_awaited(struct watch *w)
 
 /* ---- announce the unknown tasks ---- */
 
-static void watch_on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void watch_on_put(void *ctx, const struct put_answer *answer)
 {
     struct watch *w = ctx;
-    (void)received_at;
     if (!watch_is_awaited(w))
         return;
-    if (result == PUT_QUEUED)
+    if (answer->result == PUT_QUEUED)
         w->announced++;
-    else if (result == PUT_UNAVAILABLE)
+    else if (answer->result == PUT_UNAVAILABLE)
         w->failed++;
     else
         w->known++;

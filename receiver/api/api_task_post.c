@@ -186,14 +186,13 @@ static void post_release(struct api_request *r)
         post_end(r);
 }
 
-static void draft_on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void draft_on_put(void *ctx, const struct put_answer *answer)
 {
     struct draft *d = ctx;
     struct post *p = d->r->state;
-    (void)received_at;
-    if (result == PUT_TAKEN) {
+    if (answer->result == PUT_TAKEN) {
         draft_refuse(d, "id", "Another task has it.");
-    } else if (result == PUT_UNAVAILABLE) {
+    } else if (answer->result == PUT_UNAVAILABLE) {
         d->code = CODE_INTERNAL;
         p->unavailable = true;
     }

@@ -21,6 +21,7 @@
 #include "receiver/ingest/body_reader.h"
 #include "receiver/ingest/judge.h"
 #include "receiver/ingest/keep_headers.h"
+#include "receiver/ingest/repeats.h"
 #include "receiver/ingest/respond.h"
 #include "receiver/ingest/slow_work.h"
 
@@ -28,8 +29,7 @@
 
 #define ANSWER_BODY_OK SLICE_LIT("{\"status\":\"ok\"}")
 #define KEEP_BODY_BYTES (16 * 1024) /* larger body buffers are not kept for the next webhook */
-#define MESSAGE_ID_MAX 256
-#define POOL_MAX 256 /* webhooks kept for reuse */
+#define POOL_MAX 256                /* webhooks kept for reuse */
 
 struct
     webhook { /* Owned by its ingest, from the head until it is answered or its client is gone, and not queued. */
@@ -140,14 +140,14 @@ static void line_leave(struct webhook *w)
     w->in->waiting--;
 }
 
-static void ingest_on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void ingest_on_put(void *ctx, const struct put_answer *put)
 {
     struct webhook *w = ctx;
     struct ingest *in = w->in;
     line_leave(w);
-    enum answer a = result == PUT_QUEUED      ? ANSWER_OK
-                    : result == PUT_DUPLICATE ? ANSWER_DUPLICATE
-                                              : ANSWER_QUEUE_UNAVAILABLE;
+    enum answer a = put->result == PUT_QUEUED      ? ANSWER_OK
+                    : put->result == PUT_DUPLICATE ? ANSWER_DUPLICATE
+                                                   : ANSWER_QUEUE_UNAVAILABLE;
     if (w->http && a == ANSWER_QUEUE_UNAVAILABLE) {
         ingest_refuse(w, a, NULL);
         return;
@@ -156,8 +156,8 @@ static void ingest_on_put(void *ctx, enum put_result result, wall_ms received_at
     answer_counts_add(in->counts, w->counts, a, w->http ? http_started(w->http) : w->submitted);
     if (w->http) {
         http_set_ctx(w->http, NULL);
-        respond_accepted(w->http, received_at, slice_make(w->identity.id, w->identity.id_len),
-                         a == ANSWER_DUPLICATE, &in->scratch);
+        respond_accepted(w->http, slice_make(w->identity.id, w->identity.id_len), put,
+                         &in->scratch);
         FAULT_POINT("reply_written");
     }
     webhook_free(w);
@@ -375,8 +375,24 @@ static void answer_probe(struct webhook *w)
     webhook_free(w);
 }
 
-static void submit(struct webhook *w, struct slice digest, struct slice signed_id, wall_ms now)
+static enum repeat_key find_repeat_key(const struct webhook *w, const struct scheme_request *view,
+                                       struct slice digest, char name[REPEAT_NAME_LEN])
 {
+    const struct scheme *verify = w->source->verify;
+    struct repeat_facts facts = {
+        .rule = w->source->repeats,
+        .signed_timestamp = scheme_signed_timestamp(verify, view),
+        .is_signed = scheme_covers_body(verify),
+        .names_id = w->identity.origin == ID_NAMED,
+        .digest = digest,
+    };
+    facts.message_id = scheme_message_id(verify, view, &facts.message_origin);
+    return repeat_key(&facts, name);
+}
+
+static void submit(struct webhook *w, const struct scheme_request *view, struct slice digest)
+{
+    char name[REPEAT_NAME_LEN];
     struct body_reader *body = &w->body;
     bool is_announcement = w->is_pingback && w->source->fetch;
     struct event event = {
@@ -387,15 +403,20 @@ static void submit(struct webhook *w, struct slice digest, struct slice signed_i
         .content_type = http_header(w->http, "content-type", NULL),
         .content_encoding = body->says_gzip ? SLICE_LIT("gzip") : SLICE_LIT(""),
         .headers = keep_headers(w->http, w->source, &w->in->headers),
-        .received_at = now,
+        .received_at = view->now,
         .digest = digest,
         .has_body = !w->is_pingback,
         .body = buf_slice(&body->wire),
     };
     struct route route = route_event(w->source, &event, NULL);
+    /* Announcements of one source with one id are repeats, because one fetch brings the result. */
+    enum repeat_key key =
+        is_announcement ? REPEAT_BY_EVENT : find_repeat_key(w, view, digest, name);
     struct put_request put = {.event = &event,
                               .source = w->source,
-                              .message_id = signed_id,
+                              .repeat_name =
+                                  slice_make(name, key == REPEAT_BY_NAME ? sizeof name : 0),
+                              .never_repeats = key == REPEAT_NEVER,
                               .to = route.to,
                               .to_count = route.count};
     if (event.body.len >= PUT_LARGE)
@@ -412,27 +433,20 @@ static void submit(struct webhook *w, struct slice digest, struct slice signed_i
     body_clear(body, KEEP_BODY_BYTES);
 }
 
-/* Finds W's id and tag, and in *SIGNED_ID the message id, if the signature covers it. */
-static enum answer identify(struct webhook *w, const struct scheme_request *view,
-                            struct slice *signed_id, const char **why)
+static enum answer identify(struct webhook *w, const struct scheme_request *view, const char **why)
 {
     const struct source *s = w->source;
-    struct slice message_id = scheme_message_id(s->verify, view);
+    struct slice origin;
     struct identity_sources from = {
         .scan = w->body.scan,
         .id_picks = s->id_picks,
         .tag_picks = s->tag_picks,
         .query = view->query,
-        .message_id = message_id,
+        .message_id = scheme_message_id(s->verify, view, &origin),
         .may_generate = !w->is_pingback,
         .now = view->now,
     };
-    enum answer a = judge_identity(&from, &w->identity, why);
-    *signed_id = scheme_signs_id(s->verify) ? message_id : SLICE_LIT("");
-    if (signed_id->len <= MESSAGE_ID_MAX)
-        return a;
-    *why = "the message id is too long";
-    return ANSWER_INVALID_ID;
+    return judge_identity(&from, &w->identity, why);
 }
 
 static void ingest_complete(struct webhook *w)
@@ -453,13 +467,12 @@ static void ingest_complete(struct webhook *w)
         answer_challenge(w) == ENDED)
         return;
     struct scheme_request view = scheme_view(w);
-    struct slice signed_id;
     const char *why = NULL;
-    a = identify(w, &view, &signed_id, &why);
+    a = identify(w, &view, &why);
     if (a != ANSWER_OK)
         ingest_refuse(w, a, why);
     else
-        submit(w, slice_make(digest, sizeof digest), signed_id, view.now);
+        submit(w, &view, slice_make(digest, sizeof digest));
 }
 
 static void ingest_on_complete(struct http_request *http, void *ctx)

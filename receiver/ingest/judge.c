@@ -136,12 +136,15 @@ static enum answer choose_id(const struct identity_sources *from, struct buf *sc
                              struct identity *out, const char **why)
 {
     struct slice id = {0};
+    out->origin = ID_NAMED;
     enum found found = find_identity(from, 0, from->id_picks, SLICE_LIT("id"), scratch, &id);
     if (found == FOUND_NOTHING && from->message_id.len) {
         id = from->message_id;
         found = FOUND_TEXT;
+        out->origin = ID_OF_MESSAGE;
     }
     if (found == FOUND_NOTHING && from->may_generate) {
+        out->origin = ID_GENERATED;
         uuid7(from->now, out->id);
         out->id_len = UUID_LEN;
         return ANSWER_OK;

@@ -91,7 +91,14 @@ struct identity_sources {
     wall_ms now;
 };
 
+enum id_origin {
+    ID_NAMED,      /* the body or the query names it */
+    ID_OF_MESSAGE, /* it is the message id */
+    ID_GENERATED
+};
+
 struct identity {
+    enum id_origin origin;
     char id[ID_MAX + 1], tag[TAG_MAX + 1]; /* each ends in a NUL */
     size_t id_len, tag_len;
 };

@@ -2,6 +2,7 @@
 
 #include "common/base/json_write.h"
 #include "common/net/http_server.h"
+#include "common/queue/queue_put.h"
 
 void respond_json(struct http_request *r, int status, struct slice body)
 {
@@ -15,19 +16,21 @@ void respond_error(struct http_request *r, enum answer a, const char *headers, c
                       detail && detail[0] ? detail : row->message);
 }
 
-void respond_accepted(struct http_request *r, wall_ms received_at, struct slice id, bool duplicate,
+void respond_accepted(struct http_request *r, struct slice id, const struct put_answer *put,
                       struct buf *scratch)
 {
     char at[CLOCK_ISO_LEN + 1];
-    clock_iso(received_at, at);
+    clock_iso(put->received_at, at);
     buf_reset(scratch);
     struct json_write w = json_write_to(scratch);
     jw_open(&w, NULL, '{');
     jw_plain(&w, "status", SLICE_LIT("ok"));
     jw_plain(&w, "received_at", slice_make(at, CLOCK_ISO_LEN));
     jw_plain(&w, "echo", id); /* no character of an id needs an escape: see id_is_valid */
-    if (duplicate)
+    if (put->result == PUT_DUPLICATE)
         jw_bool(&w, "duplicate", true);
+    if (put->requeued)
+        jw_int(&w, "requeued", put->requeued);
     jw_close(&w, '}');
     respond_json(r, 200, buf_slice(scratch));
 }

@@ -3,11 +3,11 @@
 #define RECEIVER_INGEST_RESPOND_H
 
 #include "common/base/buf.h"
-#include "common/base/clock.h"
 #include "common/base/slice.h"
 #include "receiver/ingest/judge.h"
 
 struct http_request;
+struct put_answer;
 
 #define CONTENT_JSON SLICE_LIT("application/json")
 
@@ -15,8 +15,8 @@ struct http_request;
 void respond_json(struct http_request *r, int status, struct slice body);
 /* Answers with row A of the table, with header lines HEADERS. DETAIL, if it is not NULL, replaces the row's message. */
 void respond_error(struct http_request *r, enum answer a, const char *headers, const char *detail);
-/* Answers 200 for an event. The body is written in SCRATCH. */
-void respond_accepted(struct http_request *r, wall_ms received_at, struct slice id, bool duplicate,
+/* Answers 200 for the event ID, which PUT accepted or knew. The body is written in SCRATCH. */
+void respond_accepted(struct http_request *r, struct slice id, const struct put_answer *put,
                       struct buf *scratch);
 
 #endif

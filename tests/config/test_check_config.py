@@ -73,7 +73,9 @@ def whole(tmp_path):
 @pytest.mark.parametrize("part", PARTS)
 def test_the_documented_example_is_in_order(part, whole):
     done = run(part, "--config", whole, "--check-config", env=SECRETS)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "config ok\n", "")
+    note, _, rest = done.stdout.partition("\n")
+    assert note.startswith("sources.inbox: warning: ")  # it takes anything from anybody and names no id
+    assert (done.returncode, rest, done.stderr) == (0, "config ok\n", "")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -199,3 +201,21 @@ def test_a_log_setting_that_does_not_exist(part, name, value, tmp_path):
     path = written(tmp_path, {"sources": {}, "destinations": {}})
     done = run(part, "--config", path, env={name: value})
     assert done.returncode == 2 and name in done.stderr
+
+
+def test_repeats_that_are_not_recognised(tmp_path):
+    """What is valid and yet gives something up is said, and changes no exit code."""
+    def source(verify, **more):
+        return {"verify": verify | ({} if verify["scheme"] == "none" else {"secrets": ["0123456789"]}), "to": [], **more}
+
+    token, stripe = {"scheme": "token"}, {"scheme": "stripe"}
+    conf = {"redis": {"url": "redis://127.0.0.1:6379/0"}, "destinations": {}, "retention": {"dedup_s": 600}, "sources": {
+        "noid": source(token), "body": source({"scheme": "none"}, repeats="body"), "named": source(token, id=["/id"]),
+        "never": source(token, repeats="none"), "signed": source({"scheme": "github"}), "short": source(stripe),
+        "long": source(stripe | {"tolerance_s": 301})}}
+    for part in PARTS:
+        done = run(part, "--check-config", "--config", written(tmp_path, conf))
+        *notes, last = done.stdout.splitlines()
+        assert (done.returncode, last) == (0, "config ok"), done
+        assert sorted(note.split(": ")[0] for note in notes) == ["sources.body", "sources.long.verify.tolerance_s", "sources.noid"]
+        assert all(": warning: " in note for note in notes)

@@ -234,6 +234,29 @@ def test_attempts_end_with_the_schedule(stack):
     assert dispatcher.metric("hookpace_attempts_total", destination="out", result="dead") == 1
 
 
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_repeat_queues_dead_deliveries_again(stack, partitions):
+    """Only what is dead, although the event went to other partitions too."""
+    sink, other = stack.downstream(), stack.downstream()
+    conf = config.base(stack.redis.url)
+    conf["redis"]["partitions"] = partitions
+    conf["sources"]["in"] = config.source(["out", "more"])
+    conf["destinations"] = {"out": config.destination(sink.url(), retry={"schedule_s": []}), "more": config.destination(other.url())}
+    receiver, _ = stack.receiver(conf), stack.dispatcher(conf)
+    keys = stack.redis.keys(partitions=partitions)
+    sink.on(None, 500, 500, 200)
+    assert receiver.send("a").status == 200
+    for count in (1, 2):
+        sink.wait_count(count)
+        wait_for(lambda: keys.dead("out") == ["a:out"])
+        answer = receiver.send("a").json()
+        assert (answer["duplicate"], answer["requeued"]) == (True, 1)
+    assert [r.attempt for r in sink.wait_count(3)] == [1, 2, 3]
+    wait_for(lambda: keys.delivery("a:out").get("state") == "done")
+    assert "requeued" not in receiver.send("a").json()
+    stays(lambda: len(sink.all()) == 3 and len(other.all()) == 1, 0.3)
+
+
 def test_gone_is_dead_at_once(stack):
     sink, receiver, _ = run(stack, {"retry": FAST})
     sink.on(None, 410)

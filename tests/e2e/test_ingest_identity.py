@@ -4,6 +4,8 @@ import json
 import re
 import time
 
+import pytest
+
 from harness import config, http, sign
 from harness.ingest import SECRET, accepted, make, queued, refused, scheme_source, secrets_for
 
@@ -92,18 +94,83 @@ def test_a_signed_message_id_decides(stack):
     assert queued(stack) == 2
 
 
-def test_an_unsigned_message_id_does_not(stack):
-    """Whoever replays a GitHub body under a new delivery id changed nothing that is signed, and under the old
-    id with another body it must not be swallowed."""
+def send_github(receiver, source, body, delivery):
+    body = json.dumps(body).encode()
+    return receiver.post("/in/" + source, body, sign.headers("github", SECRET, body, delivery))
+
+
+def test_an_unsigned_message_id_decides_too(stack):
+    """Two messages are two events, also with the same id and the same bytes."""
     receiver = make(stack, {"in": scheme_source("github", id=["/id"])})
+    accepted(send_github(receiver, "in", {"id": "a", "n": 1}, "d1"), "a")
+    accepted(send_github(receiver, "in", {"id": "a", "n": 1}, "d1"), "a", duplicate=True)
+    accepted(send_github(receiver, "in", {"id": "a", "n": 1}, "d2"), "a")
+    accepted(send_github(receiver, "in", {"id": "a", "n": 1}, "d2"), "a", duplicate=True)
+    accepted(send_github(receiver, "in", {"id": "a", "n": 2}, "d1"), "a")  # another body under the old message id
+    assert stack.keys.queue("out") == ["a:out", "a~2:out", "a~3:out"]
 
-    def send(n, delivery):
-        body = json.dumps({"id": "a", "n": n}).encode()
-        return receiver.post("/in/in", body, sign.headers("github", SECRET, body, delivery))
 
-    accepted(send(1, "d1"), "a")
-    accepted(send(1, "d2"), "a", duplicate=True)
-    accepted(send(2, "d1"), "a")
+def test_repeats_by_body(stack):
+    receiver = make(stack, {"named": scheme_source("github", id=["/id"], repeats="body"),
+                            "unnamed": scheme_source("github", repeats="body")})
+    for source in ("named", "unnamed"):
+        first = accepted(send_github(receiver, source, {"id": source}, "d1"))
+        again = accepted(send_github(receiver, source, {"id": source}, "d2"), duplicate=True)
+        assert again["received_at"] == first["received_at"]
+        accepted(send_github(receiver, source, {"id": source, "n": 2}, "d1"))
+    assert queued(stack) == 4
+
+
+def test_nothing_repeats_where_the_source_says_so(stack):
+    receiver = make(stack, {"in": scheme_source("github", id=["/id"], repeats="none")})
+    for _ in range(3):
+        accepted(send_github(receiver, "in", {"id": "a"}, "d1"), "a")
+    assert stack.keys.queue("out") == ["a:out", "a~2:out", "a~3:out"]
+
+
+@pytest.mark.parametrize("headers", [("webhook-id",), ("svix-id",), ("X-Shopify-Webhook-Id",), ("shopify-event-id",),
+                                     ("X-GitHub-Delivery",), ("X-WC-Webhook-Delivery-ID",), ("ce-id", "ce-source")])
+@pytest.mark.parametrize("scheme", ["none", "token", "hmac"])
+def test_message_ids_of_all_senders(stack, scheme, headers):
+    verify = {"scheme": scheme} if scheme == "none" else {"scheme": scheme, "secrets": [SECRET]}
+    receiver = make(stack, {"in": {"to": ["out"], "id": ["/id"], "verify": verify}})
+
+    def send(*values):
+        body = b'{"id":"door","state":"open"}'
+        signature = {"X-Signature": sign.hex_mac(SECRET, body), "Authorization": "Bearer " + SECRET}
+        return receiver.post("/in/in", body, signature | dict(zip(headers, values)))
+
+    accepted(send("m1", "/here"), "door")
+    accepted(send("m2", "/here"), "door")
+    accepted(send("m1", "/here"), "door", duplicate=True)
+    if len(headers) > 1:
+        accepted(send("m1", "/there"), "door")
+    assert queued(stack) == 1 + len(headers)
+
+
+@pytest.mark.parametrize("scheme", ["stripe", "slack", "serphouse", "semscraper", "hmac"])
+def test_a_signed_request_is_known_again_without_any_id(stack, scheme):
+    """Also if its signature header is written in another way."""
+    receiver = make(stack, {"in": scheme_source(scheme)})
+    body = b'{"n":1}'
+    now = int(time.time())
+    scheme = "semscraper" if scheme == "hmac" else scheme  # the same header
+    headers = sign.headers(scheme, SECRET, body, at=now)
+    accepted(receiver.post("/in/in", body, headers))
+    accepted(receiver.post("/in/in", body, headers), duplicate=True)
+    if scheme == "stripe":
+        accepted(receiver.post("/in/in", body, {k: v + ",v0=00" for k, v in headers.items()}), duplicate=True)
+        accepted(receiver.post("/in/in", body, headers | {"webhook-id": "new"}), duplicate=True)
+    if scheme in ("stripe", "slack"):  # another moment was signed
+        accepted(receiver.post("/in/in", body, sign.headers(scheme, SECRET, body, at=now - 1)))
+    accepted(receiver.post("/in/in", b'{"n":2}', sign.headers(scheme, SECRET, b'{"n":2}', at=now)))
+    assert queued(stack) == (3 if scheme in ("stripe", "slack") else 2)
+
+
+def test_nothing_is_a_repeat_without_id_and_signature(stack):
+    receiver = make(stack, {"in": {"to": ["out"], "verify": {"scheme": "token", "secrets": [SECRET]}}})
+    for _ in range(2):
+        accepted(receiver.post("/in/in?token=" + SECRET, b'{"n":1}'))
     assert queued(stack) == 2
 
 

@@ -104,10 +104,11 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
     free(c);
 }
 
-static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void on_put(void *ctx, const struct put_answer *answer)
 {
     struct session *s = ctx;
-    INSIST(result == PUT_UNAVAILABLE || result == PUT_DUPLICATE || received_at == 1234567);
+    INSIST(answer->result == PUT_UNAVAILABLE || answer->result == PUT_DUPLICATE ||
+           answer->received_at == 1234567);
     s->puts++;
 }
 

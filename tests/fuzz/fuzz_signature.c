@@ -120,7 +120,9 @@ static enum scheme_verdict verify(const struct scheme *s, struct headers *h, str
     struct verify *v = NULL;
     enum scheme_verdict verdict = verify_start(s, &req, &v);
     INSIST((verdict == SCHEME_OK) == (v != NULL));
-    (void)scheme_message_id(s, &req);
+    struct slice origin;
+    (void)scheme_message_id(s, &req, &origin);
+    (void)scheme_signed_timestamp(s, &req);
     if (!v)
         return verdict;
     while (body.len)

@@ -39,13 +39,14 @@ def refused(answer, status, code):
     assert answer.header("Content-Type") == "application/json"
 
 
-def accepted(answer, ident=None, duplicate=False):
+def accepted(answer, ident=None, duplicate=False, requeued=0):
     assert answer.status == 200, answer
     body = answer.json()
-    assert set(body) == {"status", "received_at", "echo"} | ({"duplicate"} if duplicate else set())
+    assert set(body) == {"status", "received_at", "echo"} | ({"duplicate"} if duplicate else set()) | ({"requeued"} if requeued else set())
     assert body["status"] == "ok"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", body["received_at"])
     assert duplicate is body.get("duplicate", False)
+    assert body.get("requeued", 0) == requeued
     if ident is not None:
         assert body["echo"] == ident
     return body

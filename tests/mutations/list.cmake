@@ -38,7 +38,7 @@ mutation(dedup_off "a repeat is queued again"
   [[if known == same and]]
   [[if false and]]
   EDIT common/queue/lua/put.lua
-  [[    if before then return nil, before end
+  [[    if before then return nil, before, event end
   end
   local task = store_revision]]
   [[  end

@@ -46,10 +46,11 @@ def delivery_line(destination, lane, delay, order="", secret=""):
     return f"{destination} {KINDS.get(destination, 'postback')} {lane} {delay_ms} {whose or 'own'} {order or 'requeue'} {secret or '*'}\n"
 
 
-def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, message=""):
+def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, message="", never_repeats=False):
     """What put.lua calls a plan. OWNER: the source, or the account of a task."""
-    flags = (is_home, is_named, False, bool(message))
-    first = " ".join([kind, owner, fetched_by or "*", *["1" if f else "0" for f in flags]])
+    flags = (is_home, is_named, False)
+    repeats = "2" if never_repeats else "1" if message else "0"
+    first = " ".join([kind, owner, fetched_by or "*", *["1" if f else "0" for f in flags], repeats])
     return first + "\n" + "".join(delivery_line(*d) for d in deliveries)
 
 
@@ -96,16 +97,17 @@ class Queue:
         names = f"o {' '.join(to)}\n" if to else ""
         return f"hp1 {received or self.now} {digest} {kind} {source} {len(body)} -\n{names}\n{body}"
 
-    def event(self, id, *deliveries, message="", kind="webhook", source="src", **record):
-        """deliveries: (destination, lane, delay_ms[, order[, secret]]). MESSAGE: a message id. Arguments of put for one event."""
-        written = plan(*deliveries, kind=kind, owner=source, message=message)
+    def event(self, id, *deliveries, message="", never_repeats=False, kind="webhook", source="src", **record):
+        """deliveries: (destination, lane, delay_ms[, order[, secret]]). MESSAGE: the name of its repeats. Arguments of put for one event."""
+        written = plan(*deliveries, kind=kind, owner=source, message=message, never_repeats=never_repeats)
         return [id, record.get("received") or self.now, self.record(kind=kind, source=source, **record), written, *([message] if message else [])]
 
     def put(self, *events):
-        """[0, ""] for what is queued, [1, when it came] for a duplicate, [code, ""] for what is refused, of each event."""
+        """Of each event: [0, ""] if it is queued; [1, when it came] of a duplicate, and how many dead deliveries were queued again if
+        there were any; [code, ""] if it is refused."""
         args = [a for e in events for a in e]
         reply = self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
-        return [[code, ""] if code <= 3 else [1, str(code)] for code in reply]
+        return [[1, str(code[0]), code[1]] if isinstance(code, list) else [code, ""] if code <= 3 else [1, str(code)] for code in reply]
 
     def put_simple(self, *ids, destination="d", lane="d", delay=0, order=""):
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])

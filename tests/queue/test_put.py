@@ -2,6 +2,10 @@
 
 import time
 
+import pytest
+
+from harness.wait import wait_for
+
 
 def test_an_event_is_stored_with_its_delivery(queue):
     assert queue.put(queue.event("e1", ("d", "d", 100, "", "0a1b2c3d"), body='{"a":1}')) == [[0, ""]]
@@ -52,13 +56,72 @@ def test_same_id_from_another_source_is_another_event(queue):
     assert len(queue.queued()) == 2
 
 
-def test_the_signed_message_id_decides_where_there_is_one(queue):
+def test_the_name_of_its_repeats_decides_where_there_is_one(queue):
     put = lambda id, message, body: queue.put(queue.event(id, ("d", "d", 0), message=message, body=body))[0][0]
     assert put("e1", "m1", "x") == 0
     assert put("e1", "m1", "changed") == 1
     assert put("other", "m1", "x") == 1
     assert put("e1", "m2", "x") == 0, "another message, though id and body are the same"
     assert len(queue.queued()) == 2
+
+
+def test_what_nothing_repeats(queue):
+    for retention in (queue.done_ms, 1000):  # also where its record is forgotten first
+        queue.done_ms = retention
+        for _ in range(2):
+            assert queue.put(queue.event(f"e{retention}", ("d", "d", 0), never_repeats=True)) == [[0, ""]]
+    assert len(queue.queued()) == 4
+    assert queue.put(queue.event("e1000", ("d", "d", 0))) == [[1, str(queue.now)]], "by the record of the first"
+    queue.check()
+
+
+def kill(queue, *ids):
+    """Claims everything; deliveries of IDS end dead, the others are done."""
+    while queue.r.keys(queue.key("queue:*")):
+        for claim in queue.claim_until():
+            queue.sent(claim)
+            queue.settle(claim, "dead" if claim.id in ids else "done", status=500)
+
+
+@pytest.mark.parametrize("message", ["", "m1"])
+def test_a_repeat_queues_dead_deliveries_again(queue, message):
+    queue.limits(b=(100, 10000, 2000, 8))
+    repeat = lambda: queue.put(queue.event("e1", ("d", "d", 900), ("b", "b", 0), message=message, body="x", to=("d", "b")))[0]
+    event = queue.event("e1", ("d", "d", 100), ("b", "b", 0), message=message, body="x", to=("d", "b"))
+    assert queue.put(event) == [[0, ""]]
+    kill(queue, "e1:d")
+    assert queue.r.lrange(queue.key("dead:d"), 0, -1) == ["e1:d"]
+    assert repeat() == [1, str(queue.now), 1]
+    assert queue.queued("d") == ["e1:d"] and queue.queued("b") == [], "what was delivered stays so"
+    assert not queue.r.exists(queue.key("dead:d")) and queue.r.ttl(queue.key("event:e1")) == -1
+    queue.check()
+    assert repeat() == [1, str(queue.now)], "it waits already"
+    (claim,) = queue.claim_until()
+    assert (claim.id, claim.delay_ms, claim.attempt) == ("e1:d", 100, 2)
+    queue.settle(claim, "done")
+    assert repeat() == [1, str(queue.now)] and queue.queued("d") == []
+    queue.check()
+
+
+def test_a_repeat_of_a_revision_queues_the_revision_again(queue):
+    first, second = (queue.event("e1", ("d", "d", 0), body=body, to=("d",)) for body in "xy")
+    assert queue.put(first, second) == [[0, ""], [0, ""]]
+    kill(queue, "e1:d", "e1~2:d")
+    assert queue.put(second) == [[1, str(queue.now), 1]]
+    assert queue.queued() == ["e1~2:d"]
+    assert queue.put(first, first) == [[1, str(queue.now), 1], [1, str(queue.now)]]
+    assert queue.queued() == ["e1~2:d", "e1:d"]
+    queue.check()
+
+
+def test_a_repeat_after_the_event_was_forgotten(queue):
+    """The event is kept for less than its repeats are known, and the dead delivery is gone with it."""
+    queue.done_ms = queue.dead_ms = 100
+    event = queue.event("e1", ("d", "d", 0), to=("d",))
+    queue.put(event)
+    kill(queue, "e1:d")
+    wait_for(lambda: not queue.r.exists(queue.key("event:e1")))
+    assert queue.put(event) == [[1, str(queue.now)]] and queue.queued() == []
 
 
 def test_after_dedup_time_the_same_is_new(queue):

@@ -88,11 +88,10 @@ static struct source *next_source(struct drive *d)
 
 static void submit_batch(struct drive *d);
 
-static void on_put(void *ctx, enum put_result result, wall_ms received_at)
+static void on_put(void *ctx, const struct put_answer *answer)
 {
     struct drive *d = ctx;
-    (void)received_at;
-    if (result != PUT_QUEUED)
+    if (answer->result != PUT_QUEUED)
         die("an event was not queued");
     if (--d->waiting)
         return;

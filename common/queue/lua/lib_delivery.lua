@@ -77,7 +77,7 @@ local function keep_known(event, keep_ms, dedup_ms)
   local head = call('GETRANGE', base .. 'event:' .. event, 0, 511)
   local name, received = identity(string.match(head, '^[^\n]*\ni ([^\n]*)\n') or event, head)
   local left = received and tonumber(received) + dedup_ms - now_ms or 0
-  if left > 0 then call('SET', dedup_key(name), received, 'PX', text(left)) end
+  if left > 0 then call('SET', dedup_key(name), received .. ' ' .. event, 'PX', text(left)) end
 end
 
 -- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; whether this ends

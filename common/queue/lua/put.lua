@@ -1,7 +1,7 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/internals/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events. Then per event: the task's id, received_at, record, plan; and
--- the rest of the record and the message id, if the plan says that they follow.
+-- the rest of the record and the name of its repeats, if the plan says that they follow.
 --
 -- Events with the same destinations share a plan, which is read once a call. An empty plan means that of the event before.
 -- The first line of a plan has seven words:
@@ -11,7 +11,7 @@
 --   home       1 if this partition lists and counts the event, else 0
 --   named      1 if the record names the task's id
 --   rest       1 if the rest of the record is an argument of its own
---   message    1 if the event has a message id. A repeat is then known by it
+--   repeats    1 if a name is given by which a repeat is known; 0 if the source, id and body decide; 2 if nothing is a repeat
 -- Each further line is a delivery:
 --   destination, kind (postback, pingback, fetch), lane
 --   delay in ms, and whose it is: own (the destination's), top (everybody's) or kept (captured by an earlier put)
@@ -20,10 +20,11 @@
 -- The first delivery of an announcement fetches the result. The others are put when the result is here.
 --
 -- Replies a number per event: 0 queued, 2 no free revision, 3 the id is taken. Any other number: the event is a duplicate of
--- the one that came at that moment (ms).
+-- the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
+--@include lib_resend.lua
 local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = 5
 local function arg()
@@ -32,7 +33,12 @@ local function arg()
   return value
 end
 
-local function remember(key, received) call('SET', key, received, 'PX', dedup_ms) end
+-- Of an event that is known by a name the name's key has when it came, and the key under which it is stored.
+local function remember(key, received, event) call('SET', key, received .. ' ' .. event, 'PX', dedup_ms) end
+local function recall(key)
+  local known = call('GET', key)
+  if known then return string.match(known, '^(%d+) (.*)$') end
+end
 
 -- The key under which an event of task ID is stored.
 local function event_key(plan, id) return plan.kind == 'announcement' and announced_key(id) or id end
@@ -54,21 +60,20 @@ end
 -- By this name a second announcement is known again, if the first is kept beside another source's.
 local function announced_name(plan, id) return base .. 'announced:' .. plan.owner .. ':' .. id end
 
--- The id is taken. Returns the task id of a new revision; for a repeat nil, and when the same event first came. MESSAGE: the
--- key of the event's message id, or nil.
-local function accept_beside(plan, id, message, received, record, options, old)
+-- The id is taken. Returns what `accept` returns. NAMED: the key by which a repeat of the event is known, or nil.
+local function accept_beside(plan, id, named, received, record, options, old)
   local same = identity(id, record)
   if plan.kind == 'announcement' then
-    message = announced_name(plan, id)
-  elseif not message then
+    named = announced_name(plan, id)
+  elseif not named and not plan.never_repeats then
     local known, first = identity(id, old)
-    if known == same and tonumber(received) - tonumber(first) < dedup_ms then return nil, first end
-    local before = call('GET', dedup_key(same))
-    if before then return nil, before end
+    if known == same and tonumber(received) - tonumber(first) < dedup_ms then return nil, first, id end
+    local before, event = recall(dedup_key(same))
+    if before then return nil, before, event end
   end
   local task = store_revision(plan, id, record, options)
   -- The record under the id is another event's, so it cannot show that this one is repeated.
-  if task then remember(message or dedup_key(same), received) end
+  if task and not plan.never_repeats then remember(named or dedup_key(same), received, event_key(plan, task)) end
   return task
 end
 
@@ -79,7 +84,7 @@ local function refuse_beside(id, record, old)
   local same, received = identity(id, record)
   local known, first = identity(id, old)
   if known == same then return nil, first or received end
-  return nil, nil, true
+  return nil, nil, nil, true
 end
 
 -- RECORD is the beginning of a record. Returns when it came, if it came from the plan's source. An account may have the same
@@ -90,43 +95,43 @@ local function is_of_source(plan, record)
 end
 
 -- A second announcement by the same source is a repeat, whatever its digest. If the event itself is here, nothing needs to be
--- fetched. Other sources may use the same ids. Returns when the first came.
+-- fetched. Other sources may use the same ids. Returns when the first came, and its key.
 local function announced_before(plan, id)
   for _, key in ipairs({announced_key(id), id}) do
     local first = is_of_source(plan, call('GETRANGE', base .. 'event:' .. key, 0, 255))
-    if first then return first end
+    if first then return first, key end
   end
-  return call('GET', announced_name(plan, id))
+  return recall(announced_name(plan, id))
 end
 
 -- The key by which a repeat of the event is known. Nil if its id and body decide.
-local function repeat_key(plan, id, message)
+local function repeat_key(plan, id, name)
   if plan.fetch then return fetched_key(plan.owner, id) end
-  return message and dedup_key((plan.account and '@' or '') .. plan.owner .. ':' .. message)
+  return name and dedup_key(plan.owner .. ':' .. name)
 end
 
--- Stores the event. Returns the id of its task; for a repeat nil, and when it first came; if the id is taken nil, nil, true.
--- An event without deliveries expires from now on.
-local function accept(plan, id, message, received, record)
+-- Stores the event. Returns the id of its task; for a repeat nil, when the first came, and the key of the first; if the id is
+-- taken nil, nil, nil, true. An event without deliveries expires from now on.
+local function accept(plan, id, name, received, record)
   local kept = plan.fan == 0
   local options = kept and {'PX', done_ms} or NOTHING
-  local known = repeat_key(plan, id, message)
-  if known or done_ms < dedup_ms then
-    local before = call('GET', known or dedup_key(identity(id, record)))
-    if before then return nil, before end
+  local known = repeat_key(plan, id, name)
+  if known or done_ms < dedup_ms and not plan.never_repeats then
+    local before, event = recall(known or dedup_key(identity(id, record)))
+    if before then return nil, before, event end
   end
   if plan.kind == 'announcement' then
-    local before = announced_before(plan, id)
-    if before then return nil, before end
+    local before, event = announced_before(plan, id)
+    if before then return nil, before, event end
   end
   local old = call('SET', base .. 'event:' .. event_key(plan, id), record, 'NX', 'GET', unpack(options))
   if old and plan.kind == 'task' then return refuse_beside(id, record, old) end
-  if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, true end
+  if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, nil, true end
   if old then return accept_beside(plan, id, known, received, record, options, old) end
   if known then
-    remember(known, received)
-  elseif kept and done_ms < dedup_ms then
-    remember(dedup_key(identity(id, record)), received)
+    remember(known, received, event_key(plan, id))
+  elseif kept and done_ms < dedup_ms and not plan.never_repeats then
+    remember(dedup_key(identity(id, record)), received, event_key(plan, id))
   end
   return id
 end
@@ -149,10 +154,10 @@ local function given(word) return word ~= '*' and word or nil end
 
 local plans = {} -- text -> plan: the words of its first line by name, and its deliveries as a list
 local function read_plan(written)
-  local kind, owner, fetch, home, named, rest, message, lines =
+  local kind, owner, fetch, home, named, rest, name, lines =
     string.match(written, '^(%S+) (%S+) (%S+) (%d) (%d) (%d) (%d)\n(.*)$')
   local plan = {kind = kind, owner = owner, account = kind == 'task' and owner or nil, fetch = given(fetch), is_home = home == '1',
-    is_named = named == '1', has_rest = rest == '1', has_message = message == '1'}
+    is_named = named == '1', has_rest = rest == '1', has_name = name == '1', never_repeats = name == '2'}
   for destination, does, lane, delay, whose, order, secret in
     string.gmatch(lines, '(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)\n') do
     delay = delay_in_force(plan, destination, delay, whose)
@@ -269,6 +274,29 @@ local function write_posted()
   end
 end
 
+local repeated = {} -- number of the event -> key of the event that it repeats
+-- The sender repeats an event that is not wholly delivered: its dead deliveries of this partition are queued again.
+-- Their attempts go on counting. Returns how many they are.
+local NAMES = 8191 -- the record has told its destinations by then
+local fences
+local function queue_dead(event)
+  local n = 0
+  local head = call('GETRANGE', base .. 'event:' .. event, 0, NAMES)
+  for name in string.gmatch(string.match(head, '\no ([^\n]*)\n') or '', '%S+') do
+    local id = event .. ':' .. name
+    local key = base .. 'delivery:' .. id
+    local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind')
+    if v[1] == 'dead' then
+      fences = fences or call('GET', base .. 'fences') or '0'
+      queue_again(event, {id = id, key = key, destination = name, state = v[1], apart = v[2], lane = v[3], delay_ms = tonumber(v[4]),
+        fan = v[5], kind = v[6]}, fences, done_ms)
+      lane_schedule(lane_load(v[3]))
+      n = n + 1
+    end
+  end
+  return n
+end
+
 -- The plan of the event before serves the next, if that has none.
 local results, plan = {}
 for i = 1, tonumber(ARGV[4]) do
@@ -276,7 +304,7 @@ for i = 1, tonumber(ARGV[4]) do
   at = at + 4
   if written ~= '' then plan = plans[written] or read_plan(written) end
   if plan.has_rest then record = record .. arg() end
-  local task, before, taken = accept(plan, id, plan.has_message and arg() or nil, received, record)
+  local task, before, event, taken = accept(plan, id, plan.has_name and arg() or nil, received, record)
   if task then
     local key, fan = plan.kind == 'announcement' and announced_key(task) or task, plan.fan
     if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'first', text(fan)) end
@@ -287,6 +315,7 @@ for i = 1, tonumber(ARGV[4]) do
     results[i] = 0
   else
     results[i] = before and tonumber(before) or taken and 3 or 2
+    if before and event and plan.kind ~= 'task' and not plan.fetch then repeated[i] = event end
   end
 end
 
@@ -338,6 +367,10 @@ end
 
 for name, queued in pairs(lanes) do
   if push(name, queued.ids) == #queued.ids then begin_lane(name, queued) else extend_lane(name, queued) end
+end
+for i, event in pairs(repeated) do
+  local n = queue_dead(event)
+  if n > 0 then results[i] = {results[i], n} end
 end
 write_posted()
 write_tasks()

@@ -60,7 +60,7 @@ static void add_first_line(struct buf *b, const struct put_request *req, struct 
     add_flag(b, flags.is_home);
     add_flag(b, flags.is_named);
     add_flag(b, flags.has_rest);
-    add_flag(b, req->message_id.len > 0);
+    buf_add_str(b, req->never_repeats ? " 2" : req->repeat_name.len ? " 1" : " 0");
     buf_add_char(b, '\n');
 }
 

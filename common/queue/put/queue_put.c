@@ -29,6 +29,7 @@ struct put { /* one submitted request; owned by the batches it waits for, or by 
     void *ctx;
     unsigned waiting; /* partitions that have not answered */
     bool failed, queued, taken;
+    unsigned requeued;
     wall_ms received_at, first_at;
 };
 
@@ -136,13 +137,22 @@ static void put_answer(struct queue_put *q, struct put *p)
                              : p->taken  ? PUT_TAKEN
                              : p->queued ? PUT_QUEUED
                                          : PUT_DUPLICATE;
-    p->fn(p->ctx, result, result == PUT_DUPLICATE ? p->first_at : p->received_at);
+    struct put_answer answer = {
+        .result = result,
+        .received_at = result == PUT_DUPLICATE ? p->first_at : p->received_at,
+        .requeued = p->requeued,
+    };
+    p->fn(p->ctx, &answer);
     put_recycle(q, p);
 }
 
-/* Script reply of one event: 0 queued, 3 the id is taken, 2 refused, else when what it repeats came. */
+/* R is the script's reply for one event (put.lua). */
 static void read_result(struct put *p, const struct redis_reply *r)
 {
+    if (redis_kind(r) == REDIS_LIST && redis_count(r) == 2) {
+        p->requeued += (unsigned)redis_int(redis_at(r, 1));
+        r = redis_at(r, 0);
+    }
     int64_t said = redis_kind(r) == REDIS_INT ? redis_int(r) : -1;
     if (said == 0) {
         p->queued = true;
@@ -334,8 +344,8 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     add_plan(b, &q->plan);
     if (large)
         args_borrow(a, e.body);
-    if (req->message_id.len)
-        args_add(a, req->message_id);
+    if (req->repeat_name.len)
+        args_add(a, req->repeat_name);
     b->puts[b->count++] = p;
     p->waiting++;
     if (large)

@@ -178,18 +178,57 @@ static void the_message_id_comes_from_the_winning_header(void **state)
                                       {(char[]){"svix-id"}, (char[]){"s"}}},
                               .count = 2};
     const struct scheme_request req = {headers_find, &headers, {0}, 0};
+    struct slice origin;
     struct scheme *sw = make_named("standard-webhooks"), *gh = make_named("github");
     struct scheme *none = make_named("none"), *slack = make_named("slack");
-    assert_true(slice_eq(scheme_message_id(sw, &req), SLICE_LIT("w")));
+    assert_true(slice_eq(scheme_message_id(sw, &req, &origin), SLICE_LIT("w")));
     headers.count = 3;
-    assert_true(slice_eq(scheme_message_id(sw, &req), SLICE_LIT("s")));
-    assert_true(slice_eq(scheme_message_id(gh, &req), SLICE_LIT("g")));
-    assert_int_equal(scheme_message_id(none, &req).len, 0);
-    assert_int_equal(scheme_message_id(slack, &req).len, 0);
+    assert_true(slice_eq(scheme_message_id(sw, &req, &origin), SLICE_LIT("s")));
+    assert_true(slice_eq(scheme_message_id(gh, &req, &origin), SLICE_LIT("g")));
+    assert_true(
+        slice_eq(scheme_message_id(none, &req, &origin), SLICE_LIT("w"))); /* any sender's */
+    assert_int_equal(scheme_message_id(slack, &req, &origin).len, 0);
     scheme_free(sw);
     scheme_free(gh);
     scheme_free(none);
     scheme_free(slack);
+}
+
+/* The id of a CloudEvent is unique in its source only. */
+static void a_cloud_event_is_named_by_its_id_and_source(void **state)
+{
+    (void)state;
+    struct headers headers = {
+        .all = {{(char[]){"ce-id"}, (char[]){"1"}}, {(char[]){"ce-source"}, (char[]){"/door"}}},
+        .count = 1};
+    const struct scheme_request req = {headers_find, &headers, {0}, 0};
+    struct scheme *token = make_named("token"), *stripe = make_named("stripe");
+    struct slice origin;
+    assert_int_equal(scheme_message_id(token, &req, &origin).len, 0);
+    headers.count = 2;
+    assert_true(slice_eq(scheme_message_id(token, &req, &origin), SLICE_LIT("1")));
+    assert_true(slice_eq(origin, SLICE_LIT("/door")));
+    /* Stripe sends no such header, so whoever captured a request could only make it new by one. */
+    assert_int_equal(scheme_message_id(stripe, &req, &origin).len, 0);
+    scheme_free(token);
+    scheme_free(stripe);
+}
+
+static void the_signed_timestamp_is_its_text(void **state)
+{
+    (void)state;
+    struct headers headers = {.all = {{(char[]){"stripe-signature"}, (char[]){"v0=x,t=0123,v1=00"}},
+                                      {(char[]){"x-slack-request-timestamp"}, (char[]){"77"}}},
+                              .count = 2};
+    const struct scheme_request req = {headers_find, &headers, {0}, 0};
+    struct scheme *stripe = make_named("stripe"), *slack = make_named("slack");
+    struct scheme *github = make_named("github");
+    assert_true(slice_eq(scheme_signed_timestamp(stripe, &req), SLICE_LIT("0123")));
+    assert_true(slice_eq(scheme_signed_timestamp(slack, &req), SLICE_LIT("77")));
+    assert_int_equal(scheme_signed_timestamp(github, &req).len, 0);
+    scheme_free(stripe);
+    scheme_free(slack);
+    scheme_free(github);
 }
 
 static void a_verification_can_be_given_up(void **state)
@@ -319,6 +358,8 @@ int main(void)
         cmocka_unit_test(names_cover_the_table),
         cmocka_unit_test(own_headers_are_known_in_any_case),
         cmocka_unit_test(the_message_id_comes_from_the_winning_header),
+        cmocka_unit_test(a_cloud_event_is_named_by_its_id_and_source),
+        cmocka_unit_test(the_signed_timestamp_is_its_text),
         cmocka_unit_test(a_verification_can_be_given_up),
         cmocka_unit_test(a_signature_outlives_the_request_it_came_with),
         cmocka_unit_test(signing_refuses_an_id_that_could_leave_its_line),

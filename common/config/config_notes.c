@@ -1,0 +1,48 @@
+#include "common/config/config_notes.h"
+
+#include "common/config/config_problems.h"
+
+#include <stdio.h>
+
+static void warn(struct config_problems *problems, const struct source *s, const char *key,
+                 const char *what)
+{
+    char path[160];
+    snprintf(path, sizeof path, "sources.%s%s", s->name, key);
+    config_problems_warn(problems, slice_str(path), "%s", what);
+}
+
+/* The configuration does not say what senders put into their requests: the query may name an id, and a header a message. */
+static void warn_of_repeats(const struct source *s, struct config_problems *problems)
+{
+    bool is_known = !s->verify || s->id_picks || scheme_covers_body(s->verify) || s->fetch;
+    if (s->repeats == REPEATS_NONE || is_known)
+        return;
+    warn(problems, s, "",
+         s->repeats == REPEATS_MESSAGE
+             ? "a repeat is recognised only if the query has an id or a header names the message "
+               "(webhook-id, X-GitHub-Delivery, ce-id with ce-source, ...); set `id`"
+             : "a repeat is recognised only if the query has an id; set `id`");
+}
+
+/* A timestamp may be early by the tolerance, and is good until it is late by the tolerance. */
+static void warn_of_tolerance(const struct config *c, const struct source *s,
+                              struct config_problems *problems)
+{
+    if (s->verify && s->repeats != REPEATS_NONE &&
+        2 * scheme_tolerance_s(s->verify) > c->retention.dedup_s)
+        warn(problems, s, ".verify.tolerance_s",
+             "a captured request is valid for longer than repeats are recognised; set "
+             "retention.dedup_s to at least twice the tolerance");
+}
+
+void config_notes(const struct config *c, struct config_problems *problems)
+{
+    size_t at = 0;
+    struct slice name;
+    void *value;
+    while (map_next(&c->sources, &at, &name, &value)) {
+        warn_of_repeats(value, problems);
+        warn_of_tolerance(c, value, problems);
+    }
+}

@@ -1,0 +1,53 @@
+-- lib_resend: queues a delivery again that is over. Needs lib_lane and lib_tasks. Shared by resend (what the API asks for) and put (the
+-- sender repeats an event).
+-- D is a table: id, key, destination, state, apart, lane, delay_ms (a number), fan, kind.
+local LOOK_MAX = 10000 -- at each end of a list of dead letters
+local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
+
+-- Takes D out of the list of dead letters, if it is near one of its ends. Else it stays there until it is trimmed;
+-- whoever reads the list sees by its state that it is not dead.
+local function bury_no_more(d)
+  local list = base .. 'dead:' .. d.destination
+  for _, rank in ipairs({1, -1}) do
+    if looks <= 0 then return end
+    local length = call('LLEN', list)
+    local at = call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', LOOK_MAX)
+    local passed = at and (rank == 1 and at or length - at) or math.min(length, LOOK_MAX)
+    looks = looks - passed / LOOK_MAX
+    if at then
+      looks = looks - passed / LOOK_MAX
+      call('LREM', list, rank, d.id)
+      return
+    end
+  end
+end
+
+-- One of several deliveries waits again: the event must outlive it, and what was kept for the others. None is dead any more.
+local function hold_event(event, d)
+  local key = base .. 'event:' .. event
+  if d.fan and d.fan ~= '1' then
+    local pending = base .. 'pending:' .. event
+    local keep = math.max(call('PTTL', key), tonumber(call('HGET', pending, 'keep') or 0))
+    call('HINCRBY', pending, 'n', 1)
+    call('HSET', pending, 'dead', '0')
+    if keep > 0 then call('HSET', pending, 'keep', text(keep)) end
+  end
+  call('PERSIST', key)
+end
+
+-- Queues D of EVENT at the tail of its lane, as it was accepted (delay, signing secret). FENCES: the last fence given out.
+-- DEAD_MS: how long dead letters are kept.
+local function queue_again(event, d, fences, dead_ms)
+  if d.state == 'dead' then bury_no_more(d) end
+  hold_event(event, d)
+  call('PERSIST', d.key)
+  call('PERSIST', base .. 'attempts:' .. d.id)
+  call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
+  if d.kind == 'fetch' then -- the task is open again
+    count_open(nil, 1)
+    uncount_failed(dead_ms)
+  else
+    call('HSET', d.key, 'apart', d.apart or 'resent')
+  end
+  lane_push(lane_load(d.lane), d.id, d.delay_ms, 'RPUSH')
+end
