@@ -14,9 +14,6 @@
 -- Each field of a hash that is read costs as much as a small command. So claim leaves out the kind, which the dispatcher knows
 -- from its configuration, and account and secret, which the record has.
 --@include lib_lane.lua
---@include lib_record.lua
---@include lib_tasks.lua
---@include lib_delivery.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX = 100, 100, 64, 100
@@ -25,63 +22,98 @@ local crowded = 0
 local ahead = {} -- destination -> how many may be claimed beyond its concurrency
 for i = 6, #ARGV, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
-local function expire_leases()
-  for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
-    local d = delivery_load(id)
-    if not d or d.state ~= 'inflight' then
-      call('ZREM', base .. 'inflight', id)
-      if not d then -- deleted by somebody: the place that it took is free
-        local destination = string.match(id, '[^:]*$')
-        freed[destination] = (freed[destination] or 0) + 1
-      end
-    else
-      local lane = unclaim(d, true)
-      local l = limits_of(d.destination)
-      delivery_set(d, 'last_status', '0')
-      delivery_set(d, 'last_error', 'lease_expired')
-      if l and tonumber(d.attempts) >= l.attempts then
-        finish(d, 'dead', dead_ms, dedup_ms, 'dead')
+-- "<concurrency> <lease ms> <window ms> <attempts>" of a destination, as dispatchers wrote it; one of a later
+-- version may have written more.
+local limits = {}
+local function limits_of(destination)
+  local l = limits[destination]
+  if l == nil then
+    local text = call('HGET', base .. 'limits', destination)
+    l = false
+    if text then
+      local c, lease, window, attempts = string.match(text, '^(%d+) (%d+) (%d+) (%d+)')
+      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window), attempts = tonumber(attempts)}
+    end
+    limits[destination] = l
+  end
+  return l
+end
+
+-- Is the first member of this sorted set due?
+local function is_due(name)
+  local first = call('ZRANGE', base .. name, 0, 0, 'WITHSCORES')
+  return first[2] and tonumber(first[2]) <= now_ms
+end
+
+-- Puts back what is due. Most calls find nothing, and then it costs them nothing: Lua makes the functions in here each time
+-- that this one is called.
+local function put_back()
+--@include lib_record.lua
+--@include lib_tasks.lua
+--@include lib_delivery.lua
+  local function expire_leases()
+    for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
+      local d = delivery_load(id)
+      if not d or d.state ~= 'inflight' then
+        call('ZREM', base .. 'inflight', id)
+        if not d then -- deleted by somebody: the place that it took is free
+          local destination = string.match(id, '[^:]*$')
+          freed[destination] = (freed[destination] or 0) + 1
+        end
       else
-        requeue(d, lane)
+        local lane = unclaim(d, true)
+        local l = limits_of(d.destination)
+        delivery_set(d, 'last_status', '0')
+        delivery_set(d, 'last_error', 'lease_expired')
+        if l and tonumber(d.attempts) >= l.attempts then
+          finish(d, 'dead', dead_ms, dedup_ms, 'dead')
+        else
+          requeue(d, lane)
+        end
+        delivery_save(d)
       end
-      delivery_save(d)
     end
+    write_ended()
+    write_tasks()
   end
-  write_ended()
-  write_tasks()
-end
 
-local function queue_due_retries()
-  for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'retry', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
-    call('ZREM', base .. 'retry', id)
-    local d = delivery_load(id)
-    if d and d.state == 'retry' then
-      local lane = lane_load(d.lane)
-      if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
-      requeue(d, lane)
-      delivery_save(d)
+  local function queue_due_retries()
+    for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'retry', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
+      call('ZREM', base .. 'retry', id)
+      local d = delivery_load(id)
+      if d and d.state == 'retry' then
+        local lane = lane_load(d.lane)
+        if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
+        requeue(d, lane)
+        delivery_save(d)
+      end
     end
   end
-end
 
--- Dead letters whose retention is over leave their list; oldest first, bounded.
-local function trim_dead()
-  local due = call('ZRANGEBYSCORE', base .. 'deads', '-inf', now_ms, 'LIMIT', 0, 1)[1]
-  if not due then return end
-  local list = base .. 'dead:' .. due
-  for _ = 1, LOOK_MAX do
-    local id = call('LINDEX', list, -1)
-    if not id then
-      call('ZREM', base .. 'deads', due)
-      return
+  -- Dead letters whose retention is over leave their list; oldest first, bounded.
+  local function trim_dead()
+    local due = call('ZRANGEBYSCORE', base .. 'deads', '-inf', now_ms, 'LIMIT', 0, 1)[1]
+    if not due then return end
+    local list = base .. 'dead:' .. due
+    for _ = 1, LOOK_MAX do
+      local id = call('LINDEX', list, -1)
+      if not id then
+        call('ZREM', base .. 'deads', due)
+        return
+      end
+      local left = call('PTTL', DELIVERY .. id) - afterglow(dead_ms)
+      if left >= 0 and call('HGET', DELIVERY .. id, 'state') == 'dead' then
+        call('ZADD', base .. 'deads', now_ms + left, due)
+        return
+      end
+      call('RPOP', list)
     end
-    local left = call('PTTL', delivery_key(id)) - afterglow(dead_ms)
-    if left >= 0 and call('HGET', delivery_key(id), 'state') == 'dead' then
-      call('ZADD', base .. 'deads', now_ms + left, due)
-      return
-    end
-    call('RPOP', list)
   end
+
+  expire_leases()
+  queue_due_retries()
+  trim_dead()
+  for _, lane in pairs(loaded) do lane_schedule(lane) end
 end
 
 local next_fence, last_fence = 1, 0
@@ -289,7 +321,7 @@ local function claim_lane(name, share)
   if lane.probe ~= 0 and now >= lane.pause then lane.probe = 0 end
   if lane.pause > now then return end
   if lane.hold ~= '' then -- its order is kept: nothing passes the one that is on its way
-    local state = call('HGET', delivery_key(lane.hold), 'state')
+    local state = call('HGET', DELIVERY .. lane.hold, 'state')
     if state == 'retry' or state == 'inflight' then
       if lane.hold_until <= now then lane.hold_until = now + 100000 end
       return
@@ -338,10 +370,7 @@ local function write_claims()
   end
 end
 
-expire_leases()
-queue_due_retries()
-trim_dead()
-for _, lane in pairs(loaded) do lane_schedule(lane) end
+if is_due('inflight') or is_due('retry') or is_due('deads') then put_back() end
 if want > 0 then claim_due() end
 write_claims()
 schedule_all()

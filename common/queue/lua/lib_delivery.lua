@@ -1,5 +1,4 @@
 -- lib_delivery: how a claimed delivery leaves `inflight`. Shared by claim (expired leases) and settle.
-local function delivery_key(id) return base .. 'delivery:' .. id end
 
 -- Few deliveries have siblings, were resent, or are guests. All of these have the field `fan`; only then is this read.
 local function delivery_read_rare(d, fan)
@@ -153,21 +152,4 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   else
     release_event(d, keep_ms, dedup_ms, verdict == 'done' and d.kind == 'postback', state == 'dead')
   end
-end
-
--- "<concurrency> <lease ms> <window ms> <attempts>" of a destination, as dispatchers wrote it; one of a later
--- version may have written more.
-local limits = {}
-local function limits_of(destination)
-  local l = limits[destination]
-  if l == nil then
-    local text = call('HGET', base .. 'limits', destination)
-    l = false
-    if text then
-      local c, lease, window, attempts = string.match(text, '^(%d+) (%d+) (%d+) (%d+)')
-      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window), attempts = tonumber(attempts)}
-    end
-    limits[destination] = l
-  end
-  return l
 end
