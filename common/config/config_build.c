@@ -353,6 +353,15 @@ static struct delivery_settings *build_delivery(struct building *b, struct key_p
     return s;
 }
 
+static struct delivery_settings *default_settings(struct building *b)
+{
+    struct raw_delivery plain;
+    raw_delivery_init(&plain);
+    struct delivery_settings *s = build_delivery(b, key_path("delivery"), &plain, GZIP_KEEP);
+    raw_delivery_clear(&plain);
+    return s;
+}
+
 /* --- destinations that the file does not name: of accounts and of fetches --- */
 
 /* Adds OWNER's destination of KIND on LANE (NULL: on a lane of its own name). C owns it. */
@@ -521,15 +530,6 @@ static void build_ready_url(struct building *b, struct source *s, const struct r
     else if (has_variable(s->ready_url))
         report_fault(b, path, "has a variable; $id, $tag and $source are not allowed here");
     url_template_free(url);
-}
-
-static struct delivery_settings *default_settings(struct building *b)
-{
-    struct raw_delivery plain;
-    raw_delivery_init(&plain);
-    struct delivery_settings *s = build_delivery(b, key_path("delivery"), &plain, GZIP_KEEP);
-    raw_delivery_clear(&plain);
-    return s;
 }
 
 /* The part of a source that fetches results: `fetch`, `reconcile_s`, `tasks_ready_url`. */

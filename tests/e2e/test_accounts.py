@@ -96,7 +96,7 @@ def test_timeout(stack):
     ("wrong_host", {"ca_file": "the authority's", "verify_tls": False}, "done"),
     ("self_signed", {}, "dead"),
     ("self_signed", {"verify_tls": False}, "done"),
-])
+], ids=["unknown-authority", "known-authority", "wrong-host", "wrong-host-unverified", "self-signed", "self-signed-unverified"])
 def test_tls(stack, tmp_path, cert, settings, state):
     authority = certs.Authority(tmp_path / "ca")
     if "ca_file" in settings:
@@ -159,7 +159,8 @@ def test_a_warning_is_logged_at_the_start_and_at_a_reload(stack):
 
 @pytest.mark.parametrize("kind", ["postback", "pingback"])
 @pytest.mark.parametrize("signed, headers", [
-    ("{body}", {}), ("{timestamp}.{body}", {"timestamp_header": "X-Time"}), ("{id}.{body}", {"id_header": "X-Id"})])
+    ("{body}", {}), ("{timestamp}.{body}", {"timestamp_header": "X-Time"}), ("{id}.{body}", {"id_header": "X-Id"})],
+    ids=["body", "time", "id"])
 def test_a_custom_scheme_signs_a_pingback_if_it_signs_more_than_the_body(stack, kind, signed, headers):
     account = Account(stack, payload="result", sign={
         "scheme": "hmac", "header": "X-Mac", "signed": signed, "secrets": [SECRET], **headers})

@@ -165,6 +165,40 @@ mutation(retry_after_ignored "Retry-After is ignored"
   [[wait_after(f, o, r->retry_after_ms)]]
   [[wait_after(f, o, -1)]])
 
+# --- what a receiver verifies ---
+
+mutation(signed_gzip "a body that is signed leaves as it came"
+  TESTS "tests/e2e/test_gzip.py::test_relayed[gzip-small]"
+        "tests/e2e/test_gzip.py::test_of_an_account[result-small]"
+  EDIT common/config/config_build.c
+  [[    return sign ? GZIP_NEVER : if_unsigned;]]
+  [[    return sign ? if_unsigned : if_unsigned;]])
+
+mutation(inflate_all "all bodies are inflated at once"
+  TESTS tests/e2e/test_gzip.py::test_inflated_bodies_share_the_dispatchers_memory
+  EDIT dispatcher/engine/deliver.c
+  [[if (e->flights.held >= HELD_MAX &&]]
+  [[if (e->flights.held >= 100 * HELD_MAX &&]])
+
+mutation(account_defaults "an account's settings are those of a destination that says nothing"
+  TESTS tests/e2e/test_accounts.py::test_timeout
+        "tests/e2e/test_accounts.py::test_tls[self-signed-unverified]"
+  EDIT common/config/config_build.c
+  [[    a->settings = build_delivery(b, path, &from->delivery, GZIP_ALWAYS);]]
+  [[    a->settings = default_settings(b);]])
+
+mutation(payload_ignored "an account's postback is always an envelope"
+  TESTS tests/e2e/test_accounts.py::test_payload_result_is_the_posted_bytes
+  EDIT dispatcher/engine/targets.c
+  [[        t->rules.payload = dest->account->payload;]]
+  [[        t->rules.payload = PAYLOAD_ENVELOPE;]])
+
+mutation(empty_signed "a pingback is signed over nothing"
+  TESTS "tests/e2e/test_accounts.py::test_a_custom_scheme_signs_a_pingback_if_it_signs_more_than_the_body[body-pingback]"
+  EDIT dispatcher/engine/request.c
+  [[scheme_signs_only_body(rules->sign));]]
+  [[!rules->sign);]])
+
 # --- what comes from outside ---
 
 mutation(prefix_compare "signatures are compared by their first bytes"
