@@ -24,10 +24,11 @@ struct shards;
 enum task_state {
     TASK_UNKNOWN, /* no such task, or another account's */
     TASK_EXPIRED, /* it was there; its retention is over */
-    TASK_QUEUED,  /* not done: no webhook of it is in flight, some first one waits */
-    TASK_HANDED,  /* not done: a first webhook (or the fetch of its result) is in flight */
-    TASK_DONE,  /* its result is here and no first webhook is pending; a resend does not undo it */
-    TASK_FAILED /* done, and a webhook of it is dead (its postback never got there) */
+    TASK_QUEUED,  /* announced: the fetch of its result waits */
+    TASK_HANDED,  /* announced: the fetch of its result is in flight */
+    TASK_LOST,    /* announced: the fetch of its result is dead */
+    TASK_DONE,    /* complete: its result is here, whatever its webhooks do */
+    TASK_FAILED   /* complete, and a webhook of it is dead */
 };
 
 struct task {        /* all slices borrowed for the callback */
@@ -35,7 +36,7 @@ struct task {        /* all slices borrowed for the callback */
     enum task_state state;
     bool is_fetched;              /* the result was got by task_get or delivered by a postback */
     bool has_hooks;               /* it was accepted with at least one delivery */
-    wall_ms accepted_at, done_at; /* done_at is -1 until it is done */
+    wall_ms accepted_at, done_at; /* done_at is -1 until it is complete */
     /* Valid unless TASK_UNKNOWN or TASK_EXPIRED; the body only in queue_tasks_get and queue_tasks_peek. */
     struct event event;
 };
@@ -54,7 +55,7 @@ struct queue_tasks *queue_tasks_new(struct loop *l, struct shards *shards, struc
 void queue_tasks_free(struct queue_tasks *q);
 void queue_tasks_set_config(struct queue_tasks *q, struct config *conf);
 
-/* One task (one entry, maybe TASK_UNKNOWN), with its body where it is done: it counts as fetched from then on. */
+/* One task (one entry, maybe TASK_UNKNOWN), with its body where it is complete: it counts as fetched from then on. */
 void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                      void *ctx);
 /* The same, but looking changes nothing. */
@@ -64,14 +65,14 @@ void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct sli
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                       size_t count, tasks_fn fn, void *ctx);
 /* Queues every webhook of COUNT (at most TASKS_RESEND_MAX) tasks again: at the tail of its lane, with the delay and signing
- * secret captured at acceptance and a full count of attempts. What is queued, in flight or waits for a retry
- * is left as it is. The tasks as they are then, in the order of IDS. An unknown task or one without webhooks does not keep
+ * secret captured at acceptance. What waits for a retry goes now. What is queued or in flight is left as it is. Attempts go on
+ * counting. The tasks as they are then, in the order of IDS. An unknown task or one without webhooks does not keep
  * the others back. After an error some tasks may be queued; the same call again queues the others. ERR_UNAVAIL also if Redis has
  * no memory for more. */
 void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                         size_t count, tasks_fn fn, void *ctx);
 
-/* Done and not fetched, oldest first, at most LIMIT. PATH: only tasks set under it ("serp", "serp/google/organic": whole
+/* Complete and not fetched, and no postback on its way, oldest first, at most LIMIT. PATH: only tasks set under it ("serp", "serp/google/organic": whole
  * segments), and what came in through sources, which has no path; empty: all. */
 void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct slice path,
                        size_t limit, tasks_fn fn, void *ctx);
@@ -105,9 +106,10 @@ void queue_tasks_failures(struct queue_tasks *q, struct task_scope scope,
 
 struct task_counts { /* every task held is in exactly one of them */
     int64_t done_fetched,
-        done_not_fetched;        /* not_fetched: as in queue_tasks_ready, but for `failed` */
-    int64_t processing, pending; /* not done, with and without a webhook in flight */
-    int64_t failed; /* done, not fetched, and a webhook is dead; or its result could not be had */
+        done_not_fetched;        /* complete; a postback on its way has fetched nothing */
+    int64_t processing, pending; /* announced: its result is being fetched, waits to be fetched */
+    int64_t
+        failed; /* complete, not fetched, and a webhook is dead; or its result could not be had */
 };
 typedef void (*counts_fn)(void *ctx, enum err rc, const struct task_counts *counts);
 void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn fn, void *ctx);

@@ -13,7 +13,8 @@ struct retry_schedule {      /* borrowed from a destination */
     double jitter; /* 0..1 */
 };
 
-/* True if another attempt follows when attempt number ATTEMPT (from 1) fails. */
+/* True if another attempt follows when attempt number ATTEMPT (from 1) fails. A dead delivery that is sent again goes on
+ * counting, and has the whole schedule once more. */
 bool retry_is_left(const struct retry_schedule *s, unsigned attempt);
 
 /* Milliseconds from the end of attempt number ATTEMPT to the next one: the attempt's row of the schedule, made longer

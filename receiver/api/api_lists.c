@@ -192,6 +192,7 @@ static const char *status_of(const struct task *t)
         return api_code_row(CODE_IN_QUEUE)->message;
     case TASK_HANDED:
         return api_code_row(CODE_HANDED)->message;
+    case TASK_LOST:
     case TASK_FAILED:
         return "Webhook Failed.";
     default:

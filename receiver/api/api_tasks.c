@@ -243,14 +243,15 @@ static enum api_code get_code(const struct task *t)
         return CODE_TASK_NOT_FOUND;
     case TASK_EXPIRED:
         return CODE_EXPIRED;
-    case TASK_HANDED: /* all tasks that are not done have one code */
+    case TASK_HANDED: /* all tasks that are not complete have one code */
     case TASK_QUEUED:
+    case TASK_LOST:
         return CODE_IN_QUEUE;
     case TASK_DONE:
     case TASK_FAILED:
         break;
     }
-    return t->event.has_body ? CODE_OK : CODE_IN_QUEUE;
+    return CODE_OK;
 }
 
 static void get_answer_none(struct api_request *r, struct slice id, enum api_code c)
@@ -269,7 +270,7 @@ static void get_on_reply(void *ctx, enum err rc, const struct task *tasks, size_
     struct slice id = r->path.segments[r->path.count - 1];
     if (rc != OK || count != 1)
         api_unavailable(r);
-    else if (get_code(&tasks[0]) == CODE_OK)
+    else if (get_code(&tasks[0]) == CODE_OK && tasks[0].event.has_body)
         get_answer_result(r, &tasks[0]);
     else
         get_answer_none(r, id, get_code(&tasks[0]));

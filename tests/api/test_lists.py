@@ -102,13 +102,13 @@ def test_what_is_told_of_a_task(api):
     kept = api.acme.set_one(keyword="k")
     api.sink.on(None, Answer(action="hang"), 200)
     flying = api.acme.set_one(postback_url=api.hook(), path="/v3/merchant/amazon")
-    wait_for(lambda: {e["id"]: e["status"] for e in api.acme.id_list()}[flying] == "Task Handed.")
+    wait_for(lambda: api.delivery(flying).get("state") == "inflight")
     by_id = {e["id"]: e for e in api.acme.id_list(include_metadata=True)}
     e = by_id[kept]
     assert (e["url"], e["status"], e["cost"]) == ("/v3/serp/google/organic/task_post", "Ok.", 0) and e["datetime_done"] is not None
     assert e["metadata"] == {"api": "serp", "function": "task_post", "se": "google", "se_type": "organic", "keyword": "k"}
     e = by_id[flying]
-    assert (e["url"], e["datetime_done"]) == ("/v3/merchant/amazon/task_post", None)
+    assert (e["url"], e["status"], e["datetime_done"]) == ("/v3/merchant/amazon/task_post", "Ok.", e["datetime_posted"])
 
 
 def test_id_list_is_paged_and_sorted(empty):

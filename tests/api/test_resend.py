@@ -39,7 +39,7 @@ def test_the_documented_example(api):
     assert (tasks[1]["data"]["postback_url"], tasks[1]["data"]["postback_data"]) == (api.hook("/postbackscript.php"), "advanced")
     requests = api.sink.wait_count(4)
     assert sorted(r.path for r in requests[2:]) == ["/pingscript", "/postbackscript.php"]
-    assert sorted(r.body for r in requests[2:])[0] == b"" and all(r.attempt == 1 for r in requests)
+    assert sorted(r.body for r in requests[2:])[0] == b"" and [r.attempt for r in requests] == [1, 1, 2, 2]
 
 
 def test_known_unknown_and_malformed_in_one_call(api):
@@ -72,17 +72,33 @@ def test_a_hundred(api):
 
 
 def test_what_is_on_its_way_is_not_doubled(api):
-    api.sink.on(None, Answer(delay=0.5), Answer(status=500))
+    api.sink.on(None, Answer(delay=0.5))
     flying = api.acme.set_one(postback_url=api.hook())
     wait_state(api, flying, "inflight")
     assert [t["status_code"] for t in api.acme.resend(flying, flying)] == [20100, 20100]
     wait_state(api, flying, "done")
+    assert len(api.sink.requests) == 1
+
+
+def test_what_waits_for_a_retry_goes_now(api):
+    api.sink.on(None, 500, 200)
     waiting = api.acme.set_one(postback_url=api.hook())
     wait_state(api, waiting, "retry")
-    due = api.delivery(waiting)["due_at"]
-    api.acme.resend(waiting)
-    assert (api.delivery(waiting)["state"], api.delivery(waiting)["due_at"]) == ("retry", due)
-    assert len(api.sink.requests) == 2
+    assert [t["status_code"] for t in api.acme.resend(waiting, waiting)] == [20100, 20100]
+    requests = api.sink.wait_count(2, timeout=2)
+    assert [r.attempt for r in requests] == [1, 2]
+    wait_state(api, waiting, "done")
+
+
+def test_the_dead_have_the_whole_schedule_again(service):
+    service.conf["accounts"]["acme"]["retry"] = {"schedule_s": [1], "jitter": 0}
+    service.sink.on(None, 500, 500, 500, 200)
+    service.start()
+    ident = service.acme.set_one(postback_url=service.hook())
+    wait_state(service, ident, "dead")
+    assert [t["status_code"] for t in service.acme.resend(ident)] == [20100]
+    assert [r.attempt for r in service.sink.wait_count(4)] == [1, 2, 3, 4]
+    wait_state(service, ident, "done")
 
 
 def test_what_is_queued_is_not_doubled(empty):

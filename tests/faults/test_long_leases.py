@@ -29,7 +29,7 @@ def wait_done(stack, delivery):
 
 
 def wait_none_open(stack):
-    wait_for(lambda: stack.redis.client().hget("hookpace:{0}:counts", "open") in (None, "0"), 5, "nothing to be open")
+    wait_for(lambda: stack.redis.client().hgetall("hookpace:{0}:counts") == {}, 5, "nothing to be announced or sending")
 
 
 def killed_in_a_fetch(stack, kill, answer=None, **options):

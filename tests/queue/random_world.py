@@ -86,14 +86,14 @@ class World(Dispatchers):
             self.over[c.id] = verdict
 
     def resend(self):
-        """Of some tasks, what is over at this moment and nothing else."""
+        """Of some tasks, what is over or waits for a retry, and nothing else."""
         names = sorted({id.rsplit(":", 1)[0] for id in self.expected})
         for name in self.rng.sample(names, min(len(names), self.rng.randint(0, 2))):
             before = self.queue.places()
             fence = int(self.queue.r.get(self.queue.key("fences")) or 0)
             self.queue.run("resend", "", self.queue.dead_ms, name)
             for id, place in self.queue.places().items():
-                again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"])
+                again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"], ["retry"])
                 assert place == (["queued"] if again else before[id]), (id, before[id], place)
                 if again:
                     self.over.pop(id, None)

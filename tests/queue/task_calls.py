@@ -24,12 +24,18 @@ def state(queue, id, **how):
 
 
 def counts(queue, account=""):
-    names, sums, cursor = ("open", "busy", "fetched", "ready", "failed"), [0] * 5, ""
+    names, sums, cursor = ("announced", "fetching", "fetched", "sending", "ready", "failed"), [0] * 6, ""
     while True:
-        cursor, *step = queue.run("counts", account, queue.done_ms, queue.dead_ms, cursor)
+        fetches = () if account or cursor else ("fetch@src", "fetch@other")
+        cursor, *step = queue.run("counts", account, queue.done_ms, queue.dead_ms, cursor, *fetches)
         sums = [a + b for a, b in zip(sums, step)]
         if cursor == "":
             return dict(zip(names, sums))
+
+
+def only(**n):
+    """The counts when there is nothing else."""
+    return {**dict.fromkeys(("announced", "fetching", "fetched", "sending", "ready", "failed"), 0), **n}
 
 
 def walk(queue, name, head, tail, skip, most, *more):

@@ -29,7 +29,6 @@ class Delivery:
     def __init__(self, id, destination):
         self.id, self.destination = id, destination
         self.over = None       # done, fetched, dead
-        self.resent = False
         self.since = 0         # claims up to this fence are of before a resend
 
 
@@ -39,38 +38,42 @@ class Task:
     def __init__(self, key, account, path, has_body, destinations):
         self.key, self.account, self.path, self.has_body = key, account, path, has_body
         self.deliveries = {d: Delivery(f"{key}:{d}", d) for d in destinations}
-        self.got = self.done = False
-        self.listed = None     # ready, failed
-        self.counted = None    # fetched, failed (without a result): where it is in the hours
+        # announced, lost, passed (the result is here); of all others sending, ready, failed, fetched
+        self.standing = "announced" if self.is_announcement() else "fetched"
+        if not self.is_announcement() and any(self.brings(d) for d in self.deliveries.values()):
+            self.standing = "sending"
+        elif has_body and not self.is_announcement():
+            self.standing = "ready"
 
-    def first_open(self):
-        return [d for d in self.deliveries.values() if d.over is None and not d.resent]
+    def is_announcement(self):
+        return self.key.endswith("~f")
+
+    def brings(self, d):
+        """The result, or all that there is."""
+        return not self.has_body or not is_pingback(d.destination)
 
     def any_dead(self):
         return any(d.over == "dead" for d in self.deliveries.values())
 
+    def all_over(self):
+        return all(d.over for d in self.deliveries.values())
+
     def scopes(self):
         return ["", self.account] if self.account else [""]
 
-    def judge(self):
-        """After one of its deliveries ended, or none was there to begin with."""
-        if self.key.endswith("~f"):
+    def is_listed(self):
+        return self.standing in ("ready", "failed")
+
+    def end(self, d):
+        """D is over."""
+        if self.standing == "sending" and not self.brings(d):
             return
-        if self.got and (self.done or not self.first_open()):
-            self.done, self.listed, self.counted = True, None, "fetched"
-        elif not self.done and not self.first_open():
-            self.done = True
-            self.rest()
-        elif self.listed and (self.any_dead() or all(d.over for d in self.deliveries.values())):
-            self.rest()
-
-    def rest(self):
-        """Done, and nobody has its result."""
-        self.listed = "failed" if self.any_dead() else "ready" if self.has_body else None
-        self.counted = None if self.listed else "fetched"
-
-    def is_open(self):
-        return not self.done
+        if self.standing != "fetched" and d.over == "dead":
+            self.standing = "failed"
+        elif self.standing != "fetched" and self.brings(d):
+            self.standing = "fetched"
+        elif self.standing == "failed" and self.all_over() and not self.any_dead():
+            self.standing = "ready"
 
 
 class World(Dispatchers):
@@ -78,7 +81,6 @@ class World(Dispatchers):
         super().__init__(queue, rng)
         self.tasks, self.deliveries = {}, {}
         self.settings = {}
-        self.put_by = {}      # fetched id -> True, when its result was put
         self.counter = self.fence = 0
 
     # --- the model ---
@@ -86,7 +88,6 @@ class World(Dispatchers):
         assert t.key not in self.tasks
         self.tasks[t.key] = t
         self.deliveries.update({d.id: d for d in t.deliveries.values()})
-        t.judge()
 
     def find(self, id, account):
         t = self.tasks.get(id) or self.tasks.get(id + "~f")
@@ -97,23 +98,15 @@ class World(Dispatchers):
         assert d.over is None, "over twice"
         d.over = verdict
         t = self.tasks[id.rsplit(":", 1)[0]]
-        if d.destination == FETCH:
-            t.done = True
-            if verdict == "dead" and t.key[:-2] not in self.put_by:
-                t.counted = "failed"
-            return
-        if verdict == "done" and not is_pingback(d.destination):
-            t.got = True
-        t.judge()
+        if d.destination != FETCH:
+            t.end(d)
+        elif t.standing == "announced":
+            t.standing = "lost" if verdict == "dead" else "passed"
 
     def expected(self, scope):
-        mine = [t for t in self.tasks.values() if scope in t.scopes()]
-        opened = sum(t.is_open() for t in mine)
-        # What was fetched but whose fetch is not settled is one task.
-        opened -= sum(1 for t in mine if t.key.endswith("~f") and t.is_open() and t.key[:-2] in self.put_by)
-        return {"open": opened, "fetched": sum(t.counted == "fetched" for t in mine),
-                "ready": sum(t.listed == "ready" for t in mine),
-                "failed": sum(t.listed == "failed" or t.counted == "failed" for t in mine)}
+        mine = [t.standing for t in self.tasks.values() if scope in t.scopes()]
+        return {"announced": mine.count("announced"), "fetched": mine.count("fetched"), "sending": mine.count("sending"),
+                "ready": mine.count("ready"), "failed": mine.count("failed") + mine.count("lost")}
 
     def delay_in_force(self, destination, delay):
         delay, _, whose = delay.partition(" ")
@@ -143,8 +136,7 @@ class World(Dispatchers):
             if key in self.tasks:  # a second event of this id
                 key += f"~{int(self.queue.r.get(self.queue.key('revisions:' + key))) + 1}"
             if kind == "fetched":
-                self.put_by[id] = True
-                self.tasks[id + "~f"].counted = None  # even if it had been given up
+                self.tasks[id + "~f"].standing = "passed"  # even if it had been given up
             self.add(Task(key, account, path, flag != "n", [d[0] for d in to]))
             for d in to:
                 delay = self.queue.delivery(f"{key}:{d[0]}")["delay_ms"]
@@ -234,16 +226,17 @@ class World(Dispatchers):
     def resend(self):
         ids, account = self.some_ids(), self.rng.choice(["", "", *ACCOUNTS])
         found = [self.find(id, account) for id in ids]
+        waiting = {d.id for t in filter(None, found) for d in t.deliveries.values() if self.queue.delivery(d.id)["state"] == "retry"}
         views = self.queue.run("resend", account, self.queue.dead_ms, *ids)
         assert [v[0] == "unknown" for v in views] == [t is None for t in found]
         for t in filter(None, found):
             for d in t.deliveries.values():
+                if d.id in waiting:
+                    d.since = self.fence
                 if d.over is None or d.destination == FETCH and d.over != "dead":
                     continue
                 if d.destination == FETCH:
-                    t.done, t.counted = False, None
-                else:
-                    d.resent = True
+                    t.standing = "announced"
                 d.over, d.since = None, self.fence
 
     def get(self):
@@ -251,8 +244,8 @@ class World(Dispatchers):
         get = self.rng.randint(0, 1)
         for id, view in zip(ids, task(self.queue, *ids, account=account, get=get)):
             t = self.find(id, account)
-            if t and get and t.listed and t.has_body:
-                t.listed, t.counted, t.got = None, "fetched", True
+            if t and get and t.has_body and not t.is_announcement():
+                t.standing = "fetched"
             self.check_view(t, view)
 
     def set_delay(self):
@@ -272,11 +265,12 @@ class World(Dispatchers):
         if t is None:
             assert view["state"] == "unknown"
             return
-        state = "failed" if t.any_dead() else "done"
-        assert view["state"] in ((state,) if t.done else ("queued", "handed")), (t.key, view, t.__dict__)
+        if t.is_announcement():
+            assert view["state"] in (("lost",) if t.any_dead() else ("queued", "handed")), (t.key, view, t.__dict__)
+        else:
+            assert view["state"] == ("failed" if t.any_dead() else "done"), (t.key, view, t.__dict__)
         assert view["hooks"] == (1 if t.deliveries else 0)
-        is_fetched = t.done and t.counted == "fetched"
-        assert view["fetched"] == (1 if is_fetched else 0), (t.key, view, t.__dict__)
+        assert view["fetched"] == (1 if t.standing == "fetched" else 0), (t.key, view, t.__dict__)
 
     def check(self):
         places = self.queue.check()
@@ -294,19 +288,18 @@ class World(Dispatchers):
     def check_counts(self):
         for scope in ("", *ACCOUNTS):
             seen = counts(self.queue, scope)
-            busy = seen.pop("busy")
+            fetching = seen.pop("fetching")
             expected = self.expected(scope)
             assert seen == expected, (scope, seen, expected)
             held = sum(scope in t.scopes() for t in self.tasks.values())
-            twice = sum(1 for t in self.tasks.values() if scope in t.scopes() and t.key.endswith("~f") and
-                        (t.key[:-2] in self.put_by or t.done and t.counted is None))
-            assert sum(seen.values()) == held - twice, "not every task is counted once"
-            assert busy >= 0
+            passed = sum(t.standing == "passed" for t in self.tasks.values() if scope in t.scopes())
+            assert sum(seen.values()) == held - passed, "not every task is counted once"
+            assert fetching >= 0
 
     def check_sets(self):
         for scope in ("", *ACCOUNTS):
             for prefix in ("", "serp", "serp/google", "merchant"):
-                expected = {t.key for t in self.tasks.values() if t.listed and t.has_body and scope in t.scopes() and
+                expected = {t.key for t in self.tasks.values() if t.is_listed() and t.has_body and scope in t.scopes() and
                             (not prefix or not t.path or (t.path + "/").startswith(prefix + "/"))}
                 seen = ready(self.queue, scope, prefix)
                 assert sorted(seen) == sorted(expected), (scope, prefix)
@@ -322,7 +315,8 @@ class World(Dispatchers):
             if len(t.deliveries) < 2 or waiting == 0:
                 assert not pending, (t.key, pending)
             else:
-                assert (int(pending["n"]), int(pending.get("first", 0))) == (waiting, len(t.first_open())), (t.key, pending)
+                assert int(pending["n"]) == waiting, (t.key, pending)
+                assert (pending.get("is") == "sending") == (t.standing == "sending"), (t.key, pending)
             for d in t.deliveries.values():
                 assert (q.r.pttl(q.key("delivery:" + d.id)) >= 0) == (d.over is not None), d.id
 

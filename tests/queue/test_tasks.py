@@ -2,8 +2,10 @@
 
 import time
 
+import pytest
+
 from scripts import kept, top
-from task_calls import announce, counts, end_all, posted, put, put_args, put_task, ready, resend, state, task
+from task_calls import announce, counts, end_all, only, posted, put, put_args, put_task, ready, resend, state, task
 
 DAY = 86400000
 
@@ -12,13 +14,13 @@ DAY = 86400000
 
 def test_a_delivered_postback_is_fetched_and_never_listed(tasks):
     put(tasks, "a", ("d", "d", "0"))
-    assert state(tasks, "a") == "queued" and counts(tasks)["open"] == 1
+    assert state(tasks, "a") == "done" and counts(tasks) == only(sending=1) and ready(tasks) == []
     (claim,) = tasks.claim()
-    assert state(tasks, "a") == "handed" and counts(tasks)["busy"] == 1
+    assert state(tasks, "a") == "done" and counts(tasks) == only(sending=1) and ready(tasks) == []
     tasks.settle(claim, "done")
     (t,) = task(tasks, "a")
     assert (t["state"], t["fetched"], t["hooks"]) == ("done", 1, 1) and int(t["done_at"]) > 0
-    assert ready(tasks) == [] and counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}
+    assert ready(tasks) == [] and counts(tasks) == only(fetched=1)
 
 
 def test_a_delivered_pingback_leaves_the_result_to_be_fetched(tasks):
@@ -28,7 +30,7 @@ def test_a_delivered_pingback_leaves_the_result_to_be_fetched(tasks):
     assert [t["fetched"] for t in task(tasks, "a")] == [0]
     (t,) = task(tasks, "a", get=1)
     assert t["record"].endswith("\n\n") and t["record"].startswith("hp1 "), "its head; GETRANGE reads the body"
-    assert ready(tasks) == [] and counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}
+    assert ready(tasks) == [] and counts(tasks) == only(fetched=1)
     task(tasks, "a", get=1)
     assert counts(tasks)["fetched"] == 1, "once"
 
@@ -37,19 +39,64 @@ def test_a_dead_postback_is_failed_but_listed(tasks):
     put(tasks, "a", ("d", "d", "0"))
     end_all(tasks, {"d": "dead"}, status=410)
     assert state(tasks, "a") == "failed" and ready(tasks) == ["a"]
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 1}
+    assert counts(tasks) == only(failed=1)
     task(tasks, "a", get=1)
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}
+    assert counts(tasks) == only(fetched=1)
 
 
-def test_a_task_of_several_is_done_with_the_last_and_fetched_by_one_postback(tasks):
+def test_a_task_of_several_is_fetched_by_one_postback(tasks):
     put(tasks, "a", ("d", "d", "0"), ("ping", "ping", "0"))
     claims = {c.lane: c for c in tasks.claim()}
     tasks.settle(claims["d"], "done")
-    assert state(tasks, "a") == "handed" and counts(tasks)["open"] == 1
+    assert state(tasks, "a") == "done" and counts(tasks) == only(fetched=1)
     tasks.settle(claims["ping"], "dead", status=410)
     assert state(tasks, "a") == "failed" and ready(tasks) == []
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}
+    assert counts(tasks) == only(fetched=1)
+
+
+def test_it_is_complete_while_a_pingback_waits(tasks):
+    put_task(tasks, "a", "pingback")
+    assert state(tasks, "a") == "done" and ready(tasks, "acme") == ready(tasks) == ["a"] and counts(tasks) == only(ready=1)
+    (claim,) = tasks.claim()
+    tasks.settle(claim, "retry", wait_ms=60000, status=500)
+    assert ready(tasks, "acme") == ["a"] and counts(tasks, "acme") == only(ready=1)
+    (t,) = task(tasks, "a", account="acme", get=1)
+    assert (t["state"], t["fetched"]) == ("done", 1) and ready(tasks) == [] and counts(tasks) == only(fetched=1)
+    resend(tasks, "a")
+    end_all(tasks, {"pingback@acme": "dead"}, status=410)
+    assert state(tasks, "a") == "failed" and counts(tasks) == only(fetched=1), "it was fetched before"
+    tasks.check()
+
+
+@pytest.mark.parametrize("which", [("postback",), ("postback", "pingback")])
+def test_it_can_be_got_while_its_postback_is_on_its_way(tasks, which):
+    put_task(tasks, "a", *which)
+    assert ready(tasks) == [] and counts(tasks, "acme") == only(sending=1)
+    assert [(t["state"], t["fetched"]) for t in task(tasks, "a", "a", account="acme", get=1)] == [("done", 1)] * 2
+    assert counts(tasks) == counts(tasks, "acme") == only(fetched=1)
+    end_all(tasks, {"postback@acme": "dead", "pingback@acme": "done"}, status=410)
+    assert counts(tasks) == counts(tasks, "acme") == only(fetched=1) and ready(tasks) == []
+    tasks.check()
+
+
+def test_a_dead_pingback_does_not_list_what_a_postback_is_bringing(tasks):
+    put_task(tasks, "a", "postback", "pingback")
+    claims = {c.id.rsplit(":", 1)[1]: c for c in tasks.claim()}
+    tasks.settle(claims["pingback@acme"], "dead", status=410)
+    assert ready(tasks) == [] and counts(tasks) == only(sending=1)
+    tasks.settle(claims["postback@acme"], "dead", status=410)
+    assert ready(tasks) == ["a"] and counts(tasks) == only(failed=1)
+
+
+def test_a_pingback_that_dies_when_the_list_no_longer_reaches_back(tasks):
+    tasks.done_ms = 30
+    put_task(tasks, "a", "pingback")
+    (claim,) = tasks.claim()
+    deadline = time.monotonic() + 5
+    while ready(tasks):
+        assert time.monotonic() < deadline
+    tasks.settle(claim, "dead", status=410)
+    assert ready(tasks) == ready(tasks, "acme") == ["a"] and counts(tasks) == counts(tasks, "acme") == only(failed=1)
 
 
 def test_without_webhooks_it_is_done_at_once(tasks):
@@ -67,7 +114,7 @@ def test_without_a_body_there_is_nothing_to_fetch(tasks):
     tasks.settle(first, "done")
     tasks.settle(second, "dead", status=410)
     assert ready(tasks) == []
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 2, "ready": 0, "failed": 1}
+    assert counts(tasks) == only(fetched=2, failed=1)
 
 
 def test_a_lease_that_ran_out_for_the_last_time_fails_the_task(tasks):
@@ -87,11 +134,11 @@ def test_an_account_sees_its_own(tasks):
     put_task(tasks, "a", "postback")
     put_task(tasks, "b", account="beta")
     put(tasks, "c")
-    assert [t["state"] for t in task(tasks, "a", "b", "c", account="acme")] == ["queued", "unknown", "unknown"]
-    assert [t["state"] for t in task(tasks, "a", "b", "c")] == ["queued", "done", "done"]
+    assert [t["state"] for t in task(tasks, "a", "b", "c", account="acme")] == ["done", "unknown", "unknown"]
+    assert [t["state"] for t in task(tasks, "a", "b", "c")] == ["done", "done", "done"]
     assert ready(tasks, "beta") == ["b"] and ready(tasks, "acme") == [] and set(ready(tasks)) == {"b", "c"}
     assert posted(tasks, "acme") == ["a"] and posted(tasks) == ["a", "b", "c"]
-    assert counts(tasks, "beta")["ready"] == 1 and counts(tasks, "acme")["open"] == 1 and counts(tasks)["open"] == 1
+    assert counts(tasks, "beta")["ready"] == 1 and counts(tasks, "acme")["sending"] == 1 and counts(tasks)["sending"] == 1
     assert [t["state"] for t in task(tasks, "b", account="acme", get=1)] == ["unknown"]
     assert counts(tasks)["ready"] == 2, "asking for another's does not fetch it"
 
@@ -128,7 +175,7 @@ def test_an_id_is_taken_once(tasks):
     assert put_task(tasks, "a", "postback") == 1, "the same again"
     assert put_task(tasks, "a", "postback", digest="11aa11aa11aa11aa") == 3
     assert put_task(tasks, "a", account="beta") == 3, "another account's"
-    assert len(tasks.queued("acme")) == 1 and counts(tasks)["open"] == 1 and posted(tasks) == ["a"]
+    assert len(tasks.queued("acme")) == 1 and counts(tasks) == only(sending=1) and posted(tasks) == ["a"]
     assert state(tasks, "a", account="beta") == "unknown"
 
 
@@ -143,7 +190,7 @@ def test_what_has_expired_is_told_from_what_never_was(tasks):
     while tasks.r.keys(tasks.key("event:*")) + tasks.r.keys(tasks.key("hours:*")):  # the latter a millisecond later
         assert time.monotonic() < deadline
     assert [t["state"] for t in task(tasks, "a", "b", "c", names=("x", "d"))] == ["expired", "expired", "unknown"]
-    assert ready(tasks) == [] and counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 0}
+    assert ready(tasks) == [] and counts(tasks) == only()
 
 
 # --- posted ---
@@ -196,25 +243,25 @@ def test_a_delay_that_was_set_wins_by_its_rule(tasks):
 
 # --- announced and fetched ---
 
-def test_an_announced_task_is_open_until_its_result_is_relayed(tasks):
+def test_an_announced_task_is_complete_when_its_result_is_put(tasks):
     tasks.run("setting", "delay", 300)
     assert announce(tasks, "a") == 0
     assert tasks.delivery("a~f:fetch@src")["then"] == "d 300 s1\nb 50 "
-    assert state(tasks, "a") == "queued" and posted(tasks) == ["a"] and counts(tasks)["open"] == 1
+    assert state(tasks, "a") == "queued" and posted(tasks) == ["a"] and counts(tasks) == only(announced=1)
     assert announce(tasks, "a") == 1, "a repeat"
     (claim,) = tasks.claim()
-    assert state(tasks, "a") == "handed"
+    assert state(tasks, "a") == "handed" and counts(tasks) == only(announced=1, fetching=1)
     assert put(tasks, "a", ("d", "d", kept(300), "", "s1"), ("b", "b", kept(50)), fetched_by="fetch@src") == 0
     assert put(tasks, "a", ("d", "d", kept(300), "", "s1"), ("b", "b", kept(50)), fetched_by="fetch@src") == 1
     tasks.settle(claim, "fetched")
-    assert counts(tasks)["open"] == 1 and posted(tasks) == ["a"] and delay_of(tasks, "a:d") == "300"
+    assert counts(tasks) == only(sending=1) and posted(tasks) == ["a"] and delay_of(tasks, "a:d") == "300"
     assert announce(tasks, "a") == 1, "the event is here"
     claims = tasks.claim()
     assert sorted((c.id, c.delay_ms) for c in claims) == [("a:b", 50), ("a:d", 300)]
     for c in claims:
         tasks.sent(c)
         tasks.settle(c, "done")
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}
+    assert counts(tasks) == only(fetched=1)
     tasks.check()
 
 
@@ -223,7 +270,7 @@ def test_a_fetched_result_without_destinations_is_ready(tasks):
     (claim,) = tasks.claim()
     assert put(tasks, "a", fetched_by="fetch@src") == 0
     tasks.settle(claim, "fetched")
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 1, "failed": 0} and ready(tasks) == ["a"]
+    assert counts(tasks) == only(ready=1) and ready(tasks) == ["a"]
 
 
 def test_a_postback_came_while_it_was_fetched(tasks):
@@ -232,18 +279,18 @@ def test_a_postback_came_while_it_was_fetched(tasks):
     put(tasks, "a", ("d", "d", "0"))
     assert put(tasks, "a", ("d", "d", kept(0)), fetched_by="fetch@src") == 3
     tasks.settle(claim, "done")
-    assert counts(tasks)["open"] == 1
+    assert counts(tasks) == only(sending=1)
     end_all(tasks, {"d": "done"})
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 1, "ready": 0, "failed": 0}
+    assert counts(tasks) == only(fetched=1)
 
 
 def test_a_result_that_cannot_be_had(tasks):
     announce(tasks, "a")
     end_all(tasks, {"fetch@src": "dead"}, status=404)
-    assert counts(tasks) == {"open": 0, "busy": 0, "fetched": 0, "ready": 0, "failed": 1} and ready(tasks) == []
-    assert [(t["state"], t["fetched"]) for t in task(tasks, "a", get=1)] == [("failed", 0)]
-    assert resend(tasks, "a") == ["failed"]
-    assert counts(tasks)["open"] == 1 and counts(tasks)["failed"] == 0
+    assert counts(tasks) == only(failed=1) and ready(tasks) == []
+    assert [(t["state"], t["fetched"]) for t in task(tasks, "a", get=1)] == [("lost", 0)]
+    assert resend(tasks, "a") == ["lost"]
+    assert counts(tasks) == only(announced=1)
     end_all(tasks, {"fetch@src": "dead"}, status=404)
     assert counts(tasks)["failed"] == 1
     tasks.check()

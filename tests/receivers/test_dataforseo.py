@@ -30,7 +30,6 @@ def test_postback_example(gateway, example, tmp_path):
     assert task["result"][0]["id"] == "example-1"
 
 
-@pytest.mark.xfail(strict=True, reason="task_get answers 40602 while the pingback is on its way")
 def test_pingback_example(gateway, example, tmp_path):
     """It fetches the result in its handler, while the pingback is still being answered."""
     status, text = gateway.task("login", "example-2", "pingback", example("dataforseo_pingback.php"))

@@ -65,7 +65,7 @@ local function put_back()
         local l = limits_of(d.destination)
         delivery_set(d, 'last_status', '0')
         delivery_set(d, 'last_error', 'lease_expired')
-        if l and tonumber(d.attempts) >= l.attempts then
+        if l and tonumber(d.attempts) % l.attempts == 0 then
           finish(d, 'dead', dead_ms, dedup_ms, 'dead')
         else
           requeue(d, lane)

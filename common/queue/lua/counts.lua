@@ -1,8 +1,9 @@
 #!lua flags=no-writes,allow-oom
 -- counts: how many tasks are in which state. One step: what is over is counted by spans of hours, newest first.
--- KEYS: lanes. ARGV: base, account ('': everybody's), done and dead retention ms, cursor ('': the first step).
--- Replies {cursor of the next step ('': there is none), open (accepted and not done), in flight, fetched, ready, failed}:
--- sums over all steps. Those of `fetched` and `failed` may be below 0 by what changed meanwhile.
+-- KEYS: lanes. ARGV: base, account ('': everybody's), done and dead retention ms, cursor ('': the first step), names of
+-- destinations that fetch what was announced.
+-- Replies {cursor of the next step ('': there is none), announced (the result is not here), fetches in flight, fetched, sending,
+-- ready, failed}: sums over all steps. Those of `fetched` and `failed` may be below 0 by what changed meanwhile.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -31,15 +32,18 @@ local last = math.floor(math.min(oldest.fetched, oldest.failed) / SPAN)
 local stop = math.max(last, span - SPANS_MAX + 1)
 for s = span, stop, -1 do add_span(s) end
 local next_span = stop > last and text(stop - 1) or ''
-if ARGV[5] ~= '' then return {next_span, 0, 0, sums.fetched, 0, sums.failed} end
+if ARGV[5] ~= '' then return {next_span, 0, 0, sums.fetched, 0, 0, sums.failed} end
 
 local function listed(kind, keep_ms) return call('ZCOUNT', set_key(kind, scope), text(now_ms - keep_ms), '+inf') end
 
-local function in_flight()
-  if account == '' then return call('ZCARD', base .. 'inflight') end
-  local busy = call('HMGET', base .. 'busy', 'postback@' .. account, 'pingback@' .. account)
-  return tonumber(busy[1] or 0) + tonumber(busy[2] or 0)
+local function fetches_in_flight()
+  local n = 0
+  if #ARGV > 5 then
+    for _, busy in ipairs(call('HMGET', base .. 'busy', unpack(ARGV, 6))) do n = n + tonumber(busy or 0) end
+  end
+  return n
 end
 
-return {next_span, tonumber(call('HGET', base .. 'counts' .. scope, 'open') or 0), in_flight(), sums.fetched,
+local now_in = call('HMGET', base .. 'counts' .. scope, 'announced', 'sending')
+return {next_span, tonumber(now_in[1] or 0), fetches_in_flight(), sums.fetched, tonumber(now_in[2] or 0),
   listed('ready', done_ms), sums.failed + listed('failed', dead_ms)}

@@ -79,44 +79,63 @@ local function keep_known(event, keep_ms, dedup_ms)
   if left > 0 then call('SET', dedup_key(name), received .. ' ' .. event, 'PX', text(left)) end
 end
 
--- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; whether this ends
--- the task; and GOT and DEAD of all its deliveries together, since it was accepted or last resent.
-local function end_one_of(d, event, keep_ms, got, dead)
+-- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; what stands in `is`; and
+-- whether some were sent again and none is dead since.
+local function end_one_of(event, keep_ms, dead)
   local key = base .. 'pending:' .. event
-  local v = call('HMGET', key, 'keep', 'got', 'dead')
+  local v = call('HMGET', key, 'keep', 'is', 'dead')
   keep_ms = math.max(keep_ms, tonumber(v[1] or 0))
-  got, dead = got or v[2] == '1', dead or v[3] == '1'
-  local left = call('HINCRBY', key, 'n', -1)
-  local done = not d.apart and call('HINCRBY', key, 'first', -1) == 0
-  if left == 0 then
+  if call('HINCRBY', key, 'n', -1) == 0 then
     call('DEL', key)
-    return keep_ms, done, got, dead
+    return keep_ms, v[2], v[3] == '0' and not dead
   end
-  call('HSET', key, 'keep', keep_ms, 'got', got and '1' or '0', 'dead', dead and '1' or '0')
-  return nil, done, got, dead
+  call('HSET', key, 'keep', keep_ms)
+  if dead then call('HSET', key, 'dead', '1') end
+  return nil, v[2], false
 end
 
--- A resent delivery has ended. The task was done before. KEPT is set if no other delivery of the event is pending.
-local function end_resent(d, event, kept, keep_ms, got, dead)
-  local has_body, path = event_facts(event)
-  if got or kept and not dead and not has_body then
+-- A webhook of a task that was sending arrived with what there is (GOT), or is dead. MORE: others are not over.
+local function end_sending(d, event, path, got, keep_ms, more)
+  if more then call('HSET', base .. 'pending:' .. event, 'is', got and 'got' or 'listed') end
+  count_now(d.account, 'sending', -1)
+  if got then
+    count_hour(d.account, 'fetched', keep_ms)
+  else
+    list_task('failed', d.account, path, event, keep_ms)
+  end
+end
+
+-- What the end of D says of its task. IS: 'sending', 'got' or 'listed'; false: D is the task's only webhook, and its kind says it.
+-- REVIVED: some webhooks were sent again, and none is dead any more.
+local function judge_end(d, event, is, dead, revived, keep_ms, more)
+  local is_postback, has_body, path = d.kind == 'postback', true, nil
+  if dead or not is_postback or is then has_body, path = event_facts(event) end
+  local brings = is_postback or not has_body -- the result, or all that there is
+  if not is then is = brings and 'sending' or 'listed' end
+  if is == 'sending' then
+    if brings then end_sending(d, event, path, not dead, keep_ms, more) end
+  elseif not dead and brings then
+    if more then call('HSET', base .. 'pending:' .. event, 'is', 'got') end
     fetch_task(event, d.account, path, keep_ms)
-  elseif dead or kept then
-    relist_task(dead and 'failed' or 'ready', d.account, path, event, keep_ms)
+  elseif dead and d.apart then
+    relist_task('failed', d.account, path, event, keep_ms)
+  elseif dead then
+    fail_task(d.account, path, event, keep_ms)
+  elseif revived then
+    relist_task('ready', d.account, path, event, keep_ms)
   end
 end
 
--- The event stays as long as its longest kept delivery. GOT: D was a postback that arrived.
-local function release_event(d, keep_ms, dedup_ms, got, dead)
+-- The event stays as long as its longest kept delivery.
+local function release_event(d, keep_ms, dedup_ms, dead)
   local event = string.sub(d.id, 1, -2 - #d.destination)
-  local done, kept = not d.apart, keep_ms
+  local kept, is, revived = keep_ms, d.apart == 'resent' and 'listed', d.apart and not dead
   if d.fan then
-    kept, done, got, dead = end_one_of(d, event, keep_ms, got, dead)
+    kept, is, revived = end_one_of(event, keep_ms, dead)
+    is = is or 'listed'
   end
-  if done then
-    end_task(event, d.account, got, dead, kept or keep_ms)
-  elseif d.apart == 'resent' then
-    end_resent(d, event, kept, keep_ms, got, dead)
+  if d.apart ~= 'guest' and d.apart ~= 'got' and is ~= 'got' then
+    judge_end(d, event, is, dead, revived, kept or keep_ms, not kept)
   end
   if kept then
     call('PEXPIRE', base .. 'event:' .. event, text(kept))
@@ -124,13 +143,13 @@ local function release_event(d, keep_ms, dedup_ms, got, dead)
   end
 end
 
--- The fetch of an announced result is over. If a fetch brought the result, the task is counted on as that event. Else
--- the result is here by other means, or cannot be had.
+-- The fetch of an announced result is over. If a fetch brought the result, put has counted that. Else the result is here by other
+-- means, or cannot be had.
 local function end_fetch(d, verdict, keep_ms)
   if verdict == 'fetched' then return end
   local v = call('HMGET', d.key, 'source', 'task')
   if v[1] and call('EXISTS', fetched_key(v[1], v[2])) == 1 then return end
-  count_open(nil, -1)
+  count_now(nil, 'announced', -1)
   if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
 end
 
@@ -150,6 +169,6 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
     call('PEXPIRE', base .. 'event:' .. event, text(keep_ms))
     keep_known(event, keep_ms, dedup_ms)
   else
-    release_event(d, keep_ms, dedup_ms, verdict == 'done' and d.kind == 'postback', state == 'dead')
+    release_event(d, keep_ms, dedup_ms, state == 'dead')
   end
 end

@@ -1,9 +1,9 @@
--- lib_tasks: what the API lists and counts: which tasks there are, are done, were fetched, failed (docs/internals/queue.md). Shared by
+-- lib_tasks: what the API lists and counts: which tasks are announced, sending, ready, fetched, failed (docs/internals/queue.md). Shared by
 -- the scripts that accept and end deliveries. Everything is collected and written once a call, by write_tasks.
 -- A scope is '' (everybody) or '@<account>'; tasks of an account stand in both.
 local HOUR_MS, TRIM = 3600000, 8
 local SPAN = 24 -- hours whose sums share a key: few fields, so that Redis finds one quickly
-local opened, hours, sets, kept = {}, {}, {}, {}
+local counted, hours, sets, kept = {}, {}, {}, {}
 
 -- How much longer than its event a delivery is kept, so that what has expired can be told from what never was (task.lua).
 local function afterglow(keep_ms) return math.max(60000, math.min(math.floor(keep_ms / 10), HOUR_MS)) end
@@ -14,9 +14,16 @@ local function scopes_of(account)
   return EVERYBODY
 end
 
-local function count_open(account, n)
-  opened[''] = (opened[''] or 0) + n
-  if account then opened['@' .. account] = (opened['@' .. account] or 0) + n end
+local function count_now_in(scope, what, n)
+  local counts = counted[scope] or {}
+  counts[what] = (counts[what] or 0) + n
+  counted[scope] = counts
+end
+
+-- WHAT: 'announced', the result is still to be fetched; 'sending', it is here and on its way in a postback.
+local function count_now(account, what, n)
+  count_now_in('', what, n)
+  if account then count_now_in('@' .. account, what, n) end
 end
 
 local function count_in(scope, what, n, keep_ms)
@@ -95,23 +102,7 @@ end
 local FACTS = 1535 -- by then the path has been told: it comes first and has at most 1,024 bytes
 local function event_facts(event) return head_facts(call('GETRANGE', base .. 'event:' .. event, 0, FACTS)) end
 
--- The task is done: the last of its first deliveries is over. GOT: a postback of it was delivered; DEAD: a delivery
--- of it is dead.
-local function end_task(event, account, got, dead, keep_ms)
-  count_open(account, -1)
-  if got then
-    count_hour(account, 'fetched', keep_ms)
-    return
-  end
-  local has_body, path = event_facts(event)
-  if dead or has_body then
-    list_task(dead and 'failed' or 'ready', account, path, event, keep_ms)
-  else -- there is nothing to fetch
-    count_hour(account, 'fetched', keep_ms)
-  end
-end
-
--- The task's result was got: true if it was listed until now.
+-- The task's result was got: it counts as fetched if it was listed until now.
 local function fetch_task(event, account, path, keep_ms)
   local listed, member = 0, tag_of(path) .. event
   write_sets() -- it may have been listed by this very call
@@ -119,10 +110,9 @@ local function fetch_task(event, account, path, keep_ms)
     listed = listed + call('ZREM', set_key('ready', scope), member) + call('ZREM', set_key('failed', scope), member)
   end
   if listed > 0 then count_hour(account, 'fetched', keep_ms) end
-  return listed > 0
 end
 
--- A task that is listed changes its KIND, because a resent webhook is now dead or none is any more.
+-- A task that is listed changes its KIND, because a webhook of it is now dead or none is any more.
 local function relist_task(kind, account, path, event, keep_ms)
   local other, member = kind == 'failed' and 'ready' or 'failed', tag_of(path) .. event
   write_sets()
@@ -137,10 +127,18 @@ local function relist_task(kind, account, path, event, keep_ms)
   end
 end
 
+-- A webhook of a task is dead that nobody has fetched. It is listed, even if it left `ready` because it is older than that reaches.
+local function fail_task(account, path, event, keep_ms)
+  local member = tag_of(path) .. event
+  relist_task('failed', account, path, event, keep_ms)
+  if not call('ZSCORE', set_key('failed', ''), member) then list_task('failed', account, path, event, keep_ms) end
+end
+
 local function write_tasks()
-  for scope, n in pairs(opened) do
-    if n ~= 0 and call('HINCRBY', base .. 'counts' .. scope, 'open', text(n)) == 0 then
-      call('DEL', base .. 'counts' .. scope)
+  for scope, counts in pairs(counted) do
+    local key = base .. 'counts' .. scope
+    for what, n in pairs(counts) do
+      if n ~= 0 and call('HINCRBY', key, what, text(n)) == 0 then call('HDEL', key, what) end
     end
   end
   for scope, hour in pairs(hours) do

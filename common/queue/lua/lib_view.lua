@@ -1,6 +1,7 @@
 -- lib_view: a task as the API shows it. Needs lib_lane, lib_record and lib_tasks.
--- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, done_at (0: not
--- done), the head of its record}; state is unknown, expired, queued, handed, done or failed.
+-- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, when it was complete
+-- (0: it is not), the head of its record}. State: unknown, expired; of an announced task whose result is not here queued (its
+-- fetch waits), handed (it is on its way), lost (it is dead); else done, or failed where a webhook is dead.
 local HEAD_MAX = 65535 + 1024
 
 -- What a call has done so far, in commands to Redis (3 to 5 us each, with the work on their replies). A script that gets many ids
@@ -36,33 +37,43 @@ local function find_task(id, account)
   end
 end
 
--- Reads the deliveries of T that are in this partition and judges by them.
+-- Reads the deliveries of T that are in this partition and judges by them. The result of all but an announced task is here.
 local function judge_task(t)
-  t.deliveries, t.state, t.done_at, t.home = {}, 'done', 0, #t.to == 0
+  local complete = t.kind ~= 'announcement'
+  t.deliveries, t.state, t.done_at, t.home = {}, complete and 'done' or 'queued', complete and tonumber(t.received) or 0, #t.to == 0
   work = work + #t.to
   for _, name in ipairs(t.to) do
     local key = base .. 'delivery:' .. t.id .. ':' .. name
-    local v = call('HMGET', key, 'state', 'apart', 'ended_at', 'lane', 'delay_ms', 'fan', 'kind')
+    local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind')
     if v[1] then
       t.deliveries[#t.deliveries + 1] = {id = t.id .. ':' .. name, key = key, destination = name, state = v[1], apart = v[2],
-        lane = v[4], delay_ms = tonumber(v[5]), fan = v[6], kind = v[7]}
+        lane = v[3], delay_ms = tonumber(v[4]), fan = v[5], kind = v[6]}
       if v[2] ~= 'guest' then t.home = true end
-      t.done_at = math.max(t.done_at, tonumber(v[3] or 0))
-      local first = not v[2] or v[2] == 'guest' and not v[3]
-      if first and v[1] == 'inflight' then
+      if v[1] == 'dead' then
+        t.state = complete and 'failed' or 'lost'
+      elseif v[1] == 'inflight' and not complete then
         t.state = 'handed'
-      elseif first and (v[1] == 'queued' or v[1] == 'retry') and t.state ~= 'handed' then
-        t.state = 'queued'
-      elseif v[1] == 'dead' and t.state == 'done' then
-        t.state = 'failed'
       end
     end
   end
-  if t.state == 'queued' or t.state == 'handed' then t.done_at = 0 end
-  if #t.to == 0 then t.done_at = tonumber(t.received) end
 end
 
-local function is_done(t) return t.state == 'done' or t.state == 'failed' end
+local function is_complete(t) return t.kind ~= 'announcement' end
+
+local function is_over(d) return d.state == 'done' or d.state == 'dead' end
+
+-- Is the result, or all that there is, still to be brought by a webhook?
+local function is_sending(t)
+  local has_body = head_facts(t.head)
+  for _, d in ipairs(t.deliveries) do
+    if d.fan and d.fan ~= '1' and d.apart ~= 'guest' then
+      work = work + 1
+      return call('HGET', base .. 'pending:' .. t.id, 'is') == 'sending'
+    end
+    if not d.apart and not is_over(d) and (d.kind == 'postback' or not has_body) then return true end
+  end
+  return false
+end
 
 local function is_listed(t)
   local _, path = head_facts(t.head)
@@ -73,8 +84,7 @@ end
 
 local function fetched_of(t)
   if not t.home then return -1 end
-  if t.kind == 'announcement' then return 0 end -- there is no result yet
-  return is_done(t) and not is_listed(t) and 1 or 0
+  return is_complete(t) and not is_sending(t) and not is_listed(t) and 1 or 0
 end
 
 local function view_reply(t)

@@ -163,6 +163,7 @@ local function read_plan(written)
     delay = delay_in_force(plan, destination, delay, whose)
     plan[#plan + 1] = {destination = destination, kind = does, suffix = ':' .. destination, lane = lane,
       delay = delay, order = order == 'fifo' and 'fifo' or '', secret = given(secret)}
+    plan.has_postback = plan.has_postback or does == 'postback'
   end
   plan.fan = kind == 'announcement' and 1 or #plan
   plans[written] = plan
@@ -247,23 +248,46 @@ end
 
 local posted = {} -- scope -> ids, in the order in which they came
 
--- Lists and counts an event that is new. ANNOUNCED: the task id of its announcement, if a fetch brought it.
-local function count_task(plan, task, announced)
-  if not plan.is_home then return end
+-- The announced task's result is here.
+local function count_fetched(plan, task)
+  if was_given_up(plan, task) then
+    uncount_failed(done_ms)
+  else
+    count_now(nil, 'announced', -1)
+  end
+end
+
+-- Lists and counts an event that is new. RECORD: its head is enough. ANNOUNCED: the task id of its announcement, if a fetch
+-- brought it. An event whose result is here and that has no postback can be fetched from now on. Returns true if a
+-- webhook is still to bring the result, or all that there is.
+local function count_task(plan, task, record, announced)
+  if not plan.is_home then return false end
+  local account = plan.account
   if plan.fetch then
-    if was_given_up(plan, announced) then
-      count_open(nil, 1)
-      uncount_failed(done_ms)
-    end
+    count_fetched(plan, announced)
   else
     collect(posted, '', task)
-    if plan.account then collect(posted, '@' .. plan.account, task) end
-    count_open(plan.account, 1)
+    if account then collect(posted, '@' .. account, task) end
+  end
+  if plan.kind == 'announcement' then
+    count_now(nil, 'announced', 1)
+    return false
+  end
+  local has_body, path = true, nil
+  if not plan.has_postback then has_body, path = head_facts(record) end
+  if plan.has_postback or not has_body and plan.fan > 0 then
+    count_now(account, 'sending', 1)
+    return true
+  end
+  if has_body then
+    list_task('ready', account, path, task, done_ms)
+  else
+    count_hour(account, 'fetched', done_ms)
   end
   if plan.fan == 0 then
-    end_task(task, plan.account, false, false, done_ms)
-    call('SET', base .. 'gone:' .. task, plan.account or '', 'PX', text(done_ms + afterglow(done_ms)))
+    call('SET', base .. 'gone:' .. task, account or '', 'PX', text(done_ms + afterglow(done_ms)))
   end
+  return false
 end
 
 local function write_posted()
@@ -307,11 +331,11 @@ for i = 1, tonumber(ARGV[4]) do
   local task, before, event, taken = accept(plan, id, plan.has_name and arg() or nil, received, record)
   if task then
     local key, fan = plan.kind == 'announcement' and announced_key(task) or task, plan.fan
-    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'first', text(fan)) end
+    local is_sending = count_task(plan, task, record, id)
+    if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'is', is_sending and 'sending' or 'listed') end
     local hash
     for n = 1, fan do hash = add_delivery(plan, key, received, plan[n]) end
     if plan.kind == 'announcement' then add_fetch(plan, hash, task) end
-    count_task(plan, task, id)
     results[i] = 0
   else
     results[i] = before and tonumber(before) or taken and 3 or 2

@@ -1,6 +1,6 @@
 #!lua
--- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret) and
--- with a full count of attempts. Deliveries that wait or are in flight are left alone.
+-- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret). What waits for a
+-- retry goes now, of a fifo lane before all others. What is queued or in flight is left alone. Attempts go on counting.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), dead retention ms, ids...
 -- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
@@ -14,13 +14,25 @@ local fences = call('GET', base .. 'fences') or '0'
 
 -- A fetch that brought something, or was not needed, is not made again.
 local function can_resend(d)
-  return d.state == 'dead' or d.state == 'done' and d.kind ~= 'fetch'
+  return d.state == 'dead' or d.state == 'retry' or d.state == 'done' and d.kind ~= 'fetch'
+end
+
+-- D does not wait for its retry any longer.
+local function hurry(d)
+  local lane = lane_load(d.lane)
+  call('ZREM', base .. 'retry', d.id)
+  if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
+  call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
+  lane_push(lane, d.id, d.delay_ms, lane.order == 'fifo' and 'LPUSH' or 'RPUSH')
 end
 
 local function resend(t, d)
   work = work + PUSH_WORK
-  call('HSET', d.key, 'attempts', '0')
-  queue_again(t.id, d, fences, dead_ms)
+  if d.state == 'retry' then
+    hurry(d)
+  else
+    queue_again(t.id, d, fences, dead_ms)
+  end
 end
 
 local replies = {}

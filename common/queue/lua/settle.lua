@@ -182,7 +182,7 @@ local function count_plain()
     local n = o.ended
     if n > 0 then
       freed[o.destination] = (freed[o.destination] or 0) + n
-      count_open(o.account, -n)
+      count_now(o.account, 'sending', -n)
       count_hour(o.account, 'fetched', done_ms, n)
     end
   end

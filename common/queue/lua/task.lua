@@ -18,6 +18,26 @@ local function has_expired(id)
   return names > 0 and call('EXISTS', unpack(keys)) > 0
 end
 
+-- From here on the task is fetched, whatever becomes of its webhooks.
+local function get_task(t, path)
+  if is_sending(t) then
+    count_now(t.account, 'sending', -1)
+    count_hour(t.account, 'fetched', done_ms)
+  else
+    fetch_task(t.id, t.account, path, done_ms)
+  end
+  for _, d in ipairs(t.deliveries) do
+    if not is_over(d) and d.apart ~= 'guest' then
+      if d.fan and d.fan ~= '1' then
+        call('HSET', base .. 'pending:' .. t.id, 'is', 'got')
+      elseif not d.apart then
+        call('HSET', d.key, 'apart', 'got', 'fan', '1')
+        d.apart = 'got'
+      end
+    end
+  end
+end
+
 local function view(id)
   local t = find_task(id, account)
   if not t then
@@ -26,9 +46,7 @@ local function view(id)
   judge_task(t)
   if not get then return view_reply(t) end
   local has_body, path = head_facts(t.head)
-  if is_done(t) and has_body then
-    fetch_task(t.id, t.account, path, done_ms)
-  end
+  if t.home and is_complete(t) and has_body then get_task(t, path) end
   return view_reply(t)
 end
 

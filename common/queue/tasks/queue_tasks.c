@@ -82,10 +82,10 @@ static bool on_views(struct tasks_call *call, size_t partition, const struct red
         return false;
     for (size_t i = 0; i < n; i++) {
         struct task_entry *e = &c->entries[first + i];
-        bool had_head = e->record;
-        if (!task_entry_merge(e, redis_at(r, i)))
+        bool has_head;
+        if (!task_entry_merge(e, redis_at(r, i), &has_head))
             return false;
-        if (!had_head && e->record)
+        if (has_head)
             c->home = partition;
     }
     c->answered[partition] = first + n;
@@ -241,38 +241,10 @@ static void ask(struct queue_tasks *q, struct task_scope scope, const struct sli
     named_call_send(c, &q->task);
 }
 
-struct careful_get {
-    struct queue_tasks *q;
-    char *account, *id;
-    tasks_fn fn;
-    void *ctx;
-};
-
-static void on_seen(void *ctx, enum err rc, const struct task *tasks, size_t count)
-{
-    struct careful_get *g = ctx;
-    if (rc == OK && is_done(tasks->state))
-        ask(g->q, (struct task_scope){slice_str(g->account)}, &(struct slice){g->id, strlen(g->id)},
-            1, ASK_GET, g->fn, g->ctx);
-    else
-        g->fn(g->ctx, rc, tasks, count);
-    free(g->account);
-    free(g->id);
-    free(g);
-}
-
-/* Of several partitions none knows whether the others are done with a task: a look first, or it would count as fetched
- * although nobody is answered with it. */
 void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                      void *ctx)
 {
-    if (q->partitions == 1) {
-        ask(q, scope, &id, 1, ASK_GET, fn, ctx);
-        return;
-    }
-    struct careful_get *g = NEW(struct careful_get);
-    *g = (struct careful_get){q, xslicedup(scope.account), xslicedup(id), fn, ctx};
-    ask(q, scope, &id, 1, ASK_LOOK, on_seen, g);
+    ask(q, scope, &id, 1, ASK_GET, fn, ctx);
 }
 
 void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,

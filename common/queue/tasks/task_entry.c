@@ -16,13 +16,16 @@ enum view_field {
     VIEW_FIELDS
 };
 
+/* Of several partitions' views the one with the highest rank counts. */
+#define RANK_COMPLETE 5
 static const struct {
     const char *word;
     enum task_state state;
-    int rank; /* of several partitions' views the one with the highest counts */
+    int rank;
 } states[] = {
-    {"unknown", TASK_UNKNOWN, 0}, {"expired", TASK_EXPIRED, 1}, {"done", TASK_DONE, 2},
-    {"failed", TASK_FAILED, 3},   {"queued", TASK_QUEUED, 4},   {"handed", TASK_HANDED, 5},
+    {"unknown", TASK_UNKNOWN, 0}, {"expired", TASK_EXPIRED, 1}, {"queued", TASK_QUEUED, 2},
+    {"handed", TASK_HANDED, 3},   {"lost", TASK_LOST, 4},       {"done", TASK_DONE, RANK_COMPLETE},
+    {"failed", TASK_FAILED, 6},
 };
 #define STATES (sizeof states / sizeof *states)
 
@@ -45,12 +48,28 @@ static bool read_state(struct slice word, enum task_state *out)
     return false;
 }
 
-bool task_entry_merge(struct task_entry *e, const struct redis_reply *view)
+/* The result is here: what is known of its announcement counts no more. */
+static void forget_announcement(struct task_entry *e)
 {
+    free(e->record);
+    e->record = NULL;
+    e->record_len = 0;
+    e->fetched = -1;
+    e->has_hooks = false;
+}
+
+bool task_entry_merge(struct task_entry *e, const struct redis_reply *view, bool *has_head)
+{
+    *has_head = false;
     enum task_state state;
     if (redis_count(view) != VIEW_FIELDS ||
         !read_state(redis_text(redis_at(view, VIEW_STATE)), &state))
         return false;
+    bool was_complete = rank_of(e->state) >= RANK_COMPLETE;
+    if (was_complete && rank_of(state) < RANK_COMPLETE)
+        return true;
+    if (!was_complete && rank_of(state) >= RANK_COMPLETE)
+        forget_announcement(e);
     if (rank_of(state) > rank_of(e->state))
         e->state = state;
     int fetched = (int)redis_int(redis_at(view, VIEW_FETCHED));
@@ -65,6 +84,7 @@ bool task_entry_merge(struct task_entry *e, const struct redis_reply *view)
         e->accepted_at = redis_int(redis_at(view, VIEW_RECEIVED_AT));
         e->record = xslicedup(record);
         e->record_len = record.len;
+        *has_head = true;
     }
     return true;
 }

@@ -53,8 +53,9 @@ struct task_entry {
     struct buf scratch;
 };
 
-/* Takes VIEW (lib_view.lua) into E, which may hold what other partitions said. False if it has not that shape. */
-bool task_entry_merge(struct task_entry *e, const struct redis_reply *view);
+/* Takes VIEW (lib_view.lua) into E, which may hold what other partitions said. Sets *HAS_HEAD if E's head is now that of VIEW.
+ * False if VIEW has not that shape. */
+bool task_entry_merge(struct task_entry *e, const struct redis_reply *view, bool *has_head);
 /* Tells COUNT entries to FN; WHOLE: their records have bodies. Entries that cannot be read are told as unknown. */
 void task_entries_tell(struct task_entry *entries, size_t count, bool whole, tasks_fn fn,
                        void *ctx);

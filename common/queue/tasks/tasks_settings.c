@@ -7,11 +7,20 @@
 #include <stdlib.h>
 
 #define KEY_BYTES 1024
+#define FETCHES_MOST 500 /* sources with `fetch` whose fetches in flight are counted */
 
 /* --- counts --- */
 
 /* What counts.lua replies, behind the cursor. */
-enum { COUNT_OPEN, COUNT_BUSY, COUNT_FETCHED, COUNT_READY, COUNT_FAILED, COUNTS };
+enum {
+    COUNT_ANNOUNCED,
+    COUNT_FETCHING,
+    COUNT_FETCHED,
+    COUNT_SENDING,
+    COUNT_READY,
+    COUNT_FAILED,
+    COUNTS
+};
 
 struct count_call {
     struct tasks_call call; /* first */
@@ -20,6 +29,23 @@ struct count_call {
     counts_fn fn;
     void *ctx;
 };
+
+/* What was announced has no account. */
+static void add_fetches(struct args *a, const struct count_call *c)
+{
+    size_t at = 0, n = 0;
+    struct slice name;
+    void *value;
+    if (c->account[0])
+        return;
+    while (n < FETCHES_MOST && map_next(&c->call.q->conf->sources, &at, &name, &value)) {
+        const struct source *s = value;
+        if (!s->fetch)
+            continue;
+        args_add(a, slice_str(s->fetch->name));
+        n++;
+    }
+}
 
 static void ask_counts(struct count_call *c, unsigned partition, struct slice cursor)
 {
@@ -30,6 +56,8 @@ static void ask_counts(struct count_call *c, unsigned partition, struct slice cu
     args_add_int(&a, keep->done_s * 1000);
     args_add_int(&a, keep->dead_s * 1000);
     args_add(&a, cursor);
+    if (!cursor.len)
+        add_fetches(&a, c);
     tasks_call_script(&c->call, partition, partition, &c->call.q->counts, &a);
     args_clear(&a);
 }
@@ -55,12 +83,14 @@ static int64_t at_least_0(int64_t n)
 static void on_counts_end(struct tasks_call *call)
 {
     struct count_call *c = (struct count_call *)call;
-    int64_t open = at_least_0(c->sums[COUNT_OPEN]), busy = at_least_0(c->sums[COUNT_BUSY]);
+    int64_t announced = at_least_0(c->sums[COUNT_ANNOUNCED]);
+    int64_t fetching = at_least_0(c->sums[COUNT_FETCHING]);
     struct task_counts counts = {.done_fetched = at_least_0(c->sums[COUNT_FETCHED]),
-                                 .done_not_fetched = c->sums[COUNT_READY],
-                                 .processing = busy < open ? busy : open,
+                                 .done_not_fetched =
+                                     c->sums[COUNT_READY] + at_least_0(c->sums[COUNT_SENDING]),
+                                 .processing = fetching < announced ? fetching : announced,
                                  .failed = at_least_0(c->sums[COUNT_FAILED])};
-    counts.pending = open - counts.processing;
+    counts.pending = announced - counts.processing;
     c->fn(c->ctx, call->rc, call->rc == OK ? &counts : NULL);
     free(c->account);
     free(c);

@@ -18,7 +18,10 @@ static void attempts_end_with_the_schedule(void **state)
     assert_true(retry_is_left(&schedule, 1));
     assert_true(retry_is_left(&schedule, 3));
     assert_false(retry_is_left(&schedule, 4));
-    assert_false(retry_is_left(&schedule, 400));
+    assert_true(retry_is_left(&schedule,
+                              5)); /* sent again when it was dead: the whole schedule once more */
+    assert_true(retry_is_left(&schedule, 7));
+    assert_false(retry_is_left(&schedule, 8));
     struct retry_schedule none = {0};
     assert_false(retry_is_left(&none, 1));
 }
@@ -31,7 +34,8 @@ static void jitter_only_adds(void **state)
     assert_int_equal(retry_wait_ms(&schedule, 1, 1, -1), 6000);
     assert_int_equal(retry_wait_ms(&schedule, 2, 0, -1), 300000);
     assert_int_equal(retry_wait_ms(&schedule, 3, 1, -1), 2160000);
-    assert_int_equal(retry_wait_ms(&schedule, 9, 0, -1), 1800000); /* a resend's further attempts */
+    assert_int_equal(retry_wait_ms(&schedule, 9, 0, -1), 5000); /* of a resend */
+    assert_int_equal(retry_wait_ms(&schedule, 11, 0, -1), 1800000);
     struct retry_schedule none = {0};
     assert_int_equal(retry_wait_ms(&none, 1, 1, -1), 0);
 }
