@@ -312,18 +312,6 @@ static enum gzip_mode build_gzip(int given, const struct scheme *sign, enum gzip
     return sign ? GZIP_NEVER : if_unsigned;
 }
 
-/* For what sends bodies. */
-static void warn_of_signed_gzip(struct building *b, struct key_path path,
-                                const struct delivery_settings *s)
-{
-    static const char *const words[] = {[GZIP_KEEP] = "keep", [GZIP_ALWAYS] = "always"};
-    if (s->sign && s->gzip != GZIP_NEVER)
-        config_problems_warn(b->problems, slice_str(key_path("%s.gzip", path.text).text),
-                             "is %s although `sign` is set, and receivers that verify the plain "
-                             "bytes refuse a signature over gzip; use null or never",
-                             words[s->gzip]);
-}
-
 /* Moves FROM, whose keys are below PATH. GZIP is what `gzip` means without a signature if the key is null. */
 static struct delivery_settings *build_delivery(struct building *b, struct key_path path,
                                                 struct raw_delivery *from, enum gzip_mode gzip)
@@ -401,7 +389,6 @@ static void build_account(struct building *b, struct raw_account *from)
     a->payload = (enum account_payload)from->payload;
     struct key_path path = key_path("accounts.%s", a->name);
     a->settings = build_delivery(b, path, &from->delivery, GZIP_ALWAYS);
-    warn_of_signed_gzip(b, path, a->settings);
     a->postback = imply_hook(b->c, a, DELIVERY_POSTBACK);
     a->pingback = imply_hook(b->c, a, DELIVERY_PINGBACK);
 }
@@ -450,8 +437,6 @@ static void build_destination(struct building *b, struct raw_destination *from)
     d->partition = partition_of(slice_str(d->lane), b->c->redis.partitions);
     build_url(b, d, from);
     d->settings = build_delivery(b, path, &from->delivery, GZIP_KEEP);
-    if (d->kind == DELIVERY_POSTBACK)
-        warn_of_signed_gzip(b, path, d->settings);
 }
 
 /* --- fetches --- */

@@ -12,6 +12,20 @@ static void warn(struct config_problems *problems, const struct source *s, const
     config_problems_warn(problems, slice_str(path), "%s", what);
 }
 
+/* OWNERS is "destinations" or "accounts". */
+static void warn_of_signed_gzip(struct config_problems *problems, const char *owners,
+                                const char *name, const struct delivery_settings *s)
+{
+    char path[160];
+    if (!s->sign || s->gzip == GZIP_NEVER)
+        return;
+    snprintf(path, sizeof path, "%s.%s.gzip", owners, name);
+    config_problems_warn(problems, slice_str(path),
+                         "is %s although `sign` is set, and receivers that verify the plain bytes "
+                         "refuse a signature over gzip; use null or never",
+                         s->gzip == GZIP_KEEP ? "keep" : "always");
+}
+
 /* The configuration does not say what senders put into their requests: the query may name an id, and a header a message. */
 static void warn_of_repeats(const struct source *s, struct config_problems *problems)
 {
@@ -41,7 +55,16 @@ void config_notes(const struct config *c, struct config_problems *problems)
     size_t at = 0;
     struct slice name;
     void *value;
-    while (map_next(&c->sources, &at, &name, &value)) {
+    while (map_next(&c->accounts, &at, &name, &value)) {
+        const struct config_account *a = value;
+        warn_of_signed_gzip(problems, "accounts", a->name, a->settings);
+    }
+    for (at = 0; map_next(&c->destinations, &at, &name, &value);) {
+        const struct destination *d = value;
+        if (d->kind == DELIVERY_POSTBACK) /* a pingback has no body */
+            warn_of_signed_gzip(problems, "destinations", d->name, d->settings);
+    }
+    for (at = 0; map_next(&c->sources, &at, &name, &value);) {
         warn_of_repeats(value, problems);
         warn_of_tolerance(c, value, problems);
     }

@@ -4,7 +4,8 @@
 
 #include "common/config/config.h"
 
-/* Adds a warning to PROBLEMS for each source of C whose repeats Hookpace cannot know, or not for long enough. */
+/* Adds a warning to PROBLEMS for each source of C whose repeats Hookpace cannot know, or not for long enough, and for each
+ * account and destination that signs gzip. */
 void config_notes(const struct config *c, struct config_problems *problems);
 
 #endif
