@@ -131,6 +131,7 @@ struct source { /* owned by its config */
     size_t allow_count;
     struct json_picks *picks; /* id pointers, then tag pointers */
     size_t id_picks, tag_picks;
+    bool picks_engine;    /* behind them are the pointers to `se` and `se_type` of an envelope */
     bool payload_is_json; /* false with "payload": "any" */
     bool signed_over_wire;
     enum source_repeats repeats;

@@ -571,6 +571,15 @@ static void build_to(struct building *b, struct source *s, const struct raw_text
     }
 }
 
+/* A source whose ids or tags stand in envelopes (common/webhook/envelope.h) has the engine of its results there too. */
+static bool is_in_envelopes(const struct raw_texts *pointers)
+{
+    for (size_t i = 0; i < pointers->count; i++)
+        if (slice_starts(slice_str(pointers->items[i]), SLICE_LIT("/tasks/0/")))
+            return true;
+    return false;
+}
+
 static bool pointers_are_valid(struct building *b, const struct source *s, const char *key,
                                const struct raw_texts *pointers)
 {
@@ -598,6 +607,11 @@ static void build_picks(struct building *b, struct source *s, const struct raw_t
         pointers[n++] = tag->items[i];
     s->id_picks = id->count;
     s->tag_picks = tag->count;
+    s->picks_engine = (is_in_envelopes(id) || is_in_envelopes(tag)) && n + 2 <= JSON_PICKS_MAX;
+    if (s->picks_engine) {
+        pointers[n++] = "/tasks/0/data/se";
+        pointers[n++] = "/tasks/0/data/se_type";
+    }
     if (json_picks_new(pointers, n, &s->picks, &e) != OK)
         report_fault(b, key_path("sources.%s.id", s->name), e.text);
 }

@@ -60,6 +60,7 @@ static size_t add_head(const struct event *e, struct buf *out)
     if (e->is_renamed)
         add_line(out, 'i', e->id);
     add_line(out, 'p', e->path); /* first: scripts look for it near the beginning */
+    add_line(out, 'n', e->engine);
     add_line(out, 'o', e->destinations);
     add_line(out, 's', e->secrets);
     add_line(out, 't', e->tag);
@@ -126,6 +127,8 @@ static struct slice *property(char letter, struct event *e)
         return &e->id;
     case 'p':
         return &e->path;
+    case 'n':
+        return &e->engine;
     case 'o':
         return &e->destinations;
     case 's':

@@ -25,6 +25,7 @@
  *     s ids of their signing secrets                  k postback_data of a task
  *     t tag                                           d the task as it was set, JSON
  *     c content type                                  e content encoding
+ *     n engine of a source's result
  *
  * A reader that meets another version than hp1 must leave the event alone.
  */
@@ -54,6 +55,8 @@ struct event { /* all slices borrowed */
     struct slice destinations;
     struct slice
         secrets; /* id of the signing secret of each of them, "-" for none; empty if none has one */
+    /* Only of a source's result: "google organic", the `se` and `se_type` of its envelope, or the first only. */
+    struct slice engine;
     /* Only of tasks. */
     struct slice path; /* what stood between /v3/ and /task_post: "serp/google/organic" */
     struct slice postback_url, pingback_url; /* URL templates as given; empty without */

@@ -86,6 +86,29 @@ void envelope_write_error(const char *version, int status_code, const char *stat
     jw_close(&w, '}');
 }
 
+static bool is_engine_word(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && c != '_' && c != '-' && c != '.')
+            return false;
+    }
+    return s.len > 0 && s.len <= ENVELOPE_WORD_MAX;
+}
+
+struct slice envelope_engine(struct slice se, struct slice se_type, char out[ENVELOPE_ENGINE_MAX])
+{
+    if (!is_engine_word(se))
+        return slice_make("", 0);
+    memcpy(out, se.ptr, se.len);
+    if (!is_engine_word(se_type))
+        return slice_make(out, se.len);
+    out[se.len] = ' ';
+    memcpy(out + se.len + 1, se_type.ptr, se_type.len);
+    return slice_make(out, se.len + 1 + se_type.len);
+}
+
 bool envelope_is(struct slice body)
 {
     return json_cut_kind(json_cut_member(body, "tasks")) == '[';

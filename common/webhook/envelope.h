@@ -51,6 +51,13 @@ void envelope_write_error(const char *version, int status_code, const char *stat
 /* Is BODY (checked JSON) such an envelope: an object with an array "tasks"? */
 bool envelope_is(struct slice body);
 
+#define ENVELOPE_WORD_MAX 64
+#define ENVELOPE_ENGINE_MAX (2 * ENVELOPE_WORD_MAX + 1)
+
+/* Joins tasks[0].data.se and .se_type of an envelope to "google organic" in OUT. Each is a word of letters, digits, '_', '-' and
+ * '.'. Without SE_TYPE, or with one that is no such word, the result is SE alone; without SE it is empty. */
+struct slice envelope_engine(struct slice se, struct slice se_type, char out[ENVELOPE_ENGINE_MAX]);
+
 /* The answer of task_get: BODY (checked JSON) as it is if it is an envelope; else one around it, with `result`: [BODY], or null
  * for a null. T names the task; its result is not looked at. */
 void envelope_of_result(const char *version, const struct envelope_task *t, struct slice body,

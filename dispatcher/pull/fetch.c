@@ -222,6 +222,7 @@ static void fetch_keep_route(struct fetch *f, struct route route)
 
 static void fetch_put(struct fetch *f)
 {
+    char engine[ENVELOPE_ENGINE_MAX];
     const struct event *announced = &f->d->event;
     struct slice body = slice_make(f->body, f->body_len);
     char digest[RECORD_DIGEST_LEN];
@@ -230,6 +231,7 @@ static void fetch_put(struct fetch *f)
         .kind = EVENT_WEBHOOK,
         .id = announced->id,
         .tag = fetch_tag(f),
+        .engine = fetch_judge_engine(f->judge, engine),
         .source = announced->source,
         .content_type = f->answer.result.content_type,
         .content_encoding = gzip_is(body) ? SLICE_LIT("gzip") : SLICE_LIT(""),

@@ -7,11 +7,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum pick { PICK_CODE, PICK_TASK_CODE, PICK_TAG, PICK_COUNT };
+enum pick { PICK_CODE, PICK_TASK_CODE, PICK_TAG, PICK_SE, PICK_SE_TYPE, PICK_COUNT };
 static const char *const pointers[PICK_COUNT] = {
     [PICK_CODE] = "/status_code",
     [PICK_TASK_CODE] = "/tasks/0/status_code",
     [PICK_TAG] = "/tasks/0/data/tag",
+    [PICK_SE] = "/tasks/0/data/se",
+    [PICK_SE_TYPE] = "/tasks/0/data/se_type",
 };
 
 struct fetch_judge { /* Owned by its maker; fetch_judge_free. */
@@ -111,10 +113,21 @@ struct fetch_verdict fetch_judge_end(struct fetch_judge *j)
                                   .code = code};
 }
 
+/* Empty where there is none. */
+static struct slice judge_text(const struct fetch_judge *j, enum pick pick)
+{
+    struct slice text;
+    if (!j->is_json || json_scan_pick(j->scan, pick, &text) != JSON_PICK_TEXT)
+        return SLICE_LIT("");
+    return text;
+}
+
 struct slice fetch_judge_tag(const struct fetch_judge *j)
 {
-    struct slice tag;
-    if (!j->is_json || json_scan_pick(j->scan, PICK_TAG, &tag) != JSON_PICK_TEXT)
-        return SLICE_LIT("");
-    return tag;
+    return judge_text(j, PICK_TAG);
+}
+
+struct slice fetch_judge_engine(const struct fetch_judge *j, char out[ENVELOPE_ENGINE_MAX])
+{
+    return envelope_engine(judge_text(j, PICK_SE), judge_text(j, PICK_SE_TYPE), out);
 }

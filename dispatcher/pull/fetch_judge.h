@@ -9,6 +9,7 @@
 
 #include "common/base/slice.h"
 #include "common/json/json_scan.h"
+#include "common/webhook/envelope.h"
 #include "dispatcher/transport/transport.h"
 
 #define FETCH_CODE_OK 20000
@@ -41,5 +42,7 @@ struct fetch_verdict {
 struct fetch_verdict fetch_judge_end(struct fetch_judge *j);
 /* The envelope's tag (tasks[0].data.tag), or empty; borrowed from J. */
 struct slice fetch_judge_tag(const struct fetch_judge *j);
+/* The envelope's engine, "google organic"; see envelope_engine. */
+struct slice fetch_judge_engine(const struct fetch_judge *j, char out[ENVELOPE_ENGINE_MAX]);
 
 #endif

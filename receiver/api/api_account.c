@@ -164,10 +164,16 @@ static void answer_delay(struct api_request *r, int64_t delay_ms)
 
 /* --- user_data --- */
 
+/* Objects, not nulls: the public clients' models have objects there, and programs look into them. */
 static void write_no_limits(struct json_write *w)
 {
-    jw_null(w, "limits");
-    jw_null(w, "statistics");
+    static const char *const names[] = {"limits", "statistics"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        jw_open(w, names[i], '{');
+        jw_raw(w, "day", SLICE_LIT("{}"));
+        jw_raw(w, "minute", SLICE_LIT("{}"));
+        jw_close(w, '}');
+    }
     jw_close(w, '}');
 }
 
@@ -180,7 +186,7 @@ static void write_no_money(struct json_write *w)
     jw_int(w, "total", 0);
     jw_int(w, "balance", 0);
     write_no_limits(w);
-    jw_null(w, "price");
+    jw_raw(w, "price", SLICE_LIT("{}"));
     jw_null(w, "backlinks_subscription_expiry_date");
     jw_null(w, "llm_mentions_subscription_expiry_date");
 }

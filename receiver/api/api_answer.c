@@ -105,6 +105,11 @@ void api_write_origin(struct json_write *w, const char *name, const struct task 
     jw_open(w, name, '{');
     jw_str(w, "api", "in");
     jw_text(w, "function", t->event.source);
+    struct slice type = t->event.engine, se = slice_cut(&type, ' ');
+    if (se.len)
+        jw_text(w, "se", se);
+    if (type.len)
+        jw_text(w, "se_type", type);
     jw_text(w, "id", t->event.id);
     jw_text_or_null(w, "tag", t->event.tag);
     jw_close(w, '}');

@@ -124,13 +124,16 @@ static void write_endpoint(struct json_write *w, const struct api_request *r, co
     buf_clear(&path);
 }
 
-/* "serp/google/organic": se is google, se_type is organic. A task that came through a source has neither. */
+/* A task of the API has its engine in its path, "serp/google/organic", a source's result in its envelope. */
 static void write_engine(struct json_write *w, const struct task *t)
 {
-    struct slice rest = t->event.path;
-    (void)slice_cut(&rest, '/');
-    jw_text_or_null(w, "se", slice_cut(&rest, '/'));
-    jw_text_or_null(w, "se_type", slice_cut(&rest, '/'));
+    bool has_path = t->event.path.len > 0;
+    char between = has_path ? '/' : ' ';
+    struct slice rest = has_path ? t->event.path : t->event.engine;
+    if (has_path)
+        (void)slice_cut(&rest, between);
+    jw_text_or_null(w, "se", slice_cut(&rest, between));
+    jw_text_or_null(w, "se_type", slice_cut(&rest, between));
 }
 
 static void write_ready(struct json_write *w, const struct api_request *r, const struct task *t)

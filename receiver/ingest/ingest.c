@@ -10,11 +10,13 @@
 #include "common/base/log.h"
 #include "common/base/pool.h"
 #include "common/config/config.h"
+#include "common/json/json_scan.h"
 #include "common/net/http_server.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/record.h"
 #include "common/queue/route_event.h"
 #include "common/queue/shard.h"
+#include "common/webhook/envelope.h"
 #include "common/webhook/scheme.h"
 #include "receiver/ingest/admission.h"
 #include "receiver/ingest/answer_counts.h"
@@ -375,6 +377,22 @@ static void answer_probe(struct webhook *w)
     webhook_free(w);
 }
 
+static struct slice text_picked(const struct json_scan *scan, size_t pick)
+{
+    struct slice text;
+    return json_scan_pick(scan, pick, &text) == JSON_PICK_TEXT ? text : slice_make("", 0);
+}
+
+/* The engine that W's envelope names, for the lists of the API. */
+static struct slice engine_of(const struct webhook *w, char out[ENVELOPE_ENGINE_MAX])
+{
+    const struct json_scan *scan = w->body.scan;
+    size_t at = w->source->id_picks + w->source->tag_picks;
+    if (!scan || !w->source->picks_engine)
+        return slice_make("", 0);
+    return envelope_engine(text_picked(scan, at), text_picked(scan, at + 1), out);
+}
+
 static enum repeat_key find_repeat_key(const struct webhook *w, const struct scheme_request *view,
                                        struct slice digest, char name[REPEAT_NAME_LEN])
 {
@@ -394,12 +412,14 @@ static void submit(struct webhook *w, const struct scheme_request *view, struct 
 {
     char name[REPEAT_NAME_LEN];
     struct body_reader *body = &w->body;
+    char engine[ENVELOPE_ENGINE_MAX];
     bool is_announcement = w->is_pingback && w->source->fetch;
     struct event event = {
         .kind = is_announcement ? EVENT_ANNOUNCEMENT : EVENT_WEBHOOK,
         .id = slice_make(w->identity.id, w->identity.id_len),
         .tag = slice_make(w->identity.tag, w->identity.tag_len),
         .source = slice_str(w->source->name),
+        .engine = engine_of(w, engine),
         .content_type = http_header(w->http, "content-type", NULL),
         .content_encoding = body->says_gzip ? SLICE_LIT("gzip") : SLICE_LIT(""),
         .headers = keep_headers(w->http, w->source, &w->in->headers),

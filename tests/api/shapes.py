@@ -59,8 +59,9 @@ LISTED_WITH_METADATA = {**LISTED, "metadata": dict}
 COUNTS = {"done_fetched": int, "done_not_fetched": int, "processing": int, "pending": int, "failed": int, "total": int}
 CODE = {"code": int, "message": str}
 STATUS = {"api": str, "status": str, "endpoints": [{"endpoint": str, "status": str}]}
-USER = {"login": str, "timezone": str, "rates": {"limits": None, "statistics": None},
-        "money": {"total": Number, "balance": Number, "limits": None, "statistics": None}, "price": None,
+SPANS = {"day": {}, "minute": {}}
+USER = {"login": str, "timezone": str, "rates": {"limits": SPANS, "statistics": SPANS},
+        "money": {"total": Number, "balance": Number, "limits": SPANS, "statistics": SPANS}, "price": {},
         "backlinks_subscription_expiry_date": None, "llm_mentions_subscription_expiry_date": None,
         "role": re.compile("admin|user"), "webhook_delay": int}
 

@@ -180,6 +180,27 @@ def test_an_envelope_comes_out_as_it_went_in(service):
         assert service.admin.raw("GET", ORGANIC + f"/task_get/advanced/{ident}")[2] == body
 
 
+def envelope(ident, **data):
+    return json.dumps({"version": "0.1", "status_code": 20000, "tasks": [{"id": ident, "data": data, "result": [{"n": 1}]}]}).encode()
+
+
+def test_results_of_sources_show_the_engine_of_their_envelope(service):
+    service.conf["sources"]["dfs"] = {"verify": {"scheme": "none"}, "id": ["/tasks/0/id"], "to": []}
+    service.start(dispatchers=0)
+    wanted = {"plain": ("google", "organic"), "gzip": ("bing", "local-finder_2"), "se": ("google", None), "none": (None, None),
+              "odd": (None, None), "long": ("google", None)}
+    send(service, "dfs", envelope("plain", api="serp", se="google", se_type="organic"))
+    send(service, "dfs", gzip.compress(envelope("gzip", se_type="local-finder_2", se="bing")), **{"Content-Encoding": "gzip"})
+    send(service, "dfs", envelope("se", se="google"))
+    send(service, "dfs", envelope("none", se_type="organic"))
+    send(service, "dfs", envelope("odd", se="a b\nx y", se_type=5))
+    send(service, "dfs", envelope("long", se="google", se_type="x" * 65))
+    assert {e["id"]: (e["se"], e["se_type"]) for e in service.admin.ready()} == wanted
+    metadata = {e["id"]: e["metadata"] for e in service.admin.id_list(include_metadata=True)}
+    assert metadata["plain"] == {"api": "in", "function": "dfs", "se": "google", "se_type": "organic", "id": "plain", "tag": None}
+    assert metadata["none"] == {"api": "in", "function": "dfs", "id": "none", "tag": None}
+
+
 def test_a_body_that_is_no_json_is_a_string(service):
     with_sources(service)
     send(service, "raw", 'a "text"\n'.encode(), "r1")

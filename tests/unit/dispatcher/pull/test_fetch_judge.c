@@ -143,13 +143,38 @@ static void finds_the_tag(void **state)
     }
 }
 
+static void finds_the_engine(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *engine;
+    } engines[] = {
+        {"{'tasks':[{'data':{'se':'google','se_type':'organic'}}]}", "google organic"},
+        {"{'tasks':[{'data':{'se':'google'}}]}", "google"},
+        {"{'tasks':[{'data':{'se':'google','se_type':'a b'}}]}", "google"},
+        {"{'tasks':[{'data':{'se':'','se_type':'organic'}}]}", ""},
+        {"{'tasks':[{'data':{'se':['google']}}]}", ""},
+        {"{'tasks':[{'data':{'se':'google'}}]", ""},
+    };
+    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++) {
+        struct fetch_judge_rules rules = {.must_be_json = true, .inflated_max = INFLATED_MAX};
+        char engine[ENVELOPE_ENGINE_MAX], *body = unquoted(engines[i].body);
+        struct fetch_judge *j = fetch_judge_new(picks, slice_str(body), &rules);
+        while (!fetch_judge_some(j, 16))
+            continue;
+        (void)fetch_judge_end(j);
+        assert_true(slice_eq(fetch_judge_engine(j, engine), slice_str(engines[i].engine)));
+        fetch_judge_free(j);
+        free(body);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judges_answers),
-        cmocka_unit_test(looks_into_gzip),
-        cmocka_unit_test(limits_what_is_inflated),
-        cmocka_unit_test(finds_the_tag),
+        cmocka_unit_test(judges_answers),          cmocka_unit_test(looks_into_gzip),
+        cmocka_unit_test(limits_what_is_inflated), cmocka_unit_test(finds_the_tag),
+        cmocka_unit_test(finds_the_engine),
     };
     picks = fetch_judge_picks();
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
