@@ -136,6 +136,7 @@ struct source { /* owned by its config */
     bool signed_over_wire;
     enum source_repeats repeats;
     char **keep_headers; /* NULL: the default list */
+    bool keep_signature;
     size_t keep_count;
     struct destination **to; /* borrowed from the same config */
     size_t to_count;

@@ -15,6 +15,7 @@
 #include "common/net/http_line.h"
 #include "common/net/http_rules.h"
 #include "common/net/tls.h"
+#include "common/webhook/companion.h"
 #include "common/webhook/ids.h"
 #include "common/webhook/special_headers.h"
 
@@ -113,11 +114,12 @@ static const char *pointer_fault(struct slice json_pointer)
     return NULL;
 }
 
-static const char *pattern_fault(struct slice header_pattern)
+static const char *pattern_fault(const struct source *s, struct slice header_pattern)
 {
+    const struct companion_rules rules = {.scheme = s->verify, .keep_signature = s->keep_signature};
     if (!http_is_token(header_pattern) || header_pattern.len > 64)
         return "is not a header name or a pattern like x-* of at most 64 characters";
-    return NULL;
+    return companion_pattern_fault(header_pattern, &rules);
 }
 
 static const char *header_fault(struct slice name, struct slice value)
@@ -622,7 +624,7 @@ static void build_keep(struct building *b, struct source *s, struct raw_texts *k
         return;
     for (size_t i = 0; i < keep->count; i++)
         report_fault(b, key_path("sources.%s.keep_headers[%zu]", s->name, i),
-                     pattern_fault(slice_str(keep->items[i])));
+                     pattern_fault(s, slice_str(keep->items[i])));
     s->keep_headers = keep->items ? keep->items : xcalloc(1, sizeof(char *));
     s->keep_count = keep->count;
     *keep = (struct raw_texts){0};

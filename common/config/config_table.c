@@ -76,6 +76,7 @@ const struct config_key config_keys[] = {
     {"sources.*.signed_over", KEY_CHOICE, SOURCE(signed_over), .choices = "plain|wire", .fallback = "\"plain\""},
     {"sources.*.repeats", KEY_CHOICE, SOURCE(repeats), .choices = "message|body|none", .fallback = "\"message\""},
     {"sources.*.keep_headers", KEY_TEXTS, SOURCE(keep_headers), RANGE(0, 64), .fallback = "null"},
+    {"sources.*.keep_signature", KEY_BOOL, SOURCE(out.keep_signature), .fallback = "false"},
     {"sources.*.fetch", KEY_OPTIONAL, SOURCE(fetch), .children = "sources.*.fetch", .fallback = "null"},
     {"sources.*.fetch.url", KEY_TEXT, FETCH(url), RANGE(1, TEXT_MAX)},
     {"sources.*.fetch.basic", KEY_SECRET, FETCH(basic), RANGE(SECRET_MIN, TEXT_MAX), .fallback = "null"},

@@ -15,9 +15,15 @@ static struct slice skip_space(struct slice s)
     return slice_skip(s, n);
 }
 
+/* A byte order mark may stand in front of a body. */
+static struct slice skip_mark(struct slice s)
+{
+    return slice_starts(s, SLICE_LIT("\xef\xbb\xbf")) ? slice_skip(s, 3) : s;
+}
+
 struct slice json_cut_trim(struct slice text)
 {
-    text = skip_space(text);
+    text = skip_space(skip_mark(text));
     while (text.len && is_space(text.ptr[text.len - 1]))
         text.len--;
     return text;
@@ -25,7 +31,7 @@ struct slice json_cut_trim(struct slice text)
 
 char json_cut_kind(struct slice value)
 {
-    value = skip_space(value);
+    value = skip_space(skip_mark(value));
     return value.len ? value.ptr[0] : '\0';
 }
 

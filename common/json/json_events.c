@@ -17,7 +17,7 @@
 
 #include <endian.h>
 
-const struct json_rules json_rules_body = {.depth = JSON_DEPTH_MAX};
+const struct json_rules json_rules_body = {.depth = JSON_DEPTH_MAX, .is_lenient = true};
 const struct json_rules json_rules_tree = {.depth = 32, .no_nul_in_keys = true};
 
 enum state {

@@ -4,8 +4,8 @@
  * it. A document may arrive in pieces of any size: the events and the errors are the same however it is cut. Nothing is
  * allocated and no tree is built.
  *
- * It refuses NaN, comments, control characters, invalid UTF-8, half a surrogate pair, a byte order mark, and bytes other
- * than white space around the document. It also refuses numbers of over JSON_NUMBER_MAX bytes, and more nesting than the
+ * It refuses NaN, comments, control characters, invalid UTF-8, and bytes other than white space around the document. Half a
+ * surrogate pair and a byte order mark are accepted in bodies only: senders cut texts in the middle of an emoji. It also refuses numbers of over JSON_NUMBER_MAX bytes, and more nesting than the
  * rules allow.
  */
 #ifndef COMMON_JSON_JSON_EVENTS_H
@@ -26,7 +26,7 @@ struct json_rules {
      * then reads as U+FFFD. */
     bool is_lenient;
 };
-extern const struct json_rules json_rules_body; /* of bodies: 64 deep */
+extern const struct json_rules json_rules_body; /* of bodies: 64 deep, lenient */
 extern const struct json_rules
     json_rules_tree; /* of documents that become trees: 32 deep, no NUL in keys */
 

@@ -11,7 +11,7 @@
 #include "common/base/slice.h"
 #include "common/json/json_picks.h"
 
-#define JSON_SCAN_VALUE_MAX 512 /* bytes of the longest value that is kept */
+#define JSON_SCAN_VALUE_MAX 1024 /* bytes of the longest value that is kept */
 
 struct json_scan;
 /* A scan that is ready for a document. PICKS (may be NULL) must outlive it. Free it with json_scan_free. */

@@ -7,13 +7,21 @@
 
 #define COMPANION_BYTES_MAX 4096 /* names, values and separators of one event together */
 
-/* True if the header NAME travels with the event. KEEP holds the glob patterns (any case) of the source's keep_headers;
- * NULL means the default: x-* and ce-*. These never travel:
+struct companion_rules { /* all borrowed */
+    /* The glob patterns (any case) of the source's keep_headers. NULL means the default: x-*, ce-*, shopify-*, linear-*, webflow-*,
+     * traceparent, tracestate and baggage. */
+    const char *const *keep;
+    size_t keep_count;
+    const struct scheme *scheme; /* or NULL */
+    bool keep_signature;         /* the headers of SCHEME that carry its signature travel too */
+};
+
+/* True if the header NAME travels with the event. These never travel:
  * - headers of HEADERS_THAT_STAY (special_headers.h);
- * - the signature headers of SCHEME, which may be NULL.
- * x-forwarded-* and x-real-ip name the proxies in front of us. They travel only if a pattern names them, not by a
- * pattern like "x-*". */
-bool companion_keeps(struct slice name, const char *const *keep, size_t keep_count,
-                     const struct scheme *scheme);
+ * - the signature headers of the scheme, unless keep_signature is set.
+ * Headers of HEADER_PROXY travel only if a pattern names them, not by a pattern like "x-*". */
+bool companion_keeps(struct slice name, const struct companion_rules *rules);
+/* Says why no header that PATTERN matches can ever travel; NULL if some can. */
+const char *companion_pattern_fault(struct slice pattern, const struct companion_rules *rules);
 
 #endif

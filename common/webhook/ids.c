@@ -21,9 +21,19 @@ bool id_is_valid(struct slice id)
     return !slice_eq(id, SLICE_LIT(".")) && !slice_eq(id, SLICE_LIT(".."));
 }
 
+/* Counts all bytes of UTF-8 that do not continue a character. */
+static size_t characters(struct slice utf8)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < utf8.len; i++)
+        n += ((unsigned char)utf8.ptr[i] & 0xc0) != 0x80;
+    return n;
+}
+
 bool tag_is_valid(struct slice tag)
 {
-    return tag.len <= TAG_MAX && !text_has_control(tag) && text_is_utf8(tag);
+    return tag.len <= TAG_BYTES && !text_has_control(tag) && text_is_utf8(tag) &&
+           characters(tag) <= TAG_MAX;
 }
 
 bool name_is_valid(struct slice name)

@@ -6,13 +6,14 @@
 #include "common/base/slice.h"
 
 #define ID_MAX 128
-#define TAG_MAX 255
+#define TAG_MAX 255             /* characters */
+#define TAG_BYTES (4 * TAG_MAX) /* of the longest tag */
 #define NAME_MAX_LEN 64
 #define UUID_LEN 36
 
 /* [A-Za-z0-9._:-]{1,128}, not "." or "..". */
 bool id_is_valid(struct slice id);
-/* At most 255 bytes of UTF-8 without control characters; empty is fine. */
+/* At most 255 characters (code points) of UTF-8 without control characters; empty is fine. */
 bool tag_is_valid(struct slice tag);
 /* Names of sources, destinations, lanes, accounts: [A-Za-z0-9_-]{1,64}. */
 bool name_is_valid(struct slice name);

@@ -2,11 +2,16 @@
 
 #include "common/base/text.h"
 
+#define NAME_MAX_CHECKED 256
+
 /* A name may match several rows: their flags are added. */
 static const struct {
     const char *pattern;
     unsigned flags;
 } rows[] = {
+    {"*-password", HEADER_CREDENTIAL},
+    {"*-secret", HEADER_CREDENTIAL},
+    {"*-token", HEADER_CREDENTIAL},
     {"accept-encoding", HEADER_SENDER},
     {"authorization", HEADER_CREDENTIAL},
     {"connection", HEADER_FRAMING | HEADER_HOP},
@@ -31,15 +36,49 @@ static const struct {
     {"transfer-encoding", HEADER_FRAMING},
     {"upgrade", HEADER_FRAMING | HEADER_HOP},
     {"user-agent", HEADER_OURS},
+    {"x-api-key", HEADER_CREDENTIAL},
+    {"x-auth-token", HEADER_CREDENTIAL},
+    {"x-client-ip", HEADER_PROXY},
+    {"x-cluster-client-ip", HEADER_PROXY},
+    {"x-forwarded", HEADER_PROXY},
     {"x-forwarded-*", HEADER_PROXY},
+    {"x-hook-secret", HEADER_CREDENTIAL},
+    {"x-http-method", HEADER_PROXY},
+    {"x-http-method-override", HEADER_PROXY},
+    {"x-method-override", HEADER_PROXY},
+    {"x-original-*", HEADER_PROXY},
     {"x-real-ip", HEADER_PROXY},
+    {"x-remote-*", HEADER_PROXY},
+    {"x-rewrite-url", HEADER_PROXY},
 };
+
+static bool matches(struct slice pattern, struct slice name)
+{
+    if (pattern.ptr[0] != '*')
+        return text_glob_nocase(pattern, name);
+    struct slice end = slice_skip(pattern, 1);
+    return name.len >= end.len && slice_eq_nocase(slice_skip(name, name.len - end.len), end);
+}
+
+/* CGI and WSGI read "x_real_ip" as the same variable as "x-real-ip". */
+static struct slice with_hyphens(struct slice name, char out[NAME_MAX_CHECKED])
+{
+    for (size_t i = 0; i < name.len; i++)
+        out[i] = name.ptr[i] == '_' ? '-' : name.ptr[i];
+    return slice_make(out, name.len);
+}
 
 unsigned special_header(struct slice name)
 {
+    char copy[NAME_MAX_CHECKED];
     unsigned flags = 0;
+    if (name.len && memchr(name.ptr, '_', name.len)) {
+        if (name.len > sizeof copy)
+            return HEADER_SENDER; /* no provider has such names */
+        name = with_hyphens(name, copy);
+    }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (text_glob_nocase(slice_str(rows[i].pattern), name))
+        if (matches(slice_str(rows[i].pattern), name))
             flags |= rows[i].flags;
     return flags;
 }

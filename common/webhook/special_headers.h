@@ -11,7 +11,8 @@ enum {
     HEADER_OURS = 4, /* the dispatcher sets it itself */
     HEADER_CREDENTIAL = 8, /* shows who the sender is to us, or we to the downstream */
     HEADER_SENDER = 16,    /* is about the sender's own request, not about the event */
-    HEADER_PROXY = 32      /* names the proxies between the sender and us */
+    HEADER_PROXY =
+        32 /* tells of proxies, or makes a proxy or framework read the request as another one */
 };
 /* The configuration may not set these for a destination. */
 #define HEADERS_OF_A_REQUEST (HEADER_FRAMING | HEADER_HOP | HEADER_OURS)
@@ -19,7 +20,8 @@ enum {
 #define HEADERS_THAT_STAY                                                                          \
     (HEADER_FRAMING | HEADER_HOP | HEADER_OURS | HEADER_CREDENTIAL | HEADER_SENDER)
 
-/* The flags of NAME (any case); 0 if nothing is special about it. */
+/* The flags of NAME (any case, `_` counts as `-`); 0 if nothing is special about it. NAME may be a pattern with `*`: a flag then holds
+ * for each name that the pattern matches. */
 unsigned special_header(struct slice name);
 
 #endif

@@ -245,10 +245,11 @@ static void api_run(struct ops_call *c)
         return;
     }
     size_t count = 0;
+    bool is_json = json_scan_accepts(r->json);
     r->json = json_cut_trim(r->json);
     if (!r->json.len)
         api_fail(r, CODE_EMPTY);
-    else if (!json_scan_accepts(r->json) || !json_cut_is_list(r->json, &count))
+    else if (!is_json || !json_cut_is_list(r->json, &count))
         api_fail(r, CODE_INVALID_DATA);
     else if (count == 0)
         api_fail(r, CODE_EMPTY);

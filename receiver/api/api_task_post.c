@@ -94,7 +94,7 @@ static bool check_fields(struct draft *d)
         return false;
     }
     if (!tag_is_valid(api_field_text(&d->fields[FIELD_TAG]))) {
-        draft_refuse(d, "tag", "It has at most 255 bytes and no control characters.");
+        draft_refuse(d, "tag", "It has at most 255 characters and no control characters.");
         return false;
     }
     return check_url(d, FIELD_POSTBACK_URL) && check_url(d, FIELD_PINGBACK_URL) &&

@@ -466,7 +466,11 @@ static enum answer identify(struct webhook *w, const struct scheme_request *view
         .may_generate = !w->is_pingback,
         .now = view->now,
     };
-    return judge_identity(&from, &w->identity, why);
+    enum answer a = judge_identity(&from, &w->identity, why);
+    if (a == ANSWER_OK && w->identity.tag_was_bad)
+        LOG_RARELY(LL_WARN, "tag.dropped", LS("source", s->name),
+                   LSL("event", slice_make(w->identity.id, w->identity.id_len)));
+    return a;
 }
 
 static void ingest_complete(struct webhook *w)

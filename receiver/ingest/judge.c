@@ -23,8 +23,14 @@ enum body_encoding judge_encoding(struct slice value, unsigned count)
 {
     if (count > 1)
         return BODY_UNSUPPORTED;
-    if (value.len == 0 || slice_eq_nocase(value, SLICE_LIT("identity")))
+    static const char *const no_codings[] = {"identity", "utf-8",        "utf8",        "us-ascii",
+                                             "ascii",    "iso-8859-1",   "iso-8859-15", "latin1",
+                                             "utf-16",   "windows-1252", "none"};
+    if (value.len == 0)
         return BODY_PLAIN;
+    for (size_t i = 0; i < sizeof no_codings / sizeof *no_codings; i++)
+        if (slice_eq_nocase(value, slice_str(no_codings[i])))
+            return BODY_PLAIN;
     if (slice_eq_nocase(value, SLICE_LIT("gzip")) || slice_eq_nocase(value, SLICE_LIT("x-gzip")))
         return BODY_GZIP;
     return BODY_UNSUPPORTED;
@@ -159,31 +165,31 @@ static enum answer choose_id(const struct identity_sources *from, struct buf *sc
     return ANSWER_OK;
 }
 
-static enum answer choose_tag(const struct identity_sources *from, struct buf *scratch,
-                              struct identity *out, const char **why)
+/* The event is worth more than its tag: a bad one is left out. */
+static void choose_tag(const struct identity_sources *from, struct buf *scratch,
+                       struct identity *out)
 {
     struct slice tag = {0};
     enum found found =
         find_identity(from, from->id_picks, from->tag_picks, SLICE_LIT("tag"), scratch, &tag);
-    if (found == FOUND_BAD || !tag_is_valid(tag))
-        return refuse_identity(
-            "the tag is not up to 255 bytes of UTF-8 without control characters, given once", why);
+    out->tag_was_bad = found == FOUND_BAD || !tag_is_valid(tag);
+    if (out->tag_was_bad)
+        tag = SLICE_LIT("");
     if (tag.len)
         memcpy(out->tag, tag.ptr, tag.len);
     out->tag_len = tag.len;
     out->tag[tag.len] = 0;
-    return ANSWER_OK;
 }
 
 enum answer judge_identity(const struct identity_sources *from, struct identity *out,
                            const char **why)
 {
     struct buf scratch;
-    buf_init(&scratch, 1024); /* longer ids and tags are invalid */
+    buf_init(&scratch, TAG_BYTES); /* longer ids and tags are invalid */
     enum answer a = choose_id(from, &scratch, out, why);
     buf_reset(&scratch);
     if (a == ANSWER_OK)
-        a = choose_tag(from, &scratch, out, why);
+        choose_tag(from, &scratch, out);
     buf_clear(&scratch);
     return a;
 }

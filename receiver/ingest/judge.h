@@ -99,12 +99,13 @@ enum id_origin {
 
 struct identity {
     enum id_origin origin;
-    char id[ID_MAX + 1], tag[TAG_MAX + 1]; /* each ends in a NUL */
+    char id[ID_MAX + 1], tag[TAG_BYTES + 1]; /* each ends in a NUL */
     size_t id_len, tag_len;
+    bool tag_was_bad; /* so the event has none */
 };
 
 /* Returns ANSWER_OK and fills OUT, or ANSWER_INVALID_ID and sets *WHY (static). The first id found counts: if it is bad, the
- * webhook is refused, whatever other ids it has. */
+ * webhook is refused, whatever other ids it has. A bad tag is left out. */
 enum answer judge_identity(const struct identity_sources *from, struct identity *out,
                            const char **why);
 

@@ -69,7 +69,7 @@ def test_an_element_that_is_no_object(empty, element):
 @pytest.mark.parametrize("body,code", [
     (b"", 40502), (b"  \n", 40502), (b"[]", 40502), (b"[ ]", 40502), (b"{}", 40503), (b'{"result":1}', 40503), (b"null", 40503),
     (b"7", 40503), (b'"x"', 40503), (b"[", 40503), (b"[{]", 40503), (b"[{}]x", 40503), (b"[1,]", 40503), (b"[NaN]", 40503),
-    (b'[{"a":"\xff"}]', 40503), (b'[{"a":"\x01"}]', 40503), (b"\xef\xbb\xbf[{}]", 40503), (b"[" * 100000, 40503),
+    (b'[{"a":"\xff"}]', 40503), (b'[{"a":"\x01"}]', 40503), (b"\xef\xbb\xbf\xef\xbb\xbf[{}]", 40503), (b"[" * 100000, 40503),
     (gzip.compress(b"[{]", mtime=0), 40503), (gzip.compress(b"[1]", mtime=0)[:-4], 40503), (b"[" + b"1," * 100 + b"1]", 40006)])
 def test_a_body_that_is_refused(empty, body, code):
     empty.acme.refused(ORGANIC + "/task_post", body, code)
@@ -203,3 +203,12 @@ def test_special_addresses_are_refused(service, allow):
     wait_for(lambda: service.delivery(ident).get("state") == "dead", message=lambda: service.delivery(ident))
     assert service.delivery(ident)["last_error"] == "blocked_address" and service.sink.requests == []
     assert service.acme.ready_ids() == [ident], "its result can be fetched"
+
+
+def test_what_senders_write_and_rfc_8259_allows(empty):
+    """A byte order mark, half a surrogate pair in the result, a tag of 255 characters that are no ASCII."""
+    body = '[{"id":"odd","tag":"%s","result":{"text":"cut \\ud83d"}}]' % ("ж" * 255)
+    (task,) = empty.acme.call("POST", ORGANIC + "/task_post", b"\xef\xbb\xbf" + body.encode())["tasks"]
+    assert task["status_code"] == 20100 and task["data"]["tag"] == "ж" * 255
+    (task,) = empty.acme.set({"tag": "ж" * 256})
+    assert task["status_code"] == 40501

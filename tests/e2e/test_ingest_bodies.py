@@ -115,12 +115,32 @@ def test_a_large_body_is_kept_byte_for_byte(stack):
 def test_json_is_checked(stack):
     receiver = make(stack)
     bad = [b"", b" ", b"{", b"{}{}", b"{}x", b"[1,]", b"nul", b"NaN", b"[Infinity]", b"[01]", b"[1.]", b"{'a':1}",
-           b"[1] // c", b"\xef\xbb\xbf{}", b'"\xff"', b'"\xc0\xaf"', b'"\\ud800"', b'"a\nb"', b"{}\0", b"[" * 65 + b"]" * 65]
+           b"[1] // c", b"\xef\xbb{}", b'"\xff"', b'"\xc0\xaf"', b'"\\ud80"', b'"a\nb"', b"{}\0", b"[" * 65 + b"]" * 65]
     for body in bad:
         refused(receiver.post("/in/in", body), 400, "invalid_json")
     assert queued(stack) == 0
     for n, body in enumerate([b'{"id":"%d","x":1e999,"y":123456789012345678901234567890,"k":1,"k":2}', b' {"id":"%d"}\r\n']):
         accepted(receiver.post("/in/in", body % n), str(n))
+
+
+def test_what_senders_write_and_rfc_8259_allows(stack):
+    """Half a surrogate pair, as of a text that was cut in an emoji, and a byte order mark. The bytes are kept as they came."""
+    receiver = make(stack)
+    for body, ident in ((b'{"id":"h","text":"cut \\ud83d"}', "h"), (b'{"id":"l","\\ude00":["\\ude00\\ud83d"]}', "l"),
+                        (b'\xef\xbb\xbf{"id":"m"}', "m"), (b'\xef\xbb\xbf {"id":"z"}', "z")):
+        accepted(receiver.post("/in/in", body), ident)
+        assert stack.redis.client(decode_responses=False).get("hookpace:{0}:event:" + ident).endswith(b"\n\n" + body)
+    refused(receiver.post("/in/in", b"\xef\xbb\xbf"), 400, "invalid_json")
+    refused(receiver.post("/in/in", b"\xef\xbb\xbf\xef\xbb\xbf{}"), 400, "invalid_json")
+
+
+@pytest.mark.parametrize("text", ['{"a":"12345678\xff"}', '{"a":"1234567\x01', '[1, 2 3]'])
+@pytest.mark.parametrize("before", [0, 5000])
+def test_an_error_names_the_byte(stack, text, before):
+    receiver = make(stack)
+    body = (" " * before + text).encode("latin-1")
+    at = next(i for i, c in enumerate(text) if c in "\xff\x01" or text[i:] == "3]") + before
+    assert f"byte {at}" in receiver.post("/in/in", body).json()["message"]
 
 
 def test_any_payload(stack):
@@ -175,6 +195,12 @@ def test_bad_gzip(stack):
     for body in (wire[:-1], wire[:30], bytes(crc)):
         refused(receiver.post("/in/in", body, headers), 400, "invalid_gzip")
     assert queued(stack) == 0
+
+
+@pytest.mark.parametrize("encoding", ("identity", "utf-8", "UTF-8", "ISO-8859-1"))
+def test_names_that_are_no_coding(stack, encoding):
+    receiver = make(stack)
+    accepted(receiver.post("/in/in", b'{"id":"a"}', {"Content-Encoding": encoding}), "a")
 
 
 @pytest.mark.parametrize("encoding", ("deflate", "br", "zstd", "gzip, gzip", "compress", "x"))

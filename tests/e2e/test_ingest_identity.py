@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -40,19 +41,32 @@ def test_bad_ids(stack):
     accepted(receiver.post("/in/in", {"id": "A.z_0:-"}), "A.z_0:-")
 
 
+def tag_of(stack, ident):
+    found = re.search(r"^t (.*)$", stack.redis.client().get("hookpace:{0}:event:" + ident).split("\n\n")[0], re.M)
+    return found and found[1]
+
+
 def test_tags(stack):
     receiver = make(stack)
-    for value in ("a\nb", "x" * 256, {}, [1]):
-        answer = receiver.post("/in/in", {"id": "a", "tag": value})
-        refused(answer, 422, "invalid_id")
-        assert "tag" in answer.json()["message"]
-    refused(receiver.post("/in/in", b'{"id":"a","tag":"b","tag":"c"}'), 422, "invalid_id")
-    refused(receiver.post("/in/in?tag=%ff", {"id": "a"}), 422, "invalid_id")
-    assert queued(stack) == 0
     accepted(receiver.post("/in/in?tag=q+1%26", {"id": "a"}), "a")
-    accepted(receiver.post("/in/in", {"id": "b", "tag": "x" * 255}), "b")
-    record = stack.redis.client().get("hookpace:{0}:event:a")
-    assert "\nt q 1&\n" in record
+    assert tag_of(stack, "a") == "q 1&"
+    for n, tag in enumerate(("x" * 255, "ж" * 255, "中" * 255, "😀" * 255)):
+        for where, answer in (("b", receiver.post("/in/in", {"id": f"b{n}", "tag": tag})),
+                              ("q", receiver.post(f"/in/in?tag={quote(tag)}", {"id": f"q{n}"}))):
+            accepted(answer)
+            assert tag_of(stack, f"{where}{n}") == tag
+
+
+def test_a_bad_tag_is_dropped_and_its_event_is_kept(stack):
+    receiver = make(stack)
+    bad = [{"tag": tag} for tag in ("a\nb", "x" * 256, "ж" * 256, "😀" * 256, "x" * 5000, {}, [1])]
+    bodies = [json.dumps({"id": f"a{n}"} | body).encode() for n, body in enumerate(bad)] + [b'{"id":"a7","tag":"b","tag":"c"}']
+    for n, body in enumerate(bodies):
+        accepted(receiver.post("/in/in", body), f"a{n}")
+        assert tag_of(stack, f"a{n}") is None
+    accepted(receiver.post("/in/in?tag=%ff", {"id": "q"}), "q")
+    assert tag_of(stack, "q") is None
+    assert receiver.wait_log("tag.dropped")["source"] == "in"
 
 
 def test_pingbacks(stack):
@@ -229,6 +243,26 @@ def test_companion_headers(stack):
     assert kept_headers(stack, "no") == []
     receiver.post("/in/some", b'{"id":"so"}', sent)
     assert kept_headers(stack, "so") == ["X-A: 1", "Link: <x>"]
+
+
+def test_headers_that_carry_credentials_stay_here(stack):
+    receiver = make(stack, {"in": config.source("out"), "all": config.source("out", keep_headers=["*"])})
+    sent = {"X-Gitlab-Token": "s", "X-Api-Key": "s", "X_Api_Key": "s", "X-Hook-Secret": "s", "X-HTTP-Method-Override": "DELETE",
+            "X-Original-URL": "/admin", "X-Forwarded_For": "1.2.3.4", "X-Gitlab-Event": "push"}
+    for ident in ("in", "all"):
+        receiver.post("/in/" + ident, {"id": ident}, sent)
+        assert [h for h in kept_headers(stack, ident) if h.startswith("X")] == ["X-Gitlab-Event: push"]
+
+
+def test_newer_families_travel(stack):
+    receiver = make(stack, {"in": scheme_source("shopify", id=[]), "kept": scheme_source("shopify", keep_signature=True)})
+    body = b'{"id":1}'
+    sent = {"shopify-hmac-sha256": sign.b64_mac(SECRET, body), "shopify-topic": "Product", "shopify-event-id": "e1",
+            "traceparent": "00-1-2-01", "baggage": "a=b"}
+    accepted(receiver.post("/in/in", body, sent), "e1")
+    assert kept_headers(stack, "e1") == ["shopify-topic: Product", "shopify-event-id: e1", "traceparent: 00-1-2-01", "baggage: a=b"]
+    accepted(receiver.post("/in/kept", body, sent), "1")
+    assert "shopify-hmac-sha256: " + sent["shopify-hmac-sha256"] in kept_headers(stack, "1")
 
 
 def test_companion_headers_have_a_limit(stack):

@@ -26,7 +26,8 @@ static bool scan(struct json_scan *s, struct slice text, uint32_t seed, struct e
 static bool is_stricter(const char *why)
 {
     return strstr(why, "nested too deeply") || strstr(why, "has this key twice") ||
-           strstr(why, "U+0000 is not allowed in a key");
+           strstr(why, "U+0000 is not allowed in a key") ||
+           strstr(why, "half of a surrogate pair") || strstr(why, "a byte order mark");
 }
 
 static void same_picks(const struct json_scan *a, const struct json_scan *b)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 static const struct json_rules lenient = {.depth = JSON_DEPTH_MAX, .is_lenient = true};
+static const struct json_rules strict = {.depth = JSON_DEPTH_MAX};
 
 /* What a reader has seen: a line per event, and the error if there is one. */
 struct seen {
@@ -139,8 +140,8 @@ static void refuses(const struct json_rules *rules, struct slice document, size_
     }
 }
 
-#define GOOD(text) accepts(&json_rules_body, SLICE_LIT(text))
-#define BAD(text, at, what) refuses(&json_rules_body, SLICE_LIT(text), at, what)
+#define GOOD(text) accepts(&strict, SLICE_LIT(text))
+#define BAD(text, at, what) refuses(&strict, SLICE_LIT(text), at, what)
 
 #define VALUE "a value was expected"
 #define KEY "a key in double quotes was expected"

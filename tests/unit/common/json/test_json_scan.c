@@ -151,13 +151,13 @@ static void strings(void **state)
     BAD("\"\\\0\"");
     BAD("\"\\u12\"");
     BAD("\"\\u12g4\"");
-    BAD("\"\\ud83d\"");
-    BAD("\"\\ud83d rest\"");
-    BAD("\"\\ud83d\\n\"");
-    BAD("\"\\ud83d\\u0041\"");
-    BAD("\"\\ud83d\\ud83d\"");
-    BAD("\"\\ude00\"");
-    BAD("{\"\\ud800\":1}");
+    GOOD("\"\\ud83d\"");
+    GOOD("\"\\ud83d rest\"");
+    GOOD("\"\\ud83d\\n\"");
+    GOOD("\"\\ud83d\\u0041\"");
+    GOOD("\"\\ud83d\\ud83d\"");
+    GOOD("\"\\ude00\"");
+    GOOD("{\"\\ud800\":1}");
 }
 
 static void utf8(void **state)
@@ -175,8 +175,11 @@ static void utf8(void **state)
     BAD("\"\xed\xa0\x80\"");     /* a surrogate */
     BAD("\"\xf4\x90\x80\x80\""); /* past U+10FFFF */
     BAD("\"\xf5\x80\x80\x80\"");
-    BAD("\"\xe9\"");       /* Latin-1 */
-    BAD("\xef\xbb\xbf{}"); /* a byte order mark */
+    BAD("\"\xe9\"");        /* Latin-1 */
+    GOOD("\xef\xbb\xbf{}"); /* a byte order mark */
+    BAD("\xef\xbb{}");
+    BAD(" \xef\xbb\xbf{}");
+    BAD("\xef\xbb\xbf");
     BAD("[\xc3\xa9]");
     BAD("[1]\xc2\xa0");
 }
@@ -199,7 +202,7 @@ static void long_tokens(void **state)
     size_t n = 300000;
     char *text = malloc(n);
     const char *tails[] = {"\"]", "\x01\"]", "\xff\"]", "\\ud800\"]", "]"};
-    enum err wants[] = {OK, ERR_INVALID, ERR_INVALID, ERR_INVALID, ERR_INVALID};
+    enum err wants[] = {OK, ERR_INVALID, ERR_INVALID, OK, ERR_INVALID};
     for (size_t i = 0; i < 5; i++) {
         memset(text, 'a', n);
         memcpy(text, "[\"", 2);

@@ -18,6 +18,13 @@ static struct scheme *make(const char *name)
     return s;
 }
 
+static bool keeps(struct slice name, const char *const *keep, size_t count,
+                  const struct scheme *scheme)
+{
+    const struct companion_rules rules = {.keep = keep, .keep_count = count, .scheme = scheme};
+    return companion_keeps(name, &rules);
+}
+
 static void by_default_extensions_and_cloud_events_travel(void **state)
 {
     (void)state;
@@ -37,6 +44,30 @@ static void by_default_extensions_and_cloud_events_travel(void **state)
         {"x-forwarded-proto", false},
         {"X-Real-IP", false},
         {"x-real-ips", true},
+        {"shopify-topic", true},
+        {"Linear-Event", true},
+        {"webflow-signature", true},
+        {"traceparent", true},
+        {"tracestate", true},
+        {"baggage", true},
+        {"X-Hub_Signature_256", false}, /* CGI reads it as the signature */
+        {"X-Forwarded_For", false},
+        {"X-Real_IP", false},
+        {"X-Forwarded", false},
+        {"X-HTTP-Method-Override", false},
+        {"X-Original-URL", false},
+        {"X-Rewrite-URL", false},
+        {"X-Client-IP", false},
+        {"X-Remote-User", false},
+        {"X-Gitlab-Token", false},
+        {"X-Telegram-Bot-Api-Secret-Token", false},
+        {"X-Hook-Secret", false},
+        {"X-Github-Encoded-Secret", false},
+        {"X-Api-Key", false},
+        {"X_Api_Key", false},
+        {"X-Auth-Token", false},
+        {"X-Db-Password", false},
+        {"X-Token-Count", true},
         {"Link", false},
         {"Content-Type", false},
         {"Host", false},
@@ -48,10 +79,10 @@ static void by_default_extensions_and_cloud_events_travel(void **state)
     };
     struct scheme *s = make("github");
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-        if (companion_keeps(slice_str(rows[i].name), NULL, 0, s) != rows[i].kept)
+        if (keeps(slice_str(rows[i].name), NULL, 0, s) != rows[i].kept)
             fail_msg("%s", rows[i].name);
     scheme_free(s);
-    assert_true(companion_keeps(SLICE_LIT("x-hub-signature-256"), NULL, 0, NULL));
+    assert_true(keeps(SLICE_LIT("x-hub-signature-256"), NULL, 0, NULL));
 }
 
 static void a_list_replaces_the_default(void **state)
@@ -59,11 +90,11 @@ static void a_list_replaces_the_default(void **state)
     (void)state;
     static const char *const keep[] = {"LINK", "x-shop*-topic"};
     struct scheme *s = make("shopify");
-    assert_true(companion_keeps(SLICE_LIT("Link"), keep, 2, s));
-    assert_true(companion_keeps(SLICE_LIT("X-Shopify-Topic"), keep, 2, s));
-    assert_false(companion_keeps(SLICE_LIT("X-Other"), keep, 2, s));
-    assert_false(companion_keeps(SLICE_LIT("ce-type"), keep, 2, s));
-    assert_false(companion_keeps(SLICE_LIT("X-Other"), keep, 0, s)); /* [] keeps none */
+    assert_true(keeps(SLICE_LIT("Link"), keep, 2, s));
+    assert_true(keeps(SLICE_LIT("X-Shopify-Topic"), keep, 2, s));
+    assert_false(keeps(SLICE_LIT("X-Other"), keep, 2, s));
+    assert_false(keeps(SLICE_LIT("ce-type"), keep, 2, s));
+    assert_false(keeps(SLICE_LIT("X-Other"), keep, 0, s)); /* [] keeps none */
     scheme_free(s);
 }
 
@@ -95,12 +126,15 @@ static void no_list_can_keep_what_is_not_the_senders_to_say(void **state)
         "Range",
         "If-None-Match",
         "X-Signature",
+        "X-Api-Key",
+        "X-Gitlab-Token",
+        "Proxy_Authorization",
     };
     struct scheme *s = make("semscraper");
     for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++)
-        if (companion_keeps(slice_str(never[i]), all, 1, s))
+        if (keeps(slice_str(never[i]), all, 1, s))
             fail_msg("%s", never[i]);
-    assert_true(companion_keeps(SLICE_LIT("Link"), all, 1, s));
+    assert_true(keeps(SLICE_LIT("Link"), all, 1, s));
     scheme_free(s);
 }
 
@@ -108,11 +142,11 @@ static void forwarding_headers_must_be_named(void **state)
 {
     (void)state;
     static const char *const wide[] = {"x-*", "*"}, *const named[] = {"X-Forwarded-*", "x-real-ip"};
-    assert_false(companion_keeps(SLICE_LIT("X-Forwarded-For"), wide, 2, NULL));
-    assert_false(companion_keeps(SLICE_LIT("X-Real-IP"), wide, 2, NULL));
-    assert_true(companion_keeps(SLICE_LIT("X-Forwarded-For"), named, 2, NULL));
-    assert_true(companion_keeps(SLICE_LIT("X-Real-IP"), named, 2, NULL));
-    assert_false(companion_keeps(SLICE_LIT("X-Real-IP"), named, 1, NULL));
+    assert_false(keeps(SLICE_LIT("X-Forwarded-For"), wide, 2, NULL));
+    assert_false(keeps(SLICE_LIT("X-Real-IP"), wide, 2, NULL));
+    assert_true(keeps(SLICE_LIT("X-Forwarded-For"), named, 2, NULL));
+    assert_true(keeps(SLICE_LIT("X-Real-IP"), named, 2, NULL));
+    assert_false(keeps(SLICE_LIT("X-Real-IP"), named, 1, NULL));
 }
 
 static void credentials_are_never_kept(void **state)
@@ -120,10 +154,56 @@ static void credentials_are_never_kept(void **state)
     (void)state;
     static const char *const keep[] = {"authorization"};
     struct scheme *basic = make("basic"), *token = make("token");
-    assert_false(companion_keeps(SLICE_LIT("Authorization"), keep, 1, basic));
-    assert_false(companion_keeps(SLICE_LIT("Authorization"), keep, 1, token));
+    assert_false(keeps(SLICE_LIT("Authorization"), keep, 1, basic));
+    assert_false(keeps(SLICE_LIT("Authorization"), keep, 1, token));
     scheme_free(basic);
     scheme_free(token);
+}
+
+static void headers_that_change_the_request_must_be_named(void **state)
+{
+    (void)state;
+    static const char *const wide[] = {"x-http-*", "x-original-*"};
+    static const char *const named[] = {"X-HTTP-Method-Override", "X-Original-URL"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(keeps(slice_str(named[i]), wide, 2, NULL));
+        assert_true(keeps(slice_str(named[i]), named, 2, NULL));
+    }
+}
+
+static void a_signature_is_kept_on_request(void **state)
+{
+    (void)state;
+    struct scheme *stripe = make("stripe"), *token = make("token");
+    const struct companion_rules rules = {.scheme = stripe, .keep_signature = true};
+    assert_true(companion_keeps(SLICE_LIT("Stripe-Signature"), &rules));
+    assert_true(companion_keeps(SLICE_LIT("x-a"), &rules));
+    assert_false(companion_keeps(SLICE_LIT("Link"), &rules));
+    const struct companion_rules credential = {.scheme = token, .keep_signature = true};
+    assert_false(companion_keeps(SLICE_LIT("Authorization"), &credential));
+    scheme_free(stripe);
+    scheme_free(token);
+}
+
+static void patterns_that_keep_nothing_are_faults(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "authorization", "Cookie",       "proxy-*",   "X-Api-Key", "*-token",
+        "x-*-secret",    "x_auth_token", "content-*", "host",      "X-Hub-Signature-256"};
+    static const char *const good[] = {"*",         "x-*",           "x-forwarded-*",
+                                       "x-real-ip", "X-Rewrite-URL", "link"};
+    struct scheme *s = make("github");
+    struct companion_rules rules = {.scheme = s};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (!companion_pattern_fault(slice_str(bad[i]), &rules))
+            fail_msg("%s", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (companion_pattern_fault(slice_str(good[i]), &rules))
+            fail_msg("%s", good[i]);
+    rules.keep_signature = true;
+    assert_null(companion_pattern_fault(SLICE_LIT("X-Hub-Signature-256"), &rules));
+    scheme_free(s);
 }
 
 int main(void)
@@ -134,6 +214,9 @@ int main(void)
         cmocka_unit_test(no_list_can_keep_what_is_not_the_senders_to_say),
         cmocka_unit_test(forwarding_headers_must_be_named),
         cmocka_unit_test(credentials_are_never_kept),
+        cmocka_unit_test(headers_that_change_the_request_must_be_named),
+        cmocka_unit_test(a_signature_is_kept_on_request),
+        cmocka_unit_test(patterns_that_keep_nothing_are_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,10 +38,14 @@ static void tags_are_text_without_controls(void **state)
     assert_false(tag_is_valid(slice_str("a\x7f")));
     assert_false(tag_is_valid(slice_str("\xff")));
     assert_false(tag_is_valid(slice_str("\xed\xa0\x80"))); /* a surrogate */
-    char text[TAG_MAX + 1];
+    char text[TAG_BYTES + 4];
     memset(text, 'x', sizeof(text));
     assert_true(tag_is_valid(slice_make(text, TAG_MAX)));
     assert_false(tag_is_valid(slice_make(text, TAG_MAX + 1)));
+    for (size_t i = 0; i < sizeof(text); i += 4) /* characters count, not bytes */
+        memcpy(text + i, "\xf0\x9f\x98\x80", 4);
+    assert_true(tag_is_valid(slice_make(text, TAG_BYTES)));
+    assert_false(tag_is_valid(slice_make(text, TAG_BYTES + 4)));
 }
 
 static void names_cannot_break_a_key_or_a_path(void **state)
