@@ -25,21 +25,31 @@ struct list { /* next is the first link, prev the last one; both are `ends` if t
     struct list_link ends;
 };
 
-/* The item of type TYPE whose member MEMBER is LINK; NULL if LINK is NULL. */
+/* The item of type TYPE whose member MEMBER is LINK. LINK is not NULL. */
 #define LIST_ITEM(link, type, member) ((type *)list_item_((link), offsetof(type, member)))
+/* The same; NULL if LINK is NULL. */
+#define LIST_ITEM_OR_NULL(link, type, member)                                                      \
+    ((type *)list_item_or_null_((link), offsetof(type, member)))
 /* The first item of LIST, or NULL. */
-#define LIST_FIRST(list, type, member) LIST_ITEM(list_first(list), type, member)
+#define LIST_FIRST(list, type, member) LIST_ITEM_OR_NULL(list_first(list), type, member)
 /* Removes the first item of LIST and returns it, or NULL. */
-#define LIST_TAKE_FIRST(list, type, member) LIST_ITEM(list_take_first(list), type, member)
+#define LIST_TAKE_FIRST(list, type, member) LIST_ITEM_OR_NULL(list_take_first(list), type, member)
 /* Declares AT, a link, and visits the list from its first link to its last. The body may remove AT and free its item,
  * but must not remove the link behind AT. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): AT is declared here, and a declared name takes none */
 #define LIST_EACH(at, list)                                                                        \
     for (struct list_link *at = (list)->ends.next, *at##_next = at->next; at != &(list)->ends;     \
          at = at##_next, at##_next = at->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void *list_item_(struct list_link *link, size_t offset)
 {
-    return link ? (char *)link - offset : NULL;
+    return (char *)link - offset;
+}
+
+static inline void *list_item_or_null_(struct list_link *link, size_t offset)
+{
+    return link ? list_item_(link, offset) : NULL;
 }
 
 static inline void list_init(struct list *l)
@@ -93,12 +103,16 @@ static inline struct list_link *list_first(const struct list *l)
     return list_is_empty(l) ? NULL : l->ends.next;
 }
 
-/* Removes the first link and returns it, or NULL. */
+/* Removes the first link and returns it, or NULL. It writes through L, not through LINK as list_remove does, so that static
+ * analysis sees that the list changes. */
 static inline struct list_link *list_take_first(struct list *l)
 {
     struct list_link *link = list_first(l);
-    if (link)
-        list_remove(link);
+    if (!link)
+        return NULL;
+    l->ends.next = link->next;
+    link->next->prev = &l->ends;
+    link->prev = link->next = NULL;
     return link;
 }
 

@@ -23,7 +23,7 @@ struct pool { /* must not be moved or copied */
 };
 
 /* An unused item of type TYPE whose link is MEMBER, or NULL. It is the caller's now, and is as it was put in. */
-#define POOL_TAKE(pool, type, member) LIST_ITEM(pool_take(pool), type, member)
+#define POOL_TAKE(pool, type, member) LIST_ITEM_OR_NULL(pool_take(pool), type, member)
 
 /* An empty pool for up to MAX items. */
 static inline void pool_init(struct pool *p, size_t max)

@@ -20,6 +20,7 @@ void config_problems_clear(struct config_problems *p)
     p->count = 0;
 }
 
+PRINTF_LIKE(4, 0)
 static void add_line(struct buf *text, struct slice path, const char *mark, const char *fmt,
                      va_list ap)
 {

@@ -447,8 +447,8 @@ void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
 void deliver_release_all(struct deliver *e)
 {
     e->draining = true;
-    while (e->flights.count)
-        flight_hand_back(LIST_FIRST(&e->flights.list, struct flight, link));
+    for (struct flight *f; (f = LIST_FIRST(&e->flights.list, struct flight, link));)
+        flight_hand_back(f);
 }
 
 size_t deliver_in_flight(const struct deliver *e)

@@ -25,7 +25,7 @@ static struct list_link *next_item(struct slow_work *s)
 static void slow_work_turn(void *ctx)
 {
     struct slow_work *s = ctx;
-    struct slow_item *item = LIST_ITEM(next_item(s), struct slow_item, link);
+    struct slow_item *item = LIST_ITEM_OR_NULL(next_item(s), struct slow_item, link);
     s->turn++;
     if (!item)
         return;
