@@ -1,5 +1,7 @@
 #include "common/queue/keys.h"
 
+#include <string.h>
+
 void keys_base(struct buf *out, const char *prefix, unsigned partition)
 {
     buf_addf(out, "%s:{%u}:", prefix, partition);
@@ -58,4 +60,26 @@ bool keys_split_delivery(struct slice delivery, struct slice *event, struct slic
     *event = slice_make(delivery.ptr, at);
     *destination = slice_skip(delivery, at + 1);
     return true;
+}
+
+void keys_task(struct buf *out, struct slice account, struct slice id)
+{
+    buf_add_char(out, '@');
+    buf_add_slice(out, account);
+    buf_add_char(out, '/');
+    buf_add_slice(out, id);
+}
+
+struct slice keys_task_id(struct slice event)
+{
+    const char *cut = event.len ? memchr(event.ptr, '/', event.len) : NULL;
+    return cut ? slice_skip(event, (size_t)(cut + 1 - event.ptr)) : event;
+}
+
+bool keys_is_task_of(struct slice event, struct slice account)
+{
+    if (!account.len || event.len < account.len + 2 || event.ptr[0] != '@' ||
+        event.ptr[account.len + 1] != '/')
+        return false;
+    return memcmp(event.ptr + 1, account.ptr, account.len) == 0;
 }

@@ -16,6 +16,12 @@ void keys_wake(struct buf *out, struct slice base);
 void keys_settings(struct buf *out, struct slice base);
 void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);
+/* The event id of a task: "@<account>/<id>", so that the ids of accounts are name spaces of their own. No id has a `/`. */
+void keys_task(struct buf *out, struct slice account, struct slice id);
+/* The id in such an event id; any other is its own. */
+struct slice keys_task_id(struct slice event);
+/* True if EVENT is the event id of a task of ACCOUNT. */
+bool keys_is_task_of(struct slice event, struct slice account);
 /* The lock of reconciliation with the provider of SOURCE. */
 void keys_reconcile(struct buf *out, struct slice base, struct slice source);
 /* The failures of one KIND ("postback", "pingback"). ACCOUNT is empty for tasks of no account. */

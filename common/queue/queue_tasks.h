@@ -31,8 +31,10 @@ enum task_state {
     TASK_FAILED   /* complete, and a webhook of it is dead */
 };
 
-struct task {        /* all slices borrowed for the callback */
-    struct slice id; /* the key: "<id>" or, for a second event of the same id, "<id>~2" */
+struct task { /* all slices borrowed for the callback */
+    /* Of an own task of the account that asks its id, else the event's key: "<id>" or, for a second event of the same id,
+     * "<id>~2"; "@<account>/<id>" of a task. */
+    struct slice id;
     enum task_state state;
     bool is_fetched;              /* the result was got by task_get or delivered by a postback */
     bool has_hooks;               /* it was accepted with at least one delivery */
@@ -41,9 +43,10 @@ struct task {        /* all slices borrowed for the callback */
     struct event event;
 };
 
-/* Whose tasks: ACCOUNT empty means everything (role admin). */
+/* Whose tasks. LOGIN: the account that asks; its own tasks go by their ids, all other events by their keys. ACCOUNT: the
+ * same for a user, who has no others; empty for an admin. */
 struct task_scope {
-    struct slice account;
+    struct slice account, login;
 };
 
 /* FN exactly once per call, never before the call returns; RC != OK (TASKS NULL): Redis did not answer, or not
@@ -88,7 +91,7 @@ void queue_tasks_posted(struct queue_tasks *q, struct task_scope scope,
 
 struct task_failure { /* a failed attempt; slices borrowed for the callback */
     wall_ms at;
-    struct slice task_id;     /* key of the event */
+    struct slice task_id;     /* as struct task has it */
     struct slice destination; /* its name in the configuration */
     enum delivery_kind kind;
     struct slice url;   /* the request's; empty if it was never made */

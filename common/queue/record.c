@@ -1,6 +1,7 @@
 #include "common/queue/record.h"
 
 #include "common/base/text.h"
+#include "common/queue/keys.h"
 
 #define VERSION "hp1"
 
@@ -175,6 +176,8 @@ static enum err read_head(struct slice key, struct slice *rest, struct buf *scra
     *e = (struct event){.id = key};
     buf_reset(scratch);
     enum err rc = read_first_line(slice_cut(rest, '\n'), e, plain_len, flag);
+    if (e->kind == EVENT_TASK)
+        e->id = keys_task_id(key);
     while (rc == OK) {
         if (rest->len == 0)
             return ERR_INVALID; /* the empty line never came */

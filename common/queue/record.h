@@ -79,7 +79,7 @@ enum err record_write(const struct event *e, struct packer *packer, struct buf *
 /* Reads only the HEAD of a record, up to and with its empty line; has_body tells of the body, which is left empty. */
 enum err record_read_head(struct slice key, struct slice head, struct buf *scratch,
                           struct event *e) MUST_CHECK;
-/* Reads RECORD, stored under the event id KEY. Slices point into RECORD and KEY, and the unpacked
+/* Reads RECORD, stored under the event id KEY ("@<account>/<id>" of a task). Slices point into RECORD and KEY, and the unpacked
  * body and header lines into SCRATCH (which is reset). ERR_INVALID for damage or another version.
  */
 enum err record_read(struct slice key, struct slice record, struct buf *scratch,

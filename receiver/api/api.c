@@ -65,8 +65,9 @@ static struct api_request *request_new(struct ops_call *c)
     r->api = a;
     r->conf = config_ref(a->conf);
     r->account = c->who.account;
+    r->scope.login = slice_str(r->account->name);
     if (!r->account->is_admin)
-        r->scope.account = slice_str(r->account->name);
+        r->scope.account = r->scope.login;
     r->is_head = slice_eq(http_method(c->http), SLICE_LIT("HEAD"));
     r->started = clock_mono_us();
     buf_init(&r->body, a->conf->receiver.max_body_bytes);

@@ -270,31 +270,50 @@ static void get_answer_none(struct api_request *r, struct slice id, enum api_cod
 static void get_on_reply(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
     struct api_request *r = ctx;
-    struct slice id = r->path.segments[r->path.count - 1];
     if (rc != OK || count != 1)
         api_unavailable(r);
     else if (get_code(&tasks[0]) == CODE_OK && tasks[0].event.has_body)
         get_answer_result(r, &tasks[0]);
     else
-        get_answer_none(r, id, get_code(&tasks[0]));
+        get_answer_none(r, tasks[0].id, get_code(&tasks[0]));
 }
 
-/* A key of an event: an id, or "<id>~<n>" for a second event of that id. */
-static bool is_key(struct slice s)
+/* A key of an event: an id, or "<id>~<n>" for a second event of that id. Admins name a task of an account as "@<account>/<id>". */
+static bool is_key(const struct api_request *r, struct slice s)
 {
     struct slice rest = s;
+    if (r->account->is_admin && s.len && s.ptr[0] == '@') {
+        struct slice account = slice_skip(slice_cut(&rest, '/'), 1);
+        return id_is_valid(account) && id_is_valid(rest);
+    }
     struct slice id = slice_cut(&rest, '~');
     uint64_t n;
     return id_is_valid(id) && (id.len == s.len || text_u64(rest, 1000, &n) == OK);
 }
 
+/* Appends the id at the end of the path. "@<account>/<id>" may stand there as two segments or as one. */
+static void add_asked_id(const struct api_request *r, struct buf *out)
+{
+    const struct slice *last = &r->path.segments[r->path.count - 1];
+    if (r->account->is_admin && r->path.count - 1 > r->path.function + 1 && last[-1].len &&
+        last[-1].ptr[0] == '@') {
+        buf_add_slice(out, last[-1]);
+        buf_add_char(out, '/');
+    }
+    buf_add_slice(out, *last);
+}
+
 void api_task_get(struct api_request *r)
 {
-    struct slice id = r->path.segments[r->path.count - 1];
-    if (is_key(id) && r->is_head)
+    struct buf asked;
+    buf_init(&asked, DATA_MAX);
+    add_asked_id(r, &asked);
+    struct slice id = buf_slice(&asked);
+    if (is_key(r, id) && r->is_head)
         queue_tasks_peek(r->api->tasks, r->scope, id, get_on_reply, r);
-    else if (is_key(id))
+    else if (is_key(r, id))
         queue_tasks_get(r->api->tasks, r->scope, id, get_on_reply, r);
     else
         get_answer_none(r, id, CODE_TASK_NOT_FOUND);
+    buf_clear(&asked);
 }

@@ -38,7 +38,7 @@ class Service:
         return self.sink.url(path + "?id=$id&tag=$tag")
 
     def delivery(self, ident, kind="postback", account="acme"):
-        return self.stack.keys.delivery(f"{ident}:{kind}@{account}")
+        return self.stack.keys.delivery(f"@{account}/{ident}:{kind}@{account}")
 
 
 @pytest.fixture

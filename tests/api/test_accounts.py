@@ -110,14 +110,15 @@ def test_users_see_their_own_admins_everything(empty):
     mine = empty.acme.set_one()
     hers = empty.beta.set_one()
     assert empty.acme.ready_ids() == [mine] and empty.beta.ready_ids() == [hers]
-    assert sorted(empty.admin.ready_ids()) == sorted([mine, hers])
+    assert sorted(empty.admin.ready_ids()) == [f"@acme/{mine}", f"@beta/{hers}"]
     assert [i["id"] for i in empty.acme.id_list()] == [mine]
     assert len(empty.admin.id_list()) == 2
     assert empty.acme.counts()["total"] == 1 and empty.admin.counts()["total"] == 2
     assert empty.acme.task(hers)["status_code"] == 40401
     assert empty.beta.ready_ids() == [hers], "asked for by another it is not fetched"
     assert [t["status_code"] for t in empty.acme.resend(hers)] == [40401]
-    assert empty.admin.task(hers)["status_code"] == 20000
+    assert empty.admin.task(hers)["status_code"] == 40401, "admins name the account"
+    assert empty.admin.task(f"@beta/{hers}")["status_code"] == 20000
     assert empty.beta.ready_ids() == []
 
 

@@ -104,7 +104,7 @@ def test_the_dead_have_the_whole_schedule_again(service):
 def test_what_is_queued_is_not_doubled(empty):
     ident = empty.acme.set_one(postback_url=empty.hook(), pingback_url=empty.hook())
     empty.acme.resend(ident, ident)
-    assert sorted(empty.stack.keys.queue("acme")) == [f"{ident}:pingback@acme", f"{ident}:postback@acme"]
+    assert sorted(empty.stack.keys.queue("acme")) == [f"@acme/{ident}:pingback@acme", f"@acme/{ident}:postback@acme"]
 
 
 def test_it_goes_with_the_delay_and_secret_of_then(service):
@@ -129,7 +129,7 @@ def test_a_dead_one_is_sent_again_and_then_fetched(api):
     api.sink.on(None, Answer(status=410), 200)
     ident = api.acme.set_one(postback_url=api.hook())
     wait_state(api, ident, "dead")
-    assert api.stack.keys.dead("postback@acme") == [f"{ident}:postback@acme"]
+    assert api.stack.keys.dead("postback@acme") == [f"@acme/{ident}:postback@acme"]
     api.acme.resend(ident)
     wait_state(api, ident, "done")
     assert api.stack.keys.dead("postback@acme") == [] and api.acme.ready() == []

@@ -42,7 +42,7 @@ class Account:
 
     def wait_state(self, wanted, ident="t1", kind="postback", timeout=10.0):
         def fields():
-            return self.stack.keys.delivery(f"{ident}:{kind}@acme")
+            return self.stack.keys.delivery(f"@acme/{ident}:{kind}@acme")
         wait_for(lambda: fields().get("state") == wanted, timeout, lambda: f"{ident} to be {wanted}: {fields()}")
         return fields()
 

@@ -65,8 +65,8 @@ def test_every_legal_name_is_only_a_name(stack):
         odd.task(name, task)
         expected[f"/post/{name}", hook] = ("POST", f"{hook}:{name}", name)
         expected[f"/ping/{name}", hook] = ("GET", f"{hook}:{odd.ping(name)}", name)
-        expected[f"/task-post/{name}", task] = ("POST", f"{task}:postback@{name}", name)
-        expected[f"/task-ping/{name}", task] = ("GET", f"{task}:pingback@{name}", name)
+        expected[f"/task-post/{name}", task] = ("POST", f"@{name}/{task}:postback@{name}", name)
+        expected[f"/task-ping/{name}", task] = ("GET", f"@{name}/{task}:pingback@{name}", name)
     requests = odd.sink.wait_count(len(expected), timeout=30)
     assert {(r.path, r.query["id"]): (r.method, r.delivery, r.query["source"]) for r in requests} == expected
     for _, delivery, name in expected.values():

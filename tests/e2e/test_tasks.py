@@ -58,7 +58,7 @@ class Customer:
         return {"id": ident, "tag": f"tag of {ident}", "result": {"n": ident} if result is None else result, **urls, **more}
 
     def delivery(self, ident="t1", kind="postback"):
-        return self.stack.keys.delivery(f"{ident}:{kind}@acme")
+        return self.stack.keys.delivery(f"@acme/{ident}:{kind}@acme")
 
     def wait_state(self, wanted, ident="t1", kind="postback", timeout=10.0):
         wait_for(lambda: self.delivery(ident, kind).get("state") == wanted, timeout,
@@ -84,7 +84,7 @@ def test_a_postback_is_the_task_get_envelope(stack):
     assert request.method == "POST"
     assert request.path == "/post"
     assert request.query == {"id": "t1", "tag": "tag of t1", "by": "acme"}
-    assert request.header("Hookpace-Delivery") == "t1:postback@acme"
+    assert request.header("Hookpace-Delivery") == "@acme/t1:postback@acme"
     assert request.header("Hookpace-Attempt") == "1"
     assert b'"result":[{"b": 1.0, "a": [12345678901234567890]}]' in request.body, "numbers as they came"
     envelope = opened(request)

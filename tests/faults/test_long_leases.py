@@ -81,7 +81,7 @@ def killed_in_a_postback(stack):
     stack.dispatcher(conf)
     requests = sink.wait_count(2, timeout=LEASE_S + 8)
     assert len({gzip.decompress(r.body) for r in requests}) == 1
-    wait_done(stack, "t1:postback@acme")
+    wait_done(stack, "@acme/t1:postback@acme")
     stays(lambda: len(sink.all()) == 2, 0.3)
     wait_none_open(stack)
 

@@ -41,8 +41,8 @@ class Request:
 
     @property
     def event(self):
-        """The event id: the delivery id without its destination."""
-        return self.delivery.rsplit(":", 1)[0]
+        """The event's id: the delivery id without its destination, and without the account of a task."""
+        return self.delivery.rsplit(":", 1)[0].split("/")[-1]
 
     @property
     def attempt(self):

@@ -91,7 +91,7 @@ class World(Dispatchers):
         for name in self.rng.sample(names, min(len(names), self.rng.randint(0, 2))):
             before = self.queue.places()
             fence = int(self.queue.r.get(self.queue.key("fences")) or 0)
-            self.queue.run("resend", "", self.queue.dead_ms, name)
+            self.queue.run("resend", "", "", self.queue.dead_ms, name)
             for id, place in self.queue.places().items():
                 again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"], ["retry"])
                 assert place == (["queued"] if again else before[id]), (id, before[id], place)

@@ -13,9 +13,9 @@ def in_parts(queue, name, ids, *head):
     return replies
 
 
-def task(queue, *ids, account="", get=0, names=()):
-    replies = in_parts(queue, "task", ids, account, get, queue.done_ms, len(names), *names)
-    return [dict(zip(("state", "fetched", "hooks", "received", "done_at", "record"), r)) for r in replies]
+def task(queue, *ids, account="", own="", get=0, names=()):
+    replies = in_parts(queue, "task", ids, account, own, get, queue.done_ms, len(names), *names)
+    return [dict(zip(("state", "fetched", "hooks", "received", "done_at", "key", "record"), r)) for r in replies]
 
 
 def state(queue, id, **how):
@@ -96,7 +96,7 @@ def end_all(queue, verdicts, **how):
 
 
 def resend(queue, *ids, account=""):
-    return [r[0] for r in in_parts(queue, "resend", ids, account, queue.dead_ms)]
+    return [r[0] for r in in_parts(queue, "resend", ids, account, "", queue.dead_ms)]
 
 
 def announce(queue, id, source="src", **how):

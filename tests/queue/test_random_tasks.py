@@ -227,7 +227,7 @@ class World(Dispatchers):
         ids, account = self.some_ids(), self.rng.choice(["", "", *ACCOUNTS])
         found = [self.find(id, account) for id in ids]
         waiting = {d.id for t in filter(None, found) for d in t.deliveries.values() if self.queue.delivery(d.id)["state"] == "retry"}
-        views = self.queue.run("resend", account, self.queue.dead_ms, *ids)
+        views = self.queue.run("resend", account, "", self.queue.dead_ms, *ids)
         assert [v[0] == "unknown" for v in views] == [t is None for t in found]
         for t in filter(None, found):
             for d in t.deliveries.values():

@@ -1,6 +1,6 @@
 -- lib_view: a task as the API shows it. Needs lib_lane, lib_record and lib_tasks.
 -- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, when it was complete
--- (0: it is not), the head of its record}. State: unknown, expired; of an announced task whose result is not here queued (its
+-- (0: it is not), the event's key, the head of its record}. State: unknown, expired; of an announced task whose result is not here queued (its
 -- fetch waits), handed (it is on its way), lost (it is dead); else done, or failed where a webhook is dead.
 local HEAD_MAX = 65535 + 1024
 
@@ -21,9 +21,13 @@ local function head_of(key)
   return stop and string.sub(head, 1, stop + 1)
 end
 
+-- The events under which a task ID may be. OWN: '', or '@<account>/' of an admin, whose own tasks go by their ids too, where no
+-- source has these.
+local function keys_of(id, own) return {id, announced_key(id), own ~= '' and own .. id or nil} end
+
 -- The task ID as ACCOUNT ('': everybody) may see it, or nil: its event's key id, kind, account, head, names of its destinations.
-local function find_task(id, account)
-  for _, event in ipairs({id, announced_key(id)}) do
+local function find_task(id, account, own)
+  for _, event in ipairs(keys_of(id, own)) do
     local head = head_of(base .. 'event:' .. event)
     if head then
       local received, _, kind, owner = read_record(head)
@@ -88,7 +92,7 @@ local function fetched_of(t)
 end
 
 local function view_reply(t)
-  return {t.state, fetched_of(t), #t.to > 0 and 1 or 0, t.received, text(t.done_at), t.head}
+  return {t.state, fetched_of(t), #t.to > 0 and 1 or 0, t.received, text(t.done_at), t.id, t.head}
 end
 
-local NOBODY = {'unknown', -1, 0, '0', '0', ''}
+local NOBODY = {'unknown', -1, 0, '0', '0', '', ''}

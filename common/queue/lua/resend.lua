@@ -1,14 +1,14 @@
 #!lua
 -- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret). What waits for a
 -- retry goes now, of a fifo lane before all others. What is queued or in flight is left alone. Attempts go on counting.
--- KEYS: lanes. ARGV: base, account ('': everybody's), dead retention ms, ids...
+-- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), dead retention ms, ids...
 -- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
 --@include lib_resend.lua
-local account, dead_ms = ARGV[2], tonumber(ARGV[3])
+local account, own, dead_ms = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local PUSH_WORK = 20 -- commands for a delivery and its lane
 local fences = call('GET', base .. 'fences') or '0'
 
@@ -36,8 +36,8 @@ local function resend(t, d)
 end
 
 local replies = {}
-for i = 4, #ARGV do
-  local t = find_task(ARGV[i], account)
+for i = 5, #ARGV do
+  local t = find_task(ARGV[i], account, own)
   if t then
     judge_task(t)
     replies[#replies + 1] = view_reply(t)

@@ -1,19 +1,19 @@
 #!lua flags=allow-oom
 -- task: tasks as the API shows them; got ones count as fetched from then on.
--- KEYS: lanes. ARGV: base, account ('': everybody's), 1 to get them (they count as fetched from then on) or 0 to look, done
+-- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), 1 to get them (they count as fetched from then on) or 0 to look, done
 -- retention ms, number of names, names of destinations (by them what has expired is told from what never was), ids...
 -- Replies a view (lib_view) per id, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
-local account, get, done_ms, names = ARGV[2], ARGV[3] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
+local account, own, get, done_ms, names = ARGV[2], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local function has_expired(id)
   local owner = call('GET', base .. 'gone:' .. id)
   if owner and (account == '' or owner == account) then return true end
   local keys = {}
-  for i = 6, 5 + names do keys[#keys + 1] = base .. 'delivery:' .. id .. ':' .. ARGV[i] end
+  for i = 7, 6 + names do keys[#keys + 1] = base .. 'delivery:' .. id .. ':' .. ARGV[i] end
   work = work + 1 + names / 4
   return names > 0 and call('EXISTS', unpack(keys)) > 0
 end
@@ -39,9 +39,10 @@ local function get_task(t, path)
 end
 
 local function view(id)
-  local t = find_task(id, account)
+  local t = find_task(id, account, own)
   if not t then
-    return has_expired(id) and {'expired', -1, 0, '0', '0', ''} or NOBODY
+    local expired = has_expired(id) or own ~= '' and has_expired(own .. id)
+    return expired and {'expired', -1, 0, '0', '0', '', ''} or NOBODY
   end
   judge_task(t)
   if not get then return view_reply(t) end
@@ -51,7 +52,7 @@ local function view(id)
 end
 
 local replies = {}
-for i = 6 + names, #ARGV do
+for i = 7 + names, #ARGV do
   replies[#replies + 1] = view(ARGV[i])
   if work >= WORK_MAX then break end
 end

@@ -7,6 +7,7 @@
 #include "common/config/config.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
+#include "common/queue/keys.h"
 #include "common/queue/put/put_args.h"
 #include "common/queue/put/put_route.h"
 #include "common/queue/record.h"
@@ -284,6 +285,17 @@ static struct slice task_id(const struct put_request *req)
     return req->announced.len ? req->announced : req->event->id;
 }
 
+static void add_task_id(struct args *a, const struct put_request *req)
+{
+    if (req->event->kind != EVENT_TASK) {
+        args_add(a, task_id(req));
+        return;
+    }
+    size_t mark = args_mark(a);
+    keys_task(&a->text, req->event->account, req->event->id);
+    args_add_since(a, mark);
+}
+
 /* The event as it is recorded: with the names of its destinations. */
 static struct event prepare(struct queue_put *q, const struct put_request *req)
 {
@@ -328,7 +340,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     struct event e = prepare(q, req);
     bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
-    args_add(a, task_id(req));
+    add_task_id(a, req);
     args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
     enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);

@@ -51,7 +51,8 @@ struct named_call {
     struct tasks_call call; /* first */
     const struct redis_script *script;
     struct args head; /* what stands in front of the ids */
-    struct args ids;  /* as asked, maybe with a NUL */
+    struct args ids;  /* keys of events, maybe with a NUL */
+    char *whose;      /* account as which the tasks are shown */
     struct task_entry *entries;
     size_t count;
     size_t *answered; /* of each partition: how many entries */
@@ -103,13 +104,14 @@ static void named_call_end(struct tasks_call *call)
 {
     struct named_call *c = (struct named_call *)call;
     if (call->rc == OK)
-        task_entries_tell(c->entries, c->count, c->whole, c->fn, c->ctx);
+        task_entries_tell(c->entries, c->count, slice_str(c->whose), c->whole, c->fn, c->ctx);
     else
         c->fn(c->ctx, call->rc, NULL, 0);
     task_entries_free(c->entries, c->count);
     args_clear(&c->head);
     args_clear(&c->ids);
     free(c->answered);
+    free(c->whose);
     free(c);
 }
 
@@ -137,7 +139,7 @@ static void read_record(struct named_call *c)
     struct shard *shard = shards_at(c->call.q->shards, (unsigned)c->home);
     struct buf key;
     buf_init(&key, KEY_BYTES);
-    keys_event(&key, shard_base(shard), slice_str(c->entries[0].id));
+    keys_event(&key, shard_base(shard), slice_str(c->entries[0].key));
     struct args range;
     args_init(&range, TASKS_ARGS_MAX);
     args_add_int(&range, 0);
@@ -159,9 +161,32 @@ static void on_views_end(struct tasks_call *call)
     named_call_end(call);
 }
 
-/* HEAD gets what stands in front of the ids before named_call_send. */
-static struct named_call *named_call_new(struct queue_tasks *q, const struct slice *ids,
-                                         size_t count, tasks_fn fn, void *ctx)
+/* An account's ids are its own. An admin asks for events by their keys, and for its own tasks by either. */
+static void add_key(struct args *a, struct task_scope scope, struct slice id)
+{
+    if (!scope.account.len) {
+        args_add(a, id);
+        return;
+    }
+    size_t mark = args_mark(a);
+    keys_task(&a->text, scope.account, id);
+    args_add_since(a, mark);
+}
+
+/* Whose tasks, for the scripts: the account, and what an admin's own keys begin with. */
+static void add_scope(struct args *a, struct task_scope scope)
+{
+    args_add(a, scope.account);
+    size_t mark = args_mark(a);
+    if (!scope.account.len && scope.login.len)
+        keys_task(&a->text, scope.login, slice_make("", 0));
+    args_add_since(a, mark);
+}
+
+/* IDS are keys of events if ARE_KEYS. HEAD gets what stands in front of the ids before named_call_send. */
+static struct named_call *named_call_new(struct queue_tasks *q, struct task_scope scope,
+                                         const struct slice *ids, size_t count, bool are_keys,
+                                         tasks_fn fn, void *ctx)
 {
     struct named_call *c = NEW(struct named_call);
     tasks_call_begin(&c->call, q);
@@ -172,9 +197,16 @@ static struct named_call *named_call_new(struct queue_tasks *q, const struct sli
     c->call.on_end = on_views_end;
     c->entries = xcalloc(count ? count : 1, sizeof *c->entries);
     c->count = count;
+    c->whose = xslicedup(scope.login);
     for (size_t i = 0; i < count; i++) {
-        args_add(&c->ids, ids[i]);
-        c->entries[i].id = xslicedup(ids[i]);
+        if (are_keys)
+            args_add(&c->ids, ids[i]);
+        else
+            add_key(&c->ids, scope, ids[i]);
+    }
+    const struct slice *keys = args_slices(&c->ids);
+    for (size_t i = 0; i < count; i++) {
+        c->entries[i].key = xslicedup(keys[i]);
         c->entries[i].fetched = -1;
     }
     c->fn = fn;
@@ -228,13 +260,11 @@ enum ask {
     ASK_GET,  /* with the body, and the task counts as fetched */
 };
 
-static void ask(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
-                size_t count, enum ask how, tasks_fn fn, void *ctx)
+static void ask(struct named_call *c, struct task_scope scope, enum ask how)
 {
-    assert(count <= TASKS_LIST_MAX);
-    struct named_call *c = named_call_new(q, ids, count, fn, ctx);
+    struct queue_tasks *q = c->call.q;
     c->whole = how != ASK_LOOK;
-    args_add(&c->head, scope.account);
+    add_scope(&c->head, scope);
     args_add_int(&c->head, how == ASK_GET);
     args_add_int(&c->head, q->conf->retention.done_s * 1000);
     add_names(q, scope, &c->head);
@@ -244,27 +274,35 @@ static void ask(struct queue_tasks *q, struct task_scope scope, const struct sli
 void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                      void *ctx)
 {
-    ask(q, scope, &id, 1, ASK_GET, fn, ctx);
+    ask(named_call_new(q, scope, &id, 1, false, fn, ctx), scope, ASK_GET);
 }
 
 void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                       void *ctx)
 {
-    ask(q, scope, &id, 1, ASK_PEEK, fn, ctx);
+    ask(named_call_new(q, scope, &id, 1, false, fn, ctx), scope, ASK_PEEK);
 }
 
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                       size_t count, tasks_fn fn, void *ctx)
 {
-    ask(q, scope, ids, count, ASK_LOOK, fn, ctx);
+    assert(count <= TASKS_LIST_MAX);
+    ask(named_call_new(q, scope, ids, count, false, fn, ctx), scope, ASK_LOOK);
+}
+
+void tasks_look_keys(struct queue_tasks *q, struct task_scope scope, const struct slice *keys,
+                     size_t count, tasks_fn fn, void *ctx)
+{
+    assert(count <= TASKS_LIST_MAX);
+    ask(named_call_new(q, scope, keys, count, true, fn, ctx), scope, ASK_LOOK);
 }
 
 void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                         size_t count, tasks_fn fn, void *ctx)
 {
     assert(count <= TASKS_RESEND_MAX);
-    struct named_call *c = named_call_new(q, ids, count, fn, ctx);
-    args_add(&c->head, scope.account);
+    struct named_call *c = named_call_new(q, scope, ids, count, false, fn, ctx);
+    add_scope(&c->head, scope);
     args_add_int(&c->head, q->conf->retention.dead_s * 1000);
     named_call_send(c, &q->resend);
 }

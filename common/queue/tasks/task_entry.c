@@ -1,4 +1,5 @@
 #include "common/base/alloc.h"
+#include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@ enum view_field {
     VIEW_HOOKS,
     VIEW_RECEIVED_AT,
     VIEW_DONE_AT,
+    VIEW_KEY,
     VIEW_RECORD,
     VIEW_FIELDS
 };
@@ -84,9 +86,16 @@ bool task_entry_merge(struct task_entry *e, const struct redis_reply *view, bool
         e->accepted_at = redis_int(redis_at(view, VIEW_RECEIVED_AT));
         e->record = xslicedup(record);
         e->record_len = record.len;
+        free(e->key);
+        e->key = xslicedup(redis_text(redis_at(view, VIEW_KEY)));
         *has_head = true;
     }
     return true;
+}
+
+struct slice task_shown_id(struct slice key, struct slice whose)
+{
+    return keys_is_task_of(key, whose) ? keys_task_id(key) : key;
 }
 
 static bool is_there(enum task_state state)
@@ -94,9 +103,10 @@ static bool is_there(enum task_state state)
     return state != TASK_UNKNOWN && state != TASK_EXPIRED;
 }
 
-static struct task tell_one(struct task_entry *e, bool whole)
+static struct task tell_one(struct task_entry *e, struct slice whose, bool whole)
 {
-    struct task t = {.id = slice_str(e->id),
+    struct slice key = slice_str(e->key);
+    struct task t = {.id = task_shown_id(key, whose),
                      .state = e->state,
                      .is_fetched = e->fetched == 1,
                      .has_hooks = e->has_hooks,
@@ -108,18 +118,19 @@ static struct task tell_one(struct task_entry *e, bool whole)
         return t;
     struct slice record = slice_make(e->record ? e->record : "", e->record_len);
     buf_init(&e->scratch, SCRATCH_MAX);
-    enum err rc = whole ? record_read(t.id, record, &e->scratch, &t.event)
-                        : record_read_head(t.id, record, &e->scratch, &t.event);
+    enum err rc = whole ? record_read(key, record, &e->scratch, &t.event)
+                        : record_read_head(key, record, &e->scratch, &t.event);
     if (rc != OK)
         t.state = TASK_UNKNOWN;
     return t;
 }
 
-void task_entries_tell(struct task_entry *entries, size_t count, bool whole, tasks_fn fn, void *ctx)
+void task_entries_tell(struct task_entry *entries, size_t count, struct slice whose, bool whole,
+                       tasks_fn fn, void *ctx)
 {
     struct task *tasks = xcalloc(count ? count : 1, sizeof *tasks);
     for (size_t i = 0; i < count; i++)
-        tasks[i] = tell_one(&entries[i], whole);
+        tasks[i] = tell_one(&entries[i], whose, whole);
     fn(ctx, OK, tasks, count);
     free(tasks);
 }
@@ -127,7 +138,7 @@ void task_entries_tell(struct task_entry *entries, size_t count, bool whole, tas
 void task_entries_free(struct task_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        free(entries[i].id);
+        free(entries[i].key);
         free(entries[i].record);
         buf_clear(&entries[i].scratch);
     }

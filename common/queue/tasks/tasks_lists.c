@@ -53,7 +53,7 @@ struct list_call {
     struct tasks_page page; /* OFFSET: what is still to be skipped */
     struct listed *found;
     size_t found_count;
-    char *account, *path;
+    char *account, *login, *path;
     tasks_fn fn;
     failures_fn failures_fn;
     void *ctx;
@@ -76,6 +76,7 @@ static void list_call_free(struct list_call *c)
     free(c->streams);
     listed_free(c->found, 0, c->found_count);
     free(c->account);
+    free(c->login);
     free(c->path);
     free(c);
 }
@@ -212,6 +213,7 @@ static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope 
     c->streams = xcalloc((size_t)q->partitions * STREAMS_EACH, sizeof *c->streams);
     c->found = xcalloc(page->limit + 1, sizeof *c->found);
     c->account = xslicedup(scope.account);
+    c->login = xslicedup(scope.login);
     c->ctx = ctx;
     return c;
 }
@@ -239,6 +241,11 @@ static void add_times(struct args *a, const struct list_call *c, const struct st
 
 /* --- tasks by the time they were accepted --- */
 
+static struct task_scope list_scope(const struct list_call *c)
+{
+    return (struct task_scope){slice_str(c->account), slice_str(c->login)};
+}
+
 static struct slice *found_ids(const struct list_call *c)
 {
     struct slice *ids = xcalloc(c->found_count + 1, sizeof *ids);
@@ -250,8 +257,7 @@ static struct slice *found_ids(const struct list_call *c)
 static void tell_posted(struct list_call *c)
 {
     struct slice *ids = found_ids(c);
-    queue_tasks_look(c->call.q, (struct task_scope){slice_str(c->account)}, ids, c->found_count,
-                     c->fn, c->ctx);
+    tasks_look_keys(c->call.q, list_scope(c), ids, c->found_count, c->fn, c->ctx);
     free(ids);
 }
 
@@ -293,8 +299,7 @@ static void tell_ready(struct list_call *c)
     struct slice *ids = found_ids(c);
     struct ready_look *l = NEW(struct ready_look);
     *l = (struct ready_look){c->fn, c->ctx};
-    queue_tasks_look(c->call.q, (struct task_scope){slice_str(c->account)}, ids, c->found_count,
-                     on_ready_seen, l);
+    tasks_look_keys(c->call.q, list_scope(c), ids, c->found_count, on_ready_seen, l);
     free(ids);
 }
 
@@ -323,6 +328,7 @@ void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct sl
 struct bodies_call {        /* what the entries of a page say */
     struct tasks_call call; /* first */
     struct json **docs;     /* NULL where an entry has left meanwhile */
+    char *whose;            /* account as which the tasks are shown */
     size_t count;
     failures_fn fn;
     void *ctx;
@@ -349,13 +355,13 @@ static struct slice text_of(const struct json *doc, const char *key)
     return json_kind(j) == JSON_STRING ? json_string(j) : slice_make("", 0);
 }
 
-static struct task_failure read_failure(const struct json *doc)
+static struct task_failure read_failure(const struct json *doc, struct slice whose)
 {
     enum delivery_kind kind = DELIVERY_POSTBACK;
     (void)delivery_kind_read(text_of(doc, "kind"), &kind);
     return (struct task_failure){
         .at = json_int(json_get(doc, "at")),
-        .task_id = text_of(doc, "id"),
+        .task_id = task_shown_id(text_of(doc, "id"), whose),
         .destination = text_of(doc, "destination"),
         .kind = kind,
         .url = text_of(doc, "url"),
@@ -373,11 +379,12 @@ static void on_bodies_end(struct tasks_call *call)
     size_t n = 0;
     for (size_t i = 0; i < c->count; i++)
         if (c->docs[i])
-            list[n++] = read_failure(c->docs[i]);
+            list[n++] = read_failure(c->docs[i], slice_str(c->whose));
     c->fn(c->ctx, call->rc, call->rc == OK ? list : NULL, call->rc == OK ? n : 0);
     for (size_t i = 0; i < c->count; i++)
         json_free(c->docs[i]);
     free(c->docs);
+    free(c->whose);
     free(list);
     free(c);
 }
@@ -407,6 +414,7 @@ static void tell_failures(struct list_call *c)
     b->call.on_end = on_bodies_end;
     b->docs = xcalloc(c->found_count + 1, sizeof *b->docs);
     b->count = c->found_count;
+    b->whose = xslicedup(slice_str(c->login));
     b->fn = c->failures_fn;
     b->ctx = c->ctx;
     for (size_t i = 0; i < c->found_count; i++)

@@ -44,7 +44,8 @@ void tasks_call_sent(struct tasks_call *c);
 
 /* A task as one partition, or all so far, know it. Owns its texts. */
 struct task_entry {
-    char *id, *record; /* NULL if there is none */
+    char *key,
+        *record; /* the event's key, as asked until a head tells it; RECORD is NULL if there is none */
     size_t record_len;
     enum task_state state;
     int fetched; /* 1, 0, or -1: not known */
@@ -56,9 +57,14 @@ struct task_entry {
 /* Takes VIEW (lib_view.lua) into E, which may hold what other partitions said. Sets *HAS_HEAD if E's head is now that of VIEW.
  * False if VIEW has not that shape. */
 bool task_entry_merge(struct task_entry *e, const struct redis_reply *view, bool *has_head);
-/* Tells COUNT entries to FN; WHOLE: their records have bodies. Entries that cannot be read are told as unknown. */
-void task_entries_tell(struct task_entry *entries, size_t count, bool whole, tasks_fn fn,
-                       void *ctx);
+/* The id under which account WHOSE sees the event KEY: its own tasks go by their ids. */
+struct slice task_shown_id(struct slice key, struct slice whose);
+/* Does queue_tasks_look for events by their keys. */
+void tasks_look_keys(struct queue_tasks *q, struct task_scope scope, const struct slice *keys,
+                     size_t count, tasks_fn fn, void *ctx);
+/* Tells COUNT entries to FN, as account WHOSE sees them; WHOLE: their records have bodies. Entries that cannot be read are told as unknown. */
+void task_entries_tell(struct task_entry *entries, size_t count, struct slice whose, bool whole,
+                       tasks_fn fn, void *ctx);
 void task_entries_free(struct task_entry *entries, size_t count);
 
 #endif
