@@ -27,7 +27,7 @@ static void print_help(FILE *to, const struct program *p)
         "usage: %s [--config FILE] [--check-config]\n\n"
         "  --config FILE   the configuration; else $HOOKPACE_CONFIG, ./hookpace.json,\n"
         "                  /etc/hookpace/hookpace.json\n"
-        "  --check-config  print \"config ok\" or every problem found, and exit (0 or 1)\n"
+        "  --check-config  print \"config ok\" or every problem found, and exit (0 or 2)\n"
         "  --version       print the version and exit\n"
         "  --help          print this and exit\n\n"
         "SIGHUP reads the configuration again, SIGTERM and SIGINT finish what is under way and\n"
@@ -101,7 +101,7 @@ static int check_config(const char *path)
     fputs(rc == OK ? "config ok\n" : problems.text.ptr, stdout);
     config_unref(c);
     config_problems_clear(&problems);
-    return rc == OK ? printed() : EXIT_RUNTIME;
+    return rc == OK ? printed() : EXIT_USAGE;
 }
 
 static void log_warnings(const struct config_problems *problems)

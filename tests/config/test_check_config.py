@@ -95,7 +95,7 @@ def test_every_problem_is_told(part, whole):
     conf["receiver"]["threads"] = 0
     whole.write_text(json.dumps(conf))
     checked = run(part, "--config", whole, "--check-config", env=SECRETS)
-    assert checked.returncode == 1
+    assert checked.returncode == 2
     assert sorted(checked.stdout.splitlines()) == sorted([
         'redis.prefx: unknown key; did you mean "prefix"?',
         "receiver.threads: must be a whole number from 1 to 64",
@@ -124,7 +124,7 @@ def test_signed_gzip_is_warned_of(part, mode, whole):
     conf["delay_ms"] = 75
     whole.write_text(json.dumps(conf))
     done = run(part, "--config", whole, "--check-config", env=SECRETS)
-    assert done.returncode == 1 and "warning" not in done.stdout, "problems come first"
+    assert done.returncode == 2 and "warning" not in done.stdout, "problems come first"
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -137,7 +137,7 @@ def test_accounts_are_checked_as_destinations_are(part, whole):
     conf["destinations"]["orders"].update(wrong)
     whole.write_text(json.dumps(conf))
     done = run(part, "--config", whole, "--check-config", env=SECRETS)
-    assert done.returncode == 1
+    assert done.returncode == 2
     told = {owner: sorted(line.removeprefix(owner) for line in done.stdout.splitlines() if line.startswith(owner))
             for owner in ("accounts.acme", "destinations.orders")}
     assert told["accounts.acme"] == told["destinations.orders"]
@@ -151,7 +151,7 @@ def test_secrets_must_be_there_and_are_not_shown(part, whole):
     env = {**SECRETS, "ORDERS_SECRET": "hunter2", "ACME_PASSWORD": ""}
     del env["SERPHOUSE_OLD_SECRET"]
     done = run(part, "--config", whole, "--check-config", env=env)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert sorted(line.split(":")[0] for line in done.stdout.splitlines()) == [
         "accounts.acme.password", "destinations.orders.sign.secrets[0]", "sources.serphouse.verify.secrets[1]"]
     assert "SERPHOUSE_OLD_SECRET is not set" in done.stdout
@@ -162,7 +162,7 @@ def test_a_key_that_does_not_belong_to_the_certificate(whole, tmp_path):
     _, other = certs.Authority(tmp_path / "ca2").good()
     (tmp_path / "server.key").write_bytes(other.read_bytes())
     done = run("receiver", "--config", whole, "--check-config", env=SECRETS)
-    assert done.returncode == 1 and done.stdout.startswith("receiver.tls: ")
+    assert done.returncode == 2 and done.stdout.startswith("receiver.tls: ")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -176,7 +176,7 @@ def test_where_the_file_is_looked_for(part, tmp_path):
     assert run(part, "--check-config", cwd=here, env={"HOOKPACE_CONFIG": str(named)}).stdout == "config ok\n"
     assert run(part, "--check-config", "--config", named, cwd=here).stdout == "config ok\n"
     missing = run(part, "--check-config", "--config", tmp_path / "none.json")
-    assert missing.returncode == 1 and "No such file" in missing.stdout
+    assert missing.returncode == 2 and "No such file" in missing.stdout
     assert run(part, "--config", tmp_path / "none.json").returncode == 2
 
 
