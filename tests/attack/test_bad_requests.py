@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_queued")
 
 
 PATHS = ["/in/in%00", "/in/in%00/x", "/in/%69%6e", "/in%2fin", "/in/in%2f", "/in/%zz", "/in/in%", "/in/./in", "/in/x/../in",
-         "/in/..%2fin", "/in/in.", "/in/in;x", "/in/in\\", "/in//in", "/in/in/", "/in/", "/in", "//in/in", "/./in/in",
+         "/in/..%2fin", "/in/in.", "/in/in;x", "/in/in\\", "/in//in/x", "/in/in//x", "/in/", "/in", "//", "/in/in/in", "/./in/in",
          "/in/in&id=a", "/in/IN", "/In/in", "/in/in~", "/in/" + "a" * 5000, "/in/in%3fid=a", "/*", "/in/*"]
 
 

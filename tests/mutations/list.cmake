@@ -352,3 +352,31 @@ mutation(query_logged "refusals are logged with the query"
   [[LS("code", answer_row(a)->code), LS("peer", peer));]]
   [[LS("code", answer_row(a)->code), LS("peer", peer),
                LSL("query", http_query(w->http)));]])
+
+# --- the receiver's listeners ---
+
+mutation(login_by_address "wrong logins of one account lock out the others behind its address"
+  TESTS tests/api/test_accounts.py::test_a_tenants_mistakes_lock_out_nobody_else
+  EDIT common/ops/login.c
+  [[pair = guesser_hash(g, peer, &name);]]
+  [[pair = guesser_hash(g, peer, &(struct slice){.len = name.len - name.len});]])
+
+mutation(head_queues "a HEAD of a source goes the way of a pingback"
+  TESTS tests/e2e/test_ingest_bodies.py::test_head_is_a_get_that_queues_nothing
+  EDIT receiver/ingest/ingest.c
+  [[    if (w->is_probe) {]]
+  [[    if (w->is_probe && w->http == NULL) {]])
+
+mutation(api_with_pages "the API's listener has the operators' pages too"
+  TESTS tests/e2e/test_listeners.py::test_the_api_has_a_listener_without_operators_pages
+  EDIT receiver/admin.c
+  [[    if (rc == OK)
+        api_add_routes(a->api, a->api_ops);]]
+  [[    if (rc == OK)
+        api_add_routes(a->api, a->api_ops), probes_add(a->probes, a->api_ops);]])
+
+mutation(stop_cuts_calls "a stop cuts off the calls of the operators' listener"
+  TESTS tests/e2e/test_listeners.py::test_a_stop_answers_the_calls_that_have_begun
+  EDIT receiver/receiver.c
+  [[        admin_drain(r->admin, end_loop, r);]]
+  [[        end_loop(r);]])
