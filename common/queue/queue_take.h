@@ -29,6 +29,8 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     bool is_configured;       /* the destination is in the configuration, which says its KIND */
     enum delivery_kind kind;
     char *lane;
+    char *origin;  /* of an account's webhook, as claim.lua calls it; else NULL */
+    bool is_probe; /* the origin's circuit is open; this delivery tries it */
     unsigned partition;
     int64_t delay_ms; /* captured at acceptance */
     unsigned attempt; /* this one's number, from 1 */
@@ -62,7 +64,7 @@ struct settlement { /* slices borrowed for the call */
     struct slice response; /* up to 1 KiB of the response's body */
     int64_t duration_ms;   /* of the attempt */
     bool was_sent;         /* the request left (PREREQ passed) */
-    bool unreachable;      /* the host could not be reached: counts towards the lane's circuit */
+    bool unreachable;      /* the host could not be reached: counts towards the origin's circuit */
     struct slice
         url; /* of the request; of a configured one without its query. Empty if there was none */
 };

@@ -1,7 +1,7 @@
 /* outcome - what happens to a delivery after an attempt ended?   [pure]
  *
  * transport.h lists how an attempt can end (enum attempt_end). A table in outcome.c has the consequences of each end: the
- * verdict, whether the host is unreachable (that counts towards the lane's circuit), and how long to wait if the attempt
+ * verdict, whether the host is unreachable (that counts towards its origin's circuit), and how long to wait if the attempt
  * is given back.
  */
 #ifndef DISPATCHER_OUTCOME_H

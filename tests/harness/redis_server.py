@@ -136,7 +136,7 @@ class RedisServer:
         self.process = None
 
 
-CLOCK = ("sent", "open", "until", "window", "holder", "stale", "held", "hold", "hold_until", "parked", "pause", "fails", "pauses", "probe")
+CLOCK = ("sent", "open", "until", "window", "holder", "stale", "held", "hold", "hold_until", "parked", "pause", "trouble")
 
 
 def read_clock(client, key) -> dict:

@@ -3,7 +3,8 @@
 import time
 
 DESTINATIONS = {"a": ("a", 0, ""), "b": ("b", 50, ""), "c": ("shared", 100, ""), "d": ("shared", 0, ""),
-                "e": ("e", 0, "fifo"), "f": ("f", 50, "fifo")}
+                "e": ("e", 0, "fifo"), "f": ("f", 50, "fifo"), "g": ("acme", 0, ""), "h": ("acme", 50, "")}
+URLS = ["http://one.example/", "https://two.example/x", "http://two.example/"]
 
 LEASE_MS = 60
 
@@ -43,6 +44,7 @@ class World(Dispatchers):
         self.over = {}          # id -> done or dead, as a settle that was recorded said
         self.resent = {}        # id -> last fence given out before it was queued again
         self.counter = 0
+        self.failing = rng.choice([0.05, 0.7])  # share of results that say that the host could not be reached
 
     def ids(self):
         prefix = self.queue.key("delivery:")
@@ -56,7 +58,7 @@ class World(Dispatchers):
             to = self.rng.sample(sorted(DESTINATIONS), self.rng.randint(1, 3))
             body = self.rng.choice(["x", "y"]) * self.rng.randint(1, 50)
             events.append((to, self.queue.event(id, *[(d, DESTINATIONS[d][0], self.rng.choice([0, 50, DESTINATIONS[d][1]]),
-                                                       DESTINATIONS[d][2]) for d in to], body=body, to=to)))
+                                                       DESTINATIONS[d][2]) for d in to], body=body, to=to, url=self.rng.choice(URLS))))
         before = self.ids()
         results = self.queue.put(*[e for _, e in events])
         new = self.ids() - before
@@ -75,7 +77,7 @@ class World(Dispatchers):
             return
         verdict = self.rng.choice(["done", "done", "done", "retry", "dead", "release", "defer"])
         answer = self.queue.settle(c, verdict, wait_ms=self.rng.choice([0, 1, 20, 80]), status=self.rng.choice([0, 200, 500]),
-                                   left=self.rng.randint(0, 1), unreachable=int(self.rng.random() < 0.05))
+                                   left=self.rng.randint(0, 1), unreachable=int(self.rng.random() < self.failing))
         if self.rng.random() < 0.3:
             self.abandoned.append(c)  # the answer was lost: it is told again, or something else is
         if answer:
@@ -112,4 +114,4 @@ class World(Dispatchers):
 
 def limits(queue):
     for d in DESTINATIONS:
-        queue.limits(**{d: (5, LEASE_MS, 30, 4)})
+        queue.limits(**{d: (5, LEASE_MS, 30, 4, "b" if d in "gh" else "-", int(d in "cd"))})

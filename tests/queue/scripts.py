@@ -11,7 +11,7 @@ from harness.redis_server import read_clock
 
 LUA = Path(os.environ.get("HOOKPACE_SCRIPTS") or Path(__file__).resolve().parents[2] / "common/queue/lua")
 
-Claim = namedtuple("Claim", "id attempt fence requeues lane delay_ms window_ms report wait_us record")
+Claim = namedtuple("Claim", "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe record")
 EARLY_US = 8000
 VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
@@ -55,15 +55,15 @@ def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, 
 
 
 def read_claim(words, record):
-    id, attempt, fence, requeues, lane, *numbers = words.split(" ")
-    return Claim(id, int(attempt), int(fence), int(requeues), lane, *map(int, numbers), record)
+    id, attempt, fence, requeues, lane, origin, *numbers = words.split(" ")
+    return Claim(id, int(attempt), int(fence), int(requeues), lane, origin, *map(int, numbers), record)
 
 
 def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure="", kind=None):
     """Arguments of settle for one delivery; what settle.lua calls an outcome is the third."""
     destination = claim.id.rsplit(":", 1)[1]
     account = destination.partition("@")[2] if "back@" in destination else ""
-    outcome = (int(bool(attempt)), int(bool(failure)), claim.report, destination, KINDS.get(destination, "postback") if kind is None else kind, account, claim.lane, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
+    outcome = (int(bool(attempt)), int(bool(failure)), claim.report, destination, KINDS.get(destination, "postback") if kind is None else kind, account, claim.lane, claim.origin, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
     return [claim.id, claim.fence, " ".join("*" if word == "" else str(word) for word in outcome), 7, response,
             *([attempt] if attempt else []), *([failure] if failure else [])]
 
@@ -88,13 +88,13 @@ class Queue:
         return self.scripts[name](keys=[self.key("lanes")], args=[self.base, *args])
 
     def limits(self, **destinations):
-        """name = (concurrency, lease_ms, window_ms, attempts)"""
+        """name = (concurrency, lease_ms, window_ms, attempts[, letter of the record's URL line or "-"[, 1: the lane is shared]])"""
         for name, values in destinations.items():
             self.r.hset(self.key("limits"), name, " ".join(map(str, values)))
 
-    def record(self, body="{}", source="src", digest=None, received=None, to=(), kind="webhook"):
+    def record(self, body="{}", source="src", digest=None, received=None, to=(), kind="webhook", url=""):
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
-        names = f"o {' '.join(to)}\n" if to else ""
+        names = (f"o {' '.join(to)}\n" if to else "") + (f"b {url}\n" if url else "")
         return f"hp1 {received or self.now} {digest} {kind} {source} {len(body)} -\n{names}\n{body}"
 
     def event(self, id, *deliveries, message="", never_repeats=False, kind="webhook", source="src", **record):
@@ -132,8 +132,8 @@ class Queue:
         kind = self.r.hget(self.key("delivery:" + claim.id), "kind") or ""
         args = result_args(claim, verdict, wait_ms, status, error, response, attempt, left, unreachable, failure, kind)
         reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, *args)
-        self.wait_us = int(reply[0])
-        return reply[1]
+        self.wait_us, self.circuit = int(reply[0]), {4: "opened", 8: "closed"}.get(reply[1] & 12)
+        return reply[1] & 3
 
     def claim_until(self, timeout=5.0, want=10):
         """Claims when the last reply said it may, until something comes."""
@@ -197,11 +197,24 @@ class Queue:
             destination = id.rsplit(":", 1)[1]
             busy[destination] = busy.get(destination, 0) + 1
         counted = {k: int(v) for k, v in self.r.hgetall(self.key("busy")).items()}
+        self.check_shares()
         assert counted == busy, (counted, busy)
         events = {key[len(self.key("event:")):] for key in self.r.keys(self.key("event:*"))}
         for id, where in places.items():
             assert where == ["done"] or id.rsplit(":", 1)[0] in events, f"no event for {id}"
         return places
+
+    def check_shares(self):
+        """What is counted in flight to the origins of destinations that have several."""
+        shares = {}
+        inflight = self.r.zrange(self.key("inflight"), 0, -1)
+        for id, origin in zip(inflight, self.fields(inflight, "origin")):
+            if origin:
+                of = shares.setdefault(id.rsplit(":", 1)[1], {})
+                of[origin] = of.get(origin, 0) + 1
+        prefix = self.key("shares:")
+        counted = {key[len(prefix):]: {k: int(v) for k, v in self.r.hgetall(key).items()} for key in self.r.keys(prefix + "*")}
+        assert counted == shares, (counted, shares)
 
     def check_lanes(self):
         lanes = set(self.r.zrange(self.key("lanes"), 0, -1))

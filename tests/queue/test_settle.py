@@ -157,10 +157,11 @@ def test_one_probe_however_long_its_lease(queue):
     queue.put_simple(*[f"e{i}" for i in range(8)])
     for _ in range(5):
         fail(queue, unreachable=1)
-    queue.claim_until()
+    (probe,) = queue.claim_until()
     queue.put_simple("another")
     assert queue.claim() == []
-    assert queue.r.zscore(queue.key("lanes"), "d") / 1000 - time.time() > 1000
+    fails, until, _, fence = map(int, queue.r.hget(queue.key("origins:d"), "d").split())
+    assert fails == 5 and fence == probe.fence and until / 1000 - time.time() > 1000
 
 
 def test_any_answer_closes_the_circuit(queue):
@@ -169,7 +170,7 @@ def test_any_answer_closes_the_circuit(queue):
         fail(queue, unreachable=1)
     (probe,) = queue.claim_until(want=10)
     queue.settle(probe, "retry", wait_ms=100000, status=500, left=1)
-    assert len(queue.claim(want=20)) == 14
+    assert len(queue.claim(want=20)) == 14, "all that waited are back at once"
 
 
 def test_failures_in_a_row_only(queue):
@@ -189,7 +190,7 @@ def test_a_probe_whose_dispatcher_died_is_followed_by_another(queue):
         fail(queue, unreachable=1)
     (probe,) = queue.claim_until(want=10)
     (other,) = queue.claim_until(want=10)
-    assert other.id != probe.id
+    assert other.fence != probe.fence and other.probe == 1
 
 
 @pytest.mark.parametrize("verdict", ["done", "dead"])

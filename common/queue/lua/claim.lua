@@ -4,26 +4,32 @@
 -- dispatcher may claim of it beyond its concurrency)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting), 1 if something only waits for a place
 -- in its destination's concurrency, {lane, requeues, ...}, claim, record, claim, record...},
--- A claim is the text "id attempt fence requeues lane delay_ms window_ms report wait_us". If report is 1, the dispatcher must
--- report when the request leaves (sent.lua). The request may not leave before wait_us from now.
+-- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe". If report is 1, the
+-- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
+-- the claim tries an origin whose circuit is open. The origin is '*' where the destination has only one.
 --
 -- A lane is looked at when its time has come (lib_lane.lua). What happens then depends on what is queued on it:
 --   only deliveries without delay   claim_many takes as many as there is room for, by one LPOP
 --   some with a delay               claim_one takes the head, if its delay allows it. If not, it looks for a shorter delay near
 --                                   both ends of the queue. After a claim the next one goes to the tail, once a send
+-- If origins of the lane fail, or the lane leads to several, claim_one also takes what has no delay. A delivery whose origin
+-- can take nothing now waits beside the lane (lib_origin.lua), and the next one is looked at.
 -- Each field of a hash that is read costs as much as a small command. So claim leaves out the kind, which the dispatcher knows
 -- from its configuration, and account and secret, which the record has.
 --@include lib_lane.lua
+--@include lib_origin.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX = 100, 100, 64, 100
+local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 100
+local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
 local claims, leases, moved = {}, {}, {}
 local crowded = 0
 local ahead = {} -- destination -> how many may be claimed beyond its concurrency
 for i = 6, #ARGV, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
 
--- "<concurrency> <lease ms> <window ms> <attempts>" of a destination, as dispatchers wrote it; one of a later
--- version may have written more.
+-- "<concurrency> <lease ms> <window ms> <attempts> <line> <shared>" of a destination, as dispatchers wrote it. A later version may
+-- have written more. LINE: the letter of the record's line with the delivery's URL, if each event brings its own; else "-".
+-- SHARED: 1 if other destinations use the lane too.
 local limits = {}
 local function limits_of(destination)
   local l = limits[destination]
@@ -31,8 +37,11 @@ local function limits_of(destination)
     local text = call('HGET', base .. 'limits', destination)
     l = false
     if text then
-      local c, lease, window, attempts = string.match(text, '^(%d+) (%d+) (%d+) (%d+)')
-      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window), attempts = tonumber(attempts)}
+      local c, lease, window, attempts, line, shared = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ?(%S*) ?(%d*)')
+      l = {concurrency = tonumber(c), lease = tonumber(lease), window = tonumber(window), attempts = tonumber(attempts),
+        line = string.match(line, '^%a$'), is_shared = shared == '1'}
+      l.share = l.line and math.ceil(l.concurrency / 2) -- of one origin
+      l.is_screened = l.line or l.is_shared
     end
     limits[destination] = l
   end
@@ -51,6 +60,7 @@ local function put_back()
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_delivery.lua
+--@include lib_circuit.lua
   local function expire_leases()
     for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
       local d = delivery_load(id)
@@ -62,6 +72,7 @@ local function put_back()
         end
       else
         local lane = unclaim(d, true)
+        origin_judge(lane, origin_name(d.destination, d.origin), tonumber(d.fence), false, false)
         local l = limits_of(d.destination)
         delivery_set(d, 'last_status', '0')
         delivery_set(d, 'last_error', 'lease_expired')
@@ -142,7 +153,7 @@ local function target_of(id)
     local l = limits_of(name)
     local busy = tonumber(call('HGET', base .. 'busy', name) or 0)
     t = {name = name, suffix = ':' .. name, event_end = -2 - #name, limits = l, busy = busy, was = busy, ahead = ahead[name] or 0,
-      expires = l and text(now_ms + l.lease)}
+      shares = {}, expires = l and text(now_ms + l.lease)}
     destinations[name] = t
   end
   last_target = t
@@ -165,6 +176,75 @@ local function blocked(lane, t, more)
   if bytes_left <= 0 then return true end
 end
 
+-- The scheme, host and port of a URL template. What comes before an '@' is a login.
+local function origin_of_url(url)
+  local scheme, host = string.match(url, '^(%a+)://([^/?#]*)')
+  if not host then return '-' end
+  host = string.match(string.lower(host), '([^@]*)$')
+  if not string.find(host, ':%d+$') then host = host .. (string.lower(scheme) == 'https' and ':443' or ':80') end
+  return string.sub(string.gsub(string.lower(scheme) .. '://' .. host, '%s', '_'), 1, ORIGIN_MAX)
+end
+
+-- The origin of delivery ID to T. Nil if T has only one.
+local function origin_of(t, id)
+  local letter = t.limits.line
+  if not letter then return nil end
+  local key, head, stop = EVENT .. string.sub(id, 1, t.event_end)
+  for _, most in ipairs({HEAD_USUAL, HEAD_MAX}) do
+    head = call('GETRANGE', key, 0, most - 1)
+    stop = string.find(head, '\n\n', 1, true)
+    if stop or #head < most then break end
+  end
+  return origin_of_url(string.match(string.sub(head, 1, stop or -1), '\n' .. letter .. ' ([^\n]*)') or '')
+end
+
+-- How many deliveries are in flight to an origin of T.
+local function share_of(t, origin)
+  local share = t.shares[origin]
+  if not share then
+    local n = tonumber(call('HGET', base .. 'shares:' .. t.name, origin) or 0)
+    share = {n = n, was = n}
+    t.shares[origin] = share
+  end
+  return share
+end
+
+-- Until when (ms) the delivery D to T must wait beside its lane; nil if it may go. Sets d.origin, and d.probes if it tries an
+-- origin whose circuit is open.
+local function must_wait(lane, t, d)
+  d.origin = origin_of(t, d.id)
+  if lane.trouble ~= 0 then
+    local e = origin_load(lane, origin_name(t.name, d.origin))
+    if e.fails >= CIRCUIT_FAILS then
+      if now_ms < e.till then return e.till end
+      d.probes = true
+    end
+  end
+  local l = t.limits
+  if d.origin and share_of(t, d.origin).n >= l.share or l.is_shared and t.busy >= l.concurrency then return now_ms + 1000 end
+end
+
+local asides = 0
+-- The delivery D, which is next on its lane, waits beside the lane if its origin can take nothing now. TAKE takes it off the
+-- lane's queue. True if D may not be claimed.
+local function put_aside(lane, t, d, take)
+  if not t.limits or lane.trouble == 0 and not t.limits.is_screened then return false end
+  local till = must_wait(lane, t, d)
+  if not till then return false end
+  if lane.order == 'fifo' then
+    lane.pause = math.min(till, now_ms + PAUSE_MAX_MS) * 1000
+    return true
+  end
+  if asides >= ASIDE_MAX then return true end -- the lane stays due, and the next call goes on
+  asides = asides + 1
+  take(lane, d)
+  origin_aside(lane, origin_load(lane, origin_name(t.name, d.origin)), d, till)
+  return true
+end
+
+-- May another delivery of the lane be looked at in this call, after one of them had to wait?
+local function goes_on(lane) return lane.pause <= now and asides < ASIDE_MAX end
+
 -- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence.
 local function claim(lane, t, id, key, attempts, requeues, tail)
   local fence = take_fence()
@@ -182,8 +262,8 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   return fence
 end
 
-local function claim_tail(lane, delay_ms, l, report, wait_us)
-  return string.format(' %s %d %d %d %d', lane.name, delay_ms, l.window, report, wait_us)
+local function claim_tail(lane, origin, delay_ms, l, report, wait_us, probe)
+  return string.format(' %s %s %d %d %d %d %d', lane.name, origin or '*', delay_ms, l.window, report, wait_us, probe)
 end
 
 -- Notes the claim FENCE of ID in the lane's clock.
@@ -196,24 +276,42 @@ local function note_claim(lane, l, id, fence)
   if lane.order == 'fifo' then
     lane.hold, lane.hold_until = id, now + l.lease * 1000
   end
-  if lane.fails >= 5 then
-    lane.probe = fence
-    lane.pause = now + l.lease * 1000
+end
+
+-- D, whose claim has this fence, takes a place of its origin's share, and probes the origin if its circuit is open.
+local function note_origin(lane, t, d, fence)
+  if d.origin then
+    local share = share_of(t, d.origin)
+    share.n = share.n + 1
+    call('HSET', d.key, 'origin', d.origin)
+  end
+  if d.probes then
+    local e = origin_load(lane, origin_name(t.name, d.origin))
+    e.probe, e.till = fence, now_ms + t.limits.lease
+    origin_save(lane, e)
   end
 end
 
--- Claims D of a lane on which some have a delay.
-local function claim_paced(lane, d)
+-- Claims D by itself. REPORT: 1 if some on the lane have a delay.
+local function claim_paced(lane, d, report)
   local t = target_of(d.id)
   local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
-  local fence = claim(lane, t, d.id, d.key, d.attempts, d.requeues, claim_tail(lane, d.delay_ms, t.limits, 1, wait))
+  local fence = claim(lane, t, d.id, d.key, d.attempts, d.requeues,
+    claim_tail(lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes and 1 or 0))
   note_claim(lane, t.limits, d.id, fence)
+  note_origin(lane, t, d, fence)
   if d.delay_ms > 0 then lane.holder = fence end
 end
 
 -- Takes D, which is the head, off the list.
 local function pop(lane, d)
   call('LPOP', lane.queue)
+  lane_count(lane, d.delay_ms, -1)
+end
+
+-- Takes D, which pick found, off the list.
+local function pull(lane, d)
+  call('LREM', lane.queue, d.from, d.id)
   lane_count(lane, d.delay_ms, -1)
 end
 
@@ -247,7 +345,8 @@ local function pick(lane)
   for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
     for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
       local d = look_at(id)
-      if d.state == 'queued' and lane_ready(lane, d.delay_ms) <= now then return d, range[3] end
+      d.from = range[3]
+      if d.state == 'queued' and lane_ready(lane, d.delay_ms) <= now then return d end
     end
   end
 end
@@ -258,14 +357,15 @@ local function forget_counts(lane)
   lane.count, lane.known = {}, {}
 end
 
--- Claims from a lane without delays, as many as may go at once but at most SHARE.
+-- Claims from a lane without delays, as many as may go at once but at most SHARE. True if claim_one must do it.
 local function claim_many(lane, share)
   local head = call('LINDEX', lane.queue, 0)
   if not head then return forget_counts(lane) end
   local t = target_of(head)
+  if lane.trouble ~= 0 or t.limits and t.limits.is_screened then return true end
   if blocked(lane, t, t.ahead) then return end
   local free = t.limits.concurrency + t.ahead - t.busy
-  if lane.order == 'fifo' or lane.fails >= 5 then free = 1 end
+  if lane.order == 'fifo' then free = 1 end
   if free < share and free < want then crowded = 1 end
   local ids = call('LPOP', lane.queue, math.min(share, want, free))
   local taken, tail, of = #ids
@@ -279,7 +379,7 @@ local function claim_many(lane, share)
         taken = i - 1
         break
       end
-      if t ~= of then tail, of = claim_tail(lane, 0, t.limits, 0, 0), t end
+      if t ~= of then tail, of = claim_tail(lane, nil, 0, t.limits, 0, 0, 0), t end
       note_claim(lane, t.limits, id, claim(lane, t, id, key, v[2], '0', tail))
     end
   end
@@ -287,38 +387,40 @@ local function claim_many(lane, share)
 end
 
 -- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
-local function claim_one(lane)
+local function claim_one(lane, report)
   local head = head_of(lane)
   if not head then return forget_counts(lane) end
   local when = lane_ready(lane, head.delay_ms)
   if when <= now then
     lane.held = 0
-    if blocked(lane, target_of(head.id), 0) then return end
+    local t = target_of(head.id)
+    if put_aside(lane, t, head, pop) then return goes_on(lane) end
+    if blocked(lane, t, 0) then return end
     pop(lane, head)
-    claim_paced(lane, head)
+    claim_paced(lane, head, report)
   elseif lane.order == 'fifo' or tonumber(head.requeues) >= PASSED_MAX then
     lane.held = head.delay_ms
     return
   else
-    local d, from = pick(lane)
+    local d = pick(lane)
     if not d then
       -- One that may go now is out of sight: the head goes first.
       if lane_ready(lane, lane_shortest(lane)) <= now then lane.parked = when end
       return
     end
-    if blocked(lane, target_of(d.id), 0) then return end
-    call('LREM', lane.queue, from, d.id)
-    lane_count(lane, d.delay_ms, -1)
-    claim_paced(lane, d)
+    local t = target_of(d.id)
+    if put_aside(lane, t, d, pull) then return goes_on(lane) end
+    if blocked(lane, t, 0) then return end
+    pull(lane, d)
+    claim_paced(lane, d, report)
   end
   transfer_next(lane)
-  return lane.holder == 0 and lane.hold == '' and lane.probe == 0
+  return lane.holder == 0 and lane.hold == ''
 end
 
 local function claim_lane(name, share)
   local lane = lane_load(name)
   lane_lapse(lane, next_fence <= last_fence and next_fence - 1)
-  if lane.probe ~= 0 and now >= lane.pause then lane.probe = 0 end
   if lane.pause > now then return end
   if lane.hold ~= '' then -- its order is kept: nothing passes the one that is on its way
     local state = call('HGET', DELIVERY .. lane.hold, 'state')
@@ -330,12 +432,12 @@ local function claim_lane(name, share)
   lane.hold, lane.hold_until, lane.parked = '', 0, 0
   local known = lane_know(lane)
   local one = next(known)
-  if one == 0 and next(known, 0) == nil and lane.holder == 0 then
-    claim_many(lane, share)
-    return
-  end
-  for _ = 1, share do
-    if want <= 0 or not claim_one(lane) then return end
+  origins_check(lane)
+  local is_plain = one == 0 and next(known, 0) == nil and lane.holder == 0
+  if is_plain and not claim_many(lane, share) then return end
+  local least = want - share
+  while want > 0 and want > least do
+    if not claim_one(lane, is_plain and 0 or 1) then return end
   end
 end
 
@@ -367,6 +469,9 @@ local function write_claims()
   write_leases()
   for name, t in pairs(destinations) do
     if t.busy ~= t.was then call('HINCRBY', base .. 'busy', name, text(t.busy - t.was)) end
+    for origin, share in pairs(t.shares) do
+      if share.n ~= share.was then call('HINCRBY', base .. 'shares:' .. name, origin, text(share.n - share.was)) end
+    end
   end
 end
 

@@ -10,10 +10,11 @@ end
 -- The delivery as a table of texts (false if a field is not set), or nil if there is none.
 local function delivery_load(id)
   local key = base .. 'delivery:' .. id
-  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan', 'kind', 'account')
+  local v = call('HMGET', key, 'state', 'fence', 'sent', 'lane', 'destination', 'attempts', 'delay_ms', 'fan', 'kind', 'account',
+    'origin')
   if not v[1] then return nil end
   local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = v[3], lane = v[4], destination = v[5],
-    attempts = v[6], delay_ms = v[7], kind = v[9], account = v[10] or nil}
+    attempts = v[6], delay_ms = v[7], kind = v[9], account = v[10] or nil, origin = v[11] or nil}
   delivery_read_rare(d, v[8])
   return d
 end
@@ -29,16 +30,34 @@ local function delivery_save(d)
   call('HSET', d.key, unpack(d.change))
 end
 
-local ended, freed = {}, {} -- claims that ended in this call: ids, and how many per destination
+-- Claims that ended in this call: ids, how many per destination, and how many per origin of a destination that has several.
+local ended, freed, freed_shares = {}, {}, {}
+
+local function free_share(destination, origin, n)
+  local shares = freed_shares[destination] or {}
+  freed_shares[destination] = shares
+  shares[origin] = (shares[origin] or 0) + n
+end
+
+local function write_shares()
+  for destination, shares in pairs(freed_shares) do
+    local key = base .. 'shares:' .. destination
+    for origin, n in pairs(shares) do
+      if call('HINCRBY', key, origin, -n) <= 0 then call('HDEL', key, origin) end
+    end
+  end
+end
 
 local function write_ended()
+  write_shares()
   if #ended > 0 then call('ZREM', base .. 'inflight', unpack(ended)) end
   for destination, n in pairs(freed) do
     if call('HINCRBY', base .. 'busy', destination, -n) <= 0 then
+      if freed_shares[destination] then call('DEL', base .. 'shares:' .. destination) end
       call('HDEL', base .. 'busy', destination)
     end
   end
-  ended, freed = {}, {}
+  ended, freed, freed_shares = {}, {}, {}
 end
 
 -- The part of an ended claim in its lane's clock. SENT: the fence whose send was reported, or false.
@@ -50,7 +69,6 @@ local function unclaim_from(lane, id, written_fence, sent, left)
   end
   if lane.holder == fence then lane.holder = 0 end
   if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
-  if lane.probe == fence then lane.probe = 0 end
   lane.parked = 0
 end
 
@@ -59,6 +77,7 @@ end
 local function unclaim(d, left)
   ended[#ended + 1] = d.id
   freed[d.destination] = (freed[d.destination] or 0) + 1
+  if d.origin then free_share(d.destination, d.origin, 1) end
   local lane = lane_load(d.lane)
   unclaim_from(lane, d.id, d.fence, d.sent, left)
   return lane

@@ -23,8 +23,8 @@
 --   held               claim: the head keeps its place   the delay that the lane waits for: in fifo order, or after 100 requeues
 --   hold, hold_until   claim and retry, fifo only        the delivery that nothing passes, and when to look at it again
 --   parked             claim: no place is free           not before this moment, unless a place at the destination gets free
---   fails, pauses      result: host was unreachable      failures in a row, and how often the lane has paused for them
---   pause, probe       the circuit                       not before this moment; the fence of the claim that tries the host
+--   pause              release, an open circuit (fifo)   not before this moment
+--   trouble            failures, waiting deliveries      1: something is known of the lane's origins (lib_origin.lua)
 --
 -- The lane's score in `lanes` is the earliest moment that these fields allow for the shortest delay in its queue
 -- (lane_look). Each script that changes a lane writes the clock and the score once, at its end (lane_schedule).
@@ -45,29 +45,29 @@ local loaded = {} -- lane name -> state: each lane is read and written once per 
 -- The clock is one field, a MessagePack array: reading its fields one by one costs Redis ten times as much.
 local function unpack_clock(lane, clock)
   lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold, lane.hold_until, lane.parked,
-    lane.pause, lane.fails, lane.pauses, lane.probe = cmsgpack.unpack(clock)
+    lane.pause, lane.trouble = cmsgpack.unpack(clock)
 end
 
 local function pack_clock(lane)
   return cmsgpack.pack(lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold,
-    lane.hold_until, lane.parked, lane.pause, lane.fails, lane.pauses, lane.probe)
+    lane.hold_until, lane.parked, lane.pause, lane.trouble)
 end
 
-local NEW_CLOCK = cmsgpack.pack(0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0, 0)
+local NEW_CLOCK = cmsgpack.pack(0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0)
 
 local function lane_load(name)
   local lane = loaded[name]
   if lane then return lane end
   lane = {name = name, key = base .. 'lane:' .. name, queue = QUEUE .. name,
-    delays = DELAYS .. name, count = {}, pushed = 0}
+    delays = DELAYS .. name, count = {}, pushed = 0, origins = {}}
   local v = call('HMGET', lane.key, 'clock', 'order')
   lane.clock, lane.order = v[1] or NEW_CLOCK, v[2] or ''
   unpack_clock(lane, lane.clock)
-  -- A clock that was set back must not hold the lane for longer than one delay, window or pause (of a probe: a lease).
+  -- A clock that was set back must not hold the lane for longer than one delay, window or pause.
   if lane.sent > now then lane.sent = now end
   local window = now + (lane.window > 0 and lane.window or WINDOW_MAX) * 1000
   if lane['until'] > window then lane['until'] = window end
-  if lane.pause > now + (lane.probe ~= 0 and LEASE_MAX or PAUSE_MAX) then lane.pause = now end
+  if lane.pause > now + PAUSE_MAX then lane.pause = now end
   loaded[name] = lane
   return lane
 end

@@ -7,20 +7,23 @@
 -- Many deliveries share an outcome, which is read once a call. Its words:
 --   attempt, failure      1 if that argument follows
 --   report                1 if the claim asked for a report of the send
---   destination, kind, account, lane, delay ms, attempt number     as claimed. '*': no account; kind not known
+--   destination, kind, account, lane, origin, delay ms, attempt number     as claimed. '*': no account; kind not
+--                         known; the destination has only one origin
 --   verdict               done, fetched (a result was fetched, and is put), retry, dead, release, defer
 --   wait ms, status, error ('*': none)
 --   left                  1 if the request left
 --   unreachable           1 if the host could not be reached
 --
 -- Replies {claim's wait_us, a number each}. 1: recorded. 0: fenced, because another has claimed the delivery since, or it has
--- ended. 2: a late success, which ended a delivery that only waited.
+-- ended. 2: a late success, which ended a delivery that only waited. 4 more: the origin's circuit opened. 8 more: it closed.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_delivery.lua
+--@include lib_origin.lua
+--@include lib_circuit.lua
 local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local ATTEMPTS_MAX, FIND_MAX, CIRCUIT_FAILS = 60, 10000, 5
+local ATTEMPTS_MAX, FIND_MAX = 60, 10000
 
 -- A late success ends a delivery that waits for a further attempt. Returns whether it did. A success from before a resend
 -- does not: a resend asks for a request of its own.
@@ -38,22 +41,6 @@ local function end_waiting(d, fence)
     return false
   end
   return true
-end
-
--- If the host of a lane could not be reached CIRCUIT_FAILS times in a row, the lane pauses, 1 s doubling to 60 s. Then one
--- delivery tries the host. Any answer closes the circuit.
-local function judge_circuit(lane, probed, unreachable, reached)
-  if unreachable then
-    lane.fails = lane.fails + 1
-    if lane.fails == CIRCUIT_FAILS or (lane.fails > CIRCUIT_FAILS and probed) then
-      lane.pause = now + math.min(1000000 * 2 ^ lane.pauses, 60000000)
-      lane.pauses = math.min(lane.pauses + 1, 6)
-    end
-  elseif reached and lane.fails > 0 then
-    lane.fails, lane.pauses, lane.pause, lane.probe = 0, 0, 0, 0
-  elseif probed then
-    lane.pause = 0
-  end
 end
 
 local function remember(d, o, duration, response, attempt)
@@ -115,15 +102,16 @@ end
 
 local outcomes = {} -- its text -> an outcome
 local function read_outcome(written)
-  local has_attempt, has_failure, report, destination, kind, account, lane, delay_ms, attempt, verdict, wait_ms, status, failure,
+  local has_attempt, has_failure, report, destination, kind, account, lane, origin, delay_ms, attempt, verdict, wait_ms, status, failure,
     left, unreachable = string.match(written,
-    '^(%d) (%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d)$')
+    '^(%d) (%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d)$')
   local o = {has_attempt = has_attempt == '1', has_failure = has_failure == '1', is_reported = report == '1',
     destination = destination, kind = kind ~= '*' and kind or nil, account = account ~= '*' and account or nil, lane = lane,
-    delay_ms = delay_ms, attempt = attempt, verdict = verdict, wait_ms = tonumber(wait_ms), status = status,
+    origin = origin ~= '*' and origin or nil, delay_ms = delay_ms, attempt = attempt, verdict = verdict, wait_ms = tonumber(wait_ms), status = status,
     failure = failure ~= '*' and failure or '', left = left == '1', unreachable = unreachable == '1', ended = 0}
   -- Most deliveries are postbacks that arrive at their first attempt.
   o.is_plain = verdict == 'done' and kind == 'postback' and attempt == '1' and failure == '*'
+  o.name = origin_name(destination, o.origin)
   o.event_end = -2 - #destination
   outcomes[written] = o
   return o
@@ -132,7 +120,7 @@ end
 -- The delivery as delivery_load returns it. V has state, fence and fan; the rest comes from the outcome.
 local function claimed(id, key, o, v)
   local d = {id = id, key = key, change = {}, state = v[1], fence = v[2], sent = o.is_reported and v[4], lane = o.lane,
-    destination = o.destination, kind = o.kind, account = o.account, attempts = o.attempt, delay_ms = o.delay_ms}
+    destination = o.destination, kind = o.kind, account = o.account, attempts = o.attempt, delay_ms = o.delay_ms, origin = o.origin}
   if not d.kind then -- the dispatcher does not know the destination
     local stored = call('HMGET', key, 'kind', 'account')
     d.kind, d.account = stored[1], stored[2] or nil
@@ -144,13 +132,13 @@ end
 -- Records the outcome O of the claim FENCE.
 local function settle(d, fence, o, duration, response, attempt, failed)
   local verdict = o.verdict
-  local probed = lane_load(d.lane).probe == tonumber(fence)
   local lane = unclaim(d, o.left)
-  judge_circuit(lane, probed, o.unreachable, o.status ~= '0' or o.left)
+  local circuit = origin_judge(lane, o.name, tonumber(fence), o.unreachable, o.status ~= '0' or o.left)
   if verdict ~= 'release' and verdict ~= 'defer' then remember(d, o, duration, response, attempt) end
   VERDICT[verdict](d, lane, o.wait_ms)
   delivery_save(d)
   if failed ~= '' then list_failure(d, failed) end
+  return circuit
 end
 
 local event_kept, delivery_kept = text(done_ms), text(done_ms + afterglow(done_ms))
@@ -182,6 +170,7 @@ local function count_plain()
     local n = o.ended
     if n > 0 then
       freed[o.destination] = (freed[o.destination] or 0) + n
+      if o.origin then free_share(o.destination, o.origin, n) end
       count_now(o.account, 'sending', -n)
       count_hour(o.account, 'fetched', done_ms, n)
     end
@@ -201,12 +190,12 @@ while at <= #ARGV do
   local result = 0
   if v[1] == 'inflight' and v[2] == fence then
     local lane = lane_load(o.lane)
-    if o.is_plain and not v[3] and lane.fails == 0 then
+    if o.is_plain and not v[3] and lane.trouble == 0 then
       settle_plain(lane, id, key, o, v, duration, response, attempt)
     else
-      settle(claimed(id, key, o, v), fence, o, duration, response, attempt, failed)
+      result = settle(claimed(id, key, o, v), fence, o, duration, response, attempt, failed)
     end
-    result = 1
+    result = result + 1
   elseif v[1] and SUCCESS[o.verdict] then
     local d = claimed(id, key, o, v)
     if end_waiting(d, fence) then

@@ -17,6 +17,7 @@ void claim_free(struct claim *c)
 {
     free(c->d.id);
     free(c->d.lane);
+    free(c->d.origin);
     buf_clear(&c->d.record);
     buf_clear(&c->d.scratch);
     buf_clear(&c->result.attempt);
@@ -32,6 +33,7 @@ void claim_recycle(struct pool *pool, struct claim *c)
     }
     free(c->d.id);
     free(c->d.lane);
+    free(c->d.origin);
     struct buf record = c->d.record, scratch = c->d.scratch;
     struct buf attempt = c->result.attempt, failure = c->result.failure;
     *c = (struct claim){.d = {.record = record, .scratch = scratch},

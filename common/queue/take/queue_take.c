@@ -163,15 +163,36 @@ static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
                LSL("reply", redis_text(r)));
 }
 
-static void add_limit(struct args *a, const struct destination *d)
+/* The letter of the record's line that has the URL of a delivery to D (record.h); '-' if D has one URL for all. */
+static char url_line(const struct destination *d)
+{
+    if (!d->account)
+        return '-';
+    return d->kind == DELIVERY_PINGBACK ? 'g' : 'b';
+}
+
+static void add_limit(struct args *a, const struct destination *d, bool is_shared)
 {
     struct slice name = slice_str(d->name);
     args_add(a, name);
     size_t mark = args_mark(a);
-    buf_addf(&a->text, "%u %lld %lld %zu", d->settings->concurrency,
+    buf_addf(&a->text, "%u %lld %lld %zu %c %d", d->settings->concurrency,
              (long long)d->settings->lease_ms, (long long)d->settings->connect_timeout_ms + 1000,
-             d->settings->schedule_count + 1);
+             d->settings->schedule_count + 1, url_line(d), is_shared);
     args_add_since(a, mark);
+}
+
+/* The lanes of PART's destinations. The value is the only destination of the lane, or LANES if there are several. */
+static void collect_lanes(struct part *p, struct map *lanes)
+{
+    struct config_walk walk = {0};
+    struct destination *d;
+    map_init(lanes);
+    while (config_next_destination(p->q->conf, &walk, &d)) {
+        struct slice lane = slice_str(d->lane);
+        if (d->partition == shard_number(p->shard) && !d->account)
+            map_set(lanes, lane, map_get(lanes, lane) ? (void *)lanes : d);
+    }
 }
 
 /* What claim.lua must know of the destinations of a partition. Tried again before the next claim if it fails. */
@@ -181,10 +202,13 @@ static void write_limits(struct part *p)
     struct args *a = &q->args;
     struct config_walk walk = {0};
     struct destination *d;
+    struct map lanes;
+    collect_lanes(p, &lanes);
     args_reset(a);
     while (config_next_destination(q->conf, &walk, &d))
         if (d->partition == shard_number(p->shard))
-            add_limit(a, d);
+            add_limit(a, d, map_get(&lanes, slice_str(d->lane)) == &lanes);
+    map_clear(&lanes);
     p->limits_due = shard_run(p->shard, &q->limits, a, on_limits_reply, p) != OK;
 }
 
@@ -212,6 +236,8 @@ static void hand_over(struct part *p, struct slice words, struct slice record, m
     }
     if (c->d.delay_ms == 0)
         p->paced = false;
+    if (c->d.is_probe)
+        take_log_circuit("circuit.probing", &c->d);
     q->handler.on_claimed(q->handler.ctx, &c->d);
 }
 

@@ -13,8 +13,15 @@
 #define RESPONSE_KEPT 1024
 #define FAILURE_URL 4096
 
-/* The numbers of a claim that follow its lane, in claim.lua's order. */
-enum claim_number { CLAIM_DELAY_MS, CLAIM_WINDOW_MS, CLAIM_REPORT, CLAIM_WAIT_US, CLAIM_NUMBERS };
+/* The numbers of a claim that follow its origin, in claim.lua's order. */
+enum claim_number {
+    CLAIM_DELAY_MS,
+    CLAIM_WINDOW_MS,
+    CLAIM_REPORT,
+    CLAIM_WAIT_US,
+    CLAIM_PROBE,
+    CLAIM_NUMBERS
+};
 
 static bool read_numbers(struct slice words, uint64_t *out, size_t count)
 {
@@ -24,7 +31,7 @@ static bool read_numbers(struct slice words, uint64_t *out, size_t count)
     return words.len == 0;
 }
 
-/* Reads "id attempt fence requeues lane delay_ms window_ms report wait_us". */
+/* Reads "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe". */
 static bool read_words(struct slice words, struct delivery *d)
 {
     struct slice id = slice_cut(&words, ' ');
@@ -34,10 +41,13 @@ static bool read_words(struct slice words, struct delivery *d)
         text_u64(slice_cut(&words, ' '), UINT32_MAX, &requeues) != OK)
         return false;
     struct slice lane = slice_cut(&words, ' ');
+    struct slice origin = slice_cut(&words, ' ');
     if (!read_numbers(words, numbers, CLAIM_NUMBERS))
         return false;
     d->id = xslicedup(id);
     d->lane = xslicedup(lane);
+    d->origin = slice_eq(origin, SLICE_LIT("*")) ? NULL : xslicedup(origin);
+    d->is_probe = numbers[CLAIM_PROBE] != 0;
     d->attempt = (unsigned)attempt;
     d->requeues = (unsigned)requeues;
     d->delay_ms = (int64_t)numbers[CLAIM_DELAY_MS];
@@ -179,6 +189,7 @@ static void add_outcome(const struct result *r, const struct delivery *d, struct
     add_word(b, slice_str(d->is_configured ? delivery_kind_word(d->kind) : ""));
     add_word(b, d->event.account);
     add_word(b, slice_str(d->lane));
+    add_word(b, slice_str(d->origin ? d->origin : ""));
     add_number(b, d->delay_ms);
     add_number(b, d->attempt);
     add_word(b, slice_str(verdict_word(r)));

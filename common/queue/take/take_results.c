@@ -10,6 +10,9 @@
 #define SETTLE_MOST 64
 #define SETTLE_TRIES 40 /* refusals (not lost connections) before a result is given up */
 
+/* settle.lua's answer for a result. */
+enum { SETTLED_CIRCUIT_OPENED = 4, SETTLED_CIRCUIT_CLOSED = 8 };
+
 struct settle_call { /* one settle script under way */
     struct part *part;
     struct list claims; /* owned */
@@ -82,6 +85,22 @@ static void settle_again(struct settle_call *call, bool refused)
         p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
 }
 
+void take_log_circuit(const char *what, const struct delivery *d)
+{
+    LOG_RARELY(LL_WARN, what, LSL("destination", d->destination), LS("lane", d->lane),
+               LS("origin", d->origin ? d->origin : ""), LS("delivery", d->id));
+}
+
+static void log_answer(const struct claim *c, int64_t answer)
+{
+    if (answer == 0 && c->tries == 0)
+        LOG_RARELY(LL_INFO, "result.fenced", LS("delivery", c->d.id));
+    if (answer & SETTLED_CIRCUIT_OPENED)
+        take_log_circuit("circuit.opened", &c->d);
+    if (answer & SETTLED_CIRCUIT_CLOSED)
+        take_log_circuit("circuit.closed", &c->d);
+}
+
 static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct settle_call *call = ctx;
@@ -95,8 +114,7 @@ static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
     } else {
         struct claim *c;
         for (size_t i = 1; (c = claims_take(&call->claims)); i++) {
-            if (redis_int(redis_at(r, i)) == 0 && c->tries == 0)
-                LOG_RARELY(LL_INFO, "result.fenced", LS("delivery", c->d.id));
+            log_answer(c, redis_int(redis_at(r, i)));
             settled(q, c);
         }
         take_note_wait(call->part, redis_int(redis_at(r, 0)));
