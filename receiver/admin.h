@@ -33,9 +33,10 @@ const char *admin_api_addr(const struct admin *a); /* NULL without api.listen */
 struct http_server *admin_http(struct admin *a);
 bool admin_is_ready(const struct admin *a);
 void admin_set_config(struct admin *a, struct config *conf);
-/* The two steps of a stop; each calls ON_EMPTY when its listener has no connection left, the first one at once if there is no
- * api.listen. 1. /readyz is answered 503, and the API's listener answers what has begun. 2. The operators' listener does. */
+/* The first step of a stop: /readyz is answered 503 from now on, and the API's listener answers what has begun. Calls ON_EMPTY
+ * when that listener has no connection left; at once if there is none. */
 void admin_drain_api(struct admin *a, void (*on_empty)(void *ctx), void *ctx);
+/* The second step: the operators' listener answers what has begun. Calls ON_EMPTY when it has no connection left. */
 void admin_drain(struct admin *a, void (*on_empty)(void *ctx), void *ctx);
 void admin_close(struct admin *a);
 
