@@ -269,6 +269,44 @@ mutation(last_attempt_again "the last attempt of the schedule is followed by ano
 
 # --- tasks of the API, and results that are pulled ---
 
+mutation(pingback_hides_a_result "a task is not listed while its pingback is on its way"
+  TESTS tests/queue/test_tasks.py::test_it_is_complete_while_a_pingback_waits
+  EDIT common/queue/lua/put.lua
+  [[if plan.has_postback or not has_body and plan.fan > 0 then]]
+  [[if plan.fan > 0 then]])
+
+mutation(got_task_fails "a task that was fetched fails when its pingback dies"
+  TESTS tests/queue/test_tasks.py::test_it_is_complete_while_a_pingback_waits
+  EDIT common/queue/lua/task.lua
+  [[call('HSET', d.key, 'apart', 'got', 'fan', '1')]]
+  [[]])
+
+mutation(dead_pingback_lists "a dead pingback lists what a postback is bringing"
+  TESTS tests/queue/test_tasks.py::test_a_dead_pingback_does_not_list_what_a_postback_is_bringing
+  EDIT common/queue/lua/lib_delivery.lua
+  [[if brings then end_sending]]
+  [[if brings or dead then end_sending]])
+
+mutation(retry_not_hurried "a resend leaves what waits for a retry"
+  TESTS tests/api/test_resend.py::test_what_waits_for_a_retry_goes_now
+  EDIT common/queue/lua/resend.lua
+  [[return d.state == 'dead' or d.state == 'retry' or]]
+  [[return d.state == 'dead' or]])
+
+mutation(dead_stay_spent "what is dead and sent again has one attempt"
+  TESTS tests/api/test_resend.py::test_the_dead_have_the_whole_schedule_again
+  EDIT dispatcher/engine/retry.c
+  [[return attempt % (s->count + 1) != 0;]]
+  [[return attempt <= s->count;]])
+
+mutation(one_name_space "accounts and sources share their ids"
+  TESTS "tests/api/test_ids.py::test_each_has_its_own[1]"
+  EDIT common/queue/keys.c
+  [[    buf_add_slice(out, account);
+    buf_add_char(out, '/');]]
+  [[    (void)account;
+    buf_add_char(out, '/');]])
+
 mutation(api_urls_anywhere "URLs of the API may reach private addresses"
   TESTS tests/e2e/test_tasks.py::test_special_addresses_are_refused_at_once
   EDIT dispatcher/engine/targets.c

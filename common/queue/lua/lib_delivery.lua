@@ -128,7 +128,7 @@ end
 -- REVIVED: some webhooks were sent again, and none is dead any more.
 local function judge_end(d, event, is, dead, revived, keep_ms, more)
   local is_postback, has_body, path = d.kind == 'postback', true, nil
-  if dead or not is_postback or is then has_body, path = event_facts(event) end
+  if dead or not is_postback or is and is ~= 'sending' then has_body, path = event_facts(event) end
   local brings = is_postback or not has_body -- the result, or all that there is
   if not is then is = brings and 'sending' or 'listed' end
   if is == 'sending' then
