@@ -97,7 +97,7 @@ struct slice scheme_signed_timestamp(const struct scheme *s, const struct scheme
 
 /* Appends the header lines ("Name: value\r\n") that sign BODY with secret number SECRET at NOW.
  * MESSAGE_ID is the same on all attempts of a delivery; a character that the signed text uses as a
- * separator next to it ("." in standard-webhooks) is sent as "_". ERR_INVALID if an id is needed
+ * separator next to it ("." in standard-webhooks) is sent as "%2E". ERR_INVALID if an id is needed
  * and MESSAGE_ID is empty or not visible ASCII; ERR_TOO_BIG past the ceiling of HEADERS. */
 enum err scheme_sign(const struct scheme *s, size_t secret, struct slice message_id, wall_ms now,
                      struct slice body, struct buf *headers) MUST_CHECK;

@@ -8,27 +8,34 @@
 #include "common/net/http_line.h"
 #include "common/webhook/scheme_parse.h"
 
-#define MESSAGE_ID_MAX 256
+#define MESSAGE_ID_MAX 1024
 #define TIMESTAMP_MAX 24
 
 struct message {
     struct slice id, timestamp, body;
 };
 
-/* A message id may hold what the signed text puts next to it ("." in Standard Webhooks, whose rules
- * forbid it there). Such a character becomes "_", the same way for every attempt. */
-static enum err write_id(const struct scheme *s, struct slice id, char out[MESSAGE_ID_MAX])
+/* A message id may hold what the signed text puts next to it ("." in Standard Webhooks, whose rules forbid it there). Such a
+ * character is sent as "%2E", the same way for every attempt. The queue's ids have a "%" only where they encode
+ * another byte, and never encode these, so that two ids never become one. */
+static enum err write_id(const struct scheme *s, struct slice id, char out[MESSAGE_ID_MAX],
+                         size_t *len)
 {
-    if (id.len == 0 || id.len > MESSAGE_ID_MAX)
-        return ERR_INVALID;
+    static const char digits[] = "0123456789ABCDEF";
+    *len = 0;
     for (size_t i = 0; i < id.len; i++) {
-        if (id.ptr[i] <= ' ' || id.ptr[i] > '~')
+        unsigned char c = (unsigned char)id.ptr[i];
+        if (c <= ' ' || c > '~' || *len + 3 > MESSAGE_ID_MAX)
             return ERR_INVALID; /* it could end the header line */
-        bool stop = signed_id_is_ambiguous(&s->text, slice_make(id.ptr + i, 1));
-        bool underscore_stops = signed_id_is_ambiguous(&s->text, SLICE_LIT("_"));
-        out[i] = stop ? (underscore_stops ? '-' : '_') : id.ptr[i];
+        if (!signed_id_is_ambiguous(&s->text, slice_make(id.ptr + i, 1))) {
+            out[(*len)++] = (char)c;
+            continue;
+        }
+        out[(*len)++] = '%';
+        out[(*len)++] = digits[c >> 4];
+        out[(*len)++] = digits[c & 15];
     }
-    return OK;
+    return id.len && !signed_id_is_ambiguous(&s->text, slice_make(out, *len)) ? OK : ERR_INVALID;
 }
 
 static void compute(const struct scheme *s, size_t secret, const struct message *m,
@@ -75,11 +82,11 @@ enum err scheme_sign(const struct scheme *s, size_t secret, struct slice message
     unsigned char digest[DIGEST_MAX];
     assert(scheme_can_sign(s) && secret < s->secret_count && now >= 0);
     bool has_id = r->sends_id && r->id.name;
-    if (has_id && write_id(s, message_id, id) != OK)
+    size_t id_len = 0;
+    if (has_id && write_id(s, message_id, id, &id_len) != OK)
         return ERR_INVALID;
     int n = snprintf(timestamp, sizeof(timestamp), "%lld", (long long)(now / 1000));
-    struct message m = {slice_make(id, has_id ? message_id.len : 0),
-                        slice_make(timestamp, (size_t)n), body};
+    struct message m = {slice_make(id, id_len), slice_make(timestamp, (size_t)n), body};
     compute(s, secret, &m, digest);
     if (has_id)
         http_line_add(headers, slice_str(r->id.name), m.id);

@@ -207,8 +207,8 @@ def standard_webhooks():
          lines=[("webhook-id", "evt-1:orders"), ("webhook-timestamp", str(NOW)),
                 ("webhook-signature", sw_signature(SW_KEY, "evt-1:orders", NOW))])
     emit("standard-webhooks: signing an id with dots", "standard-webhooks", secrets=[SW], sign="a.b.c:o",
-         lines=[("webhook-id", "a_b_c:o"), ("webhook-timestamp", str(NOW)),
-                ("webhook-signature", sw_signature(SW_KEY, "a_b_c:o", NOW))])
+         lines=[("webhook-id", "a%2Eb%2Ec:o"), ("webhook-timestamp", str(NOW)),
+                ("webhook-signature", sw_signature(SW_KEY, "a%2Eb%2Ec:o", NOW))])
 
 
 def stripe():
