@@ -1,4 +1,5 @@
 #include "common/queue/keys.h"
+#include "common/webhook/ids.h"
 
 #include <string.h>
 
@@ -67,7 +68,7 @@ void keys_task(struct buf *out, struct slice account, struct slice id)
     buf_add_char(out, '@');
     buf_add_slice(out, account);
     buf_add_char(out, '/');
-    buf_add_slice(out, id);
+    id_add_key(out, id);
 }
 
 struct slice keys_task_id(struct slice event)

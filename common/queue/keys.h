@@ -16,7 +16,8 @@ void keys_wake(struct buf *out, struct slice base);
 void keys_settings(struct buf *out, struct slice base);
 void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);
-/* The event id of a task: "@<account>/<id>", so that the ids of accounts are name spaces of their own. No id has a `/`. */
+/* The event id of a task: "@<account>/<id>", so that the ids of accounts are name spaces of their own. The id is encoded (id_add_key), so that
+ * the first `/` ends the account. */
 void keys_task(struct buf *out, struct slice account, struct slice id);
 /* The id in such an event id; any other is its own. */
 struct slice keys_task_id(struct slice event);

@@ -12,13 +12,38 @@ static bool is_word(char c)
 
 bool id_is_valid(struct slice id)
 {
-    if (id.len == 0 || id.len > ID_MAX)
-        return false;
-    for (size_t i = 0; i < id.len; i++)
-        if (!is_word(id.ptr[i]) && id.ptr[i] != '.' && id.ptr[i] != ':')
-            return false;
-    /* In a URL path these two would be removed by every client on the way. */
-    return !slice_eq(id, SLICE_LIT(".")) && !slice_eq(id, SLICE_LIT(".."));
+    return id.len > 0 && id.len <= ID_MAX && !text_has_control(id) && text_is_utf8(id);
+}
+
+void id_add_key(struct buf *out, struct slice id)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < id.len; i++) {
+        unsigned char c = (unsigned char)id.ptr[i];
+        if (is_word(id.ptr[i]) || c == '.' || c == ':')
+            buf_add_char(out, id.ptr[i]);
+        else
+            buf_add(out, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+    }
+}
+
+void id_add_named_key(struct buf *out, struct slice name)
+{
+    const char *mark = name.len ? memrchr(name.ptr, '~', name.len) : NULL;
+    size_t len = mark ? (size_t)(mark - name.ptr) : name.len;
+    uint64_t n;
+    if (len && mark && text_u64(slice_skip(name, len + 1), 1000, &n) == OK) {
+        id_add_key(out, slice_make(name.ptr, len));
+        buf_add_slice(out, slice_skip(name, len));
+    } else {
+        id_add_key(out, name);
+    }
+}
+
+void id_add_shown(struct buf *out, struct slice key)
+{
+    if (text_unpercent(out, key, false) != OK)
+        buf_add_slice(out, key);
 }
 
 /* Counts all bytes of UTF-8 that do not continue a character. */

@@ -4,6 +4,7 @@
 #include "common/webhook/ids.h"
 
 #define TEXT_MAX 16384
+#define WORD_MAX 128 /* bytes of a segment that is no id */
 
 static struct slice skip_slashes(struct slice s)
 {
@@ -25,7 +26,7 @@ static bool read_segment(struct slice raw, struct api_path *p)
 
 static bool is_word(struct slice s)
 {
-    return s.len <= ID_MAX && !text_has_control(s);
+    return s.len <= WORD_MAX && !text_has_control(s);
 }
 
 bool api_path_read(struct slice raw, struct api_path *p)
@@ -122,11 +123,23 @@ void api_path_add(const struct api_path *p, struct buf *out)
     }
 }
 
+/* [A-Za-z0-9._-]{1,}, and no dot segment. */
+static bool is_plain(struct slice s)
+{
+    if (s.len == 0 || s.len > WORD_MAX || slice_eq(s, SLICE_LIT(".")) ||
+        slice_eq(s, SLICE_LIT("..")))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] != '.' && !name_is_valid(slice_make(s.ptr + i, 1)))
+            return false;
+    return true;
+}
+
 bool api_path_is_plain(const struct api_path *p)
 {
     for (size_t i = 1; i < p->function; i++) {
         struct slice s = p->segments[i];
-        if (s.len > API_SEGMENT_MAX || !id_is_valid(s) || memchr(s.ptr, ':', s.len))
+        if (s.len > API_SEGMENT_MAX || !is_plain(s))
             return false;
     }
     return true;

@@ -90,7 +90,7 @@ static bool check_fields(struct draft *d)
             return false;
         }
     if (d->fields[FIELD_ID].value && !id_is_valid(draft_id(d))) {
-        draft_refuse(d, "id", "It has 1 to 128 of A-Z a-z 0-9 . _ : -");
+        draft_refuse(d, "id", "It has 1 to 255 bytes of UTF-8 and no control characters.");
         return false;
     }
     if (!tag_is_valid(api_field_text(&d->fields[FIELD_TAG]))) {

@@ -116,7 +116,8 @@ static void write_endpoint(struct json_write *w, const struct api_request *r, co
         buf_add_slice(&path, t->event.path);
     else
         api_path_add(&r->path, &path);
-    buf_addf(&path, "/task_get/%s/%.*s", kind, SLICE_FMT(t->id));
+    buf_addf(&path, "/task_get/%s/", kind);
+    text_add_percent(&path, t->id);
     char name[32];
     struct buf label = buf_over(name);
     buf_addf(&label, "endpoint_%s", kind);
@@ -286,9 +287,8 @@ static bool is_key(const struct api_request *r, struct slice s)
         struct slice account = slice_skip(slice_cut(&rest, '/'), 1);
         return id_is_valid(account) && id_is_valid(rest);
     }
-    struct slice id = slice_cut(&rest, '~');
-    uint64_t n;
-    return id_is_valid(id) && (id.len == s.len || text_u64(rest, 1000, &n) == OK);
+    const char *mark = s.len ? memrchr(s.ptr, '~', s.len) : NULL;
+    return id_is_valid(s) || (mark && id_is_valid(slice_make(s.ptr, (size_t)(mark - s.ptr))));
 }
 
 /* Appends the id at the end of the path. "@<account>/<id>" may stand there as two segments or as one. */

@@ -158,7 +158,8 @@ static enum answer choose_id(const struct identity_sources *from, struct buf *sc
     if (found == FOUND_NOTHING)
         return refuse_identity("a pingback needs an id", why);
     if (found == FOUND_BAD || !id_is_valid(id))
-        return refuse_identity("the id is not one of [A-Za-z0-9._:-]{1,128}, given once", why);
+        return refuse_identity(
+            "the id is not 1 to 255 bytes of UTF-8 without control characters, given once", why);
     memcpy(out->id, id.ptr, id.len);
     out->id_len = id.len;
     out->id[id.len] = 0;

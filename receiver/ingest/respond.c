@@ -26,7 +26,7 @@ void respond_accepted(struct http_request *r, struct slice id, const struct put_
     jw_open(&w, NULL, '{');
     jw_plain(&w, "status", SLICE_LIT("ok"));
     jw_plain(&w, "received_at", slice_make(at, CLOCK_ISO_LEN));
-    jw_plain(&w, "echo", id); /* no character of an id needs an escape: see id_is_valid */
+    jw_text(&w, "echo", id);
     if (put->result == PUT_DUPLICATE)
         jw_bool(&w, "duplicate", true);
     if (put->requeued)

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -266,3 +266,19 @@ def test_head_fetches_nothing(empty):
 def test_head_of_a_call_that_takes_a_post_is_none(empty):
     for path in ("/v3/serp/google/organic/task_post", "/v3/appendix/webhook_resend", "/v3/serp/errors"):
         assert empty.acme.raw("HEAD", path)[0] == 404
+
+
+@pytest.mark.parametrize("ident", ["a/b=", "é中😀", "a%2Fb", "a b"])
+def test_ids_of_any_text(service, ident):
+    """What a source brought is found and resent by its id, in the URL percent-encoded once."""
+    with_sources(service)
+    for x in (1, 2):
+        assert send(service, "in", {"id": ident, "x": x}) == ident
+    service.sink.wait_count(2)
+    for name, x in ((ident, 1), (ident + "~2", 2)):
+        path = "/v3/in/task_get/advanced/" + quote(name, safe="")
+        task = wait_for(lambda: (t := service.admin.call("GET", path)["tasks"][0])["status_code"] == 20000 and t)
+        assert json.dumps({"x": x})[1:-1] in json.dumps(task["result"], ensure_ascii=False)
+        (resent,) = service.admin.post("/v3/appendix/webhook_resend", [{"id": name}])["tasks"]
+        assert (resent["status_code"], resent["data"]["id"]) == (20100, ident)
+    service.sink.wait_count(4)

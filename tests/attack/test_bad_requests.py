@@ -88,8 +88,7 @@ def test_smuggling(farm, name):
 # -- ids and tags ----------------------------------------------------------------------------------------------
 
 
-BAD_IDS = ["", ".", "..", " ", "a b", "a/b", "a\\b", "a%b", "{a}", "a}{b", "x" * 129, "é", "a\0b", "a\r\nb", "a\nX: y", "a?b", "a#b",
-           "a@b", "a,b", "a;b", "a+b", "a=b", "a&b", "$id", "*", "a'b", 'a"b', "\u202e", "\ud7ff", "a\x7f"]
+BAD_IDS = ["", "x" * 256, "é" * 128, "a\0b", "a\r\nb", "a\nX: y", "a\x7f"]
 
 
 @HERE("number", range(len(BAD_IDS)))
@@ -106,14 +105,17 @@ def test_bad_queries(farm, query):
     refused(http.get(farm.receiver.ingest, "/in/in?" + query), 422, "invalid_id")
 
 
-@HERE("tag", ["a\nb", "a\0", "\x7f", "\x1b[2J", "x" * 256, "ü" * 128, {"a": 1}, ["a"]], ids=repr)
-def test_bad_tags(farm, tag):
-    refused(farm.receiver.post("/in/in", {"id": "a", "tag": tag}), 422, "invalid_id")
+@HERE("tag", ["a\nb", "a\0", "\x7f", "\x1b[2J", "x" * 256, "ü" * 256, {"a": 1}, ["a"]], ids=repr)
+def test_with_bad_tags_events_are_accepted(farm, tag):
+    """The event is kept without its tag."""
+    ident = f"tag-{abs(hash(repr(tag)))}"
+    assert farm.receiver.post("/in/in", {"id": ident, "tag": tag}).status == 200
+    record = farm.stack.redis.client(decode_responses=False).get(f"hookpace:{{0}}:event:{ident}")
+    assert b"\nt " not in record.split(b"\n\n")[0]
 
 
 def test_ids_of_which_there_are_two(farm):
-    for body in (b'{"id":"a","id":"b"}', b'{"id":"a","x":1,"\\u0069d":"b"}', b'{"id":"a","tag":"t","tag":"t"}',
-                 b'{"id":{"x":1},"id":"b"}'):
+    for body in (b'{"id":"a","id":"b"}', b'{"id":"a","x":1,"\\u0069d":"b"}', b'{"id":{"x":1},"id":"b"}'):
         refused(farm.receiver.post("/in/in", body), 422, "invalid_id")
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import time
 from email.utils import formatdate
+from urllib.parse import quote
 
 import pytest
 
@@ -255,6 +256,21 @@ def test_a_repeat_queues_dead_deliveries_again(stack, partitions):
     wait_for(lambda: keys.delivery("a:out").get("state") == "done")
     assert "requeued" not in receiver.send("a").json()
     stays(lambda: len(sink.all()) == 3 and len(other.all()) == 1, 0.3)
+
+
+@pytest.mark.parametrize("ident", ["a/b=", "é中😀", "a%2Fb", "a b~2", "..x", "\"<&?#>"])
+def test_an_id_of_any_text_arrives(stack, ident):
+    """In the URL once percent-encoded, in the notice as it is; headers have the same bytes for two ids never."""
+    sink, receiver, _ = run(stack, {"sign": {"scheme": "standard-webhooks", "secrets": [sign.standard_secret()]}})
+    assert receiver.post("/in/in", json.dumps({"id": ident}).encode()).status == 200
+    assert receiver.post("/in/in", json.dumps({"id": ident, "n": 2}).encode()).status == 200
+    first, second = sorted(sink.wait_count(2), key=lambda r: len(r.header("Hookpace-Delivery")))
+    key = quote(ident, safe=":").replace("~", "%7E")
+    for request, revision in ((first, ""), (second, "~2")):
+        assert request.target == f"/hook?id={quote(ident, safe='~')}&tag="
+        assert request.header("Hookpace-Delivery") == f"{key}{revision}:out"
+        assert request.header("webhook-id") == (key + revision).replace(".", "%2E")
+    wait_for(lambda: stack.keys.delivery(f"{key}:out").get("state") == "done")
 
 
 def test_gone_is_dead_at_once(stack):

@@ -31,14 +31,29 @@ def test_where_ids_come_from(stack):
 
 def test_bad_ids(stack):
     receiver = make(stack)
-    for value in ("", ".", "..", "a b", "a/b", "a%b", "{a}", "x" * 129, "é", "a\u0000b", {}, [], {"id": 1}):
+    for value in ("", "x" * 256, "é" * 128, "a\u0000b", "a\nb", {}, [], {"id": 1}):
         refused(receiver.post("/in/in?id=fallback", json.dumps({"id": value}).encode()), 422, "invalid_id")
     refused(receiver.post("/in/in", b'{"id":"a","id":"b"}'), 422, "invalid_id")
-    refused(receiver.post("/in/in?id=a%2Fb", {}), 422, "invalid_id")
+    refused(receiver.post("/in/in?id=a%00b", {}), 422, "invalid_id")
+    refused(receiver.post("/in/in?id=%ff", {}), 422, "invalid_id")
     refused(receiver.post("/in/in?id=a&id=b", {}), 422, "invalid_id")
     assert queued(stack) == 0
-    accepted(receiver.post("/in/in", {"id": "x" * 128}), "x" * 128)
+    accepted(receiver.post("/in/in", {"id": "x" * 255}), "x" * 255)
     accepted(receiver.post("/in/in", {"id": "A.z_0:-"}), "A.z_0:-")
+
+
+ODD_IDS = ["rbtnWrG1DVDGGGFHFyun0A==", "gid://shopify/Order/1", "<a@b.example>", "a b", "é中😀", "a%2Fb", "a/b", "{a}", "$id", '"', "a~2"]
+
+
+def test_ids_of_any_text(stack):
+    receiver = make(stack)
+    for ident in ODD_IDS:
+        accepted(receiver.post("/in/in", {"id": ident}), ident)
+        accepted(receiver.post("/in/in", {"id": ident}), ident, duplicate=True)
+        accepted(receiver.post("/in/in", {"id": ident, "n": 2}), ident)
+        accepted(receiver.post("/in/in", {"id": ident, "n": 2}), ident, duplicate=True)
+    keys = [quote(ident, safe=":").replace("~", "%7E") for ident in ODD_IDS]
+    assert stack.keys.queue("out") == [f"{key}{revision}:out" for key in keys for revision in ("", "~2")]
 
 
 def tag_of(stack, ident):

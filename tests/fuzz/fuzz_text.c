@@ -187,14 +187,16 @@ static void two_texts(struct slice a, struct slice b)
 static void names(struct slice s)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    bool id = s.len >= 1 && s.len <= 128, name = s.len >= 1 && s.len <= 64;
-    for (size_t i = 0; i < s.len; i++) {
-        bool letter = s.ptr[i] && strchr(letters, s.ptr[i]);
-        id = id && (letter || (s.ptr[i] && strchr("._:-", s.ptr[i])));
-        name = name && (letter || (s.ptr[i] && strchr("_-", s.ptr[i])));
-    }
-    id = id && !slice_eq(s, SLICE_LIT(".")) && !slice_eq(s, SLICE_LIT(".."));
-    INSIST(id_is_valid(s) == id);
+    bool name = s.len >= 1 && s.len <= 64;
+    for (size_t i = 0; i < s.len; i++)
+        name = name && s.ptr[i] && (strchr(letters, s.ptr[i]) || strchr("_-", s.ptr[i]));
+    INSIST(id_is_valid(s) ==
+           (s.len >= 1 && s.len <= 255 && text_is_utf8(s) && !text_has_control(s)));
+    char key_text[3 * MOST], shown_text[3 * MOST];
+    struct buf key = buf_over(key_text), shown = buf_over(shown_text);
+    id_add_key(&key, s);
+    id_add_shown(&shown, buf_slice(&key));
+    INSIST(slice_eq(buf_slice(&shown), s));
     INSIST(name_is_valid(s) == name);
     size_t characters = 0;
     for (size_t i = 0; i < s.len; i++)

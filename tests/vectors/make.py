@@ -290,8 +290,8 @@ def custom():
         ("X-Id", "a|b"), ("X-Time", NOW),
         ("X-Sig", "sha512=" + b64mac(SECRET, f"v2|{NOW}|a|b|".encode() + BODY + b"|end", "sha512"))])
     emit("hmac: signing that id", "hmac", fields=full, sign="a|b", lines=[
-        ("X-Id", "a_b"), ("X-Time", NOW),
-        ("X-Sig", "sha512=" + b64mac(SECRET, f"v2|{NOW}|a_b|".encode() + BODY + b"|end", "sha512"))])
+        ("X-Id", "a%7Cb"), ("X-Time", NOW),
+        ("X-Sig", "sha512=" + b64mac(SECRET, f"v2|{NOW}|a%7Cb|".encode() + BODY + b"|end", "sha512"))])
     emit("hmac: defaults", "hmac", headers=[("X-Signature", hexmac(SECRET, BODY))], expect="ok")
     emit("hmac: defaults, signing", "hmac", sign="", lines=[("X-Signature", hexmac(SECRET, BODY))])
     emit("hmac: SHA-1", "hmac", fields=[("digest", "sha1"), ("prefix", "sha1=")],

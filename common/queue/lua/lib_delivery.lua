@@ -93,7 +93,7 @@ end
 local function keep_known(event, keep_ms, dedup_ms)
   if keep_ms >= dedup_ms then return end
   local head = call('GETRANGE', base .. 'event:' .. event, 0, 511)
-  local name, received = identity(string.match(head, '^[^\n]*\ni ([^\n]*)\n') or event, head)
+  local name, received = identity(string.match(event, '^[^~]*'), head)
   local left = received and tonumber(received) + dedup_ms - now_ms or 0
   if left > 0 then call('SET', dedup_key(name), received .. ' ' .. event, 'PX', text(left)) end
 end

@@ -13,6 +13,7 @@
 #include "common/queue/record.h"
 #include "common/queue/scripts.h"
 #include "common/queue/shard.h"
+#include "common/webhook/ids.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,7 @@ struct queue_put {
     struct config *conf;
     struct redis_script script;
     struct packer *packer;
+    struct buf key;            /* of the event at hand */
     struct buf names, secrets; /* of the deliveries of the event at hand */
     struct buf plan;           /* of the event at hand */
     struct batch **open;       /* per partition, NULL if empty */
@@ -73,6 +75,7 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     q->conf = config_ref(conf);
     q->packer = packer_new();
     buf_init(&q->names, RECORD_HEAD_MAX);
+    buf_init(&q->key, ID_KEY_MAX);
     buf_init(&q->secrets, RECORD_HEAD_MAX);
     buf_init(&q->plan, RECORD_HEAD_MAX);
     q->partitions = shards_count(shards);
@@ -103,6 +106,7 @@ void queue_put_free(struct queue_put *q)
         free(p);
     packer_free(q->packer);
     buf_clear(&q->names);
+    buf_clear(&q->key);
     buf_clear(&q->secrets);
     buf_clear(&q->plan);
     config_unref(q->conf);
@@ -279,16 +283,20 @@ static void flush_soon(struct queue_put *q)
     loop_defer(q->loop, flush_idle, q);
 }
 
-/* The id of the task that REQ's event belongs to. */
-static struct slice task_id(const struct put_request *req)
+/* The key of the task that REQ's event belongs to. */
+static struct slice task_key(struct queue_put *q, const struct put_request *req)
 {
-    return req->announced.len ? req->announced : req->event->id;
+    buf_reset(&q->key);
+    if (req->announced.len)
+        return req->announced;
+    id_add_key(&q->key, req->event->id);
+    return buf_slice(&q->key);
 }
 
-static void add_task_id(struct args *a, const struct put_request *req)
+static void add_task_id(struct queue_put *q, struct args *a, const struct put_request *req)
 {
     if (req->event->kind != EVENT_TASK) {
-        args_add(a, task_id(req));
+        args_add(a, task_key(q, req));
         return;
     }
     size_t mark = args_mark(a);
@@ -301,7 +309,7 @@ static struct event prepare(struct queue_put *q, const struct put_request *req)
 {
     struct event e = *req->event;
     bool is_announcement = e.kind == EVENT_ANNOUNCEMENT;
-    e.is_renamed = is_announcement || !slice_eq(task_id(req), e.id);
+    e.is_renamed = is_announcement || !slice_eq(task_key(q, req), e.id);
     buf_reset(&q->names);
     if (is_announcement)
         buf_add_str(&q->names, req->source->fetch->name);
@@ -340,7 +348,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     struct event e = prepare(q, req);
     bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
-    add_task_id(a, req);
+    add_task_id(q, a, req);
     args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
     enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);

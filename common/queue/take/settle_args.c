@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/queue/keys.h"
+#include "common/webhook/ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,9 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
                          wall_ms at)
 {
     struct slice response = slice_head(s->response, RESPONSE_KEPT);
+    char text[ID_KEY_MAX];
+    struct buf shown = buf_over(text);
+    id_add_shown(&shown, d->event_id);
     struct json_write w = json_write_to(out);
     jw_open(&w, NULL, '{');
     jw_int(&w, "at", at);
@@ -99,7 +103,7 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
     jw_int(&w, "status", s->status);
     jw_int(&w, "duration_ms", s->duration_ms);
     /* The key of an announcement is no task's id. */
-    jw_text(&w, "id", d->kind == DELIVERY_FETCH ? d->event.id : d->event_id);
+    jw_text(&w, "id", d->kind == DELIVERY_FETCH ? d->event.id : buf_slice(&shown));
     jw_text(&w, "destination", d->destination);
     jw_text(&w, "error", s->error);
     jw_text(&w, "url", slice_head(s->url, FAILURE_URL));

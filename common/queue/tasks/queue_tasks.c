@@ -5,6 +5,7 @@
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
 #include "common/queue/tasks/tasks_private.h"
+#include "common/webhook/ids.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -164,12 +165,16 @@ static void on_views_end(struct tasks_call *call)
 /* An account's ids are its own. An admin asks for events by their keys, and for its own tasks by either. */
 static void add_key(struct args *a, struct task_scope scope, struct slice id)
 {
-    if (!scope.account.len) {
-        args_add(a, id);
-        return;
-    }
     size_t mark = args_mark(a);
-    keys_task(&a->text, scope.account, id);
+    struct slice rest = id;
+    if (scope.account.len) {
+        keys_task(&a->text, scope.account, id);
+    } else if (id.len && id.ptr[0] == '@' && memchr(id.ptr, '/', id.len)) {
+        struct slice account = slice_skip(slice_cut(&rest, '/'), 1);
+        keys_task(&a->text, account, rest);
+    } else {
+        id_add_named_key(&a->text, id);
+    }
     args_add_since(a, mark);
 }
 

@@ -1,6 +1,7 @@
 #include "common/base/alloc.h"
 #include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
+#include "common/webhook/ids.h"
 
 #include <stdlib.h>
 
@@ -106,7 +107,9 @@ static bool is_there(enum task_state state)
 static struct task tell_one(struct task_entry *e, struct slice whose, bool whole)
 {
     struct slice key = slice_str(e->key);
-    struct task t = {.id = task_shown_id(key, whose),
+    buf_init(&e->shown, key.len + 1);
+    id_add_shown(&e->shown, task_shown_id(key, whose));
+    struct task t = {.id = buf_slice(&e->shown),
                      .state = e->state,
                      .is_fetched = e->fetched == 1,
                      .has_hooks = e->has_hooks,
@@ -139,6 +142,7 @@ void task_entries_free(struct task_entry *entries, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(entries[i].key);
+        buf_clear(&entries[i].shown);
         free(entries[i].record);
         buf_clear(&entries[i].scratch);
     }

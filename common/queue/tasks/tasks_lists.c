@@ -25,7 +25,7 @@
 #define STREAMS_EACH 2 /* most streams of a partition */
 
 struct listed { /* owns its text */
-    char *text; /* a task's id, or the id of a stream's entry */
+    char *text; /* a task's key, or the id of a stream's entry */
     wall_ms at;
     size_t stream;
 };
@@ -246,19 +246,19 @@ static struct task_scope list_scope(const struct list_call *c)
     return (struct task_scope){slice_str(c->account), slice_str(c->login)};
 }
 
-static struct slice *found_ids(const struct list_call *c)
+static struct slice *found_keys(const struct list_call *c)
 {
-    struct slice *ids = xcalloc(c->found_count + 1, sizeof *ids);
+    struct slice *keys = xcalloc(c->found_count + 1, sizeof *keys);
     for (size_t i = 0; i < c->found_count; i++)
-        ids[i] = slice_str(c->found[i].text);
-    return ids;
+        keys[i] = slice_str(c->found[i].text);
+    return keys;
 }
 
 static void tell_posted(struct list_call *c)
 {
-    struct slice *ids = found_ids(c);
-    tasks_look_keys(c->call.q, list_scope(c), ids, c->found_count, c->fn, c->ctx);
-    free(ids);
+    struct slice *keys = found_keys(c);
+    tasks_look_keys(c->call.q, list_scope(c), keys, c->found_count, c->fn, c->ctx);
+    free(keys);
 }
 
 void queue_tasks_posted(struct queue_tasks *q, struct task_scope scope,
@@ -296,11 +296,11 @@ static void on_ready_seen(void *ctx, enum err rc, const struct task *tasks, size
 
 static void tell_ready(struct list_call *c)
 {
-    struct slice *ids = found_ids(c);
+    struct slice *keys = found_keys(c);
     struct ready_look *l = NEW(struct ready_look);
     *l = (struct ready_look){c->fn, c->ctx};
-    tasks_look_keys(c->call.q, list_scope(c), ids, c->found_count, on_ready_seen, l);
-    free(ids);
+    tasks_look_keys(c->call.q, list_scope(c), keys, c->found_count, on_ready_seen, l);
+    free(keys);
 }
 
 static void add_path(struct args *a, const struct list_call *c, const struct stream *s)

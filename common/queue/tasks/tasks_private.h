@@ -46,6 +46,7 @@ void tasks_call_sent(struct tasks_call *c);
 struct task_entry {
     char *key,
         *record; /* the event's key, as asked until a head tells it; RECORD is NULL if there is none */
+    struct buf shown; /* the key as the API shows it */
     size_t record_len;
     enum task_state state;
     int fetched; /* 1, 0, or -1: not known */

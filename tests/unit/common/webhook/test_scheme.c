@@ -296,8 +296,9 @@ static void signing_refuses_an_id_that_could_leave_its_line(void **state)
     assert_int_equal(scheme_sign(s, 0, SLICE_LIT(""), 0, SLICE_LIT(""), &out), ERR_INVALID);
     assert_int_equal(scheme_sign(s, 0, SLICE_LIT("a\r\nb"), 0, SLICE_LIT(""), &out), ERR_INVALID);
     assert_int_equal(scheme_sign(s, 0, SLICE_LIT("a b"), 0, SLICE_LIT(""), &out), ERR_INVALID);
-    assert_int_equal(scheme_sign(s, 0, slice_make(longest, sizeof(longest)), 0, SLICE_LIT(""), &out),
-                     ERR_INVALID);
+    assert_int_equal(
+        scheme_sign(s, 0, slice_make(longest, sizeof(longest)), 0, SLICE_LIT(""), &out),
+        ERR_INVALID);
     assert_int_equal(out.len, 0);
     buf_clear(&out);
     buf_init(&out, 40);

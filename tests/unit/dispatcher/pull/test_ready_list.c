@@ -67,7 +67,7 @@ static void leaves_out_what_is_no_id(void **state)
 {
     (void)state;
     assert_int_equal(
-        read(LIST("[{'id':'a/b'},{'id':''},{'id':5},{},null,7,{'id':'..'},{'id':'a~f'},"
+        read(LIST("[{'id':'a\\u0000b'},{'id':''},{'id':5},{},null,7,{'id':'\\n'},{'id':'\\u007f'},"
                   "{'id':'ok'},{'id':'ok','tag':'again'}]")),
         OK);
     assert_int_equal(list.count, 1);

@@ -145,6 +145,8 @@ static void ids_in_order(void **state)
     expect(identity_of("{}", "x=1&id=c", "d", true), "c", "");
     expect(identity_of("{}", "", "d", true), "d", "");
     expect(identity_of(NULL, "id=c&tag=t", "", false), "c", "t");
+    expect(identity_of("{}", "id=a%2Fb+c", "", true), "a/b c", "");
+    expect(identity_of("{}", "", "msg/1", true), "msg/1", "");
     struct outcome o = identity_of("{}", "", "", true);
     assert_int_equal(o.answer, ANSWER_OK);
     assert_int_equal(strlen(o.id), UUID_LEN);
@@ -154,29 +156,25 @@ static void ids_in_order(void **state)
 static void bad_ids(void **state)
 {
     (void)state;
-    refused(identity_of("{\"id\":\"a b\"}", "id=c", "", true)); /* found, so not passed over */
+    refused(identity_of("{\"id\":\"a\\tb\"}", "id=c", "", true)); /* found, so not passed over */
     refused(identity_of("{\"id\":\"\"}", "id=c", "", true));
     refused(identity_of("{\"id\":{}}", "id=c", "", true));
     refused(identity_of("{\"id\":1,\"id\":2}", "id=c", "", true));
-    refused(identity_of("{\"id\":\"..\"}", "", "", true));
     refused(identity_of("{\"id\":\"a\\u0000b\"}", "", "", true));
     refused(identity_of("{}", "id=", "", true));
     refused(identity_of("{}", "id", "", true));
     refused(identity_of("{}", "id=a&id=a", "", true));
     refused(identity_of("{}", "id=%", "", true));
     refused(identity_of("{}", "id=%00", "", true));
-    refused(identity_of("{}", "id=a%2Fb", "", true));
-    refused(identity_of("{}", "id=a+b", "", true));
-    refused(identity_of("{}", "", "msg/1", true));
     char query[2100];
     memset(query, 'a', sizeof query);
     memcpy(query, "id=", 3);
-    query[3 + 128] = 0;
+    query[3 + 255] = 0;
     assert_int_equal(identity_of("{}", query, "", true).answer, ANSWER_OK);
-    query[3 + 128] = 'a';
-    query[3 + 129] = 0;
+    query[3 + 255] = 'a';
+    query[3 + 256] = 0;
     refused(identity_of("{}", query, "", true));
-    query[3 + 129] = 'a';
+    query[3 + 256] = 'a';
     query[sizeof query - 1] = 0;
     refused(identity_of("{}", query, "", true));
 }
