@@ -418,3 +418,38 @@ mutation(stop_cuts_calls "a stop cuts off the calls of the operators' listener"
   EDIT receiver/receiver.c
   [[        admin_drain(r->admin, end_loop, r);]]
   [[        end_loop(r);]])
+
+# --- origins ---
+
+mutation(circuit_of_the_lane "an open circuit holds the whole lane"
+  TESTS tests/queue/test_origins.py::test_live_origins_of_an_account_go_on
+        tests/queue/test_origins.py::test_another_destination_on_the_lane_goes_on
+  EDIT common/queue/lua/claim.lua
+  [[  if lane.order == 'fifo' then
+    lane.pause = math.min(till,]]
+  [[  if true then
+    lane.pause = math.min(till,]])
+
+mutation(circuit_spends "deliveries of an open circuit are attempted"
+  TESTS tests/queue/test_origins.py::test_the_probes_failure_doubles_the_pause_and_an_answer_brings_all_back
+  EDIT common/queue/lua/claim.lua
+  [[if now_ms < e.till then return e.till end]]
+  [[]])
+
+mutation(no_share "one origin takes all of an account's concurrency"
+  TESTS tests/queue/test_origins.py::test_an_origin_takes_at_most_half_of_an_accounts_concurrency
+  EDIT common/queue/lua/claim.lua
+  [[share_of(t, d.origin).n >= l.share]]
+  [[false]])
+
+mutation(share_lost "a dead dispatcher keeps its origin's share"
+  TESTS tests/queue/test_origins.py::test_the_share_of_dead_dispatchers_comes_back
+  EDIT common/queue/lua/lib_delivery.lua
+  [[  if d.origin then free_share(d.destination, d.origin, 1) end]]
+  [[]])
+
+mutation(closed_and_left "what waited for a circuit stays away when it closes"
+  TESTS tests/queue/test_origins.py::test_the_probes_failure_doubles_the_pause_and_an_answer_brings_all_back
+  EDIT common/queue/lua/lib_circuit.lua
+  [[was_open and BACK_MAX or 1]]
+  [[1]])

@@ -74,13 +74,18 @@ end
 -- D, which was taken off its lane, waits until TILL (ms) for the origin E.
 local function origin_aside(lane, e, d, till)
   local key = waiting_key(lane, e.name)
-  local _, first = first_waiting(key)
+  local is_first = not e.waiting -- of this call
+  if is_first then
+    local _, first = first_waiting(key)
+    e.first, e.waiting = first, call('ZCARD', key)
+  end
   local due = till
-  if first and first <= till then due = till + LONGER_MS + math.min(call('ZCARD', key) * APART_MS, APART_MAX_MS) end
+  if e.first and e.first <= till then due = till + LONGER_MS + math.min(e.waiting * APART_MS, APART_MAX_MS) end
+  e.first, e.waiting = math.min(e.first or due, due), e.waiting + 1
   local written = text(due)
   call('HSET', d.key, 'state', 'retry', 'due_at', written)
   call('ZADD', base .. 'retry', written, d.id)
   call('ZADD', key, written, d.id)
-  call('PEXPIRE', key, ORIGINS_KEPT)
+  if is_first then call('PEXPIRE', key, ORIGINS_KEPT) end
   if not e.is_stored then origin_save(lane, e) end
 end
