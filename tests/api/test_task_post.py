@@ -34,7 +34,7 @@ def test_an_id_is_made_where_there_is_none(empty):
 
 
 @pytest.mark.parametrize("name,value", [
-    ("id", 7), ("id", ""), ("id", "x" * 256), ("id", []), ("id", "a~2"),
+    ("id", 7), ("id", ""), ("id", "x" * 256), ("id", []),
     ("id", "a\u0000b"),
     ("tag", 7), ("tag", {}), ("tag", "x" * 256), ("tag", "a\nb"), ("tag", "a\u0000"),
     ("postback_url", 7), ("postback_url", ""), ("postback_url", "ftp://a.example/"), ("postback_url", "//a.example/"),
