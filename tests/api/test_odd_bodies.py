@@ -50,8 +50,8 @@ def test_fields_with_names_of_methods_are_kept_in_data(quiet):
     assert task["data"] == {**odd, "api": "serp", "function": "task_post", "se": "google", "se_type": "organic"}
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b'[{"result":1}]')[:-4], gzip.compress(b"[") + b"x", b"\x1f\x8b", b"\x1f\x8b" + b"\0" * 100,
-                                  gzip.compress(gzip.compress(b'[{"result":1}]'))])
+@pytest.mark.parametrize("body", [gzip.compress(b'[{"result":1}]', mtime=0)[:-4], gzip.compress(b"[", mtime=0) + b"x", b"\x1f\x8b", b"\x1f\x8b" + b"\0" * 100,
+                                  gzip.compress(gzip.compress(b'[{"result":1}]', mtime=0), mtime=0)])
 def test_broken_gzip_is_invalid_data(quiet, body):
     quiet.acme.refused(ORGANIC + "/task_post", body, 40503)
     assert quiet.acme.counts()["total"] == 0

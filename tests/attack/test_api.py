@@ -203,9 +203,10 @@ def test_nobody_sees_or_moves_tasks_of_another(place):
     path = "/v3/serp/google/organic"
     made = call(place.api, "POST", path + "/task_post", [{"id": "mine-1", "tag": "t", "result": {"secret": "of-acme"}}])
     assert task_codes(made) == [20100]
-    for account, wanted in ((ACME, 20000), (ADMIN, 20000), (OTHER, 40401)):
-        answer = call(place.api, "GET", path + "/task_get/regular/mine-1", account=account)
-        assert task_codes(answer) == [wanted], (account, answer)
+    for account, name, wanted in ((ACME, "mine-1", 20000), (ADMIN, "%40acme%2Fmine-1", 20000), (ADMIN, "mine-1", 40401),
+                                  (OTHER, "mine-1", 40401), (OTHER, "%40acme%2Fmine-1", 40401), (OTHER, "@acme/mine-1", 40401)):
+        answer = call(place.api, "GET", f"{path}/task_get/regular/{name}", account=account)
+        assert task_codes(answer) == [wanted], (account, name, answer)
         assert ("of-acme" in answer.body.decode()) == (wanted == 20000)
     for account in (OTHER,):
         for method, where, body in (("GET", path + "/tasks_ready", None), ("POST", "/v3/serp/id_list", [{}]), ("POST", "/v3/serp/errors", [{}]),
@@ -213,8 +214,9 @@ def test_nobody_sees_or_moves_tasks_of_another(place):
             answer = call(place.api, method, where, body, account=account)
             assert "mine-1" not in answer.body.decode() and "acme" not in answer.body.decode(), answer
         assert task_codes(call(place.api, "POST", "/v3/appendix/webhook_resend", [{"id": "mine-1"}], account=account)) == [40401]
-        # nor its name: who tries it learns that it is taken, and changes nothing
-        call(place.api, "POST", path + "/task_post", [{"id": "mine-1", "result": {"secret": "of-other"}}], account=account)
+        # Its id is free for another account, whose task is another one.
+        made = call(place.api, "POST", path + "/task_post", [{"id": "mine-1", "result": {"secret": "of-other"}}], account=account)
+        assert task_codes(made) == [20100]
         assert "of-other" not in call(place.api, "GET", path + "/task_get/regular/mine-1").body.decode()
         for who in ({"destination": "out"}, {"account": "acme"}):
             answer = call(place.api, "POST", "/v3/appendix/webhook_delay", [{"webhook_delay": 100, **who}], account=account)
@@ -237,8 +239,7 @@ def test_many_clients_that_leave(place):
 
 def wait_end(stack, task, kind="postback"):
     def look():
-        found = stack.keys.delivery(f"{task}:@acme.{kind}") or next(
-            (stack.keys.delivery(k.split("delivery:", 1)[1]) for k in stack.redis.client().scan_iter(f"*delivery:{task}:*")), {})
+        found = stack.keys.delivery(f"@acme/{task}:{kind}@acme")
         return found if found.get("state") in ("done", "dead") else None
     found = wait_for(look, 15, lambda: f"the end of {task}: {list(stack.redis.client().scan_iter('*' + task + '*'))}")
     return found["state"], found.get("last_error", "")

@@ -104,10 +104,10 @@ def test_a_wire_signature_is_judged_before_anything_is_inflated(farm):
 BAD_JSON = [b"", b" \r\n\t", b"{", b"}", b"{}{}", b"{} {}", b"[1,]", b'{"a":1,}', b"{,}", b"[,1]", b"[1 2]", b'{"a" 1}', b'{"a":}',
             b"{a:1}", b"{'a':1}", b'{1:2}', b"[01]", b"[-]", b"[-01]", b"[+1]", b"[.5]", b"[5.]", b"[1.e1]", b"[1e]", b"[1e+]",
             b"[0x1]", b"[1_0]", b"[NaN]", b"[-Infinity]", b"[Infinity]", b"[TRUE]", b"[True]", b"[nul]", b"[nulll]", b"[undefined]",
-            b"[1]// c", b"[1]/* c */", b"# c\n[1]", b"\xef\xbb\xbf{}", b"\xff\xfe{\0}\0", b"{\0}", b"{}\0", b"{}\x0b", b"{}\xc2\xa0",
+            b"[1]// c", b"[1]/* c */", b"# c\n[1]", b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf{}", b"{}\xef\xbb\xbf", b"\xff\xfe{\0}\0", b"{\0}", b"{}\0", b"{}\x0b", b"{}\xc2\xa0",
             b'"\x01"', b'"\x1f"', b'"a\nb"', b'"\t"', b'"\0"', b'"\xff"', b'"\x80"', b'"\xc0\xaf"', b'"\xe0\x80\xaf"',
             b'"\xed\xa0\x80"', b'"\xed\xbf\xbf"', b'"\xf4\x90\x80\x80"', b'"\xf8\x88\x80\x80\x80"', b'"\xc3"', b'"\xe2\x82"',
-            b'"\\ud800"', b'"\\udc00"', b'"\\ud800\\u0041"', b'"\\ud800x"', b'"\\x41"', b'"\\u12"', b'"\\u12g4"', b'"\\U00000041"',
+            b'"\\ud80"', b'"\\ud800\\u004"', b'"\\x41"', b'"\\u12"', b'"\\u12g4"', b'"\\U00000041"',
             b'"\\', b'"abc', b'"\\"', b"[" * 65 + b"]" * 65, b'{"a":' * 65 + b"1" + b"}" * 65, b"[" * 100_000, b'{"a":' * 100_000,
             b"[" + b"1" * 5000 + b"]", b"[-" + b"9" * 100_000, b"[1e" + b"9" * 5000 + b"]"]
 
@@ -122,7 +122,7 @@ def test_bad_json(farm, number):
 
 GOOD_JSON = [b"42", b"null", b'""', b"[]", b'{"a":1e999}', b'{"a":123456789012345678901234567890}', b'{"a":-0.0E-0}',
              b'{"a":"\\u0000\\ud83d\\ude00"}', '{"ü":"\U0001f600\x7f\u2028"}'.encode(), b"[" * 64 + b"]" * 64, b'{"a":1,"a":2}',
-             b"\r\n\t [ ] \r\n\t "]
+             b"\r\n\t [ ] \r\n\t ", b"\xef\xbb\xbf{}", b'"\\ud800"', b'"\\udc00"', b'"\\ud800\\u0041"', b'"\\ud800x"']
 
 
 @HERE("number", range(len(GOOD_JSON)))
