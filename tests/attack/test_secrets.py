@@ -89,8 +89,8 @@ RAW = (b"POST /in/token?token=%s HTTP/1.1\nHost: x\n\n", b"GET /%s\0 HTTP/1.1\r\
                 b"POST /in/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n",
                 b"POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\nContent-Encoding: %s\r\n\r\n{",
                 b"POST /in/open HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
-                b'POST /in/open?id=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
-                b'POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n{"id":"a/%s"                    }                    ')
+                b'POST /in/open?id=%s%%01 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
+                b'POST /in/open HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n{"id":"%s\\u0001"                    }                    ')
 
 
 def refusals(receiver):
@@ -108,7 +108,7 @@ def refusals(receiver):
     yield post("/in/basic", {"Authorization": "Basic " + basic})
     yield post("/in/basic", {"Authorization": SECRETS["sent-wrong-token"]})
     yield post(f"/in/token?token={token}", data=body[:-1])
-    yield post(f"/in/token?token={token}&id={wrong}/")
+    yield post(f"/in/token?token={token}&id={wrong}%01")
     yield post(f"/in/token?token={token}", {"Content-Encoding": SECRETS["sent-cookie"]})
     yield post(f"/in/token?token={token}", {"Content-Encoding": "gzip"})
     yield post(f"/in/open?tag={wrong}%00")
