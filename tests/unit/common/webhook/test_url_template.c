@@ -185,14 +185,15 @@ static void no_value_makes_a_dot_segment(void **state)
         const char *text, *id;
         bool ok;
     } rows[] = {
-        {"http://h/hooks/$id/x", ".", false},   {"http://h/hooks/$id/x", "..", false},
-        {"http://h/hooks/$id", "..", false},    {"http://h/hooks/$id?x=1", "..", false},
-        {"http://h/hooks/.$id", ".", false},    {"http://h/hooks/.$id", "", false},
-        {"http://h/hooks/%2e$id", ".", false},  {"http://h/hooks/$id$id", ".", false},
-        {"http://h/hooks/$id", "...", true},    {"http://h/hooks/$id", "", true},
-        {"http://h/hooks/$id$id", "..", true},  {"http://h/hooks/a$id", "..", true},
-        {"http://h/hooks/$id", "../..", true},  {"http://h/hooks/$id", "%2e%2e", true},
-        {"http://h/hooks/x?y=$id", "..", true}, {"http://h/hooks/x?y=/$id/z", "..", true},
+        {"http://h/hooks/$id/x", ".", false},      {"http://h/hooks/$id/x", "..", false},
+        {"http://h/hooks/$id", "..", false},       {"http://h/hooks/$id?x=1", "..", false},
+        {"http://h/hooks/.$id", ".", false},       {"http://h/hooks/.$id", "", false},
+        {"http://h/hooks/%2e$id", ".", false},     {"http://h/hooks/$id$id", ".", false},
+        {"http://h/hooks/$id", "...", true},       {"http://h/hooks/$id", "", true},
+        {"http://h/hooks/$id$id", "..", true},     {"http://h/hooks/a$id", "..", true},
+        {"http://h/hooks/$id", "../..", false},    {"http://h/hooks/$id", "a\\..\\b", false},
+        {"http://h/hooks/$id", "%2e%2e", true},    {"http://h/hooks/x?y=$id", "..", true},
+        {"http://h/hooks/x?y=/$id/z", "..", true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct url_template *t = NULL;
@@ -258,6 +259,7 @@ static void no_value_changes_the_shape_of_the_url(void **state)
         "https://app.example:8443/a/$id/b$tag.x?q=$source&r=$tag$id", "http://[::1]/$tag",
         "http://h?x=$tag"};
     unsigned seed = 1;
+    size_t accepted = 0;
     for (size_t round = 0; round < 30000; round++) {
         struct url_template *t = make(templates[round % 3]);
         char values[3][200];
@@ -277,7 +279,12 @@ static void no_value_changes_the_shape_of_the_url(void **state)
         size_t a[9], b[9];
         buf_init(&got, 65536);
         buf_init(&plain, 65536);
-        assert_int_equal(url_template_expand(t, &vars, &got), OK);
+        if (url_template_expand(t, &vars, &got) != OK) { /* a dot segment */
+            buf_clear(&got);
+            url_template_free(t);
+            continue;
+        }
+        accepted++;
         assert_int_equal(url_template_expand(t, &harmless, &plain), OK);
         size_t origin = (size_t)(strchr(plain.ptr + strlen("https://"), '/') - plain.ptr);
         assert_memory_equal(got.ptr, plain.ptr, origin + 1);
@@ -288,6 +295,7 @@ static void no_value_changes_the_shape_of_the_url(void **state)
         buf_clear(&plain);
         url_template_free(t);
     }
+    assert_true(accepted > 15000);
 }
 
 int main(void)
