@@ -32,11 +32,11 @@ class Way:
             self.send_one(kind, f"{kind}{n}")
 
     def state(self, ident):
-        return self.stack.keys.delivery(f"{ident}:{self.destination(ident.rstrip('0123456789'))}")
+        return self.stack.keys.delivery(f"{self.before_id}{ident}:{self.destination(ident.rstrip('0123456789'))}")
 
 
 class AccountWay(Way):
-    lane = "acme"
+    before_id = "@acme/"
 
     def configure(self, settings):
         self.conf["accounts"] = {"acme": {"password": PASSWORD, **settings}}
@@ -53,7 +53,7 @@ class AccountWay(Way):
 
 
 class SharedWay(Way):
-    lane = "both"
+    before_id = ""
 
     def configure(self, settings):
         for kind, url in (("bad", self.bad_url), ("good", self.good.url())):
