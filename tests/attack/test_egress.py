@@ -174,6 +174,9 @@ TAGS = ["..", ".", "a/../b", "//evil.example/", "\\evil", "@evil.example", "?x=1
         "http://evil.example/", "a b", "ü", "\u2028", "{a}", "$id", "a:80", "[::1]", "'\"<>", "+", "a=b&c=d"]
 
 
+DOT_SEGMENTS = {"..", ".", "a/../b"}  # also for a server that decodes %2F before it looks for segments
+
+
 def test_tags_stay_where_they_were_put(stack):
     """In a path segment and in a query value: host, path and other parameters cannot be changed by them."""
     sink = stack.downstream()
@@ -185,7 +188,7 @@ def test_tags_stay_where_they_were_put(stack):
             receiver.send(f"e{d}-{n}", path=f"/in/in{d}", tag=tag)
     for n, tag in enumerate(TAGS):
         end = wait_end(stack, f"e0-{n}", "out0")
-        if tag in (".", ".."):
+        if tag in DOT_SEGMENTS:
             assert end == ("dead", "bad_url")
         else:
             assert end == ("done", "")
