@@ -57,7 +57,7 @@ def webhooks(rng):
     yield 400, "/in/in", {"Content-Encoding": "gzip"}, gzip.compress(b"{}" * 1000)[:-9]
     yield 404, "/in/nowhere", {}, b"{}"
     yield 415, "/in/in", {"Content-Encoding": "br"}, b"{}"
-    yield 422, "/in/in", {}, b'{"id":"a b"}'
+    yield 422, "/in/in", {}, b'{"id":"a\\u0001b"}'
 
 
 def api_calls(sink):

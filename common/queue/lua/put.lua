@@ -377,13 +377,15 @@ local function begin_lane(name, queued)
   schedule(name, lane_look(lane) / 1000)
 end
 
--- Queues on a lane that has work already. At most this brings the lane forward: whatever holds it still holds it.
+-- Queues on a lane that has work already. At most this brings the lane forward: whatever holds it still holds it. The moment
+-- of a lane that is further away than the longest delay is looked at again: Redis' clock may have been set back.
+local DELAY_MAX = 1000
 local function extend_lane(name, queued)
   local key, order = base .. 'lane:' .. name, queued.order
   if (call('HGET', key, 'order') or '') ~= order then call('HSET', key, 'order', order) end
   local may_be_earlier = count_delays(name, queued.delays)
   local score = tonumber(call('ZSCORE', base .. 'lanes', name))
-  if may_be_earlier or not score then
+  if may_be_earlier or not score or score > now / 1000 + DELAY_MAX then
     local look = lane_look(lane_load(name)) / 1000
     if not score or look < score and score > now / 1000 then schedule(name, look) end
   end
