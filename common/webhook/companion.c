@@ -20,8 +20,8 @@ static bool matches(struct slice name, const char *const *patterns, size_t count
 /* True if PATTERN names a header that only a pattern of its own keeps, rather than matching it among others. */
 static bool names_it(struct slice pattern)
 {
-    return !memchr(pattern.ptr, '*', pattern.len) ||
-           slice_starts_nocase(pattern, SLICE_LIT("x-forwarded"));
+    bool has_star = pattern.len && memchr(pattern.ptr, '*', pattern.len);
+    return !has_star || slice_starts_nocase(pattern, SLICE_LIT("x-forwarded"));
 }
 
 /* In NAME `_` counts as `-`, as in special_header. */

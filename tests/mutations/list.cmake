@@ -12,7 +12,8 @@ mutation(ack_early "the receiver answers 200 before Redis answered"
   [[    line_enter(w);
     body_clear(]]
   [[    http_set_ctx(w->http, NULL);
-    respond_accepted(w->http, now, event.id, false, &w->in->scratch);
+    struct put_answer early = {.result = PUT_QUEUED, .received_at = view->now};
+    respond_accepted(w->http, event.id, &early, &w->in->scratch);
     w->http = NULL;
     line_enter(w);
     body_clear(]])
