@@ -60,6 +60,10 @@ mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cann
 
 mutation(done_stays "what is done never expires"
   TESTS tests/queue/test_settle.py::test_done_expires_with_its_event_and_attempts
+  EDIT common/queue/lua/settle.lua
+  [[  call('PEXPIRE', key, delivery_kept)
+]]
+  [[]]
   EDIT common/queue/lua/lib_delivery.lua
   [[call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))]]
   [[]])
