@@ -42,8 +42,11 @@ void id_add_named_key(struct buf *out, struct slice name)
 
 void id_add_shown(struct buf *out, struct slice key)
 {
-    if (text_unpercent(out, key, false) != OK)
-        buf_add_slice(out, key);
+    size_t len = out->len;
+    if (text_unpercent(out, key, false) == OK)
+        return;
+    out->len = len;
+    buf_add_slice(out, key);
 }
 
 /* Counts all bytes of UTF-8 that do not continue a character. */

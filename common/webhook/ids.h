@@ -20,7 +20,7 @@ bool id_is_valid(struct slice id);
 void id_add_key(struct buf *out, struct slice id);
 /* Appends the key that the API means by NAME: an id, or "<id>~<n>" for the n-th event of that id. */
 void id_add_named_key(struct buf *out, struct slice name);
-/* The reverse of id_add_key; the queue's mark stays. */
+/* The reverse of id_add_key; the queue's mark stays. A key that id_add_key never makes of a valid id is appended as it is. */
 void id_add_shown(struct buf *out, struct slice key);
 /* At most 255 characters (code points) of UTF-8 without control characters; empty is fine. */
 bool tag_is_valid(struct slice tag);
