@@ -98,11 +98,11 @@ def nginx(directory, redis_port):
         text = text.replace(f"@{name}@", str(value))
     conf = Path(directory) / "nginx.conf"
     conf.write_text(text)
-    process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(directory)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(directory)], stderr=subprocess.PIPE, text=True)
     address = f"127.0.0.1:{port}"
     try:
         def up():
-            assert process.poll() is None, (Path(directory) / "nginx.log").read_text()
+            assert process.poll() is None, process.stderr.read()
             try:
                 return http.get(address, "/healthz").status == 200
             except OSError:
