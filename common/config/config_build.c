@@ -573,7 +573,8 @@ static void build_to(struct building *b, struct source *s, const struct raw_text
     }
 }
 
-/* A source whose ids or tags stand in envelopes (common/webhook/envelope.h) has the engine of its results there too. */
+/* If a source picks ids or tags from envelopes (common/webhook/envelope.h), it also picks the engine of its results
+ * from them. */
 static bool is_in_envelopes(const struct raw_texts *pointers)
 {
     for (size_t i = 0; i < pointers->count; i++)

@@ -33,7 +33,7 @@ struct tls_server; /* common/net/tls.h */
 struct http_server;
 struct http_request;
 
-/* What a step of a handler did with the request that it was given. Functions that return it are MUST_CHECK. */
+/* Says whether a handler's step ended the request. Functions that return it are MUST_CHECK. */
 enum flow {
     ENDED, /* answered: the request must not be touched any more */
     GO_ON,
@@ -109,10 +109,10 @@ bool http_has_no_length(const struct http_request *r);
  */
 void http_read_body(struct http_request *r, size_t max);
 /* The handler holds N more (or, negative, fewer) bytes for this request. False if the budget is
- * spent: answer 503 overloaded. What is still charged is given back when the request ends. */
+ * spent: answer 503 overloaded. The end of the request gives back the rest of the charge. */
 bool http_charge(struct http_request *r, int64_t n);
-/* While paused no more of the connection is read, and the body's deadline stands still. What was
- * already read (at most 64 KiB) may still come through on_body. */
+/* While paused no more of the connection is read, and the body's deadline stands still. Up to 64 KiB that were already
+ * read may still come through on_body. */
 void http_pause(struct http_request *r, bool paused);
 
 void http_set_ctx(struct http_request *r, void *ctx); /* the handler's own state */

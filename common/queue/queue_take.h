@@ -86,7 +86,7 @@ void queue_take_on_lost(struct queue_take *q, const struct shard *shard);
 void queue_take_wake(struct queue_take *q, const struct shard *shard);
 /* From here on the queue asks nothing of Redis, so that the shards can be freed. */
 void queue_take_stop(struct queue_take *q);
-/* How many more deliveries the engine will take now. 0 stops claiming (drain). */
+/* Says how many more deliveries the engine takes now. 0 stops claiming (drain). */
 void queue_take_set_capacity(struct queue_take *q, size_t n);
 /* Prefetching: this dispatcher's claims may take up to N deliveries of DESTINATION beyond its concurrency. The engine
  * starts them as attempts end. It is worth it for destinations that answer faster than Redis. queue_take_set_config puts

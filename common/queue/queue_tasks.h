@@ -68,7 +68,8 @@ void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct sli
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                       size_t count, tasks_fn fn, void *ctx);
 /* Queues every webhook of COUNT (at most TASKS_RESEND_MAX) tasks again: at the tail of its lane, with the delay and signing
- * secret captured at acceptance. What waits for a retry goes now. What is queued or in flight is left as it is. Attempts go on
+ * secret captured at acceptance. A delivery that waits for a retry goes now. Queued deliveries and deliveries in flight
+ * stay as they are. Attempts go on
  * counting. The tasks as they are then, in the order of IDS. An unknown task or one without webhooks does not keep
  * the others back. After an error some tasks may be queued; the same call again queues the others. ERR_UNAVAIL also if Redis has
  * no memory for more. */

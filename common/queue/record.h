@@ -76,7 +76,8 @@ struct slice event_secret(const struct event *e, struct slice destination);
 enum err record_write_head(const struct event *e, struct buf *out) MUST_CHECK;
 /* Appends the whole record of E. PACKER may be NULL (never packs). */
 enum err record_write(const struct event *e, struct packer *packer, struct buf *out) MUST_CHECK;
-/* Reads only the HEAD of a record, up to and with its empty line; has_body tells of the body, which is left empty. */
+/* Reads only the HEAD of a record, up to and with its empty line; has_body says whether there is a body; the body
+ * itself is left empty. */
 enum err record_read_head(struct slice key, struct slice head, struct buf *scratch,
                           struct event *e) MUST_CHECK;
 /* Reads RECORD, stored under the event id KEY ("@<account>/<id>" of a task). Slices point into RECORD and KEY, and the unpacked

@@ -15,7 +15,8 @@
 
 /* 1 to ID_MAX bytes of UTF-8 without control characters. */
 bool id_is_valid(struct slice id);
-/* Appends the id as it stands in Redis keys, delivery ids and HTTP headers: bytes outside A-Za-z0-9._:- are percent-encoded. Two
+/* Appends the form of the id for Redis keys, delivery ids and HTTP headers: bytes outside A-Za-z0-9._:- are
+ * percent-encoded. Two
  * ids never become one. A key has no `~`, so the queue marks its own keys by one ("<id>~2"). */
 void id_add_key(struct buf *out, struct slice id);
 /* Appends the key that the API means by NAME: an id, or "<id>~<n>" for the n-th event of that id. */

@@ -291,7 +291,7 @@ static bool is_key(const struct api_request *r, struct slice s)
     return id_is_valid(s) || (mark && id_is_valid(slice_make(s.ptr, (size_t)(mark - s.ptr))));
 }
 
-/* Appends the id at the end of the path. "@<account>/<id>" may stand there as two segments or as one. */
+/* Appends the id at the end of the path. "@<account>/<id>" may be two segments or one. */
 static void add_asked_id(const struct api_request *r, struct buf *out)
 {
     const struct slice *last = &r->path.segments[r->path.count - 1];

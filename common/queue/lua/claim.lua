@@ -176,7 +176,7 @@ local function blocked(lane, t, more)
   if bytes_left <= 0 then return true end
 end
 
--- The scheme, host and port of a URL template. What comes before an '@' is a login.
+-- The scheme, host and port of a URL template. A login comes before an '@'.
 local function origin_of_url(url)
   local scheme, host = string.match(url, '^(%a+)://([^/?#]*)')
   if not host then return '-' end

@@ -1,5 +1,5 @@
 #!lua flags=no-writes,allow-oom
--- counts: how many tasks are in which state. One step: what is over is counted by spans of hours, newest first.
+-- counts: how many tasks are in which state. One step: ended tasks are counted by spans of hours, newest first.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), done and dead retention ms, cursor ('': the first step), names of
 -- destinations that fetch what was announced.
 -- Replies {cursor of the next step ('': there is none), announced (the result is not here), fetches in flight, fetched, sending,

@@ -124,7 +124,8 @@ local function end_sending(d, event, path, got, keep_ms, more)
   end
 end
 
--- What the end of D says of its task. IS: 'sending', 'got' or 'listed'; false: D is the task's only webhook, and its kind says it.
+-- What follows for the task from the end of D. IS: 'sending', 'got' or 'listed'; false: D is the task's only webhook,
+-- and its kind says it.
 -- REVIVED: some webhooks were sent again, and none is dead any more.
 local function judge_end(d, event, is, dead, revived, keep_ms, more)
   local is_postback, has_body, path = d.kind == 'postback', true, nil

@@ -12,7 +12,7 @@
 --   5 failures in a row       `until` is 1 s from now, then 2 s, 4 s ... up to 60 s
 --   next, and before `until`  the delivery waits: the first one up to `until`, the others at least 5 s longer, 100 ms apart
 --   next, and after `until`   the delivery is the probe: `until` is the end of its lease
---   the probe's answer        ends the circuit. Those that wait come back: 100 at once, then one with each result
+--   the probe's answer        ends the circuit. Waiting deliveries come back: 100 at once, then one with each result
 --
 -- A lane with fifo order waits itself (its `pause`): nothing may pass its head.
 -- `origins:<lane>` has an origin's "<failures in a row> <until, ms> <pauses> <fence of the probe>" while it fails or something
@@ -25,7 +25,7 @@ local function origin_name(destination, origin) return origin and destination ..
 local function origins_key(lane) return base .. 'origins:' .. lane.name end
 local function waiting_key(lane, name) return base .. 'waiting:' .. lane.name .. ':' .. name end
 
--- What is known of an origin. A fresh one if nothing is.
+-- The state of an origin; a fresh one if none is stored.
 local function origin_load(lane, name)
   local e = lane.origins[name]
   if e then return e end
@@ -60,7 +60,8 @@ local function origins_check(lane)
   if lane.trouble ~= 0 then lane.trouble = call('EXISTS', origins_key(lane)) end
 end
 
--- The first of those that wait for an origin and are not due yet, and when it is due. What left by other ways is dropped.
+-- The first of those that wait for an origin and are not due yet, and when it is due. Deliveries that left by other
+-- ways are dropped.
 local function first_waiting(key)
   call('ZREMRANGEBYSCORE', key, '-inf', now_ms)
   for _ = 1, BACK_MAX do

@@ -1,6 +1,6 @@
 -- lib_tasks: what the API lists and counts: which tasks are announced, sending, ready, fetched, failed (docs/internals/queue.md). Shared by
 -- the scripts that accept and end deliveries. Everything is collected and written once a call, by write_tasks.
--- A scope is '' (everybody) or '@<account>'; tasks of an account stand in both.
+-- A scope is '' (everybody) or '@<account>'; tasks of an account are in both.
 local HOUR_MS, TRIM = 3600000, 8
 local SPAN = 24 -- hours whose sums share a key: few fields, so that Redis finds one quickly
 local counted, hours, sets, kept = {}, {}, {}, {}

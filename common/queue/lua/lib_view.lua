@@ -4,7 +4,7 @@
 -- fetch waits), handed (it is on its way), lost (it is dead); else done, or failed where a webhook is dead.
 local HEAD_MAX = 65535 + 1024
 
--- What a call has done so far, in commands to Redis (3 to 5 us each, with the work on their replies). A script that gets many ids
+-- The work of a call so far, in commands to Redis (3 to 5 us each, with the work on their replies). A script that gets many ids
 -- stops when it reaches WORK_MAX; the receiver then asks again for the other ids.
 local WORK_MAX = 300
 local work = 0

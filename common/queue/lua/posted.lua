@@ -16,7 +16,7 @@ local function next_entries()
 end
 
 local reply, skipped, looked = {'', 0}, 0, 0
--- How many ids, separated by spaces, stand in TEXT.
+-- The number of ids in TEXT, separated by spaces.
 local function count_ids(text)
   local n, at = 1, string.find(text, ' ', 1, true)
   while at do n, at = n + 1, string.find(text, ' ', at + 1, true) end

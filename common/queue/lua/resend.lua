@@ -1,6 +1,7 @@
 #!lua
--- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret). What waits for a
--- retry goes now, of a fifo lane before all others. What is queued or in flight is left alone. Attempts go on counting.
+-- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret). A
+-- delivery in `retry` goes now; in a fifo lane it goes before all others. Queued deliveries and deliveries in flight
+-- stay as they are. Attempts go on counting.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), dead retention ms, ids...
 -- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua

@@ -18,7 +18,7 @@ local function has_expired(id)
   return names > 0 and call('EXISTS', unpack(keys)) > 0
 end
 
--- From here on the task is fetched, whatever becomes of its webhooks.
+-- From here on the task is fetched, however its webhooks end.
 local function get_task(t, path)
   if is_sending(t) then
     count_now(t.account, 'sending', -1)

@@ -5,7 +5,7 @@
 
 #include "common/queue/queue_put.h"
 
-/* Is destination I the first of its partition? It stands for it. */
+/* Is destination I the first of its partition? It represents it. */
 bool put_is_first_of_partition(const struct put_request *req, size_t i);
 /* The destination that stands for the last of the partitions. */
 size_t put_last_partition(const struct put_request *req);

@@ -261,7 +261,7 @@ static void flush_all(void *ctx)
         flush(q, i);
 }
 
-/* What Redis could not begin with yet is collected: a call costs it as much as four events. The answer of the call
+/* Events wait here while Redis works on a call, because a call costs Redis as much as four events. The answer of the call
  * that it works on brings us back here; full batches do not wait for it. */
 static void flush_idle(void *ctx)
 {

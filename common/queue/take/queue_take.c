@@ -195,7 +195,8 @@ static void collect_lanes(struct part *p, struct map *lanes)
     }
 }
 
-/* What claim.lua must know of the destinations of a partition. Tried again before the next claim if it fails. */
+/* Writes the limits of the destinations of a partition, which claim.lua needs. Tried again before the next claim if it
+ * fails. */
 static void write_limits(struct part *p)
 {
     struct queue_take *q = p->q;

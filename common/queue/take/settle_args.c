@@ -138,7 +138,7 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
     bool fits = is_short(s->response);
     if (fits)
         snprintf(r->response, sizeof r->response, "%.*s", SLICE_FMT(s->response));
-    /* A first attempt that succeeded is told by the delivery's own fields: no list for it. */
+    /* A first attempt that succeeded needs no list: the delivery's own fields have it all. */
     if (s->verdict != SETTLE_DONE || d->attempt > 1 || !fits)
         attempt_json(&r->attempt, d, s, at);
     if (s->verdict == SETTLE_RETRY || s->verdict == SETTLE_DEAD)
@@ -181,7 +181,7 @@ static void add_word(struct buf *b, struct slice word)
     buf_add_slice(b, word.len ? word : SLICE_LIT("*"));
 }
 
-/* What settle.lua calls an outcome. */
+/* Appends the outcome, as settle.lua defines it. */
 static void add_outcome(const struct result *r, const struct delivery *d, struct args *a)
 {
     struct buf *b = &a->text;

@@ -51,7 +51,7 @@ void queue_tasks_set_config(struct queue_tasks *q, struct config *conf)
 struct named_call {
     struct tasks_call call; /* first */
     const struct redis_script *script;
-    struct args head; /* what stands in front of the ids */
+    struct args head; /* the arguments in front of the ids */
     struct args ids;  /* keys of events, maybe with a NUL */
     char *whose;      /* account as which the tasks are shown */
     struct task_entry *entries;
@@ -188,7 +188,7 @@ static void add_scope(struct args *a, struct task_scope scope)
     args_add_since(a, mark);
 }
 
-/* IDS are keys of events if ARE_KEYS. HEAD gets what stands in front of the ids before named_call_send. */
+/* IDS are keys of events if ARE_KEYS. HEAD gets the arguments in front of the ids before named_call_send. */
 static struct named_call *named_call_new(struct queue_tasks *q, struct task_scope scope,
                                          const struct slice *ids, size_t count, bool are_keys,
                                          tasks_fn fn, void *ctx)

@@ -7,7 +7,7 @@
 
 #define SCRATCH_MAX ((size_t)2 << 30)
 
-/* What lib_view.lua says of a task, in order. */
+/* The fields of lib_view.lua's reply for a task, in order. */
 enum view_field {
     VIEW_STATE,
     VIEW_FETCHED,
@@ -19,7 +19,7 @@ enum view_field {
     VIEW_FIELDS
 };
 
-/* Of several partitions' views the one with the highest rank counts. */
+/* If several partitions reply a view, the one with the highest rank counts. */
 #define RANK_COMPLETE 5
 static const struct {
     const char *word;
@@ -51,7 +51,7 @@ static bool read_state(struct slice word, enum task_state *out)
     return false;
 }
 
-/* The result is here: what is known of its announcement counts no more. */
+/* The result is here, so its announcement counts no more. */
 static void forget_announcement(struct task_entry *e)
 {
     free(e->record);

@@ -63,7 +63,8 @@ struct slice task_shown_id(struct slice key, struct slice whose);
 /* Does queue_tasks_look for events by their keys. */
 void tasks_look_keys(struct queue_tasks *q, struct task_scope scope, const struct slice *keys,
                      size_t count, tasks_fn fn, void *ctx);
-/* Tells COUNT entries to FN, as account WHOSE sees them; WHOLE: their records have bodies. Entries that cannot be read are told as unknown. */
+/* Tells COUNT entries to FN, as account WHOSE sees them; WHOLE: their records have bodies. Unreadable entries count as
+ * unknown. */
 void task_entries_tell(struct task_entry *entries, size_t count, struct slice whose, bool whole,
                        tasks_fn fn, void *ctx);
 void task_entries_free(struct task_entry *entries, size_t count);

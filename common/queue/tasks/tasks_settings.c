@@ -11,7 +11,7 @@
 
 /* --- counts --- */
 
-/* What counts.lua replies, behind the cursor. */
+/* The numbers of counts.lua's reply, behind the cursor. */
 enum {
     COUNT_ANNOUNCED,
     COUNT_FETCHING,
@@ -30,7 +30,7 @@ struct count_call {
     void *ctx;
 };
 
-/* What was announced has no account. */
+/* An announced task has no account. */
 static void add_fetches(struct args *a, const struct count_call *c)
 {
     size_t at = 0, n = 0;
@@ -153,7 +153,7 @@ static void add_field(struct args *a, enum delay_of of, const char *name)
     args_add_since(a, mark);
 }
 
-/* What the configuration says of its own, or -1. */
+/* The destination's own delay in the configuration, or -1. */
 static int64_t own_delay(const struct config *conf, enum delay_of of, const char *name)
 {
     if (of == DELAY_ACCOUNT) {
