@@ -245,6 +245,11 @@ class Sender:
         with self.lock:
             return set(self.acknowledged)
 
+    def times(self) -> dict:
+        """Id -> time.monotonic() of the 200, for what was acknowledged so far."""
+        with self.lock:
+            return dict(self.acknowledged)
+
     def _take(self):
         with self.lock:
             if self.stopping.is_set() or (self.count is not None and self.next >= self.count):

@@ -165,7 +165,7 @@ class Rig:
 
     def acknowledged(self) -> dict:
         """id -> time.monotonic() of its 200, over all senders."""
-        return {i: at for s in self.senders for i, at in list(s.acknowledged.items())}
+        return {i: at for s in self.senders for i, at in s.times().items()}
 
     def wait_acknowledged(self, more, timeout=15.0):
         """Waits until MORE events than now are acknowledged."""
@@ -305,7 +305,7 @@ class Rig:
 
     def _check_counts(self, requests, snapshot):
         """The metrics of what runs since the beginning say the same as everything else."""
-        statuses = sum((Counter(s.statuses) for s in self.senders), Counter())
+        statuses = sum((Counter(dict(s.statuses)) for s in self.senders), Counter())
         if self.starts[self.receiver] == 1 and not statuses[0] and self.receiver.running:
             events = self.receiver.metrics().get("hookpace_events_total", {})
             counted = sum(n for labels, n in events.items() if dict(labels)["result"] in ("ok", "duplicate"))
