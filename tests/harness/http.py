@@ -57,6 +57,13 @@ class Reader:
         del self.buffer[:end + 2]
         return line
 
+    def ended(self) -> bool:
+        """Waits until the peer says more (false) or closes the connection (true)."""
+        try:
+            return not self.buffer and not self.sock.recv(1)
+        except ConnectionResetError:
+            return True
+
     def _exactly(self, count):
         while len(self.buffer) < count:
             self._more()

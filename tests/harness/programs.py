@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from harness import http, paths
-from harness.wait import wait_for
+from harness.wait import stop_process, wait_for
 
 
 class Program:
@@ -97,7 +97,7 @@ class Program:
         return self
 
     def pause(self):
-        self.signal(signal.SIGSTOP)
+        stop_process(self.process.pid)
 
     def resume(self):
         self.signal(signal.SIGCONT)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import redis
 
+from harness.wait import stop_process
+
 
 def free_port() -> int:
     """A TCP port of loopback for a server that is bound later, or again after a restart.
@@ -115,7 +117,7 @@ class RedisServer:
 
     def pause(self):
         """SIGSTOP: accepts connections (the kernel does), answers nothing."""
-        self.process.send_signal(signal.SIGSTOP)
+        stop_process(self.process.pid)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

@@ -1,8 +1,11 @@
 """Waiting for a condition with a deadline; tests never sleep a fixed time instead."""
 
+import os
+import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 
 def wait_for(condition, timeout=10.0, message="the condition", every=0.01):
@@ -54,3 +57,17 @@ def wait_exit(process, timeout=10.0) -> int:
         process.kill()
         process.wait()
         raise
+
+
+def stop_process(pid: int, timeout=5.0):
+    """SIGSTOP for PID. Returns when every thread of it stands: kill() itself returns earlier, and the process may still answer."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: all(_state(task) in "TtZX" for task in Path(f"/proc/{pid}/task").iterdir()), timeout, f"process {pid} to stand", every=0.001)
+
+
+def _state(task: Path) -> str:
+    """The state letter of a thread (proc(5)): the first one behind the name, which stands in parentheses. A thread that is gone is X."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "X"

@@ -5,6 +5,7 @@ import socket
 import time
 
 import pytest
+from harness.wait import stop_process
 from probe import GET, Client, checksum, post, until
 
 
@@ -145,7 +146,7 @@ def test_drain_under_load_resets_nobody(start):
     clients = [probe.client() for _ in range(200)]
     for c in clients[:100]:
         assert c.ask(GET).status == 200
-    probe.signal(signal.SIGSTOP)  # so that all of this is there before the drain begins
+    stop_process(probe.process.pid)  # so that all of this is there before the drain begins
     clients += [probe.client() for _ in range(50)]
     for c in clients:
         c.send(GET)

@@ -5,7 +5,7 @@ import socket
 import time
 
 from harness.redis_server import RedisServer
-from harness.wait import stays, wait_for
+from harness.wait import stays, stop_process, wait_for
 from redis_probe import SLACK_MS, TIMEOUT_MS, total
 
 
@@ -126,7 +126,7 @@ def test_a_pause_of_this_process_is_not_held_against_the_server(server, probe):
     server.pause()
     tag = probe.start("flood", 2000)
     assert probe.stat()["pending"] == 2000
-    probe.process.send_signal(signal.SIGSTOP)
+    stop_process(probe.process.pid)
     try:
         server.resume()
         wait_for(lambda: int(server.client().get("flood") or 0) == 2000, message="the server to be through")
