@@ -121,6 +121,7 @@ static void free_config(struct config *c)
     free_listener(&c->api);
     free(c->dispatcher.listen);
     free(c->dispatcher.allow);
+    free(c->dispatcher.allow_accounts);
     free(c->dispatcher.deny);
     free_secret(c->dispatcher.proxy);
     free(c->file);

@@ -67,8 +67,8 @@ struct config_dispatcher {
     char *listen;
     unsigned concurrency;
     int64_t drain_ms;
-    struct cidr *allow, *deny;
-    size_t allow_count, deny_count;
+    struct cidr *allow, *allow_accounts, *deny; /* of egress */
+    size_t allow_count, allow_accounts_count, deny_count;
     char *proxy; /* egress.proxy, or NULL */
 };
 

@@ -273,6 +273,8 @@ static void build_top(struct building *b)
                      config_proxy_fault(slice_str(c->dispatcher.proxy)));
     build_cidrs(b, key_path("dispatcher.egress.allow"), &d->egress_allow, &c->dispatcher.allow,
                 &c->dispatcher.allow_count);
+    build_cidrs(b, key_path("dispatcher.egress.allow_accounts"), &d->egress_allow_accounts,
+                &c->dispatcher.allow_accounts, &c->dispatcher.allow_accounts_count);
     build_cidrs(b, key_path("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
                 &c->dispatcher.deny_count);
     check_tls(b, "receiver", &c->receiver.tls);

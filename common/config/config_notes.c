@@ -50,6 +50,28 @@ static void warn_of_tolerance(const struct config *c, const struct source *s,
              "retention.dedup_s to at least twice the tolerance");
 }
 
+static bool is_loopback(const struct cidr *c)
+{
+    static const struct addr v4 = {{127, 0, 0, 1}, 4, 0};
+    static const struct addr v6 = {{[15] = 1}, 6, 0};
+    return cidr_has(c, &v4) || cidr_has(c, &v6) || (c->base.family == 4 && c->base.ip[0] == 127);
+}
+
+static void warn_of_own_addresses(const struct config_dispatcher *d,
+                                  struct config_problems *problems)
+{
+    for (size_t i = 0; i < d->allow_accounts_count; i++) {
+        const struct cidr *c = &d->allow_accounts[i];
+        char path[64];
+        if (!is_loopback(c) || c->bits == (c->base.family == 4 ? 32 : 128))
+            continue;
+        snprintf(path, sizeof path, "dispatcher.egress.allow_accounts[%zu]", i);
+        config_problems_warn(problems, slice_str(path),
+                             "does not open loopback: an address of the dispatcher's own machine "
+                             "must be listed itself, as 127.0.0.1/32");
+    }
+}
+
 void config_notes(const struct config *c, struct config_problems *problems)
 {
     size_t at = 0;
@@ -68,4 +90,5 @@ void config_notes(const struct config *c, struct config_problems *problems)
         warn_of_repeats(value, problems);
         warn_of_tolerance(c, value, problems);
     }
+    warn_of_own_addresses(&c->dispatcher, problems);
 }

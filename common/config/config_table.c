@@ -56,6 +56,7 @@ const struct config_key config_keys[] = {
     {"dispatcher.drain_ms", KEY_INT, ROOT(out.dispatcher.drain_ms), RANGE(0, MS_MAX), .fallback = "15000"},
     {"dispatcher.egress", KEY_OBJECT, ROOT(out), .children = "dispatcher.egress", .fallback = "{}"},
     {"dispatcher.egress.allow", KEY_TEXTS, ROOT(egress_allow), RANGE(0, 1000), .fallback = "[]"},
+    {"dispatcher.egress.allow_accounts", KEY_TEXTS, ROOT(egress_allow_accounts), RANGE(0, 1000), .fallback = "[]"},
     {"dispatcher.egress.deny", KEY_TEXTS, ROOT(egress_deny), RANGE(0, 1000), .fallback = "[]"},
     {"dispatcher.egress.proxy", KEY_TEXT, ROOT(out.dispatcher.proxy), RANGE(1, TEXT_MAX), .fallback = "null"},
 

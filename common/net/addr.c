@@ -147,16 +147,48 @@ static const struct cidr special_v6[] = {
     {{{0x20, 0x02}, 6, 0}, 16},
     {{{0x3f, 0xff}, 6, 0}, 20},
 };
-/* RFC 6052: what stands behind is the IPv4 address that a NAT64 sends to. Networks without IPv4 of
- * their own reach everything this way. The local-use 64:ff9b:1::/48 may hide anything: special. */
+/* RFC 6052: a NAT64 sends to the IPv4 address in the last 32 bits. Networks without IPv4 of their own reach everything
+ * this way. The local-use 64:ff9b:1::/48 may hide anything: special. */
 static const struct cidr nat64 = {{{0, 0x64, 0xff, 0x9b}, 6, 0}, 96};
 
-struct addr addr_behind_nat64(const struct addr *a)
+/* Where prefixes have the IPv4 address. A network divides 64:ff9b:1::/48 as it likes (RFC 8215), so its rows are the
+ * layouts of RFC 6052 2.2. Byte 8 is not used there. */
+static const struct embedding {
+    struct cidr prefix;
+    unsigned char at[4];
+} embeddings[] = {
+    {{{{0, 0x64, 0xff, 0x9b}, 6, 0}, 96}, {12, 13, 14, 15}},
+    {{{{0, 0x64, 0xff, 0x9b, 0, 1}, 6, 0}, 48}, {6, 7, 9, 10}},
+    {{{{0, 0x64, 0xff, 0x9b, 0, 1}, 6, 0}, 48}, {7, 9, 10, 11}},
+    {{{{0, 0x64, 0xff, 0x9b, 0, 1}, 6, 0}, 48}, {9, 10, 11, 12}},
+    {{{{0, 0x64, 0xff, 0x9b, 0, 1}, 6, 0}, 48}, {12, 13, 14, 15}},
+    {{{{0x20, 0x02}, 6, 0}, 16}, {2, 3, 4, 5}},                             /* 6to4, RFC 3056 */
+    {{{{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 6, 0}, 96}, {12, 13, 14, 15}}, /* SIIT, RFC 2765 */
+    {{{{0}, 6, 0}, 96}, {12, 13, 14, 15}},                                  /* RFC 4291 2.5.5.1 */
+};
+
+bool addr_is_nat64(const struct addr *a)
 {
-    struct addr inner = *a;
-    if (cidr_has(&nat64, a))
-        set_v4(&inner, a->ip + 12);
-    return inner;
+    return cidr_has(&nat64, a);
+}
+
+size_t addr_embedded(const struct addr *a, struct addr out[ADDR_EMBEDDED_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof embeddings / sizeof embeddings[0]; i++) {
+        const struct embedding *e = &embeddings[i];
+        unsigned char ip[4];
+        if (!cidr_has(&e->prefix, a))
+            continue;
+        for (size_t j = 0; j < sizeof ip; j++)
+            ip[j] = a->ip[e->at[j]];
+        /* Of the layouts of a local prefix all but one find mostly zeros, and nothing is sent to 0.0.0.0/8. */
+        if (ip[0] == 0 && !addr_is_nat64(a))
+            continue;
+        out[n] = (struct addr){0};
+        set_v4(&out[n++], ip);
+    }
+    return n;
 }
 
 bool addr_same(const struct addr *a, const struct addr *b)
@@ -170,10 +202,9 @@ bool addr_is_special(const struct addr *a)
         return cidr_any(special_v4, sizeof special_v4 / sizeof special_v4[0], a);
     if (a->family != 6)
         return true;
-    if (cidr_has(&nat64, a)) {
-        struct addr inner = addr_behind_nat64(a);
-        return addr_is_special(&inner);
-    }
+    struct addr inner[ADDR_EMBEDDED_MAX];
+    if (addr_is_nat64(a) && addr_embedded(a, inner) == 1)
+        return addr_is_special(&inner[0]);
     return !cidr_has(&global_v6, a) ||
            cidr_any(special_v6, sizeof special_v6 / sizeof special_v6[0], a);
 }

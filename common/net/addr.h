@@ -35,8 +35,12 @@ bool cidr_any(const struct cidr *list, size_t n, const struct addr *a);
  * not the public internet (IANA special-purpose registries; 6to4, NAT64 and the like judged by what
  * they embed, or refused). */
 bool addr_is_special(const struct addr *a);
-/* The IPv4 address that a NAT64 would send to for A (RFC 6052, 64:ff9b::/96), else A itself. */
-struct addr addr_behind_nat64(const struct addr *a);
+/* A is in the NAT64 prefix of the internet (RFC 6052, 64:ff9b::/96). Requests to A go to the one IPv4 address inside. */
+bool addr_is_nat64(const struct addr *a);
+/* The IPv4 addresses that a translator or relay may send to for the IPv6 address A: NAT64 (also the local prefix of RFC
+ * 8215, whose layout is not known), 6to4, SIIT, and the old IPv4-compatible form. Returns how many; 0 for IPv4. */
+#define ADDR_EMBEDDED_MAX 4
+size_t addr_embedded(const struct addr *a, struct addr out[ADDR_EMBEDDED_MAX]);
 /* The same address; ports do not matter. */
 bool addr_same(const struct addr *a, const struct addr *b);
 

@@ -21,7 +21,7 @@ class Service:
         accounts = {name: {"password": password, "role": "admin" if name == "admin" else "user"}
                     for name, password in PASSWORDS.items()}
         self.conf = config.base(stack.redis.url, accounts=accounts, **top)
-        self.conf["dispatcher"].setdefault("egress", {"allow": ["127.0.0.0/8"]})
+        self.conf["dispatcher"].setdefault("egress", {"allow_accounts": ["127.0.0.1/32"]})
         self.receiver = None
 
     def start(self, dispatchers=1):

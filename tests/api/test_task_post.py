@@ -195,9 +195,10 @@ def test_both(api):
     assert {r.delivery for r in requests} == {f"@acme/{ident}:pingback@acme", f"@acme/{ident}:postback@acme"}
 
 
-@pytest.mark.parametrize("allow", [[], ["10.0.0.0/8"]])
-def test_special_addresses_are_refused(service, allow):
-    service.conf["dispatcher"]["egress"] = {"allow": allow}
+@pytest.mark.parametrize("egress", [{}, {"allow": ["127.0.0.1/32"]}, {"allow_accounts": ["10.0.0.0/8"]}, {"allow_accounts": ["127.0.0.0/8"]},
+                                    {"allow_accounts": ["0.0.0.0/0", "::/0"]}], ids=str)
+def test_special_addresses_are_refused(service, egress):
+    service.conf["dispatcher"]["egress"] = egress
     service.start()
     ident = service.acme.set_one(postback_url=service.hook())
     wait_for(lambda: service.delivery(ident).get("state") == "dead", message=lambda: service.delivery(ident))

@@ -271,7 +271,7 @@ def test_urls_of_tasks_do_not_reach_inside(stack):
     assert ends == {host: ("dead", "bad_url" if host == "[127.0.0.1]" else "blocked_address") for host in SPECIAL}
     assert sink.connections == 0
     # the same by a redirect from where they may go
-    conf["dispatcher"]["egress"] = {"allow": ["127.0.0.1/32"]}
+    conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}
     stack.programs[1].reload(conf)
     other = stack.downstream(host="127.0.0.2")
     sink.on(None, Answer(status=302, headers={"Location": other.url("/x")}))
@@ -301,7 +301,7 @@ def test_names_of_tasks_that_turn(stack, tmp_path):
             assert wait_end(stack, name) == ("dead", "blocked_address")
         assert [s.connections for s in sinks] == [0, 0, 0]
         # a public address of this machine's is only closed because it is its own
-        conf["dispatcher"]["egress"] = {"allow": [public]}
+        conf["dispatcher"]["egress"] = {"allow_accounts": [public]}
         dispatcher.reload(conf)
         call(receiver, "POST", "/v3/serp/google/organic/task_post", [{"id": "opened", "result": 1, "postback_url": "http://own.test:8000/x"}])
         sinks[0].wait_count(1)

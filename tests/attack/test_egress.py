@@ -155,6 +155,32 @@ def test_a_connection_from_before_is_not_used_under_new_rules(world):
     assert len(world.sinks[PRIVATE].all()) == 2
 
 
+NAT64 = {"64:ff9b::5db8:d822": PUBLIC, "64:ff9b:1::5db8:d822": PUBLIC, "2002:5db8:d822::1": PUBLIC, "64:ff9b::a42:1": PRIVATE}
+
+
+@pytest.mark.parametrize("egress, reached", [
+    ({}, set(NAT64)), ({"deny": [f"{PUBLIC}/32"]}, {"64:ff9b::a42:1"}), ({"deny": ["10.0.0.0/8"]}, set(NAT64) - {"64:ff9b::a42:1"}),
+    ({"deny": ["0.0.0.0/0"], "allow": [f"{PUBLIC}/32"]}, set(NAT64) - {"64:ff9b::a42:1"}),
+    ({"deny": ["64:ff9b::/96"], "allow": ["0.0.0.0/0"]}, {"64:ff9b:1::5db8:d822", "2002:5db8:d822::1"})],
+    ids=["open", "deny public", "deny private", "allow", "deny the prefix"])
+def test_an_ipv4_address_in_the_spelling_of_a_translator(stack, tmp_path, egress, reached):
+    """Where a network has a NAT64, `deny` of an IPv4 address closes each way to it."""
+    space = Namespace(tmp_path, [f"{a}/128" for a in NAT64])
+    sinks = {a: space.call(lambda a=a: Downstream(host=a, port=8000)) for a in NAT64}
+    stack.sinks += sinks.values()
+    try:
+        conf = configured(stack, [f"http://[{a}]:8000/x" for a in NAT64], stack.redis.unix_url, **egress)
+        receiver = stack.receiver(conf)
+        stack.dispatcher(conf, wrapper=space.wrapper)
+        for n in range(len(NAT64)):
+            receiver.send(f"e{n}", path=f"/in/in{n}")
+        ends = {a: wait_end(stack, f"e{n}", f"out{n}") for n, a in enumerate(NAT64)}
+        assert ends == {a: ("done", "") if a in reached else ("dead", "blocked_address") for a in NAT64}
+        assert {a for a, sink in sinks.items() if sink.connections} == reached
+    finally:
+        space.close()
+
+
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
 def test_redirects_are_not_followed(stack, status):
     sink, other = stack.downstream(), stack.downstream()

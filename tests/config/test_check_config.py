@@ -30,7 +30,7 @@ WHOLE = {
                           "sign": {"scheme": "semscraper", "secrets": ["env:ACME_HMAC_KEY"]},
                           "retry": {"schedule_s": [5, 300], "jitter": 0.2}}},
     "dispatcher": {"listen": "127.0.0.1:8082", "concurrency": 256, "drain_ms": 15000,
-                   "egress": {"allow": ["10.1.0.0/16"], "deny": []}},
+                   "egress": {"allow": ["10.1.0.0/16"], "allow_accounts": ["10.2.0.0/16"], "deny": []}},
     "delay_ms": 0, "delay_step_ms": 100,
     "retention": {"done_s": 86400, "dead_s": 604800, "dedup_s": 86400},
     "sources": {
@@ -125,6 +125,17 @@ def test_signed_gzip_is_warned_of(part, mode, whole):
     whole.write_text(json.dumps(conf))
     done = run(part, "--config", whole, "--check-config", env=SECRETS)
     assert done.returncode == 2 and "warning" not in done.stdout, "problems come first"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_range_that_has_loopback_opens_none_of_it(part, whole):
+    conf = json.loads(json.dumps(WHOLE))
+    conf["dispatcher"]["egress"]["allow_accounts"] = ["127.0.0.1/32", "::1", "127.0.0.0/8", "10.0.0.0/8", "::/0", "127.1.0.0/16"]
+    whole.write_text(json.dumps(conf))
+    done = run(part, "--config", whole, "--check-config", env=SECRETS)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("sources.")]
+    says = "warning: does not open loopback: an address of the dispatcher's own machine must be listed itself, as 127.0.0.1/32"
+    assert (done.returncode, lines) == (0, [f"dispatcher.egress.allow_accounts[{n}]: {says}" for n in (2, 4, 5)] + ["config ok"])
 
 
 @pytest.mark.parametrize("part", PARTS)

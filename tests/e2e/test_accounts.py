@@ -22,7 +22,7 @@ class Account:
     def __init__(self, stack, sink=None, **settings):
         self.stack = stack
         self.sink = sink or stack.downstream()
-        self.conf = config.base(stack.redis.url, dispatcher={"egress": {"allow": ["127.0.0.0/8"]}})
+        self.conf = config.base(stack.redis.url, dispatcher={"egress": {"allow_accounts": ["127.0.0.1/32"]}})
         self.conf["accounts"] = {"acme": {"password": PASSWORD, **settings}}
         self.receiver = stack.receiver(self.conf)
         self.dispatcher = stack.dispatcher(self.conf)

@@ -48,7 +48,7 @@ def assert_all_sent(sink, plain, came_packed):
 
 
 def conf_of(stack, sink):
-    conf = config.base(stack.redis.url, dispatcher={"egress": {"allow": ["127.0.0.0/8"]}})
+    conf = config.base(stack.redis.url, dispatcher={"egress": {"allow_accounts": ["127.0.0.1/32"]}})
     for name, (settings, _) in SETTINGS.items():
         conf["destinations"][name] = config.destination(sink.url(f"/{name}"), **settings)
     return conf
@@ -88,7 +88,7 @@ def test_fetched(stack, packed, size):
 @pytest.mark.parametrize("payload", ["envelope", "result"])
 def test_of_an_account(stack, payload, size):
     sink = stack.downstream()
-    conf = config.base(stack.redis.url, dispatcher={"egress": {"allow": ["127.0.0.0/8"]}})
+    conf = config.base(stack.redis.url, dispatcher={"egress": {"allow_accounts": ["127.0.0.1/32"]}})
     conf["accounts"] = {name: {"password": PASSWORD, "payload": payload, **settings} for name, (settings, _) in SETTINGS.items()}
     receiver = stack.receiver(conf)
     stack.dispatcher(conf)

@@ -24,7 +24,7 @@ class Odd:
 
     def __init__(self, stack):
         self.stack, self.sink, self.provider = stack, stack.downstream(), stack.provider()
-        self.conf = config.base(stack.redis.url, dispatcher={"egress": {"allow": ["127.0.0.0/8"]}})
+        self.conf = config.base(stack.redis.url, dispatcher={"egress": {"allow_accounts": ["127.0.0.1/32"]}})
         self.conf["accounts"] = {name: {"password": PASSWORD} for name in ODD} | {"boss": {"password": PASSWORD, "role": "admin"}}
         for name in ODD:
             self.conf["sources"][name] = config.source([name, self.ping(name)])

@@ -22,7 +22,7 @@ class Way:
     def __init__(self, stack, bad_url, order="requeue", **settings):
         self.stack, self.good = stack, stack.downstream()
         self.bad_url = bad_url
-        self.conf = config.base(stack.redis.url, dispatcher={"egress": {"allow": ["127.0.0.0/8"]}})
+        self.conf = config.base(stack.redis.url, dispatcher={"egress": {"allow_accounts": ["127.0.0.1/32"]}})
         self.configure({"retry": RETRY, "delay_ms": DELAY_MS, "order": order, **settings})
         self.receiver = stack.receiver(self.conf)
         self.dispatcher = stack.dispatcher(self.conf)

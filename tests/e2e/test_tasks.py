@@ -14,7 +14,7 @@ from harness.wait import wait_for
 PASSWORD = "acme-password-0123"
 SECRET = "acme-signing-secret-0123"
 PATH = "/v3/serp/google/organic"
-OPEN = {"egress": {"allow": ["127.0.0.0/8"]}}
+OPEN = {"egress": {"allow_accounts": ["127.0.0.1/32"]}}
 
 
 class Customer:

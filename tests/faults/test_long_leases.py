@@ -68,7 +68,7 @@ def answered(**answer):
 
 def killed_in_a_postback(stack):
     sink = stack.downstream()
-    conf = config.base(stack.redis.url, dispatcher={"egress": {"allow": ["127.0.0.0/8"]}})
+    conf = config.base(stack.redis.url, dispatcher={"egress": {"allow_accounts": ["127.0.0.1/32"]}})
     conf["accounts"] = {"acme": {"password": PASSWORD}}
     receiver, first = stack.receiver(conf), stack.dispatcher(conf)
     sink.on(None, Answer(action="hang"), 200)

@@ -58,7 +58,7 @@ def test_tasks_set_while_all_is_killed(stack):
     admin = f"127.0.0.1:{free_port()}"
     rig.conf["admin"] = {"listen": admin}
     rig.conf["accounts"] = {"acme": {"password": PASSWORD, "role": "user"}}
-    rig.conf["dispatcher"]["egress"] = {"allow": ["127.0.0.0/8"]}
+    rig.conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}
     rig.start_receiver()
     posters = [Poster(admin, rig.sink, n) for n in range(4)]
     for p in posters:

@@ -368,8 +368,8 @@ mutation(packed_anew "a signed body that is packed anew is another event"
 mutation(own_machine_reached "URLs of the API reach public addresses of the dispatcher's own machine"
   TESTS tests/attack/test_api.py::test_names_of_tasks_that_turn
   EDIT dispatcher/transport/egress.c
-  [[!addr_is_special(a) && !is_own(e, a)]]
-  [[!addr_is_special(a) && (true || !is_own(e, a))]])
+  [[if (is_own(e, a))]]
+  [[if (is_own(e, a) && addr_is_special(a))]])
 
 mutation(foreign_pages "pages of other sites use the login that a browser remembers"
   TESTS tests/attack/test_api.py::test_a_browser_is_not_made_to_use_its_login

@@ -34,7 +34,7 @@ class Gateway:
         self.stack = Stack(directory)
         self.receivers = receivers
         conf = self.conf = config.base(self.stack.redis.url)
-        conf["dispatcher"]["egress"] = {"allow": ["127.0.0.0/8"]}
+        conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}
         conf["accounts"] = {"login": {"password": "password"}}    # DataForSEO's examples log in so; it does not sign
         for name, program in receivers.items():
             wrong = sign.standard_secret(b"x" * 32) if program.scheme == "standard-webhooks" else WRONG

@@ -26,7 +26,7 @@ def settings(stack, sink, step=0):
     """Everything that a reload may change differs from step to step."""
     conf = config.base(stack.redis.url, receiver={"threads": 4, "max_body_bytes": 1000000 + step})
     conf["redis"]["partitions"] = 3
-    conf["dispatcher"]["egress"] = {"allow": ["127.0.0.0/8"]}
+    conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}
     conf["retention"] = {"dedup_s": 600 + step}
     for number in range(3):
         conf["destinations"][f"out{number}"] = config.destination(

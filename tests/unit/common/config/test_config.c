@@ -116,6 +116,7 @@ static const char full[] =
     "\"acme\":{\"password\":\"12345678\",\"delay_ms\":100,\"sign\":{\"scheme\":\"semscraper\","
     "\"secrets\":[\"12345678\"]}}},"
     "\"dispatcher\":{\"egress\":{\"allow\":[\"10.1.0.0/16\",\"::1\"],\"deny\":[\"10.0.0.0/8\"],"
+    "\"allow_accounts\":[\"127.0.0.1/32\"],"
     "\"proxy\":\"http://p:1\"}},"
     "\"sources\":{\"in\":{\"verify\":{\"scheme\":\"hmac\",\"header\":\"X-Sig\",\"secrets\":"
     "[\"12345678\",\"abcdefgh\"],\"allow\":[\"203.0.113.0/24\"]},\"id\":[\"/id\",\"/a/0\"],"
@@ -145,6 +146,7 @@ static void reads_every_value(void **state)
     assert_int_equal(c->dispatcher.allow_count, 2);
     assert_int_equal(c->dispatcher.allow[1].bits, 128);
     assert_int_equal(c->dispatcher.deny_count, 1);
+    assert_int_equal(c->dispatcher.allow_accounts_count, 1);
     assert_string_equal(c->dispatcher.proxy, "http://p:1");
     const struct source *in = config_source(c, SLICE_LIT("in"));
     const struct destination *a = config_destination(c, SLICE_LIT("a"));
