@@ -12,6 +12,8 @@
 bool accounts_find(const struct config *conf, struct slice credentials, struct caller *who)
 {
     unsigned char mine[DIGEST_MAX], theirs[DIGEST_MAX];
+    static const unsigned roles[] = {
+        [ACCOUNT_ADMIN] = ROLE_ADMIN, [ACCOUNT_USER] = ROLE_USER, [ACCOUNT_VIEWER] = ROLE_VIEWER};
     const struct config_account *found = NULL;
     struct buf expected;
     size_t at = 0;
@@ -36,6 +38,6 @@ bool accounts_find(const struct config *conf, struct slice credentials, struct c
     if (!found)
         return false;
     who->account = found;
-    who->role = found->is_admin ? ROLE_ADMIN : ROLE_USER;
+    who->role = roles[found->role];
     return true;
 }

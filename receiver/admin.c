@@ -8,6 +8,7 @@
 #include "common/queue/shard.h"
 #include "receiver/accounts.h"
 #include "receiver/api/api.h"
+#include "receiver/console/console.h"
 #include "receiver/limits.h"
 
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct admin {
     struct login_guard *guard;
     struct probes *probes;
     struct api *api;
+    struct console *console;
     bool is_stopping;
 };
 
@@ -90,6 +92,7 @@ static enum err listen_for_operators(struct admin *a, struct loop *l, struct err
         return rc;
     probes_add(a->probes, a->ops);
     api_add_routes(a->api, a->ops);
+    console_add_routes(a->console, a->ops);
     return OK;
 }
 
@@ -117,6 +120,7 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     struct shard_events events = {.on_ready = admin_on_shard_ready, .ctx = a};
     a->shards = shards_new(l, &a->conf->redis, "hookpace-admin", &events);
     a->api = api_new(l, a->shards, a->conf);
+    a->console = console_new(l, a->shards, a->conf);
     struct probes_setup probes = {.metrics = setup->metrics,
                                   .check_ready = admin_check_ready,
                                   .refresh = admin_refresh,
@@ -158,6 +162,7 @@ void admin_set_config(struct admin *a, struct config *conf)
     config_unref(a->conf);
     a->conf = config_ref(conf);
     api_set_config(a->api, conf);
+    console_set_config(a->console, conf);
     struct http_limits limits = limits_of_operators(conf);
     http_server_set_limits(ops_http(a->ops), &limits);
     if (a->api_ops)
@@ -186,6 +191,7 @@ void admin_close(struct admin *a)
     ops_close(a->api_ops);
     shards_free(a->shards); /* ends the calls that wait for Redis */
     api_free(a->api);
+    console_free(a->console);
     probes_free(a->probes);
     login_guard_free(a->guard);
     config_unref(a->conf);

@@ -6,6 +6,8 @@
 #ifndef COMMON_BASE_CLOCK_H
 #define COMMON_BASE_CLOCK_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef int64_t mono_us; /* microseconds of CLOCK_MONOTONIC */
@@ -19,5 +21,8 @@ wall_ms clock_wall_ms(void);
 /* Writes CLOCK_ISO_LEN characters and a NUL. A moment before 1970 or after the year 9999 is written as the first or last
  * moment of that range. */
 void clock_iso(wall_ms at, char out[CLOCK_ISO_LEN + 1]);
+/* Reads a moment of RFC 3339 ("2026-11-21T02:15:49.123Z", "..+01:00"), LEN bytes at TEXT. Digits behind the milliseconds are
+ * dropped. False if it is none; a leap second is none either. */
+bool clock_read_iso(const char *text, size_t len, wall_ms *at);
 
 #endif

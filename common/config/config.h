@@ -112,9 +112,12 @@ struct destination { /* owned by its config */
     struct delivery_settings *settings;   /* its own, or borrowed from the account */
 };
 
+/* What an account may do. The order is that of the words in config_table.c. */
+enum account_role { ACCOUNT_ADMIN, ACCOUNT_USER, ACCOUNT_VIEWER };
+
 struct config_account {
     char *name, *password;
-    bool is_admin;
+    enum account_role role;
     enum account_payload payload; /* what its postbacks carry */
     struct delivery_settings *settings;
     /* The destinations of its tasks' webhooks, on the lane "<account>". Each task brings their URL (url is NULL). */

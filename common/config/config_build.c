@@ -389,7 +389,7 @@ static void build_account(struct building *b, struct raw_account *from)
     *a = from->out;
     from->out = (struct config_account){0};
     map_set(&b->c->accounts, slice_str(a->name), a);
-    a->is_admin = from->role == ROLE_ADMIN;
+    a->role = (enum account_role)from->role;
     a->payload = (enum account_payload)from->payload;
     struct key_path path = key_path("accounts.%s", a->name);
     a->settings = build_delivery(b, path, &from->delivery, GZIP_ALWAYS);

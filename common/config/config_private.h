@@ -57,11 +57,10 @@ struct raw_delivery {
 
 struct raw_account {
     struct config_account out;
-    int role;    /* enum raw_role */
+    int role;    /* enum account_role */
     int payload; /* enum account_payload */
     struct raw_delivery delivery;
 };
-enum raw_role { ROLE_ADMIN, ROLE_USER };
 
 struct raw_fetch {
     enum config_given given;

@@ -46,7 +46,7 @@ const struct config_key config_keys[] = {
 
     {"accounts", KEY_MAP, ROOT(accounts), .children = "accounts.*", .item_size = sizeof(struct raw_account), .fallback = "{}"},
     {"accounts.*.password", KEY_SECRET, ACCOUNT(out.password), RANGE(SECRET_MIN, TEXT_MAX)},
-    {"accounts.*.role", KEY_CHOICE, ACCOUNT(role), .choices = "admin|user", .fallback = "\"user\""},
+    {"accounts.*.role", KEY_CHOICE, ACCOUNT(role), .choices = "admin|user|viewer", .fallback = "\"user\""},
     {"accounts.*.payload", KEY_CHOICE, ACCOUNT(payload), .choices = "envelope|result", .fallback = "\"envelope\""},
     {"accounts.*.", KEY_SHARED, ACCOUNT(delivery), .children = "delivery"},
 

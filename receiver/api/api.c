@@ -66,7 +66,7 @@ static struct api_request *request_new(struct ops_call *c)
     r->conf = config_ref(a->conf);
     r->account = c->who.account;
     r->scope.login = slice_str(r->account->name);
-    if (!r->account->is_admin)
+    if (r->account->role != ACCOUNT_ADMIN)
         r->scope.account = r->scope.login;
     r->is_head = slice_eq(http_method(c->http), SLICE_LIT("HEAD"));
     r->started = clock_mono_us();

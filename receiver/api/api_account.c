@@ -93,7 +93,7 @@ struct whose { /* state of the request */
 static struct whose *whose_new(struct api_request *r)
 {
     struct whose *w = NEW(struct whose);
-    w->of = r->account->is_admin ? DELAY_TOP : DELAY_ACCOUNT;
+    w->of = r->account->role == ACCOUNT_ADMIN ? DELAY_TOP : DELAY_ACCOUNT;
     r->state = w;
     return w;
 }
@@ -124,7 +124,7 @@ MUST_CHECK static enum flow whose_choose(struct api_request *r, const char *fiel
 {
     struct whose *w = r->state;
     const struct map *named = of == DELAY_ACCOUNT ? &r->conf->accounts : &r->conf->destinations;
-    if (!r->account->is_admin)
+    if (r->account->role != ACCOUNT_ADMIN)
         return whose_refuse(r, field, "Only admins set the delay of others.");
     if (!map_get(named, name))
         return whose_refuse(r, field, "There is none of that name.");
@@ -201,7 +201,7 @@ static void answer_user(struct api_request *r, int64_t delay_ms)
     jw_str(&w, "login", r->account->name);
     jw_str(&w, "timezone", "UTC");
     write_no_money(&w);
-    jw_str(&w, "role", r->account->is_admin ? "admin" : "user");
+    jw_str(&w, "role", r->account->role == ACCOUNT_ADMIN ? "admin" : "user");
     jw_int(&w, "webhook_delay", delay_ms);
     jw_close(&w, '}');
     jw_close(&w, ']');

@@ -283,7 +283,7 @@ static void get_on_reply(void *ctx, enum err rc, const struct task *tasks, size_
 static bool is_key(const struct api_request *r, struct slice s)
 {
     struct slice rest = s;
-    if (r->account->is_admin && s.len && s.ptr[0] == '@') {
+    if (r->account->role == ACCOUNT_ADMIN && s.len && s.ptr[0] == '@') {
         struct slice account = slice_skip(slice_cut(&rest, '/'), 1);
         return id_is_valid(account) && id_is_valid(rest);
     }
@@ -295,8 +295,8 @@ static bool is_key(const struct api_request *r, struct slice s)
 static void add_asked_id(const struct api_request *r, struct buf *out)
 {
     const struct slice *last = &r->path.segments[r->path.count - 1];
-    if (r->account->is_admin && r->path.count - 1 > r->path.function + 1 && last[-1].len &&
-        last[-1].ptr[0] == '@') {
+    if (r->account->role == ACCOUNT_ADMIN && r->path.count - 1 > r->path.function + 1 &&
+        last[-1].len && last[-1].ptr[0] == '@') {
         buf_add_slice(out, last[-1]);
         buf_add_char(out, '/');
     }

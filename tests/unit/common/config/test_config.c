@@ -136,7 +136,7 @@ static void reads_every_value(void **state)
     struct config *c = parse(full, "x.json");
     const struct config_account *root = map_get(&c->accounts, SLICE_LIT("root"));
     const struct config_account *acme = map_get(&c->accounts, SLICE_LIT("acme"));
-    assert_true(root->is_admin && !acme->is_admin);
+    assert_true(root->role == ACCOUNT_ADMIN && acme->role == ACCOUNT_USER);
     assert_string_equal(root->password, "password");
     assert_int_equal(root->settings->delay_ms, 0);
     assert_false(root->settings->has_own_delay);

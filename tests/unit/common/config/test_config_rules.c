@@ -174,7 +174,7 @@ static void top_level(void **state)
              ":'root'},'e':{}}"),
          "accounts.\"a b\": is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'\n"
          "accounts.c.password: must have at least 8 bytes\n"
-         "accounts.d.role: must be one of admin|user\n"
+         "accounts.d.role: must be one of admin|user|viewer\n"
          "accounts.e.password: is missing and has no default\n"},
         {TOP("'accounts':{'a':{'password':'password','sign':{'scheme':'basic','secrets':['me:"
              "hunter2']}}}"),

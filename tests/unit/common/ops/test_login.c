@@ -73,7 +73,7 @@ static enum login_verdict ask(struct asked *a, const char *header)
     assert_true((v == LOGIN_LIMITED) == (r.retry_s > 0));
     a->account = who.account;
     if (v == LOGIN_OK)
-        assert_int_equal(who.role, a->account->is_admin ? ROLE_ADMIN : ROLE_USER);
+        assert_int_equal(who.role, a->account->role == ACCOUNT_ADMIN ? ROLE_ADMIN : ROLE_USER);
     return v;
 }
 

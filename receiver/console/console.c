@@ -1,0 +1,114 @@
+#include "receiver/console/console.h"
+
+#include "common/base/alloc.h"
+#include "receiver/console/console_private.h"
+
+#include <stdlib.h>
+
+struct console *console_new(struct loop *l, struct shards *shards, struct config *conf)
+{
+    struct console *k = NEW(struct console);
+    k->loop = l;
+    k->shards = shards;
+    k->conf = config_ref(conf);
+    k->started = clock_wall_ms();
+    return k;
+}
+
+void console_free(struct console *k)
+{
+    if (!k)
+        return;
+    config_unref(k->conf);
+    free(k);
+}
+
+void console_set_config(struct console *k, struct config *conf)
+{
+    config_ref(conf);
+    config_unref(k->conf);
+    k->conf = conf;
+}
+
+/* --- ways to end a call --- */
+
+static void write_error(const char *code, const char *message, struct buf *out)
+{
+    struct json_write w = json_write_to(out);
+    jw_open(&w, NULL, '{');
+    jw_open(&w, "error", '{');
+    jw_str(&w, "code", code);
+    jw_str(&w, "message", message);
+    jw_close(&w, '}');
+    jw_close(&w, '}');
+}
+
+static void console_end_error(struct ops_call *c, int status, struct slice headers,
+                              const char *code, const char *message)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    write_error(code, message, &out);
+    ops_answer(c, status, SLICE_LIT("application/json"), headers, buf_slice(&out));
+    buf_clear(&out);
+}
+
+void console_error(struct ops_call *c, int status, const char *code, const char *message)
+{
+    console_end_error(c, status, SLICE_LIT(""), code, message);
+}
+
+void console_unavailable(struct ops_call *c)
+{
+    console_end_error(c, 503, SLICE_LIT(OPS_RETRY), "queue_unavailable", "Redis does not answer");
+}
+
+void console_answer(struct ops_call *c, int status, struct buf *out)
+{
+    if (out->failed)
+        console_error(c, 500, "answer_too_large", "the answer is too large; ask for fewer items");
+    else
+        ops_json(c, status, buf_slice(out));
+    buf_clear(out);
+}
+
+static void console_refused(struct ops_call *c, enum ops_refusal why)
+{
+    static const char *const messages[] = {
+        [OPS_FOREIGN] = "the request comes from a page of another site",
+        [OPS_UNKNOWN] = "log in with the name and password of an account",
+        [OPS_LIMITED] = "too many wrong logins with this name from this address; wait as "
+                        "Retry-After says",
+        [OPS_NOT_ALLOWED] = "the account's role may not do this",
+    };
+    char text[128];
+    struct buf headers = buf_over(text);
+    ops_add_challenge(c, why, &headers);
+    bool is_known = why == OPS_NOT_ALLOWED;
+    console_end_error(c, is_known ? 403 : 401, buf_slice(&headers),
+                      is_known ? "forbidden" : "unauthorized", messages[why]);
+}
+
+/* --- the table of routes --- */
+
+#define LOOK(run_fn)                                                                               \
+    {                                                                                              \
+        .run = (run_fn), .refused = console_refused                                                \
+    }
+#define ACT(run_fn)                                                                                \
+    {                                                                                              \
+        .run = (run_fn), .body_max = CONSOLE_BODY_MAX, .refused = console_refused                  \
+    }
+
+#define READERS (ROLE_ADMIN | ROLE_VIEWER)
+
+static const struct ops_handler get_status = LOOK(console_status);
+
+static const struct route console_routes[] = {
+    {METHOD_GET, "/api/status", READERS, &get_status},
+};
+
+void console_add_routes(struct console *k, struct ops *o)
+{
+    ops_add(o, console_routes, sizeof console_routes / sizeof *console_routes, k);
+}

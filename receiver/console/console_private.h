@@ -1,0 +1,64 @@
+/* console_private - what the calls of the operators' API share; for the files of this folder.   [wiring] */
+#ifndef RECEIVER_CONSOLE_PRIVATE_H
+#define RECEIVER_CONSOLE_PRIVATE_H
+
+#include "common/base/clock.h"
+#include "common/base/json_write.h"
+#include "common/config/config.h"
+#include "common/json/json_cut.h"
+#include "common/ops/ops.h"
+#include "receiver/console/console.h"
+
+#define CONSOLE_BODY_MAX 16384        /* bytes of a posted body */
+#define CONSOLE_ANSWER_MAX (64 << 20) /* bytes of an answer */
+#define CONSOLE_PAGE 50               /* items of a list, unless `limit` says otherwise */
+#define CONSOLE_PAGE_MAX 1000
+
+struct console {
+    struct loop *loop;
+    struct shards *shards; /* borrowed */
+    struct config *conf;   /* referenced */
+    wall_ms started;
+};
+
+/* --- ways to end a call --- */
+
+/* Answers with the JSON text OUT and clears it. If OUT has failed (too big), answers 500. */
+void console_answer(struct ops_call *c, int status, struct buf *out);
+/* Answers {"error":{"code":CODE,"message":MESSAGE}}. CODE is a word for programs, MESSAGE a sentence for people. */
+void console_error(struct ops_call *c, int status, const char *code, const char *message);
+/* 503: Redis did not answer. */
+void console_unavailable(struct ops_call *c);
+
+/* --- reading what was asked --- */
+
+struct console_param { /* a parameter of the query */
+    const char *name;
+    struct slice value; /* decoded; empty if it is missing */
+    bool is_given;
+};
+
+/* Fills the COUNT parameters from the query. TEXT holds their decoded values and must live as long as they are used. 400 and
+ * ENDED if the query has another parameter, has one twice, or has a broken escape. */
+enum flow console_read_query(struct ops_call *c, struct console_param *params, size_t count,
+                             struct buf *text) MUST_CHECK;
+/* Reads a page's size: CONSOLE_PAGE if P is not given. 400 and ENDED unless it is 1 to CONSOLE_PAGE_MAX. */
+enum flow console_read_limit(struct ops_call *c, const struct console_param *p,
+                             size_t *limit) MUST_CHECK;
+/* Reads a moment: RFC 3339 or milliseconds since 1970. *AT keeps its value if P is not given. 400 and ENDED if it is neither. */
+enum flow console_read_moment(struct ops_call *c, const struct console_param *p,
+                              wall_ms *at) MUST_CHECK;
+/* Checks that the posted body is one JSON object that has no other members than the COUNT ones, and fills these. An empty body
+ * is an empty object. 400 and ENDED if it is something else. The values are slices of the body. */
+enum flow console_read_body(struct ops_call *c, struct json_member *members,
+                            size_t count) MUST_CHECK;
+
+/* --- parts of answers --- */
+
+/* Writes the moment AT as RFC 3339, or null if it is 0 or less. */
+void console_write_moment(struct json_write *w, const char *name, wall_ms at);
+
+/* --- the calls, one file for each subject --- */
+void console_status(struct ops_call *c);
+
+#endif

@@ -1,0 +1,46 @@
+"""What every call of the operators' API has in common: logins, roles, errors, parameters."""
+
+import pytest
+from console_client import Console
+
+
+def test_status_names_the_version_and_redis(empty):
+    status = empty.root.get("status")
+    assert status["version"].count(".") == 2
+    assert status["redis"]["ready"] is True
+    assert status["started_at"].endswith("Z")
+
+
+def test_a_viewer_looks_and_a_user_does_not(empty):
+    assert empty.eye.get("status")["version"]
+    assert empty.acme.get("status", 403)["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("name, password", [("root", "wrong"), ("nobody", "root-password"), ("eye", "root-password")])
+def test_a_wrong_login_is_told_so(empty, name, password):
+    client = Console(empty.receiver, name, password)
+    assert client.get("status", 401)["code"] == "unauthorized"
+    assert client.raw("GET", "/api/status").header("www-authenticate").startswith("Basic ")
+
+
+def test_a_viewer_has_no_task_api(empty):
+    assert empty.eye.raw("GET", "/v3/appendix/user_data").status == 401
+
+
+@pytest.mark.parametrize("query, message", [
+    ("colour=red", "the parameter 'colour' is not known here"),
+    ("%73tate=x", "the parameter '%73tate' is not known here"),
+    ("=x", "the parameter '' is not known here"),
+])
+def test_unknown_parameters_are_refused(empty, query, message):
+    answer = empty.root.raw("GET", "/api/status?" + query)
+    assert answer.status == 400 and answer.json()["error"] == {"code": "bad_request", "message": message}
+
+
+def test_the_api_listener_has_no_operators_pages(service):
+    service.conf["api"] = {"listen": "127.0.0.1:0"}
+    service.start(dispatchers=0)
+    client = Console(service.receiver, "root")
+    assert client.get("status")["version"]
+    client.address = service.receiver.address("api")
+    assert client.raw("GET", "/api/status").status == 404
