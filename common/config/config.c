@@ -8,6 +8,7 @@
 #include "common/config/config_set.h"
 #include "common/config/config_table.h"
 #include "common/crypto/crypto.h"
+#include "common/json/form_scan.h"
 #include "common/json/json.h"
 #include "common/json/json_scan.h"
 
@@ -71,7 +72,11 @@ static void free_source(struct source *s)
     free(s->name);
     scheme_free(s->verify);
     free(s->allow);
-    json_picks_free(s->picks);
+    for (size_t i = 0; i < s->id_picks + s->tag_picks; i++)
+        free(s->picks[i].header);
+    free(s->picks);
+    json_picks_free(s->json_picks);
+    form_picks_free(s->form_picks);
     for (size_t i = 0; i < s->keep_count; i++)
         free(s->keep_headers[i]);
     free(s->keep_headers);

@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+struct form_picks;
 struct json_picks;
 
 struct config_redis {
@@ -127,15 +128,25 @@ struct config_account {
 /* By what a source's repeats are known (receiver/ingest/repeats.c). The order is that of the words in config_table.c. */
 enum source_repeats { REPEATS_MESSAGE, REPEATS_BODY, REPEATS_NONE };
 
+struct source_pick {
+    enum pick_kind kind;
+    size_t number; /* PICK_JSON, PICK_FORM: in the source's json_picks or form_picks */
+    char *header;  /* PICK_HEADER: its name */
+};
+
 struct source { /* owned by its config */
     char *name;
     struct scheme *verify;
     struct cidr *allow; /* empty: any address */
     size_t allow_count;
-    struct json_picks *picks; /* id pointers, then tag pointers */
+    struct source_pick
+        *picks; /* of ids, then of tags: the configured ones, else those that the scheme brings */
     size_t id_picks, tag_picks;
-    bool picks_engine;    /* behind them are the pointers to `se` and `se_type` of an envelope */
-    bool payload_is_json; /* false with "payload": "any" */
+    struct json_picks *json_picks;
+    struct form_picks *form_picks; /* NULL: none */
+    bool picks_engine;  /* json_picks has pointers to `se` and `se_type` of an envelope */
+    size_t engine_pick; /* the number of the first of these two */
+    enum payload_kind payload;
     bool signed_over_wire;
     enum source_repeats repeats;
     char **keep_headers; /* NULL: the default list */

@@ -7,11 +7,11 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config_notes.h"
+#include "common/config/config_picks.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/config/partition.h"
 #include "common/crypto/crypto.h"
-#include "common/json/json_picks.h"
 #include "common/net/http_line.h"
 #include "common/net/http_rules.h"
 #include "common/net/tls.h"
@@ -97,19 +97,6 @@ static const char *prefix_fault(struct slice redis_prefix)
         if (c >= 0x80 || !(isalnum(c) || (c && strchr("_.:-", c))))
             return "has a character that is not allowed; use letters, digits, '_', '.', ':' and "
                    "'-'";
-    }
-    return NULL;
-}
-
-/* RFC 6901 3 */
-static const char *pointer_fault(struct slice json_pointer)
-{
-    if (json_pointer.len == 0 || json_pointer.ptr[0] != '/')
-        return "is not a JSON pointer; start it with '/', as in /tasks/0/id";
-    for (size_t i = 0; i < json_pointer.len; i++) {
-        char next = i + 1 < json_pointer.len ? json_pointer.ptr[i + 1] : 0;
-        if (json_pointer.ptr[i] == '~' && next != '0' && next != '1')
-            return "is not a JSON pointer; write '~' as ~0 and '/' as ~1";
     }
     return NULL;
 }
@@ -575,52 +562,6 @@ static void build_to(struct building *b, struct source *s, const struct raw_text
     }
 }
 
-/* If a source picks ids or tags from envelopes (common/webhook/envelope.h), it also picks the engine of its results
- * from them. */
-static bool is_in_envelopes(const struct raw_texts *pointers)
-{
-    for (size_t i = 0; i < pointers->count; i++)
-        if (slice_starts(slice_str(pointers->items[i]), SLICE_LIT("/tasks/0/")))
-            return true;
-    return false;
-}
-
-static bool pointers_are_valid(struct building *b, const struct source *s, const char *key,
-                               const struct raw_texts *pointers)
-{
-    bool valid = !pointers->broken;
-    for (size_t i = 0; i < pointers->count; i++) {
-        const char *fault = pointer_fault(slice_str(pointers->items[i]));
-        report_fault(b, key_path("sources.%s.%s[%zu]", s->name, key, i), fault);
-        valid = valid && !fault;
-    }
-    return valid;
-}
-
-static void build_picks(struct building *b, struct source *s, const struct raw_texts *id,
-                        const struct raw_texts *tag)
-{
-    const char *pointers[JSON_PICKS_MAX];
-    size_t n = 0;
-    struct error e;
-    bool ids_are_valid = pointers_are_valid(b, s, "id", id);
-    if (!pointers_are_valid(b, s, "tag", tag) || !ids_are_valid)
-        return;
-    for (size_t i = 0; i < id->count; i++)
-        pointers[n++] = id->items[i];
-    for (size_t i = 0; i < tag->count; i++)
-        pointers[n++] = tag->items[i];
-    s->id_picks = id->count;
-    s->tag_picks = tag->count;
-    s->picks_engine = (is_in_envelopes(id) || is_in_envelopes(tag)) && n + 2 <= JSON_PICKS_MAX;
-    if (s->picks_engine) {
-        pointers[n++] = "/tasks/0/data/se";
-        pointers[n++] = "/tasks/0/data/se_type";
-    }
-    if (json_picks_new(pointers, n, &s->picks, &e) != OK)
-        report_fault(b, key_path("sources.%s.id", s->name), e.text);
-}
-
 static void build_keep(struct building *b, struct source *s, struct raw_texts *keep)
 {
     if (!keep->given)
@@ -639,14 +580,14 @@ static void build_source(struct building *b, struct raw_source *from)
     *s = from->out;
     from->out = (struct source){0};
     map_set(&b->c->sources, slice_str(s->name), s);
-    s->payload_is_json = from->payload == PAYLOAD_JSON;
+    s->payload = (enum payload_kind)from->payload;
     s->signed_over_wire = from->signed_over == SIGNED_OVER_WIRE;
     s->repeats = (enum source_repeats)from->repeats;
     struct key_path verify = key_path("sources.%s.verify", s->name);
     s->verify = build_scheme(b, verify, &from->verify);
     build_cidrs(b, key_path("%s.allow", verify.text), &from->verify.allow, &s->allow,
                 &s->allow_count);
-    build_picks(b, s, &from->id, &from->tag);
+    config_picks_build(s, &from->id, &from->tag, b->problems);
     build_keep(b, s, &from->keep_headers);
     build_to(b, s, &from->to);
     build_fetch(b, s, from);

@@ -12,6 +12,17 @@ static void warn(struct config_problems *problems, const struct source *s, const
     config_problems_warn(problems, slice_str(path), "%s", what);
 }
 
+/* A body that is not read as JSON has no pointers. */
+static void warn_of_pointers(const struct source *s, struct config_problems *problems)
+{
+    for (size_t i = 0; s->payload == PAYLOAD_ANY && i < s->id_picks + s->tag_picks; i++)
+        if (s->picks[i].kind == PICK_JSON) {
+            warn(problems, s, i < s->id_picks ? ".id" : ".tag",
+                 "has a JSON pointer, which finds nothing with payload any");
+            return;
+        }
+}
+
 /* OWNERS is "destinations" or "accounts". */
 static void warn_of_signed_gzip(struct config_problems *problems, const char *owners,
                                 const char *name, const struct delivery_settings *s)
@@ -87,6 +98,7 @@ void config_notes(const struct config *c, struct config_problems *problems)
             warn_of_signed_gzip(problems, "destinations", d->name, d->settings);
     }
     for (at = 0; map_next(&c->sources, &at, &name, &value);) {
+        warn_of_pointers(value, problems);
         warn_of_repeats(value, problems);
         warn_of_tolerance(c, value, problems);
     }

@@ -74,11 +74,10 @@ struct raw_source {
     char *tasks_ready_url;
     struct raw_scheme verify;
     struct raw_texts id, tag, to, keep_headers;
-    int payload; /* enum raw_payload */
+    int payload; /* enum payload_kind */
     int signed_over;
     int repeats; /* enum source_repeats */
 };
-enum raw_payload { PAYLOAD_JSON, PAYLOAD_ANY };
 enum raw_signed_over { SIGNED_OVER_PLAIN, SIGNED_OVER_WIRE };
 
 struct raw_destination {

@@ -70,10 +70,10 @@ const struct config_key config_keys[] = {
 
     {"sources", KEY_MAP, ROOT(sources), .children = "sources.*", .item_size = sizeof(struct raw_source)},
     {"sources.*.verify", KEY_OPTIONAL, SOURCE(verify), .children = "scheme"},
-    {"sources.*.id", KEY_TEXTS, SOURCE(id), RANGE(0, 8), .fallback = "[]"},
-    {"sources.*.tag", KEY_TEXTS, SOURCE(tag), RANGE(0, 8), .fallback = "[]"},
+    {"sources.*.id", KEY_TEXTS, SOURCE(id), RANGE(0, 8), .fallback = "null"},
+    {"sources.*.tag", KEY_TEXTS, SOURCE(tag), RANGE(0, 8), .fallback = "null"},
     {"sources.*.to", KEY_TEXTS, SOURCE(to), RANGE(0, 64)},
-    {"sources.*.payload", KEY_CHOICE, SOURCE(payload), .choices = "json|any", .fallback = "\"json\""},
+    {"sources.*.payload", KEY_CHOICE, SOURCE(payload), .choices = "json|form|any", .fallback = "\"json\""},
     {"sources.*.signed_over", KEY_CHOICE, SOURCE(signed_over), .choices = "plain|wire", .fallback = "\"plain\""},
     {"sources.*.repeats", KEY_CHOICE, SOURCE(repeats), .choices = "message|body|none", .fallback = "\"message\""},
     {"sources.*.keep_headers", KEY_TEXTS, SOURCE(keep_headers), RANGE(0, 64), .fallback = "null"},

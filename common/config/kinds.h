@@ -21,6 +21,20 @@ enum delivery_kind {
     DELIVERY_FETCH     /* a GET that brings the result of an announcement */
 };
 
+/* What a source's webhooks carry. The order is that of the words in config_table.c. */
+enum payload_kind {
+    PAYLOAD_JSON,
+    PAYLOAD_FORM, /* application/x-www-form-urlencoded */
+    PAYLOAD_ANY
+};
+
+/* Where an id or tag is looked for. */
+enum pick_kind {
+    PICK_JSON,   /* a JSON pointer into the body */
+    PICK_HEADER, /* a header of the request */
+    PICK_FORM    /* a field of a form */
+};
+
 /* "webhook", "task", "announcement" */
 const char *event_kind_word(enum event_kind kind);
 /* "postback", "pingback", "fetch" */

@@ -79,13 +79,13 @@ static enum err check_events(struct check *c, struct slice text, struct error *e
     }
 }
 
-static enum err check(struct slice text, struct error *e)
+static enum err check(struct slice text, const struct json_rules *rules, struct error *e)
 {
     struct check c;
     buf_init(&c.key, KEY_MAX);
     for (size_t i = 0; i <= JSON_DEPTH_MAX; i++)
         map_init(&c.keys[i]);
-    json_events_start(&c.events, &json_rules_tree, JSON_DEPTH_MAX, &c.key);
+    json_events_start(&c.events, rules, JSON_DEPTH_MAX, &c.key);
     enum err rc = check_events(&c, text, e);
     for (size_t i = 0; i <= JSON_DEPTH_MAX; i++)
         map_clear(&c.keys[i]);
@@ -95,12 +95,13 @@ static enum err check(struct slice text, struct error *e)
 
 /* --- the tree --- */
 
-enum err json_parse(struct slice text, struct json **out, struct error *e)
+static enum err parse(struct slice text, const struct json_rules *rules, struct json **out,
+                      struct error *e)
 {
     *out = NULL;
     if (text.len > TEXT_MAX)
         return fail(e, ERR_TOO_BIG, "a document of over %zu bytes", TEXT_MAX);
-    enum err rc = check(text, e);
+    enum err rc = check(text, rules, e);
     if (rc != OK)
         return rc;
     /* json-c counts scalars as a level of their own, and one more for itself. */
@@ -120,6 +121,19 @@ enum err json_parse(struct slice text, struct json **out, struct error *e)
     }
     *out = (struct json *)root;
     return OK;
+}
+
+enum err json_parse(struct slice text, struct json **out, struct error *e)
+{
+    return parse(text, &json_rules_tree, out, e);
+}
+
+enum err json_parse_received(struct slice text, struct json **out, struct error *e)
+{
+    static const struct slice mark = {"\xef\xbb\xbf", 3};
+    if (slice_starts(text, mark) && !slice_starts(slice_skip(text, mark.len), mark))
+        text = slice_skip(text, mark.len);
+    return parse(text, &json_rules_received, out, e);
 }
 
 void json_free(struct json *doc)

@@ -27,6 +27,8 @@ enum json_kind {
 /* Parses one document by json_rules_tree of json_events.h; an object that has a key twice is an error too. E says what is
  * wrong and at which line and column, and never quotes a value. Free the document with json_free. */
 enum err json_parse(struct slice text, struct json **out, struct error *e) MUST_CHECK;
+/* The same for a text that others wrote: a byte order mark in front is left out, and half a surrogate pair becomes U+FFFD. */
+enum err json_parse_received(struct slice text, struct json **out, struct error *e) MUST_CHECK;
 void json_free(struct json *doc);
 
 /* JSON_NULL also for J == NULL. */

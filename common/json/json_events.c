@@ -19,6 +19,8 @@
 
 const struct json_rules json_rules_body = {.depth = JSON_DEPTH_MAX, .is_lenient = true};
 const struct json_rules json_rules_tree = {.depth = 32, .no_nul_in_keys = true};
+const struct json_rules json_rules_received = {
+    .depth = 32, .no_nul_in_keys = true, .is_lenient = true};
 
 enum state {
     START,

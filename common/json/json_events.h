@@ -5,7 +5,7 @@
  * allocated and no tree is built.
  *
  * It refuses NaN, comments, control characters, invalid UTF-8, and bytes other than white space around the document. Half a
- * surrogate pair and a byte order mark are accepted in bodies only: senders cut texts in the middle of an emoji. It also refuses numbers of over JSON_NUMBER_MAX bytes, and more nesting than the
+ * surrogate pair and a byte order mark are accepted in what others send, not in our configuration: senders cut texts in the middle of an emoji. It also refuses numbers of over JSON_NUMBER_MAX bytes, and more nesting than the
  * rules allow.
  */
 #ifndef COMMON_JSON_JSON_EVENTS_H
@@ -29,6 +29,7 @@ struct json_rules {
 extern const struct json_rules json_rules_body; /* of bodies: 64 deep, lenient */
 extern const struct json_rules
     json_rules_tree; /* of documents that become trees: 32 deep, no NUL in keys */
+extern const struct json_rules json_rules_received; /* the same for what others send: lenient */
 
 enum json_event {
     JSON_EVENT_NONE, /* all bytes were read */

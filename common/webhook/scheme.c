@@ -267,6 +267,16 @@ enum scheme_challenge scheme_challenge(const struct scheme *s)
     return s->rules.challenge;
 }
 
+const char *scheme_id_pick(const struct scheme *s, size_t i)
+{
+    return i < SCHEME_PICKS_MAX ? s->rules.id_picks[i] : NULL;
+}
+
+const char *scheme_tag_pick(const struct scheme *s, size_t i)
+{
+    return i < SCHEME_PICKS_MAX ? s->rules.tag_picks[i] : NULL;
+}
+
 const char *scheme_authenticate(const struct scheme *s)
 {
     return s->rules.authenticate ? s->rules.authenticate : "";
@@ -303,14 +313,20 @@ static bool is_named(const struct header_names *names, struct slice header)
            (names->preferred && slice_eq_nocase(header, slice_str(names->preferred)));
 }
 
-bool scheme_owns_header(const struct scheme *s, struct slice header)
+bool scheme_proves_by(const struct scheme *s, struct slice header)
 {
     const struct scheme_rules *r = &s->rules;
     if (r->kind == SCHEME_TOKEN || r->kind == SCHEME_BASIC)
         return slice_eq_nocase(header, SLICE_LIT("authorization"));
-    return is_named(&r->signature, header) || is_named(&r->timestamp, header) ||
-           (s->text.has_id && is_named(&r->id, header)) ||
+    return is_named(&r->signature, header) ||
            (r->also_own && slice_eq_nocase(header, slice_str(r->also_own)));
+}
+
+bool scheme_owns_header(const struct scheme *s, struct slice header)
+{
+    const struct scheme_rules *r = &s->rules;
+    return scheme_proves_by(s, header) || is_named(&r->timestamp, header) ||
+           (s->text.has_id && is_named(&r->id, header));
 }
 
 bool scheme_sends_header(const struct scheme *s, struct slice header)

@@ -15,6 +15,7 @@
 
 #define SCHEME_SECRETS_MAX 8
 #define SCHEME_SECRET_ID_LEN 8
+#define SCHEME_PICKS_MAX 2
 
 /* A scheme as configured. scheme_new borrows the strings for the call. */
 struct scheme_spec {
@@ -42,6 +43,10 @@ enum err scheme_new(const struct scheme_spec *spec, struct scheme **out,
 void scheme_free(struct scheme *s);
 const char *scheme_name(const struct scheme *s);
 enum scheme_challenge scheme_challenge(const struct scheme *s);
+/* Where the provider documents the event's id, or its tag: pick number I in the words of a source's `id` ("/id",
+ * "header:x-github-delivery"); NULL past the last. */
+const char *scheme_id_pick(const struct scheme *s, size_t i);
+const char *scheme_tag_pick(const struct scheme *s, size_t i);
 /* The header line WWW-Authenticate of a 401 (RFC 9110 11.6.1); empty for a scheme that HTTP has no name for. */
 const char *scheme_authenticate(const struct scheme *s);
 
@@ -55,6 +60,8 @@ int64_t scheme_tolerance_s(const struct scheme *s);
  * relayed. An id that is not signed (X-GitHub-Delivery, X-Shopify-Webhook-Id) describes the event,
  * and the providers' own receivers ask for it, so it travels on. */
 bool scheme_owns_header(const struct scheme *s, struct slice header);
+/* HEADER (any case) shows that the sender knows a secret: a signature or a credential. */
+bool scheme_proves_by(const struct scheme *s, struct slice header);
 /* scheme_sign writes HEADER (any case, either spelling), so no other line of that name may be sent.
  */
 bool scheme_sends_header(const struct scheme *s, struct slice header);

@@ -42,6 +42,8 @@ struct scheme_rules { /* A row of the table; strings are borrowed from it or fro
     bool takes_any_id;
     const char *also_own; /* one more header that is this scheme's: an older signature */
     enum scheme_challenge challenge;
+    /* Where the provider documents the event's id and tag, in the words of a source's `id` and `tag`. */
+    const char *id_picks[SCHEME_PICKS_MAX], *tag_picks[SCHEME_PICKS_MAX];
     const char *authenticate; /* the header line of a 401; NULL: HTTP has no name for the scheme */
 };
 

@@ -304,7 +304,7 @@ void fetch_take(struct fetch *f, const struct attempt_result *r)
     if (!is_good)
         return;
     f->body = buf_take(r->body, &f->body_len);
-    struct fetch_judge_rules rules = {.must_be_json = f->source->payload_is_json,
+    struct fetch_judge_rules rules = {.must_be_json = f->source->payload == PAYLOAD_JSON,
                                       .inflated_max = f->conf->receiver.max_inflated_bytes};
     f->judge = fetch_judge_new(f->results->picks, slice_make(f->body, f->body_len), &rules);
 }

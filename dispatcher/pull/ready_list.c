@@ -71,7 +71,7 @@ enum err ready_list_read(struct slice body, struct ready_list *out, struct error
     }
     if (rc != OK)
         rc = fail(e, ERR_INVALID, "gzip that is damaged or too large");
-    else if (json_parse(body, &out->document, &ignored) != OK)
+    else if (json_parse_received(body, &out->document, &ignored) != OK)
         rc = fail(e, ERR_INVALID, "not JSON");
     else
         rc = read_document(out, e);

@@ -23,7 +23,7 @@ struct api_field api_field_of(const struct json_member *member, enum api_type ty
     f.is_null = json_cut_kind(member->value) == 'n';
     if (member->times == 0 || f.is_null || f.is_wrong)
         return f;
-    if (!looks_right(member->value, type) || json_parse(member->value, &f.value, &e) != OK)
+    if (!looks_right(member->value, type) || json_parse_received(member->value, &f.value, &e) != OK)
         f.is_wrong = true;
     else if (json_kind(f.value) != kinds[type])
         f.is_wrong = true;

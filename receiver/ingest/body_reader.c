@@ -5,6 +5,7 @@
 #include "common/config/config.h"
 #include "common/crypto/crypto.h"
 #include "common/gzip/gzip.h"
+#include "common/json/form_scan.h"
 #include "common/json/json_scan.h"
 
 #include <assert.h>
@@ -16,7 +17,8 @@
 
 struct body_pool {
     struct json_scan *scans[POOL_MAX];
-    size_t count;
+    struct form_scan *forms[POOL_MAX];
+    size_t count, form_count;
 };
 
 struct body_pool *body_pool_new(void)
@@ -30,6 +32,8 @@ void body_pool_free(struct body_pool *p)
         return;
     while (p->count)
         json_scan_free(p->scans[--p->count]);
+    while (p->form_count)
+        form_scan_free(p->forms[--p->form_count]);
     free(p);
 }
 
@@ -50,12 +54,30 @@ static void pool_give_scan(struct body_pool *p, struct json_scan *s)
         json_scan_free(s);
 }
 
+static struct form_scan *pool_take_form(struct body_pool *p, const struct form_picks *picks)
+{
+    if (p->form_count == 0)
+        return form_scan_new(picks);
+    struct form_scan *s = p->forms[--p->form_count];
+    form_scan_reset(s, picks);
+    return s;
+}
+
+static void pool_give_form(struct body_pool *p, struct form_scan *s)
+{
+    if (s && p->form_count < POOL_MAX)
+        p->forms[p->form_count++] = s;
+    else
+        form_scan_free(s);
+}
+
 void body_begin(struct body_reader *b, struct body_pool *pool, const struct body_setup *setup)
 {
     b->pool = pool;
     b->source = setup->source;
     b->verify = setup->verify;
     b->scan = NULL;
+    b->form = NULL;
     b->inflate = NULL;
     b->digest = sha256_start();
     b->seen = 0;
@@ -66,8 +88,10 @@ void body_begin(struct body_reader *b, struct body_pool *pool, const struct body
     b->defect = ANSWER_OK;
     b->detail.text[0] = 0;
     b->wire.max = setup->wire_max;
-    if (setup->is_json)
-        b->scan = pool_take_scan(pool, setup->source->picks);
+    if (setup->payload == PAYLOAD_JSON)
+        b->scan = pool_take_scan(pool, setup->source->json_picks);
+    else if (setup->payload == PAYLOAD_FORM && setup->source->form_picks)
+        b->form = pool_take_form(pool, setup->source->form_picks);
 }
 
 static void note_defect(struct body_reader *b, enum answer defect, const char *what)
@@ -92,6 +116,8 @@ static void check_plain(struct body_reader *b, struct slice plain)
         take_signed(b, plain);
     if (b->scan && b->defect == ANSWER_OK && json_scan_feed(b->scan, plain, &b->detail) != OK)
         note_defect(b, ANSWER_INVALID_JSON, NULL);
+    if (b->form)
+        form_scan_feed(b->form, plain);
 }
 
 static enum err take_plain(void *ctx, struct slice plain)
@@ -181,6 +207,8 @@ enum answer body_end(struct body_reader *b, char digest[RECORD_DIGEST_LEN])
         note_defect(b, ANSWER_INVALID_GZIP, NULL);
     if (b->scan && b->defect == ANSWER_OK && json_scan_end(b->scan, &b->detail) != OK)
         note_defect(b, ANSWER_INVALID_JSON, NULL);
+    if (b->form)
+        form_scan_end(b->form);
     unsigned char sum[32];
     sha256_end(b->digest, sum);
     b->digest = NULL;
@@ -208,6 +236,9 @@ void body_clear(struct body_reader *b, size_t keep)
     if (b->pool)
         pool_give_scan(b->pool, b->scan);
     b->scan = NULL;
+    if (b->form)
+        pool_give_form(b->pool, b->form);
+    b->form = NULL;
     if (b->wire.cap > keep)
         buf_clear(&b->wire);
     else

@@ -1,4 +1,4 @@
-/* body_reader - reads one body as it streams in: keeps it as received, inflates it, computes its signature, checks its JSON.
+/* body_reader - reads one body as it streams in: keeps it as received, inflates it, computes its signature, checks its JSON or reads its form.
  * [on common/gzip, common/json, common/webhook]
  *
  * Inflated bytes are checked and dropped.
@@ -8,11 +8,13 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/config/kinds.h"
 #include "common/queue/record.h"
 #include "receiver/ingest/judge.h"
 
 struct gzip_inflate;
 struct body_pool;
+struct form_scan;
 struct json_scan;
 struct sha256;
 struct source;
@@ -33,7 +35,8 @@ struct
     struct body_pool *pool;
     const struct source *source; /* borrowed */
     struct verify *verify;       /* NULL after its verdict */
-    struct json_scan *scan;      /* NULL where the payload may be anything */
+    struct json_scan *scan;      /* of a JSON payload, else NULL */
+    struct form_scan *form;      /* of a form with picks, else NULL */
     struct gzip_inflate *inflate;
     struct sha256 *digest;
     struct buf wire; /* as received */
@@ -51,7 +54,7 @@ struct body_setup {
     const struct source *source;
     struct verify *verify; /* taken */
     enum body_encoding encoding;
-    bool is_json;
+    enum payload_kind payload;
     size_t wire_max, inflated_max;
 };
 
@@ -70,7 +73,7 @@ bool body_is_behind(const struct body_reader *b);
 enum answer body_catch_up(struct body_reader *b) MUST_CHECK;
 /* True if so much came out of so few bytes that the body is most likely a gzip bomb. */
 bool body_is_bomb(const struct body_reader *b);
-/* Judges the whole body; B must not be behind. ANSWER_OK fills DIGEST, and b->scan has the picks. */
+/* Judges the whole body; B must not be behind. ANSWER_OK fills DIGEST, and b->scan or b->form has the picks. */
 enum answer body_end(struct body_reader *b, char digest[RECORD_DIGEST_LEN]) MUST_CHECK;
 /* Frees everything but a buffer of at most KEEP bytes, which stays for the next body. */
 void body_clear(struct body_reader *b, size_t keep);

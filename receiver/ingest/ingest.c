@@ -250,7 +250,8 @@ static enum answer begin_body(struct webhook *w)
     struct scheme_request view = scheme_view(w);
     struct body_setup setup = {.source = w->source,
                                .wire_max = w->conf->receiver.max_body_bytes,
-                               .inflated_max = w->conf->receiver.max_inflated_bytes};
+                               .inflated_max = w->conf->receiver.max_inflated_bytes,
+                               .payload = PAYLOAD_ANY};
     a = judge_signature(verify_start(w->source->verify, &view, &setup.verify));
     if (a != ANSWER_OK)
         return a;
@@ -258,7 +259,7 @@ static enum answer begin_body(struct webhook *w)
         unsigned n;
         struct slice encoding = http_header(w->http, "content-encoding", &n);
         setup.encoding = judge_encoding(encoding, n);
-        setup.is_json = w->source->payload_is_json;
+        setup.payload = w->source->payload;
     }
     body_begin(&w->body, w->in->bodies, &setup);
     return setup.encoding == BODY_UNSUPPORTED ? ANSWER_UNSUPPORTED_ENCODING : ANSWER_OK;
@@ -387,7 +388,7 @@ static struct slice text_picked(const struct json_scan *scan, size_t pick)
 static struct slice engine_of(const struct webhook *w, char out[ENVELOPE_ENGINE_MAX])
 {
     const struct json_scan *scan = w->body.scan;
-    size_t at = w->source->id_picks + w->source->tag_picks;
+    size_t at = w->source->engine_pick;
     if (!scan || !w->source->picks_engine)
         return slice_make("", 0);
     return envelope_engine(text_picked(scan, at), text_picked(scan, at + 1), out);
@@ -397,14 +398,18 @@ static enum repeat_key find_repeat_key(const struct webhook *w, const struct sch
                                        struct slice digest, char name[REPEAT_NAME_LEN])
 {
     const struct scheme *verify = w->source->verify;
+    bool is_signed = scheme_covers_body(verify);
+    bool is_of_header = w->identity.origin == ID_OF_HEADER;
     struct repeat_facts facts = {
         .rule = w->source->repeats,
         .signed_timestamp = scheme_signed_timestamp(verify, view),
-        .is_signed = scheme_covers_body(verify),
-        .names_id = w->identity.origin == ID_NAMED,
+        .is_signed = is_signed,
+        .names_id = w->identity.origin == ID_NAMED || (is_of_header && !is_signed),
         .digest = digest,
     };
     facts.message_id = scheme_message_id(verify, view, &facts.message_origin);
+    if (is_of_header && !facts.message_id.len)
+        facts.message_id = slice_make(w->identity.id, w->identity.id_len);
     return repeat_key(&facts, name);
 }
 
@@ -458,13 +463,14 @@ static enum answer identify(struct webhook *w, const struct scheme_request *view
     const struct source *s = w->source;
     struct slice origin;
     struct identity_sources from = {
-        .scan = w->body.scan,
+        .picks = s->picks,
         .id_picks = s->id_picks,
         .tag_picks = s->tag_picks,
-        .query = view->query,
+        .scan = w->body.scan,
+        .form = w->body.form,
+        .request = view,
         .message_id = scheme_message_id(s->verify, view, &origin),
         .may_generate = !w->is_pingback,
-        .now = view->now,
     };
     enum answer a = judge_identity(&from, &w->identity, why);
     if (a == ANSWER_OK && w->identity.tag_was_bad)

@@ -2,6 +2,8 @@
 
 #include "common/base/json_write.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
+#include "common/json/form_scan.h"
 #include "common/json/json.h"
 #include "common/json/json_scan.h"
 
@@ -68,7 +70,7 @@ bool judge_challenge(struct slice plain, struct buf *out)
     if (plain.len > CHALLENGE_BODY_MAX || !memmem(plain.ptr, plain.len, type, sizeof type - 1))
         return false;
     struct json *doc;
-    if (json_parse(plain, &doc, NULL) != OK)
+    if (json_parse_received(plain, &doc, NULL) != OK)
         return false;
     const struct json *challenge = json_get(doc, "challenge");
     bool found = slice_eq(json_string(json_get(doc, "type")), SLICE_LIT(type)) &&
@@ -87,20 +89,40 @@ bool judge_challenge(struct slice plain, struct buf *out)
 
 enum found { FOUND_NOTHING, FOUND_TEXT, FOUND_BAD };
 
-/* Finds the value at the first of N pointers, from number FIRST on, that has one. */
-static enum found find_pick(const struct json_scan *scan, size_t first, size_t n, struct slice *out)
+/* A repeated header is bad, because nobody knows which one is meant. */
+static enum json_pick_state find_header(const struct scheme_request *request, const char *name,
+                                        struct slice *out)
 {
-    for (size_t i = first; scan && i < first + n; i++) {
-        switch (json_scan_pick(scan, i, out)) {
-        case JSON_PICK_MISSING:
-            continue;
-        case JSON_PICK_TEXT:
-            return FOUND_TEXT;
-        case JSON_PICK_OTHER:
-        case JSON_PICK_TOO_LONG:
-        case JSON_PICK_TWICE:
-            return FOUND_BAD;
-        }
+    unsigned count = 0;
+    *out = request->header(request->ctx, name, &count);
+    if (count > 1)
+        return JSON_PICK_TWICE;
+    return out->len ? JSON_PICK_TEXT : JSON_PICK_MISSING;
+}
+
+static enum json_pick_state find_value(const struct identity_sources *from,
+                                       const struct source_pick *pick, struct slice *out)
+{
+    switch (pick->kind) {
+    case PICK_JSON:
+        return from->scan ? json_scan_pick(from->scan, pick->number, out) : JSON_PICK_MISSING;
+    case PICK_FORM:
+        return from->form ? form_scan_pick(from->form, pick->number, out) : JSON_PICK_MISSING;
+    case PICK_HEADER:
+        break;
+    }
+    return find_header(from->request, pick->header, out);
+}
+
+/* Finds the value of the first of N picks, from number FIRST on, that has one. *KIND is that pick's. */
+static enum found find_pick(const struct identity_sources *from, size_t first, size_t n,
+                            struct slice *out, enum pick_kind *kind)
+{
+    for (size_t i = first; i < first + n; i++) {
+        enum json_pick_state state = find_value(from, &from->picks[i], out);
+        *kind = from->picks[i].kind;
+        if (state != JSON_PICK_MISSING)
+            return state == JSON_PICK_TEXT ? FOUND_TEXT : FOUND_BAD;
     }
     return FOUND_NOTHING;
 }
@@ -125,13 +147,6 @@ static enum found find_query(struct slice query, struct slice name, struct buf *
     return found;
 }
 
-static enum found find_identity(const struct identity_sources *from, size_t first, size_t n,
-                                struct slice name, struct buf *scratch, struct slice *out)
-{
-    enum found found = find_pick(from->scan, first, n, out);
-    return found != FOUND_NOTHING ? found : find_query(from->query, name, scratch, out);
-}
-
 static enum answer refuse_identity(const char *message, const char **why)
 {
     *why = message;
@@ -142,16 +157,20 @@ static enum answer choose_id(const struct identity_sources *from, struct buf *sc
                              struct identity *out, const char **why)
 {
     struct slice id = {0};
-    out->origin = ID_NAMED;
-    enum found found = find_identity(from, 0, from->id_picks, SLICE_LIT("id"), scratch, &id);
+    enum pick_kind kind = PICK_JSON;
+    enum found found = find_pick(from, 0, from->id_picks, &id, &kind);
+    out->origin = found != FOUND_NOTHING && kind == PICK_HEADER ? ID_OF_HEADER : ID_NAMED;
+    if (found == FOUND_NOTHING)
+        found = find_query(from->request->query, SLICE_LIT("id"), scratch, &id);
     if (found == FOUND_NOTHING && from->message_id.len) {
         id = from->message_id;
         found = FOUND_TEXT;
-        out->origin = ID_OF_MESSAGE;
     }
+    if (id.len && id.ptr == from->message_id.ptr) /* also if a pick named the same header */
+        out->origin = ID_OF_MESSAGE;
     if (found == FOUND_NOTHING && from->may_generate) {
         out->origin = ID_GENERATED;
-        uuid7(from->now, out->id);
+        uuid7(from->request->now, out->id);
         out->id_len = UUID_LEN;
         return ANSWER_OK;
     }
@@ -171,8 +190,10 @@ static void choose_tag(const struct identity_sources *from, struct buf *scratch,
                        struct identity *out)
 {
     struct slice tag = {0};
-    enum found found =
-        find_identity(from, from->id_picks, from->tag_picks, SLICE_LIT("tag"), scratch, &tag);
+    enum pick_kind kind;
+    enum found found = find_pick(from, from->id_picks, from->tag_picks, &tag, &kind);
+    if (found == FOUND_NOTHING)
+        found = find_query(from->request->query, SLICE_LIT("tag"), scratch, &tag);
     out->tag_was_bad = found == FOUND_BAD || !tag_is_valid(tag);
     if (out->tag_was_bad)
         tag = SLICE_LIT("");

@@ -8,7 +8,9 @@
 #include "common/webhook/ids.h"
 #include "common/webhook/scheme.h"
 
+struct form_scan;
 struct json_scan;
+struct source_pick;
 
 #define HEADER_ALLOW "Allow: GET, HEAD, POST\r\n"
 #define HEADER_ACCEPT "Accept-Encoding: gzip\r\n"
@@ -82,17 +84,18 @@ bool judge_challenge(struct slice plain, struct buf *out);
 /* --- id and tag --- */
 
 struct identity_sources {
-    const struct json_scan *scan; /* NULL: the body has no id and no tag */
-    size_t id_picks,
-        tag_picks;           /* how many pointers of the scan are for ids; those for tags follow */
-    struct slice query;      /* raw */
+    const struct source_pick *picks; /* of ids; those of tags follow */
+    size_t id_picks, tag_picks;
+    const struct json_scan *scan; /* NULL: the body is not read as JSON */
+    const struct form_scan *form; /* NULL: the body is not read as a form */
+    const struct scheme_request *request;
     struct slice message_id; /* the scheme's header, or empty */
     bool may_generate;       /* false for a pingback: without an id it announces nothing */
-    wall_ms now;
 };
 
 enum id_origin {
     ID_NAMED,      /* the body or the query names it */
+    ID_OF_HEADER,  /* a pick names the header, which is not the one of the message id */
     ID_OF_MESSAGE, /* it is the message id */
     ID_GENERATED
 };

@@ -14,8 +14,9 @@ struct repeat_facts {
     struct slice message_origin;   /* where that message id is unique (ce-source), or empty */
     struct slice signed_timestamp; /* its text, or empty */
     bool is_signed;                /* the signature covers the body */
-    bool names_id;                 /* the body or the query names the event's id */
-    struct slice digest;           /* of the body */
+    bool
+        names_id; /* the body or the query names the event's id, or a header where nothing is signed */
+    struct slice digest; /* of the body */
 };
 
 enum repeat_key {

@@ -33,12 +33,14 @@ static struct slice header(void *ctx, const char *name, unsigned *count)
 
 static void identify(const struct request *r, struct body_reader *in, struct seen *out)
 {
-    struct identity_sources from = {.scan = in->scan,
+    const struct scheme_request request = {
+        .header = header, .ctx = (void *)r, .query = r->query, .now = 1763691349123};
+    struct identity_sources from = {.picks = r->source->picks,
                                     .id_picks = r->source->id_picks,
                                     .tag_picks = r->source->tag_picks,
-                                    .query = r->query,
-                                    .may_generate = true,
-                                    .now = 1763691349123};
+                                    .scan = in->scan,
+                                    .request = &request,
+                                    .may_generate = true};
     const char *why = NULL;
     out->identity = judge_identity(&from, &out->id, &why);
     if (out->identity == ANSWER_OK)
@@ -54,7 +56,7 @@ static struct seen read_body(struct request *r, struct body_pool *pool, uint32_t
     struct scheme_request req = {.header = header, .ctx = r, .now = 1763691349123};
     struct body_setup setup = {.source = r->source,
                                .encoding = r->encoding,
-                               .is_json = r->is_json,
+                               .payload = r->is_json ? PAYLOAD_JSON : PAYLOAD_ANY,
                                .wire_max = WIRE_MAX,
                                .inflated_max = INFLATED_MAX};
     out.answer = judge_signature(verify_start(r->source->verify, &req, &setup.verify));
@@ -124,10 +126,12 @@ static void set_up(struct source *none, struct source *hmac)
     INSIST(json_picks_new(pointers, 3, &picks, NULL) == OK);
     INSIST(scheme_new(&any, &none->verify, NULL) == OK);
     INSIST(scheme_new(&signing, &hmac->verify, NULL) == OK);
-    none->picks = hmac->picks = picks;
+    static struct source_pick where[] = {
+        {PICK_JSON, 0, NULL}, {PICK_JSON, 1, NULL}, {PICK_JSON, 2, NULL}};
+    none->json_picks = hmac->json_picks = picks;
+    none->picks = hmac->picks = where;
     none->id_picks = hmac->id_picks = 2;
     none->tag_picks = hmac->tag_picks = 1;
-    none->payload_is_json = hmac->payload_is_json = true;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -301,7 +301,7 @@ end
 local repeated = {} -- number of the event -> key of the event that it repeats
 -- The sender repeats an event that is not wholly delivered: its dead deliveries of this partition are queued again.
 -- Their attempts go on counting. Returns how many they are.
-local NAMES = 8191 -- the record has told its destinations by then
+local NAMES = 8191 -- the destinations are among the first lines of a record (record.c), and end before this byte
 local fences
 local function queue_dead(event)
   local n = 0

@@ -344,7 +344,7 @@ static bool on_body(struct tasks_call *call, size_t index, const struct redis_re
     struct error e;
     if (redis_count(fields) != 2)
         return false;
-    if (json_parse(redis_text(redis_at(fields, 1)), &c->docs[index], &e) != OK)
+    if (json_parse_received(redis_text(redis_at(fields, 1)), &c->docs[index], &e) != OK)
         c->docs[index] = NULL;
     return true;
 }

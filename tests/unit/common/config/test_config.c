@@ -102,7 +102,7 @@ static void defaults_of_sources_and_destinations(void **state)
     assert_string_equal(s->name, "in");
     assert_int_equal(s->to_count, 1);
     assert_ptr_equal(s->to[0], d);
-    assert_true(s->payload_is_json);
+    assert_int_equal(s->payload, PAYLOAD_JSON);
     assert_false(s->signed_over_wire);
     assert_null(s->keep_headers);
     assert_int_equal(s->id_picks + s->tag_picks + s->allow_count, 0);
@@ -157,7 +157,7 @@ static void reads_every_value(void **state)
     assert_int_equal(in->tag_picks, 1);
     assert_int_equal(in->to_count, 2);
     assert_true(in->to[0] == b && in->to[1] == a);
-    assert_true(!in->payload_is_json && in->signed_over_wire);
+    assert_true(in->payload == PAYLOAD_ANY && in->signed_over_wire);
     assert_int_equal(in->keep_count, 2);
     assert_string_equal(in->keep_headers[1], "link");
     const struct source *bare = config_source(c, SLICE_LIT("bare"));

@@ -44,6 +44,17 @@ static void schemes(void **state)
     CHECK(rules);
 }
 
+#define HEADER_RULE                                                                                \
+    "names no header; write header: and a name of at most 64 letters, digits and '-'\n"
+#define CREDENTIAL_RULE                                                                            \
+    "names a header that carries a credential; ids and tags are stored and logged, so name "       \
+    "another header\n"
+#define SIGNATURE_RULE                                                                             \
+    "names the header that carries the signature; ids and tags are stored and logged, so name "    \
+    "another header\n"
+#define FORM_RULE "is a form field, and the payload is not a form; set \"payload\": \"form\"\n"
+#define FIELD_RULE "names no form field: use 1 to 256 bytes, and write '/' as ~1 and '~' as ~0\n"
+
 static void sources(void **state)
 {
     (void)state;
@@ -53,13 +64,41 @@ static void sources(void **state)
          "sources.in.to[1]: no such destination\n"
          "sources.in.to[3]: names this destination a second time; remove it\n"},
         {IN("'verify':{'scheme':'none'},'to':[],'id':['id','/~2','/id'],'tag':['']"),
-         "sources.in.id[0]: is not a JSON pointer; start it with '/', as in /tasks/0/id\n"
+         "sources.in.id[0]: is not a JSON pointer; start it with '/', as in /tasks/0/id, or write "
+         "header:<name> or form:<field>\n"
          "sources.in.id[1]: is not a JSON pointer; write '~' as ~0 and '/' as ~1\n"
-         "sources.in.tag[0]: is not a JSON pointer; start it with '/', as in /tasks/0/id\n"},
+         "sources.in.tag[0]: is not a JSON pointer; start it with '/', as in /tasks/0/id, or write "
+         "header:<name> or form:<field>\n"},
         {IN("'verify':{'scheme':'none'},'to':[],'keep_headers':['x-*','a b','']"),
          "sources.in.keep_headers[1]: is not a header name or a pattern like x-* of at most 64 "
          "characters\nsources.in.keep_headers[2]: is not a header name or a pattern like x-* of at "
          "most 64 characters\n"},
+        {IN("'verify':{'scheme':'none'},'to':[],'id':['header:X-Event','/"
+            "id'],'tag':['header:x-tag']"),
+         ""},
+        {IN("'verify':{'scheme':'github','secrets':['12345678']},'to':[],'payload':'form',"
+            "'id':['form:payload/id','form:a~1b'],'tag':['form:user[name]']"),
+         ""},
+        {IN("'verify':{'scheme':'none'},'to':[],'id':['header:','header:a "
+            "b','header:Authorization',"
+            "'header:x_api_key'],'tag':['header:X-Gitlab-Token','Header:x']"),
+         "sources.in.id[0]: " HEADER_RULE "sources.in.id[1]: " HEADER_RULE
+         "sources.in.id[2]: " CREDENTIAL_RULE "sources.in.id[3]: " CREDENTIAL_RULE
+         "sources.in.tag[0]: " CREDENTIAL_RULE
+         "sources.in.tag[1]: is not a JSON pointer; start it with '/', as in /tasks/0/id, or write "
+         "header:<name> or form:<field>\n"},
+        {IN("'verify':{'scheme':'github','secrets':['12345678']},'to':[],"
+            "'id':['header:x-hub-signature-256','header:X-Hub-Signature','header:X-GitHub-Delivery'"
+            "]"),
+         "sources.in.id[0]: " SIGNATURE_RULE "sources.in.id[1]: " SIGNATURE_RULE},
+        {IN("'verify':{'scheme':'none'},'to':[],'id':['form:id'],'tag':['form:tag']"),
+         "sources.in.id[0]: " FORM_RULE "sources.in.tag[0]: " FORM_RULE},
+        {IN("'verify':{'scheme':'none'},'to':[],'payload':'form','id':['/id','form:','form:a~2',"
+            "'form:p/~2']"),
+         "sources.in.id[0]: is a JSON pointer, and the payload is a form; write form:<field>, or "
+         "form:<field>/<pointer> for a field that holds JSON\n"
+         "sources.in.id[1]: " FIELD_RULE "sources.in.id[2]: " FIELD_RULE
+         "sources.in.id[3]: \"/~2\" is not a JSON pointer: ~ is written ~0, / is written ~1\n"},
         {"{'destinations':{},'sources':{'../x':{'verify':{'scheme':'none'},'to':[]}}}",
          "sources.\"../x\": is not allowed as a name: use 1 to 64 letters, digits, '_' and '-'\n"},
     };

@@ -3,6 +3,7 @@
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/record.h"
+#include "common/webhook/ids.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -145,6 +146,36 @@ static void test_large_repetitive_bodies_are_packed(void **state)
     packer_free(packer);
 }
 
+/* put.lua reads the destinations of a repeat from the first 8,191 bytes of its record. */
+static void test_destinations_are_near_the_beginning(void **state)
+{
+    (void)state;
+    static char id[ID_KEY_MAX + 1], path[1024], names[64 * 65], secrets[64 * 9], headers[4096],
+        type[16384];
+    memset(id, 'i', sizeof id - 1);
+    memset(path, 'p', sizeof path);
+    memset(names, 'n', sizeof names);
+    memset(secrets, 's', sizeof secrets);
+    memset(headers, 'h', sizeof headers);
+    memset(type, 'c', sizeof type);
+    struct event e = sample(SLICE_LIT("{}"));
+    e.is_renamed = true;
+    e.id = slice_make(id, sizeof id - 1);
+    e.path = slice_make(path, sizeof path);
+    e.engine = slice_make(path, 128);
+    e.destinations = slice_make(names, sizeof names);
+    e.secrets = slice_make(secrets, sizeof secrets);
+    e.headers = slice_make(headers, sizeof headers);
+    e.content_type = slice_make(type, sizeof type);
+    struct buf record;
+    buf_init(&record, 1 << 20);
+    assert_int_equal(record_write(&e, NULL, &record), OK);
+    const char *at = strstr(record.ptr, "\no n");
+    assert_non_null(at);
+    assert_true((size_t)(at - record.ptr) + 4 + sizeof names < 8191);
+    buf_clear(&record);
+}
+
 static void test_damaged_records_are_refused(void **state)
 {
     (void)state;
@@ -212,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_keys_are_spelled_as_documented),
         cmocka_unit_test(test_records_come_back_as_they_were),
         cmocka_unit_test(test_large_repetitive_bodies_are_packed),
+        cmocka_unit_test(test_destinations_are_near_the_beginning),
         cmocka_unit_test(test_damaged_records_are_refused),
         cmocka_unit_test(test_secrets_are_found_by_destination),
         cmocka_unit_test(test_args_survive_the_growth_of_their_buffer),

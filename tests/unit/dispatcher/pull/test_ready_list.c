@@ -142,12 +142,27 @@ static int teardown(void **state)
     return 0;
 }
 
+static void halves_of_surrogate_pairs(void **state)
+{
+    (void)state;
+    assert_int_equal(read(LIST("[{'id':'a','tag':'cut \\ud83d'},{'id':'b'}]")), OK);
+    is_task(0, "a", "cut \xef\xbf\xbd");
+    is_task(1, "b", "");
+    assert_int_equal(read("\xef\xbb\xbf" LIST("[{'id':'a'}]")), OK);
+    is_task(0, "a", "");
+    assert_int_equal(read("\xef\xbb\xbf\xef\xbb\xbf" LIST("[{'id':'a'}]")), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_ids_and_tags),       cmocka_unit_test(an_empty_list_is_fine),
-        cmocka_unit_test(leaves_out_what_is_no_id), cmocka_unit_test(takes_a_thousand),
-        cmocka_unit_test(says_what_came_instead),   cmocka_unit_test(reads_gzip),
+        cmocka_unit_test(halves_of_surrogate_pairs),
+        cmocka_unit_test(reads_ids_and_tags),
+        cmocka_unit_test(an_empty_list_is_fine),
+        cmocka_unit_test(leaves_out_what_is_no_id),
+        cmocka_unit_test(takes_a_thousand),
+        cmocka_unit_test(says_what_came_instead),
+        cmocka_unit_test(reads_gzip),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -29,8 +29,7 @@ static int set_up(void **state)
         .name = "serphouse", .tolerance_s = -1, .secrets = {SECRET}, .secret_count = 1};
     const char *pointers[] = {"/id"};
     assert_int_equal(scheme_new(&spec, &source.verify, NULL), OK);
-    assert_int_equal(json_picks_new(pointers, 1, &source.picks, NULL), OK);
-    source.id_picks = 1;
+    assert_int_equal(json_picks_new(pointers, 1, &source.json_picks, NULL), OK);
     pool = body_pool_new();
     return 0;
 }
@@ -40,7 +39,7 @@ static int tear_down(void **state)
     (void)state;
     body_clear(&reader, 0);
     body_pool_free(pool);
-    json_picks_free(source.picks);
+    json_picks_free(source.json_picks);
     scheme_free(source.verify);
     return 0;
 }
@@ -79,7 +78,7 @@ static enum answer taken(struct slice wire, struct slice signed_bytes, size_t st
     struct body_setup setup = {
         .source = &source,
         .encoding = how.says_gzip ? BODY_GZIP : BODY_PLAIN,
-        .is_json = !how.any,
+        .payload = how.any ? PAYLOAD_ANY : PAYLOAD_JSON,
         .wire_max = how.wire_max ? how.wire_max : MIB,
         .inflated_max = how.inflated_max ? how.inflated_max : MIB,
     };

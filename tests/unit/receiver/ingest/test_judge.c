@@ -1,5 +1,6 @@
 #include "receiver/ingest/judge.h"
 
+#include "common/config/config.h"
 #include "common/json/json_scan.h"
 
 #include <setjmp.h>
@@ -7,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -105,14 +107,17 @@ static struct outcome identity_of(const char *body, const char *query, const cha
         assert_int_equal(json_scan_feed(scan, slice_str(body), NULL), OK);
         assert_int_equal(json_scan_end(scan, NULL), OK);
     }
+    const struct source_pick where[] = {
+        {PICK_JSON, 0, NULL}, {PICK_JSON, 1, NULL}, {PICK_JSON, 2, NULL}};
+    const struct scheme_request request = {.query = slice_str(query), .now = 1763691349123};
     struct identity_sources from = {
+        .picks = where,
         .scan = body ? scan : NULL,
         .id_picks = 2,
         .tag_picks = 1,
-        .query = slice_str(query),
+        .request = &request,
         .message_id = slice_str(message_id),
         .may_generate = may_generate,
-        .now = 1763691349123,
     };
     struct identity got = {0};
     const char *why = NULL;
@@ -194,16 +199,77 @@ static void tags(void **state)
     expect(identity_of("{\"id\":1}", "tag=a&tag=b", "", true), "1", "");
 }
 
+/* --- ids that headers carry --- */
+
+struct sent_header {
+    const char *name, *value;
+    unsigned count;
+};
+
+static struct slice sent_header(void *ctx, const char *name, unsigned *count)
+{
+    for (const struct sent_header *h = ctx; h->name; h++)
+        if (strcasecmp(h->name, name) == 0) {
+            *count = h->count;
+            return slice_str(h->value);
+        }
+    *count = 0;
+    return SLICE_LIT("");
+}
+
+static struct identity of_headers(const struct sent_header *headers, const char *message_id,
+                                  enum answer want)
+{
+    struct source_pick where[] = {{PICK_HEADER, 0, (char[]){"X-Event"}},
+                                  {PICK_HEADER, 0, (char[]){"x-other"}},
+                                  {PICK_HEADER, 0, (char[]){"x-tag"}}};
+    const struct scheme_request request = {.header = sent_header,
+                                           .ctx = (void *)(uintptr_t)headers};
+    struct identity_sources from = {.picks = where,
+                                    .id_picks = 2,
+                                    .tag_picks = 1,
+                                    .request = &request,
+                                    .message_id = slice_str(message_id),
+                                    .may_generate = true};
+    struct identity got = {0};
+    const char *why = NULL;
+    assert_int_equal(judge_identity(&from, &got, &why), want);
+    return got;
+}
+
+static void ids_of_headers(void **state)
+{
+    (void)state;
+    struct sent_header both[] = {
+        {"x-event", "e1", 1}, {"X-Other", "o1", 1}, {"X-Tag", "t", 1}, {0}};
+    struct identity got = of_headers(both, "m1", ANSWER_OK);
+    assert_string_equal(got.id, "e1");
+    assert_string_equal(got.tag, "t");
+    assert_int_equal(got.origin, ID_OF_HEADER);
+    struct sent_header empty[] = {{"x-event", "", 1}, {"x-other", "o1", 1}, {0}};
+    assert_string_equal(of_headers(empty, "", ANSWER_OK).id, "o1");
+    struct sent_header none[] = {{0}};
+    got = of_headers(none, "m1", ANSWER_OK);
+    assert_string_equal(got.id, "m1");
+    assert_int_equal(got.origin, ID_OF_MESSAGE);
+    assert_int_equal(of_headers(none, "", ANSWER_OK).origin, ID_GENERATED);
+    struct sent_header twice[] = {{"x-event", "e1", 2}, {0}};
+    of_headers(twice, "m1", ANSWER_INVALID_ID);
+    struct sent_header latin[] = {{"x-event", "caf\xe9", 1}, {0}};
+    of_headers(latin, "m1", ANSWER_INVALID_ID);
+    struct sent_header bad_tag[] = {{"x-event", "e1", 1}, {"x-tag", "caf\xe9", 1}, {0}};
+    assert_true(of_headers(bad_tag, "", ANSWER_OK).tag_was_bad);
+    struct sent_header two_tags[] = {{"x-event", "e1", 1}, {"x-tag", "t", 2}, {0}};
+    assert_true(of_headers(two_tags, "", ANSWER_OK).tag_was_bad);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_table),
-        cmocka_unit_test(encodings),
-        cmocka_unit_test(the_signature_comes_first),
-        cmocka_unit_test(challenges),
-        cmocka_unit_test(ids_in_order),
-        cmocka_unit_test(bad_ids),
-        cmocka_unit_test(tags),
+        cmocka_unit_test(ids_of_headers), cmocka_unit_test(the_table),
+        cmocka_unit_test(encodings),      cmocka_unit_test(the_signature_comes_first),
+        cmocka_unit_test(challenges),     cmocka_unit_test(ids_in_order),
+        cmocka_unit_test(bad_ids),        cmocka_unit_test(tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
