@@ -1,8 +1,6 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/gzip/gzip.h"
-#include "common/json/json_cut.h"
-#include "common/json/json_scan.h"
 #include "common/ops/ops.h"
 #include "common/program/program.h"
 #include "receiver/api/api_private.h"
@@ -10,21 +8,33 @@
 #include <stdlib.h>
 
 #define FIELD_MESSAGE_MAX 200
+#define ASKING_MAX 16 /* calls that read much from Redis, of all accounts */
+/* No gzip has more plain bytes for one of its own; and what a small one may have on top. */
+#define GZIP_RATIO_MAX 1032
+#define GZIP_LEAST 4096
 
-static void (*const calls[])(struct api_request *r) = {
-    [API_WEBHOOK_RESEND] = api_webhook_resend,
-    [API_WEBHOOK_DELAY] = api_webhook_delay,
-    [API_WEBHOOK_DELAY_SET] = api_webhook_delay_set,
-    [API_APPENDIX_ERRORS] = api_appendix_errors,
-    [API_APPENDIX_STATUS] = api_appendix_status,
-    [API_USER_DATA] = api_user_data,
-    [API_TASKS_COUNT] = api_tasks_count,
-    [API_TASK_POST] = api_task_post,
-    [API_TASKS_READY] = api_tasks_ready,
-    [API_TASKS_FIXED] = api_tasks_fixed,
-    [API_TASK_GET] = api_task_get,
-    [API_ERRORS] = api_errors,
-    [API_ID_LIST] = api_id_list,
+typedef void (*call_step)(struct api_request *r);
+
+static const struct {
+    call_step run;
+    bool takes_body;
+    bool asks_much;  /* of Redis: an account has one of these calls under way */
+    size_t body_max; /* inflated */
+    call_step read;  /* optional: follows when the body is checked; it may run in the thread */
+} calls[] = {
+    [API_WEBHOOK_RESEND] = {api_webhook_resend, true, true, API_SMALL_BODY_MAX, NULL},
+    [API_WEBHOOK_DELAY] = {.run = api_webhook_delay},
+    [API_WEBHOOK_DELAY_SET] = {api_webhook_delay_set, true, false, API_SMALL_BODY_MAX, NULL},
+    [API_APPENDIX_ERRORS] = {.run = api_appendix_errors},
+    [API_APPENDIX_STATUS] = {.run = api_appendix_status, .asks_much = true},
+    [API_USER_DATA] = {.run = api_user_data},
+    [API_TASKS_COUNT] = {.run = api_tasks_count, .asks_much = true},
+    [API_TASK_POST] = {api_task_post, true, false, API_BODY_MAX, api_task_post_read},
+    [API_TASKS_READY] = {.run = api_tasks_ready, .asks_much = true},
+    [API_TASKS_FIXED] = {.run = api_tasks_fixed},
+    [API_TASK_GET] = {.run = api_task_get, .asks_much = true},
+    [API_ERRORS] = {api_errors, true, true, API_SMALL_BODY_MAX, NULL},
+    [API_ID_LIST] = {api_id_list, true, true, API_SMALL_BODY_MAX, NULL},
 };
 
 struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
@@ -33,13 +43,32 @@ struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
     a->conf = config_ref(conf);
     a->tasks = queue_tasks_new(l, shards, conf);
     a->put = queue_put_new(l, shards, conf);
+    a->thread = api_thread_new(l);
+    a->readings = api_turns_new(l, 1);
+    a->asking = api_turns_new(l, ASKING_MAX);
     return a;
+}
+
+/* Ends the requests that wait for a turn, which stands at OFFSET of theirs. */
+static void end_waiting(struct api_turns *t, size_t offset)
+{
+    for (struct api_turn *turn; (turn = api_turns_waiting(t));) {
+        struct api_request *r = (struct api_request *)((char *)turn - offset);
+        api_turns_end(t, turn);
+        api_unavailable(r);
+    }
 }
 
 void api_free(struct api *a)
 {
     if (!a)
         return;
+    a->is_closing = true;
+    api_thread_free(a->thread);
+    end_waiting(a->readings, offsetof(struct api_request, reading));
+    end_waiting(a->asking, offsetof(struct api_request, asking));
+    api_turns_free(a->readings);
+    api_turns_free(a->asking);
     queue_tasks_free(a->tasks);
     queue_put_free(a->put);
     config_unref(a->conf);
@@ -71,7 +100,7 @@ static struct api_request *request_new(struct ops_call *c)
     r->is_head = slice_eq(http_method(c->http), SLICE_LIT("HEAD"));
     r->started = clock_mono_us();
     buf_init(&r->body, a->conf->receiver.max_body_bytes);
-    buf_init(&r->plain, a->conf->receiver.max_inflated_bytes);
+    r->asking.account = r->reading.account = r->account->name;
     envelope_init(&r->envelope, API_ANSWER_MAX);
     c->state = r;
     return r;
@@ -79,6 +108,11 @@ static struct api_request *request_new(struct ops_call *c)
 
 static void request_free(struct api_request *r)
 {
+    api_turns_end(r->api->readings, &r->reading);
+    api_turns_end(r->api->asking, &r->asking);
+    if (r->drop)
+        r->drop(r);
+    free(r->elements);
     api_path_clear(&r->path);
     buf_clear(&r->body);
     buf_clear(&r->plain);
@@ -180,6 +214,11 @@ static void api_too_large(struct api_request *r)
     api_fail_saying(r, CODE_INVALID_DATA, text);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 MUST_CHECK static enum flow api_head(struct ops_call *c)
 {
     struct api_request *r = request_new(c);
@@ -193,6 +232,8 @@ MUST_CHECK static enum flow api_head(struct ops_call *c)
         request_end_error(r, 404, "", row->code, row->message);
         return ENDED;
     }
+    r->plain_max = smaller(calls[r->call].body_max, r->conf->receiver.max_inflated_bytes);
+    r->body.max = smaller(r->body.max, r->plain_max);
     if (http_content_length(c->http) > (int64_t)r->body.max) {
         api_too_large(r);
         return ENDED;
@@ -211,51 +252,108 @@ static void api_piece(struct ops_call *c, struct slice piece)
         buf_add_slice(&r->body, piece);
 }
 
-/* Inflates a gzip body. Its first bytes say whether it is one; Content-Encoding does not count. */
-static bool inflate_body(struct api_request *r)
+/* --- work in the thread --- */
+
+static struct api_request *reading_of(struct api_turn *turn)
 {
-    struct slice wire = buf_slice(&r->body);
-    r->json = wire;
-    if (!gzip_is(wire))
-        return true;
-    if (gzip_inflate_all(wire, &r->plain, NULL) != OK)
-        return false;
-    r->json = buf_slice(&r->plain);
-    return true;
+    return (struct api_request *)((char *)turn - offsetof(struct api_request, reading));
 }
 
-static bool takes_body(enum api_call call)
+static void give_back(struct api_request *r, int64_t n)
 {
-    return call == API_WEBHOOK_RESEND || call == API_WEBHOOK_DELAY_SET || call == API_TASK_POST ||
-           call == API_ERRORS || call == API_ID_LIST;
+    if (r->ops->http)
+        (void)http_charge(r->ops->http, -n);
+}
+
+static void on_worked(void *ctx)
+{
+    struct api_request *r = ctx;
+    give_back(r, r->reserved);
+    api_turns_end(r->api->readings, &r->reading);
+    r->on_worked(r);
+}
+
+static void work_aside(struct api_turn *turn)
+{
+    struct api_request *r = reading_of(turn);
+    if (r->ops->http && !http_charge(r->ops->http, r->reserved)) {
+        give_back(r, r->reserved);
+        r->reserved = 0;
+        api_unavailable(r);
+        return;
+    }
+    api_thread_run(r->api->thread, r->work, on_worked, r);
+}
+
+void api_work_aside(struct api_request *r, int64_t charge, api_work work, api_work done)
+{
+    r->reserved = charge;
+    r->work = work;
+    r->on_worked = done;
+    r->reading.go = work_aside;
+    api_turns_ask(r->api->readings, &r->reading);
+}
+
+size_t api_inflated_most(struct slice wire, size_t most)
+{
+    size_t n = wire.len < most ? wire.len * GZIP_RATIO_MAX + GZIP_LEAST : most;
+    return smaller(n, most);
+}
+/* --- from body to call --- */
+
+static void ask_in_turn(struct api_turn *turn)
+{
+    struct api_request *r =
+        (struct api_request *)((char *)turn - offsetof(struct api_request, asking));
+    calls[r->call].run(r);
+}
+
+static void run_call(struct api_request *r)
+{
+    r->asking.go = ask_in_turn;
+    if (calls[r->call].asks_much)
+        api_turns_ask(r->api->asking, &r->asking);
+    else
+        calls[r->call].run(r);
+}
+
+static void read_body(void *ctx)
+{
+    struct api_request *r = ctx;
+    api_body_read(r);
+    if (r->fault == CODE_OK && calls[r->call].read)
+        calls[r->call].read(r);
+}
+
+static void on_body_read(void *ctx)
+{
+    struct api_request *r = ctx;
+    if (r->api->is_closing)
+        api_unavailable(r);
+    else if (r->fault != CODE_OK)
+        api_fail(r, r->fault);
+    else if (r->plain.len && r->ops->http && !http_charge(r->ops->http, (int64_t)r->plain.len))
+        api_unavailable(r);
+    else
+        run_call(r);
 }
 
 static void api_run(struct ops_call *c)
 {
     struct api_request *r = c->state;
-    if (!takes_body(r->call)) {
-        calls[r->call](r);
-        return;
+    struct slice wire = buf_slice(&r->body);
+    size_t most = api_inflated_most(wire, r->plain_max);
+    if (!calls[r->call].takes_body) {
+        run_call(r);
+    } else if (gzip_is(wire)) {
+        buf_init(&r->plain, r->plain_max);
+        api_work_aside(r, (int64_t)most, read_body, on_body_read);
+    } else if (wire.len > API_AT_ONCE_MAX) {
+        api_work_aside(r, 0, read_body, on_body_read);
+    } else {
+        read_body(r);
+        on_body_read(r);
     }
-    if (!inflate_body(r)) {
-        api_fail(r, CODE_INVALID_DATA);
-        return;
-    }
-    if (r->plain.len && !http_charge(c->http, (int64_t)r->plain.len)) {
-        api_unavailable(r);
-        return;
-    }
-    size_t count = 0;
-    bool is_json = json_scan_accepts(r->json);
-    r->json = json_cut_trim(r->json);
-    if (!r->json.len)
-        api_fail(r, CODE_EMPTY);
-    else if (!is_json || !json_cut_is_list(r->json, &count))
-        api_fail(r, CODE_INVALID_DATA);
-    else if (count == 0)
-        api_fail(r, CODE_EMPTY);
-    else
-        calls[r->call](r);
 }
 
 static void api_left(struct ops_call *c)

@@ -15,7 +15,7 @@ static void answer_account(struct api_request *r, struct slice echo, struct slic
                            size_t count)
 {
     struct buf data;
-    buf_init(&data, API_ANSWER_MAX);
+    buf_init(&data, DATA_MAX);
     api_add_data(r, echo, NULL, &data);
     api_add_call(r, buf_slice(&data), result, count);
     buf_clear(&data);

@@ -85,7 +85,8 @@ void api_add_data(const struct api_request *r, struct slice echo, const char *co
         jw_text(&w, "se", se);
     if (type.len)
         jw_text(&w, "se_type", type);
-    if (json_cut_kind(echo) == '{' && json_cut_open(echo, &c)) {
+    bool is_short = skip || echo.len <= API_OBJECT_MAX;
+    if (is_short && json_cut_kind(echo) == '{' && json_cut_open(echo, &c)) {
         while (json_cut_next(&c, &key, &value)) {
             if (is_one_of(key, ours) || is_one_of(key, skip))
                 continue;

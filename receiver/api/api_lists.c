@@ -107,7 +107,7 @@ static void list_answer(struct api_request *r, struct json_write *w, size_t coun
 {
     struct list_state *l = r->state;
     struct buf data;
-    buf_init(&data, API_ANSWER_MAX);
+    buf_init(&data, DATA_MAX);
     api_add_data(r, l->object, NULL, &data);
     jw_close(w, ']');
     api_add_call(r, buf_slice(&data), buf_slice(w->out), count);

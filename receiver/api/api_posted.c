@@ -1,16 +1,72 @@
-/* Reads the fields of posted objects. */
+/* Reads what was posted: the body, its elements, and the fields of an object. */
+#include "common/base/alloc.h"
+#include "common/gzip/gzip.h"
 #include "common/json/json.h"
 #include "common/json/json_cut.h"
+#include "common/json/json_scan.h"
 #include "receiver/api/api_private.h"
 
-/* True if RAW begins like a value of TYPE. Other values are not parsed: the tree of a large array takes many times the
- * memory of its text. */
+/* --- the body --- */
+
+static enum api_code inflate(struct api_request *r)
+{
+    struct slice wire = buf_slice(&r->body);
+    r->json = wire;
+    if (!gzip_is(wire))
+        return CODE_OK;
+    if (gzip_inflate_all(wire, &r->plain, NULL) != OK)
+        return CODE_INVALID_DATA;
+    r->json = buf_slice(&r->plain);
+    return CODE_OK;
+}
+
+static void cut_elements(struct api_request *r)
+{
+    struct json_cut c;
+    struct slice key;
+    size_t most = r->count < API_TASKS_MAX ? r->count : API_TASKS_MAX;
+    r->elements = xcalloc(most, sizeof *r->elements);
+    bool ok = json_cut_open(r->json, &c);
+    for (size_t i = 0; ok && i < most; i++)
+        ok = json_cut_next(&c, &key, &r->elements[i]);
+}
+
+static enum api_code read_list(struct api_request *r)
+{
+    bool is_json = json_scan_accepts(r->json);
+    r->json = json_cut_trim(r->json);
+    if (!r->json.len)
+        return CODE_EMPTY;
+    if (!is_json || !json_cut_is_list(r->json, &r->count))
+        return CODE_INVALID_DATA;
+    if (r->count == 0)
+        return CODE_EMPTY;
+    cut_elements(r);
+    return CODE_OK;
+}
+
+/* Its first bytes say whether it is gzip; Content-Encoding does not count. */
+void api_body_read(struct api_request *r)
+{
+    r->fault = inflate(r);
+    if (r->fault == CODE_OK)
+        r->fault = read_list(r);
+}
+
+/* --- fields --- */
+
+/* True if RAW begins like a value of TYPE and is not too long for one. Other values are not parsed: the tree of a large array
+ * takes many times the memory of its text. */
 static bool looks_right(struct slice raw, enum api_type type)
 {
-    static const char *const first[] = {
-        [TYPE_TEXT] = "\"", [TYPE_INT] = "-0123456789", [TYPE_BOOL] = "tf"};
+    static const struct {
+        const char *first;
+        size_t max;
+    } looks[] = {[TYPE_TEXT] = {"\"", API_OBJECT_MAX},
+                 [TYPE_INT] = {"-0123456789", 32},
+                 [TYPE_BOOL] = {"tf", sizeof "false" - 1}};
     char kind = json_cut_kind(raw);
-    return kind && strchr(first[type], kind);
+    return kind && raw.len <= looks[type].max && strchr(looks[type].first, kind);
 }
 
 struct api_field api_field_of(const struct json_member *member, enum api_type type)
@@ -51,14 +107,12 @@ struct slice api_field_text(const struct api_field *f)
 
 enum flow api_read_one(struct api_request *r, struct slice *object)
 {
-    struct json_cut c;
-    struct slice key;
-    if (json_cut_count(r->json) > 1) {
+    if (r->count > 1) {
         api_fail(r, CODE_ONE_TASK);
         return ENDED;
     }
-    if (!json_cut_open(r->json, &c) || !json_cut_next(&c, &key, object) ||
-        json_cut_kind(*object) != '{') {
+    *object = r->elements[0];
+    if (json_cut_kind(*object) != '{') {
         api_fail(r, CODE_INVALID_DATA);
         return ENDED;
     }

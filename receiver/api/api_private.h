@@ -15,9 +15,18 @@
 #include "common/webhook/ids.h"
 #include "receiver/api/api.h"
 #include "receiver/api/api_path.h"
+#include "receiver/api/api_thread.h"
+#include "receiver/api/api_turns.h"
 
 #define API_ANSWER_MAX ((size_t)1 << 31)
 #define API_TASKS_MAX 100 /* of one call */
+/* Most bytes of a body, inflated: of a call that may carry results, and of the others. */
+#define API_BODY_MAX ((size_t)32 << 20)
+#define API_SMALL_BODY_MAX ((size_t)512 << 10)
+/* Most bytes of one posted object without its result, and of one field of it. No answer echoes more of an object. */
+#define API_OBJECT_MAX ((size_t)16 * 1024)
+/* A body or result of at most so many bytes is read at once, a larger one in the API's thread. */
+#define API_AT_ONCE_MAX ((size_t)64 * 1024)
 
 /* id, code, message: as the appendix lists them (docs.dataforseo.com/v3/appendix/errors). */
 #define API_CODES(X)                                                                               \
@@ -57,6 +66,10 @@ struct api {
     struct config *conf;
     struct queue_tasks *tasks;
     struct queue_put *put;
+    struct api_thread *thread;
+    struct api_turns *readings; /* the thread's */
+    struct api_turns *asking;   /* calls that read much from Redis */
+    bool is_closing;
 };
 
 struct
@@ -70,10 +83,19 @@ struct
     bool is_head; /* the client gets no result, so the call must change nothing */
     struct api_path path;
     mono_us started;
+    struct api_turn reading, asking;
+    api_work work, on_worked; /* what the thread does in the turn `reading`, and what follows */
+    int64_t reserved;         /* charged for what the thread makes */
     struct buf body, plain;
-    struct slice json; /* the body, checked, and inflated if it was gzip; empty for a GET */
+    size_t plain_max;
+    enum api_code fault; /* of the body; CODE_OK if there is none */
+    struct slice json;   /* the body, checked, and inflated if it was gzip; empty for a GET */
+    size_t count;        /* of its elements; ELEMENTS has the first API_TASKS_MAX of them */
+    struct slice *elements;
     struct envelope envelope;
     void *state; /* the call's own, freed by it */
+    /* Set while STATE waits for a step that may never come: then this frees it. */
+    void (*drop)(struct api_request *r);
 };
 
 /* --- ways to end a request --- */
@@ -100,8 +122,9 @@ void api_add_task(struct api_request *r, struct slice id, enum api_code c, const
                   struct slice data);
 /* A fresh id for a call. */
 void api_new_id(char out[UUID_LEN + 1]);
-/* Appends a task's `data`: {"api","function","se","se_type", the members of ECHO}. ECHO is the object that was posted. Members
- * with a name in SKIP (ended by NULL; may be NULL) are left out. */
+/* Appends a task's `data`: {"api","function","se","se_type", the members of ECHO}. ECHO is the object that was posted. One of more than
+ * API_OBJECT_MAX bytes is left out, unless SKIP is set: then the ceiling of OUT limits it. Members with a name in SKIP (ended by NULL;
+ * may be NULL) are left out. */
 void api_add_data(const struct api_request *r, struct slice echo, const char *const *skip,
                   struct buf *out);
 /* Writes member NAME with the moment AT as the API writes it. */
@@ -126,6 +149,15 @@ struct api_field api_field_of(const struct json_member *member, enum api_type ty
 void api_field_clear(struct api_field *f);
 struct slice api_field_text(const struct api_field *f); /* empty if it is missing */
 
+/* Inflates, checks and cuts the body: sets FAULT, JSON, COUNT and ELEMENTS. It may run in the thread. */
+void api_body_read(struct api_request *r);
+
+/* Calls WORK in the API's thread, then DONE. CHARGE: bytes that WORK may make; they count as the request's until DONE. Without room
+ * for them it answers that it is unavailable, and neither is called. Both get the request. R may be gone when this returns. */
+void api_work_aside(struct api_request *r, int64_t charge, api_work work, api_work done);
+/* The most bytes that WIRE can inflate to, if that is less than MOST. */
+size_t api_inflated_most(struct slice wire, size_t most);
+
 /* The query of the request, raw. */
 struct slice api_query(const struct api_request *r);
 
@@ -140,6 +172,8 @@ void api_appendix_errors(struct api_request *r);
 void api_appendix_status(struct api_request *r);
 void api_user_data(struct api_request *r);
 void api_tasks_count(struct api_request *r);
+/* Reads the elements of a task_post: in the API's thread if the body is large. */
+void api_task_post_read(struct api_request *r);
 void api_task_post(struct api_request *r);
 void api_tasks_ready(struct api_request *r);
 void api_tasks_fixed(struct api_request *r);

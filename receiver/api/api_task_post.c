@@ -157,6 +157,15 @@ static void draft_clear(struct draft *d)
     buf_clear(&d->data);
 }
 
+static void post_free(struct post *p)
+{
+    for (size_t i = 0; i < p->count; i++)
+        draft_clear(&p->drafts[i]);
+    buf_clear(&p->path);
+    free(p->drafts);
+    free(p);
+}
+
 static void post_end(struct api_request *r)
 {
     struct post *p = r->state;
@@ -168,11 +177,7 @@ static void post_end(struct api_request *r)
                      buf_slice(&d->data));
     }
     bool nothing = p->unavailable && set == 0;
-    for (size_t i = 0; i < p->count; i++)
-        draft_clear(&p->drafts[i]);
-    buf_clear(&p->path);
-    free(p->drafts);
-    free(p);
+    post_free(p);
     if (nothing)
         api_unavailable(r);
     else
@@ -236,31 +241,37 @@ static void draft_put(struct draft *d)
     }
 }
 
-void api_task_post(struct api_request *r)
+static void post_drop(struct api_request *r)
 {
-    size_t count = json_cut_count(r->json);
-    if (count > API_TASKS_MAX) {
-        api_fail(r, CODE_TOO_MANY);
+    post_free(r->state);
+}
+
+void api_task_post_read(struct api_request *r)
+{
+    if (r->count > API_TASKS_MAX || !api_path_is_plain(&r->path))
         return;
-    }
-    if (!api_path_is_plain(&r->path)) {
-        api_fail(r, CODE_INVALID_PATH);
-        return;
-    }
     struct post *p = NEW(struct post);
     r->state = p;
-    p->drafts = xcalloc(count, sizeof *p->drafts);
-    p->count = count;
+    r->drop = post_drop;
+    p->drafts = xcalloc(r->count, sizeof *p->drafts);
+    p->count = r->count;
     p->waiting = 1;
     buf_init(&p->path, 2048);
     api_path_add(&r->path, &p->path);
-    struct json_cut c;
-    struct slice key, element;
-    bool ok = json_cut_open(r->json, &c);
-    for (size_t i = 0; ok && i < count && json_cut_next(&c, &key, &element); i++) {
-        draft_read(&p->drafts[i], r, element);
+    for (size_t i = 0; i < p->count; i++)
+        draft_read(&p->drafts[i], r, r->elements[i]);
+}
+
+void api_task_post(struct api_request *r)
+{
+    struct post *p = r->state;
+    r->drop = NULL;
+    if (!p) {
+        api_fail(r, r->count > API_TASKS_MAX ? CODE_TOO_MANY : CODE_INVALID_PATH);
+        return;
+    }
+    for (size_t i = 0; i < p->count; i++)
         if (p->drafts[i].code == CODE_CREATED)
             draft_put(&p->drafts[i]);
-    }
     post_release(r);
 }

@@ -2,7 +2,6 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/gzip/gzip.h"
-#include "common/json/json_cut.h"
 #include "common/json/json_scan.h"
 #include "common/program/program.h"
 #include "receiver/api/api_private.h"
@@ -13,8 +12,7 @@
 
 /* --- webhook_resend --- */
 
-struct resend {             /* state of the request */
-    struct slice *elements; /* as posted */
+struct resend { /* state of the request */
     struct api_field *ids;
     struct slice *asked; /* the ids that are texts, in their order */
     size_t count, asked_count;
@@ -30,7 +28,7 @@ static void add_not_resent(struct api_request *r, struct slice id, enum api_code
                            struct slice element)
 {
     struct buf data;
-    buf_init(&data, API_ANSWER_MAX);
+    buf_init(&data, DATA_MAX);
     api_add_data(r, element, NULL, &data);
     api_add_task(r, id, c, NULL, buf_slice(&data));
     buf_clear(&data);
@@ -60,13 +58,12 @@ static void resend_on_reply(void *ctx, enum err rc, const struct task *tasks, si
         char fresh[UUID_LEN + 1];
         api_new_id(fresh);
         if (is_id(&s->ids[i]) && at < count)
-            add_resent(r, &tasks[at++], api_field_text(&s->ids[i]), s->elements[i]);
+            add_resent(r, &tasks[at++], api_field_text(&s->ids[i]), r->elements[i]);
         else
-            add_not_resent(r, slice_str(fresh), CODE_INVALID_DATA, s->elements[i]);
+            add_not_resent(r, slice_str(fresh), CODE_INVALID_DATA, r->elements[i]);
     }
     for (size_t i = 0; i < s->count; i++)
         api_field_clear(&s->ids[i]);
-    free(s->elements);
     free(s->ids);
     free(s->asked);
     free(s);
@@ -78,23 +75,19 @@ static void resend_on_reply(void *ctx, enum err rc, const struct task *tasks, si
 
 void api_webhook_resend(struct api_request *r)
 {
-    size_t count = json_cut_count(r->json);
-    if (count > TASKS_RESEND_MAX) {
+    if (r->count > TASKS_RESEND_MAX) {
         api_fail(r, CODE_TOO_MANY);
         return;
     }
     struct resend *s = NEW(struct resend);
     r->state = s;
-    s->elements = xcalloc(count, sizeof *s->elements);
-    s->ids = xcalloc(count, sizeof *s->ids);
-    s->asked = xcalloc(count, sizeof *s->asked);
-    struct json_cut c;
-    struct slice key, element;
-    bool ok = json_cut_open(r->json, &c);
-    while (ok && s->count < count && json_cut_next(&c, &key, &element)) {
-        s->elements[s->count] = element;
-        struct api_field *f = &s->ids[s->count++];
-        *f = api_field_read(element, "id", TYPE_TEXT);
+    s->count = r->count;
+    s->ids = xcalloc(s->count, sizeof *s->ids);
+    s->asked = xcalloc(s->count, sizeof *s->asked);
+    for (size_t i = 0; i < s->count; i++) {
+        struct api_field *f = &s->ids[i];
+        if (r->elements[i].len <= API_OBJECT_MAX)
+            *f = api_field_read(r->elements[i], "id", TYPE_TEXT);
         if (is_id(f))
             s->asked[s->asked_count++] = api_field_text(f);
     }
@@ -205,39 +198,92 @@ void api_tasks_fixed(struct api_request *r)
 
 /* --- task_get --- */
 
-static void get_answer_result(struct api_request *r, const struct task *t)
+struct get { /* state of the request while its answer is made */
+    struct buf id, data, body, out;
+};
+
+static void get_drop(struct api_request *r)
 {
-    struct buf plain, quoted, data, out;
-    struct slice body = t->event.body;
-    size_t most = r->conf->receiver.max_inflated_bytes;
-    buf_init(&plain, most);
+    struct get *g = r->state;
+    buf_clear(&g->id);
+    buf_clear(&g->data);
+    buf_clear(&g->body);
+    buf_clear(&g->out);
+    free(g);
+}
+
+static void get_write(struct api_request *r, struct slice body)
+{
+    struct get *g = r->state;
+    struct buf quoted;
     buf_init(&quoted, API_ANSWER_MAX);
-    buf_init(&data, DATA_MAX);
-    buf_init(&out, API_ANSWER_MAX);
-    if (gzip_is(body) && gzip_inflate_all(body, &plain, NULL) == OK)
-        body = buf_slice(&plain);
-    struct json_write quote = json_write_to(&quoted), origin = json_write_to(&data);
+    struct json_write quote = json_write_to(&quoted);
     if (!json_scan_accepts(body)) { /* a source may take any body: this one becomes a string */
         jw_text(&quote, NULL, body);
         body = buf_slice(&quoted);
     }
-    api_write_origin(&origin, NULL, t);
-    struct envelope_task around = {.id = t->id,
+    struct envelope_task around = {.id = buf_slice(&g->id),
                                    .status_code = STATUS_OK,
                                    .status_message = "Ok.",
                                    .took_us = clock_mono_us() - r->started,
                                    .path = r->path.segments,
                                    .path_count = r->path.count,
-                                   .data = buf_slice(&data)};
-    envelope_of_result(HOOKPACE_VERSION, &around, body, &out);
+                                   .data = buf_slice(&g->data)};
+    envelope_of_result(HOOKPACE_VERSION, &around, body, &g->out);
+    buf_clear(&quoted);
+}
+
+/* May run in the thread. */
+static void get_work(void *ctx)
+{
+    struct api_request *r = ctx;
+    struct get *g = r->state;
+    struct buf plain;
+    struct slice body = buf_slice(&g->body);
+    buf_init(&plain, r->conf->receiver.max_inflated_bytes);
+    if (gzip_is(body) && gzip_inflate_all(body, &plain, NULL) == OK)
+        body = buf_slice(&plain);
+    get_write(r, body);
+    buf_clear(&plain);
+}
+
+static void get_on_written(void *ctx)
+{
+    struct api_request *r = ctx;
+    struct get *g = r->state;
+    struct buf out = g->out;
+    g->out = (struct buf){0};
     if (out.failed)
         api_unavailable(r);
     else
         api_answer_raw(r, buf_slice(&out));
-    buf_clear(&plain);
-    buf_clear(&quoted);
-    buf_clear(&data);
     buf_clear(&out);
+}
+
+static void get_answer_result(struct api_request *r, const struct task *t)
+{
+    struct get *g = NEW(struct get);
+    struct slice body = t->event.body;
+    r->state = g;
+    r->drop = get_drop;
+    buf_init(&g->id, t->id.len + 1);
+    buf_init(&g->data, DATA_MAX);
+    buf_init(&g->body, body.len + 1);
+    buf_init(&g->out, API_ANSWER_MAX);
+    buf_add_slice(&g->id, t->id);
+    buf_add_slice(&g->body, body);
+    struct json_write origin = json_write_to(&g->data);
+    api_write_origin(&origin, NULL, t);
+    size_t most = body.len;
+    if (gzip_is(body))
+        most = api_inflated_most(body, r->conf->receiver.max_inflated_bytes);
+    if (most > API_AT_ONCE_MAX) {
+        /* the body and what it inflates to, twice while the answer is put together */
+        api_work_aside(r, (int64_t)(body.len + 2 * most), get_work, get_on_written);
+        return;
+    }
+    get_work(r);
+    get_on_written(r);
 }
 
 static enum api_code get_code(const struct task *t)
