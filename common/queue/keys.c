@@ -71,6 +71,17 @@ void keys_task(struct buf *out, struct slice account, struct slice id)
     id_add_key(out, id);
 }
 
+void keys_named_event(struct buf *out, struct slice name)
+{
+    struct slice rest = name;
+    if (name.len && name.ptr[0] == '@' && memchr(name.ptr, '/', name.len)) {
+        struct slice account = slice_skip(slice_cut(&rest, '/'), 1);
+        keys_task(out, account, rest);
+    } else {
+        id_add_named_key(out, name);
+    }
+}
+
 struct slice keys_task_id(struct slice event)
 {
     const char *cut = event.len ? memchr(event.ptr, '/', event.len) : NULL;

@@ -23,6 +23,9 @@ void keys_task(struct buf *out, struct slice account, struct slice id);
 struct slice keys_task_id(struct slice event);
 /* True if EVENT is the event id of a task of ACCOUNT. */
 bool keys_is_task_of(struct slice event, struct slice account);
+/* The event id that an operator means by NAME: "@<account>/<id>" is an account's task, else "<id>" or "<id>~<n>". The id is not
+ * encoded. */
+void keys_named_event(struct buf *out, struct slice name);
 /* The lock of reconciliation with the provider of SOURCE. */
 void keys_reconcile(struct buf *out, struct slice base, struct slice source);
 /* The failures of one KIND ("postback", "pingback"). ACCOUNT is empty for tasks of no account. */

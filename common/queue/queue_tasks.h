@@ -35,6 +35,7 @@ struct task { /* all slices borrowed for the callback */
     /* Of an own task of the account that asks its id, else the event's key: "<id>" or, for a second event of the same id,
      * "<id>~2"; "@<account>/<id>" of a task. */
     struct slice id;
+    struct slice key; /* the event's key in Redis */
     enum task_state state;
     bool is_fetched;              /* the result was got by task_get or delivered by a postback */
     bool has_hooks;               /* it was accepted with at least one delivery */

@@ -1,6 +1,8 @@
 #include "receiver/console/console.h"
 
 #include "common/base/alloc.h"
+#include "common/queue/queue_admin.h"
+#include "common/queue/queue_tasks.h"
 #include "receiver/console/console_private.h"
 
 #include <stdlib.h>
@@ -11,6 +13,8 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
     k->loop = l;
     k->shards = shards;
     k->conf = config_ref(conf);
+    k->admin = queue_admin_new(l, shards, conf);
+    k->tasks = queue_tasks_new(l, shards, conf);
     k->started = clock_wall_ms();
     return k;
 }
@@ -19,6 +23,8 @@ void console_free(struct console *k)
 {
     if (!k)
         return;
+    queue_admin_free(k->admin);
+    queue_tasks_free(k->tasks);
     config_unref(k->conf);
     free(k);
 }
@@ -28,6 +34,8 @@ void console_set_config(struct console *k, struct config *conf)
     config_ref(conf);
     config_unref(k->conf);
     k->conf = conf;
+    queue_admin_set_config(k->admin, conf);
+    queue_tasks_set_config(k->tasks, conf);
 }
 
 /* --- ways to end a call --- */
@@ -102,10 +110,16 @@ static void console_refused(struct ops_call *c, enum ops_refusal why)
 
 #define READERS (ROLE_ADMIN | ROLE_VIEWER)
 
-static const struct ops_handler get_status = LOOK(console_status);
+static const struct ops_handler get_status = LOOK(console_status),
+                                get_delivery = LOOK(console_delivery),
+                                get_event = LOOK(console_event),
+                                get_event_body = LOOK(console_event_body);
 
 static const struct route console_routes[] = {
     {METHOD_GET, "/api/status", READERS, &get_status},
+    {METHOD_GET, "/api/deliveries/{id}", READERS, &get_delivery},
+    {METHOD_GET, "/api/events/{id}", READERS, &get_event},
+    {METHOD_GET, "/api/events/{id}/body", READERS, &get_event_body},
 };
 
 void console_add_routes(struct console *k, struct ops *o)

@@ -14,7 +14,13 @@
 #define CONSOLE_PAGE 50               /* items of a list, unless `limit` says otherwise */
 #define CONSOLE_PAGE_MAX 1000
 
+struct queue_admin;
+struct queue_tasks;
+struct delivery_view;
+
 struct console {
+    struct queue_admin *admin;
+    struct queue_tasks *tasks;
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
@@ -42,6 +48,8 @@ struct console_param { /* a parameter of the query */
  * ENDED if the query has another parameter, has one twice, or has a broken escape. */
 enum flow console_read_query(struct ops_call *c, struct console_param *params, size_t count,
                              struct buf *text) MUST_CHECK;
+/* 400 and ENDED if the request has a query. */
+enum flow console_takes_no_query(struct ops_call *c) MUST_CHECK;
 /* Reads a page's size: CONSOLE_PAGE if P is not given. 400 and ENDED unless it is 1 to CONSOLE_PAGE_MAX. */
 enum flow console_read_limit(struct ops_call *c, const struct console_param *p,
                              size_t *limit) MUST_CHECK;
@@ -58,7 +66,17 @@ enum flow console_read_body(struct ops_call *c, struct json_member *members,
 /* Writes the moment AT as RFC 3339, or null if it is 0 or less. */
 void console_write_moment(struct json_write *w, const char *name, wall_ms at);
 
+/* Appends the id by which operators name the delivery of EVENT (its key) to DESTINATION, or the event (empty DESTINATION). */
+void console_add_id(struct buf *out, struct slice event, struct slice destination);
+/* Appends the key of the delivery that operators name ID. False if ID names none. */
+bool console_add_delivery_key(struct buf *out, struct slice id);
+/* Opens the object of a delivery and writes the members that lists and pages share. The caller closes it. */
+void console_open_delivery(struct json_write *w, const struct delivery_view *d);
+
 /* --- the calls, one file for each subject --- */
 void console_status(struct ops_call *c);
+void console_delivery(struct ops_call *c);
+void console_event(struct ops_call *c);
+void console_event_body(struct ops_call *c);
 
 #endif

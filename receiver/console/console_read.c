@@ -63,6 +63,16 @@ enum flow console_read_query(struct ops_call *c, struct console_param *params, s
     return GO_ON;
 }
 
+enum flow console_takes_no_query(struct ops_call *c)
+{
+    struct console_param none[1];
+    struct buf text;
+    if (console_read_query(c, none, 0, &text) == ENDED)
+        return ENDED;
+    buf_clear(&text);
+    return GO_ON;
+}
+
 enum flow console_read_limit(struct ops_call *c, const struct console_param *p, size_t *limit)
 {
     uint64_t n = CONSOLE_PAGE;

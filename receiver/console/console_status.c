@@ -6,11 +6,9 @@
 void console_status(struct ops_call *c)
 {
     struct console *k = c->ctx;
-    struct console_param none[1];
-    struct buf text, out;
-    if (console_read_query(c, none, 0, &text) == ENDED)
+    struct buf out;
+    if (console_takes_no_query(c) == ENDED)
         return;
-    buf_clear(&text);
     buf_init(&out, CONSOLE_ANSWER_MAX);
     struct json_write w = json_write_to(&out);
     jw_open(&w, NULL, '{');

@@ -166,15 +166,10 @@ static void on_views_end(struct tasks_call *call)
 static void add_key(struct args *a, struct task_scope scope, struct slice id)
 {
     size_t mark = args_mark(a);
-    struct slice rest = id;
-    if (scope.account.len) {
+    if (scope.account.len)
         keys_task(&a->text, scope.account, id);
-    } else if (id.len && id.ptr[0] == '@' && memchr(id.ptr, '/', id.len)) {
-        struct slice account = slice_skip(slice_cut(&rest, '/'), 1);
-        keys_task(&a->text, account, rest);
-    } else {
-        id_add_named_key(&a->text, id);
-    }
+    else
+        keys_named_event(&a->text, id);
     args_add_since(a, mark);
 }
 

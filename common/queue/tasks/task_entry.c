@@ -110,6 +110,7 @@ static struct task tell_one(struct task_entry *e, struct slice whose, bool whole
     buf_init(&e->shown, key.len + 1);
     id_add_shown(&e->shown, task_shown_id(key, whose));
     struct task t = {.id = buf_slice(&e->shown),
+                     .key = key,
                      .state = e->state,
                      .is_fetched = e->fetched == 1,
                      .has_hooks = e->has_hooks,

@@ -1,0 +1,43 @@
+#include "common/queue/queue_admin.h"
+
+#include "common/base/alloc.h"
+#include "common/config/config.h"
+#include "common/queue/admin/admin_private.h"
+#include "common/queue/keys.h"
+#include "common/queue/scripts.h"
+
+#include <stdlib.h>
+
+struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struct config *conf)
+{
+    struct queue_admin *q = NEW(struct queue_admin);
+    q->loop = l;
+    q->shards = shards;
+    q->conf = config_ref(conf);
+    redis_script_init(&q->look, "look", lua_look, lua_look_len);
+    return q;
+}
+
+void queue_admin_free(struct queue_admin *q)
+{
+    if (!q)
+        return;
+    config_unref(q->conf);
+    free(q);
+}
+
+void queue_admin_set_config(struct queue_admin *q, struct config *conf)
+{
+    config_ref(conf);
+    config_unref(q->conf);
+    q->conf = conf;
+}
+
+int admin_partition_of(const struct queue_admin *q, struct slice id)
+{
+    struct slice event, destination;
+    const struct destination *d = NULL;
+    if (keys_split_delivery(id, &event, &destination))
+        d = config_destination(q->conf, destination);
+    return d ? (int)d->partition : -1;
+}

@@ -1,0 +1,53 @@
+/* queue_admin - the queue as operators see it and change it: single deliveries.   [on common/queue/shard]
+ *
+ * A delivery goes by its id, "<event id>:<destination>". The event id in it is the event's key (docs/internals/queue.md).
+ * Looking changes nothing. One script call holds Redis for about a millisecond; where that is not enough, the call is
+ * repeated. Nothing scans the keyspace. One per thread that serves operators.
+ */
+#ifndef COMMON_QUEUE_QUEUE_ADMIN_H
+#define COMMON_QUEUE_QUEUE_ADMIN_H
+
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/base/slice.h"
+#include "common/queue/record.h"
+
+struct config;
+struct loop;
+struct queue_admin;
+struct shards;
+
+#define ADMIN_LOOK_MAX 1000
+#define ADMIN_ATTEMPTS_MAX 100
+
+/* SHARDS is borrowed. Free it before the queue_admin, so that what is pending ends. CONF is referenced. */
+struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struct config *conf);
+void queue_admin_free(struct queue_admin *q); /* NULL is fine */
+void queue_admin_set_config(struct queue_admin *q, struct config *conf);
+
+struct delivery_view { /* all slices borrowed for the callback; empty if not known */
+    struct slice id;
+    bool is_found;                   /* the rest is set only then */
+    struct slice event, destination; /* the parts of the id */
+    struct slice lane, kind, state, account, origin;
+    int64_t delay_ms, attempts, requeues;
+    wall_ms accepted_at, due_at, ended_at; /* 0: not known */
+    struct slice last_status, last_error, response;
+    int64_t duration_ms;              /* of the last attempt; -1 if there was none */
+    bool has_event;                   /* its event is still there: `record` is set */
+    struct event record;              /* without its body */
+    const struct slice *attempt_list; /* JSON objects, newest first */
+    size_t attempt_count;
+};
+
+/* FN exactly once per call, never before the call returns; RC != OK (LIST NULL): Redis did not answer, or not in time, in at
+ * least one partition. */
+typedef void (*deliveries_fn)(void *ctx, enum err rc, const struct delivery_view *list,
+                              size_t count);
+
+/* COUNT (at most ADMIN_LOOK_MAX) deliveries, in the order of IDS, each with at most ATTEMPTS (at most ADMIN_ATTEMPTS_MAX) of
+ * its last attempts. IDS may be any texts. */
+void queue_admin_look(struct queue_admin *q, const struct slice *ids, size_t count,
+                      unsigned attempts, deliveries_fn fn, void *ctx);
+
+#endif

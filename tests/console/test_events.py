@@ -1,0 +1,166 @@
+"""One delivery, one event and its body, as operators see them."""
+
+import gzip
+import json
+from urllib.parse import quote
+
+import pytest
+
+from harness import config, http
+from harness.exchange import Answer
+from harness.wait import wait_for
+
+NOT_FOUND = {"code": "not_found"}
+
+
+def feed(service, to=("orders", "audit"), **destination):
+    """A source `in` to the destinations TO, all of them at the sink."""
+    for name in to:
+        service.conf["destinations"][name] = config.destination(service.sink.url(f"/{name}"), **destination)
+    service.conf["sources"]["in"] = config.source(list(to))
+    return service
+
+
+def path(ident):
+    return quote(ident, safe="")
+
+
+@pytest.fixture
+def flow(service):
+    return feed(service, retry={"schedule_s": []}).start()
+
+
+def test_an_event_and_its_deliveries(flow):
+    flow.sink.on("/audit", Answer(status=500, body=b'{"err":"database is locked"}'))
+    flow.receiver.post("/in/in", {"id": "e1", "tag": "first", "n": 1}, {"X-Team": "seo"})
+    wait_for(lambda: {d["state"] for d in flow.root.get("events/e1")["deliveries"]} == {"done", "dead"}, 5, "both ends")
+    event = flow.root.get("events/e1")
+    assert (event["id"], event["kind"], event["source"], event["tag"]) == ("e1", "webhook", "in", "first")
+    assert event["account"] is None and event["has_body"] is True and event["content_type"] == "application/json"
+    assert ["X-Team", "seo"] in event["headers"]
+    done, dead = sorted(event["deliveries"], key=lambda d: d["state"], reverse=True)
+    assert (done["id"], done["destination"], done["event"], done["lane"]) == ("e1:orders", "orders", "e1", "orders")
+    assert (done["kind"], done["source"], done["tag"]) == ("postback", "in", "first")
+    assert done["accepted_at"] == event["accepted_at"] and done["last_status"] == 200 and done["last_error"] is None
+    assert (dead["id"], dead["last_status"], dead["last_error"]) == ("e1:audit", 500, "http_500")
+    page = flow.eye.get("deliveries/" + path("e1:audit"))
+    assert {key: page[key] for key in dead} == dead
+    assert page["has_event"] is True and ["X-Team", "seo"] in page["headers"]
+    assert [(a["attempt"], a["status"], a["error"]) for a in page["attempts"]] == [(1, 500, "http_500")]
+    assert "database is locked" in page["attempts"][0]["response"]
+    page = flow.root.get("deliveries/" + path("e1:orders"))
+    assert [(a["attempt"], a["status"], a["error"]) for a in page["attempts"]] == [(1, 200, "")]
+
+
+def test_every_attempt_is_shown_newest_first(service):
+    feed(service, to=["orders"], retry={"schedule_s": [1, 1], "jitter": 0}).start()
+    service.sink.on("/orders", 500, 503, 200)
+    service.receiver.post("/in/in", {"id": "e1"})
+    wait_for(lambda: service.root.get("deliveries/" + path("e1:orders"))["state"] == "retry", 5, "the first failure")
+    page = service.root.get("deliveries/" + path("e1:orders"))
+    assert page["next_attempt_at"] > page["accepted_at"] and page["ended_at"] is None
+    wait_for(lambda: service.root.get("deliveries/" + path("e1:orders"))["state"] == "done", 10, "the end")
+    page = service.root.get("deliveries/" + path("e1:orders"))
+    assert [(a["attempt"], a["status"]) for a in page["attempts"]] == [(3, 200), (2, 503), (1, 500)]
+    assert page["attempt_count"] == 3 and page["next_attempt_at"] is None and page["ended_at"]
+
+
+def test_a_body_is_answered_plain_and_harmless(flow):
+    body = json.dumps({"id": "zip", "text": "<script>alert(1)</script>" * 50}).encode()
+    flow.receiver.post("/in/in", gzip.compress(body), {"Content-Encoding": "gzip", "Content-Type": "text/html"})
+    answer = flow.root.raw("GET", "/api/events/zip/body")
+    assert (answer.status, answer.body, answer.header("content-type")) == (200, body, "text/html")
+    assert answer.header("content-security-policy").startswith("sandbox")
+    assert answer.header("x-content-type-options") == "nosniff" and answer.header("content-disposition") == "attachment"
+    assert flow.root.get("events/zip")["content_encoding"] == "gzip"
+
+
+def test_looking_changes_nothing(flow):
+    flow.receiver.post("/in/in", {"id": "e1"})
+    wait_for(lambda: flow.root.get("deliveries/" + path("e1:orders"))["state"] == "done", 5, "the end")
+    wait_for(lambda: flow.root.get("deliveries/" + path("e1:audit"))["state"] == "done", 5, "the end")
+    client = flow.stack.redis.client()
+    for dispatcher in flow.dispatchers:
+        dispatcher.term()
+        assert dispatcher.wait() == 0
+    before = {key: (client.dump(key), client.pttl(key) < 0) for key in client.keys("*")}
+    for target in ("events/e1", "deliveries/e1%3Aorders"):
+        flow.root.get(target)
+    flow.root.raw("GET", "/api/events/e1/body")
+    assert {key: (client.dump(key), client.pttl(key) < 0) for key in client.keys("*")} == before
+
+
+ODD_IDS = ["a b", "gid://shopify/Order/1", "urn:uuid:1", "é中😀", "a%2Fb", "a/b", '"', "<b>", ".."]
+
+
+@pytest.mark.parametrize("ident", ODD_IDS)
+def test_ids_of_any_text(empty, ident):
+    empty.conf["sources"]["in"] = config.source("orders")
+    empty.conf["destinations"]["orders"] = config.destination("http://127.0.0.1:9/")
+    empty.receiver.reload(empty.conf)
+    assert empty.receiver.post("/in/in", {"id": ident}).json()["echo"] == ident
+    event = empty.root.get("events/" + path(ident))
+    assert event["id"] == ident
+    assert [d["id"] for d in event["deliveries"]] == [ident + ":orders"]
+    assert empty.root.get("deliveries/" + path(ident + ":orders"))["event"] == ident
+
+
+def test_tasks_of_accounts_go_by_account_and_id(flow):
+    flow.sink.on("/hook", 500)
+    flow.conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}
+    flow.dispatchers[0].reload(flow.conf)
+    task = [{"id": "t 1", "tag": "x", "postback_url": flow.sink.url("/hook"), "result": {"n": 1}}]
+    answer = flow.acme.raw("POST", "/v3/serp/google/organic/task_post", json.dumps(task).encode())
+    assert answer.json()["tasks"][0]["status_code"] == 20100
+    event = flow.root.get("events/" + path("@acme/t 1"))
+    assert (event["id"], event["task_id"], event["account"], event["source"]) == ("@acme/t 1", "t 1", "acme", None)
+    assert event["path"] == "serp/google/organic"
+    delivery, = event["deliveries"]
+    assert (delivery["id"], delivery["account"]) == ("@acme/t 1:postback@acme", "acme")
+    wait_for(lambda: flow.root.get("deliveries/" + path(delivery["id"]))["last_status"] == 500, 5, "the attempt")
+
+
+@pytest.mark.parametrize("target", [
+    "events/none", "events/none/body", "deliveries/none", "deliveries/none:orders", "deliveries/:", "deliveries/e:", "deliveries/:orders",
+    "deliveries/" + "x" * 300 + ":y", "events/%00", "events/%zz", "events/", "deliveries/a/b",
+])
+def test_what_is_not_there(empty, target):
+    answer = empty.root.raw("GET", "/api/" + target)
+    assert answer.status in (400, 404)
+
+
+def test_an_event_that_is_lost_leaves_its_delivery_to_be_seen(empty):
+    feed(empty, to=["orders"])
+    empty.receiver.reload(empty.conf)
+    empty.receiver.post("/in/in", {"id": "gone"})
+    empty.stack.redis.client().delete("hookpace:{0}:event:gone")
+    page = empty.root.get("deliveries/" + path("gone:orders"))
+    assert page["has_event"] is False and page["state"] == "queued" and page["tag"] is None
+    assert empty.root.get("events/gone", 404)["code"] == "not_found"
+
+
+def test_several_partitions(service):
+    service.conf["redis"]["partitions"] = 4
+    names = [f"d{n}" for n in range(8)]
+    feed(service, to=names).start()
+    service.receiver.post("/in/in", {"id": "e1"})
+    wait_for(lambda: [d["state"] for d in service.root.get("events/e1")["deliveries"]] == ["done"] * 8, 5, "all of them")
+    assert [d["destination"] for d in service.root.get("events/e1")["deliveries"]] == names
+
+
+def test_a_destination_that_is_gone_is_found_all_the_same(empty):
+    feed(empty, to=["orders"])
+    empty.receiver.reload(empty.conf)
+    empty.receiver.post("/in/in", {"id": "e1"})
+    empty.conf["destinations"].clear()
+    empty.conf["sources"].clear()
+    empty.receiver.reload(empty.conf)
+    assert empty.root.get("deliveries/" + path("e1:orders"))["state"] == "queued"
+
+
+def test_redis_away_is_told(service):
+    feed(service).start(dispatchers=0)
+    service.stack.redis.stop()
+    wait_for(lambda: service.root.raw("GET", "/api/events/e1").status == 503, 5, "the loss to be noticed")
+    assert service.root.get("deliveries/e1%3Aorders", 503)["code"] == "queue_unavailable"
+    assert service.root.get("status")["redis"]["ready"] is False
