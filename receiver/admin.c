@@ -169,9 +169,16 @@ void admin_set_config(struct admin *a, struct config *conf)
         http_server_set_limits(ops_http(a->api_ops), &limits);
 }
 
-void admin_drain_api(struct admin *a, void (*on_empty)(void *ctx), void *ctx)
+void admin_retire(struct admin *a)
 {
     a->is_stopping = true;
+    http_server_retire(ops_http(a->ops));
+    if (a->api_ops)
+        http_server_retire(ops_http(a->api_ops));
+}
+
+void admin_drain_api(struct admin *a, void (*on_empty)(void *ctx), void *ctx)
+{
     if (a->api_ops)
         ops_drain(a->api_ops, on_empty, ctx);
     else

@@ -33,10 +33,12 @@ const char *admin_api_addr(const struct admin *a); /* NULL without api.listen */
 struct http_server *admin_http(struct admin *a);
 bool admin_is_ready(const struct admin *a);
 void admin_set_config(struct admin *a, struct config *conf);
-/* The first step of a stop: /readyz is answered 503 from now on, and the API's listener answers what has begun. Calls ON_EMPTY
- * when that listener has no connection left; at once if there is none. */
+/* The first step of a stop: /readyz is answered 503 from now on, and each answer closes its connection. */
+void admin_retire(struct admin *a);
+/* The second step: the API's listener answers what has begun. Calls ON_EMPTY when that listener has no connection left; at once
+ * if there is none. */
 void admin_drain_api(struct admin *a, void (*on_empty)(void *ctx), void *ctx);
-/* The second step: the operators' listener answers what has begun. Calls ON_EMPTY when it has no connection left. */
+/* The last step: the operators' listener answers what has begun. Calls ON_EMPTY when it has no connection left. */
 void admin_drain(struct admin *a, void (*on_empty)(void *ctx), void *ctx);
 void admin_close(struct admin *a);
 

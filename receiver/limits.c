@@ -44,6 +44,8 @@ struct http_limits limits_of_worker(const struct config *conf)
         .idle_timeout_us = IDLE_US,
         .connections_max = (connections + r->threads - 1) / r->threads,
         .refusals_max = files.refusals,
+        .trusted = {r->trusted_proxies, r->trusted_count},
+        .proxy_protocol = r->proxy_protocol,
     };
 }
 
@@ -52,5 +54,6 @@ struct http_limits limits_of_operators(const struct config *conf)
     struct http_limits l = limits_of_worker(conf);
     l.connections_max = OPERATORS_MAX;
     l.body_max = OPERATORS_BODY_MAX;
+    l.proxy_protocol = false;
     return l;
 }

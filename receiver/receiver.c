@@ -32,6 +32,7 @@ struct receiver { /* Owns everything. Members start in this order and stop in th
     struct worker **workers;
     unsigned worker_count;
     unsigned draining; /* workers and the API's listener, while they have connections */
+    struct loop_timer *grace;
     bool is_stopping, was_ready;
 };
 
@@ -86,19 +87,34 @@ static void on_worker_drained(void *ctx)
 
 /* --- signals --- */
 
+/* The time for new requests is over: the receiver answers what it has. */
+static void receiver_drain(void *ctx)
+{
+    struct receiver *r = ctx;
+    LOG(LL_INFO, "drain.begun", LI("threads", r->worker_count));
+    r->draining = r->worker_count + 1;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        worker_drain(r->workers[i]);
+    admin_drain_api(r->admin, count_drained, r);
+}
+
 static void receiver_on_stop(void *ctx, int signo)
 {
     struct receiver *r = ctx;
+    int64_t grace_ms = r->conf->receiver.grace_ms;
     if (r->is_stopping) {
         LOG(LL_WARN, "stop.forced", LI("signal", signo));
         _exit(EXIT_STOPPED);
     }
     r->is_stopping = true;
-    LOG(LL_INFO, "stop.begun", LI("signal", signo));
-    r->draining = r->worker_count + 1;
-    for (unsigned i = 0; i < r->worker_count; i++)
-        worker_drain(r->workers[i]);
-    admin_drain_api(r->admin, count_drained, r);
+    LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("grace_ms", grace_ms));
+    admin_retire(r->admin);
+    for (unsigned i = 0; grace_ms && i < r->worker_count; i++)
+        worker_retire(r->workers[i]);
+    if (grace_ms)
+        loop_timer_arm(r->grace, grace_ms * 1000);
+    else
+        receiver_drain(r);
 }
 
 static const struct config_tls *tls_of(const struct config *conf, enum listener l)
@@ -216,6 +232,7 @@ static void close_all(struct receiver *r)
     admin_close(r->admin);
     for (enum listener l = 0; l < LISTENERS; l++)
         tls_server_free(r->tls[l]);
+    loop_timer_free(r->grace);
     loop_free(r->loop);
     metrics_free(r->metrics);
     config_unref(r->conf);
@@ -228,6 +245,7 @@ int receiver_run(struct config *conf, const char *path)
     r.budget.max = (int64_t)conf->receiver.max_inflight_bytes;
     r.metrics = families_metrics();
     r.loop = loop_new();
+    r.grace = loop_timer_new(r.loop, receiver_drain, &r);
     loop_on_signal(r.loop, SIGTERM, receiver_on_stop, &r);
     loop_on_signal(r.loop, SIGINT, receiver_on_stop, &r);
     loop_on_signal(r.loop, SIGHUP, receiver_on_reload, &r);

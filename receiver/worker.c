@@ -118,6 +118,17 @@ void worker_set_config(struct worker *w, struct config *conf)
     loop_post(w->loop, worker_take_config, n);
 }
 
+static void worker_retire_here(void *ctx)
+{
+    struct worker *w = ctx;
+    http_server_retire(w->http);
+}
+
+void worker_retire(struct worker *w)
+{
+    loop_post(w->loop, worker_retire_here, w);
+}
+
 static void worker_drained(void *ctx)
 {
     struct worker *w = ctx;

@@ -31,6 +31,8 @@ enum err worker_start(struct worker *w, struct error *e) MUST_CHECK;
 /* From any thread: */
 bool worker_is_ready(const struct worker *w);
 void worker_set_config(struct worker *w, struct config *conf);
+/* Still takes connections and requests, and closes each connection with its next answer. */
+void worker_retire(struct worker *w);
 /* Stops accepting and finishes what has begun; then calls on_drained. */
 void worker_drain(struct worker *w);
 /* Ends the thread and frees everything. */

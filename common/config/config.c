@@ -121,6 +121,7 @@ static void free_config(struct config *c)
     free(c->redis.shown);
     free(c->redis.prefix);
     free(c->receiver.listen);
+    free(c->receiver.trusted_proxies);
     free_tls(&c->receiver.tls);
     free_listener(&c->admin);
     free_listener(&c->api);

@@ -61,6 +61,10 @@ struct config_receiver {
     size_t max_body_bytes, max_inflated_bytes, max_inflight_bytes;
     int64_t header_timeout_ms, body_timeout_ms;
     unsigned max_connections;
+    struct cidr *trusted_proxies;
+    size_t trusted_count;
+    bool proxy_protocol;
+    int64_t grace_ms; /* after SIGTERM, for new requests */
     struct config_tls tls;
 };
 

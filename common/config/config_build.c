@@ -258,6 +258,8 @@ static void build_top(struct building *b)
     if (c->dispatcher.proxy)
         report_fault(b, key_path("dispatcher.egress.proxy"),
                      config_proxy_fault(slice_str(c->dispatcher.proxy)));
+    build_cidrs(b, key_path("receiver.trusted_proxies"), &d->trusted_proxies,
+                &c->receiver.trusted_proxies, &c->receiver.trusted_count);
     build_cidrs(b, key_path("dispatcher.egress.allow"), &d->egress_allow, &c->dispatcher.allow,
                 &c->dispatcher.allow_count);
     build_cidrs(b, key_path("dispatcher.egress.allow_accounts"), &d->egress_allow_accounts,

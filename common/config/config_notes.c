@@ -83,8 +83,17 @@ static void warn_of_own_addresses(const struct config_dispatcher *d,
     }
 }
 
+static void warn_of_proxies(const struct config_receiver *r, struct config_problems *problems)
+{
+    if (r->proxy_protocol && !r->trusted_count)
+        config_problems_warn(problems, SLICE_LIT("receiver.proxy_protocol"),
+                             "whoever reaches receiver.listen may claim any address; list the "
+                             "proxies in receiver.trusted_proxies");
+}
+
 void config_notes(const struct config *c, struct config_problems *problems)
 {
+    warn_of_proxies(&c->receiver, problems);
     size_t at = 0;
     struct slice name;
     void *value;

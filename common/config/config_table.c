@@ -34,6 +34,9 @@ const struct config_key config_keys[] = {
     {"receiver.header_timeout_ms", KEY_INT, ROOT(out.receiver.header_timeout_ms), RANGE(1, MS_MAX), .fallback = "10000"},
     {"receiver.body_timeout_ms", KEY_INT, ROOT(out.receiver.body_timeout_ms), RANGE(1, MS_MAX), .fallback = "30000"},
     {"receiver.max_connections", KEY_UINT, ROOT(out.receiver.max_connections), RANGE(1, 1000000), .fallback = "10000"},
+    {"receiver.trusted_proxies", KEY_TEXTS, ROOT(trusted_proxies), RANGE(0, 1000), .fallback = "[]"},
+    {"receiver.proxy_protocol", KEY_BOOL, ROOT(out.receiver.proxy_protocol), .fallback = "false"},
+    {"receiver.grace_ms", KEY_INT, ROOT(out.receiver.grace_ms), RANGE(0, MS_MAX), .fallback = "0"},
     {"receiver.tls", KEY_OPTIONAL, ROOT(out.receiver.tls), .children = "tls", .fallback = "null", .restart = true},
 
     {"admin", KEY_OBJECT, ROOT(out), .children = "admin", .fallback = "{}"},

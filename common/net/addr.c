@@ -84,6 +84,21 @@ static enum err parse_ip(struct slice text, struct addr *out, bool *mapped)
     return OK;
 }
 
+enum err addr_parse(struct slice text, struct addr *out)
+{
+    bool mapped;
+    return parse_ip(text, out, &mapped);
+}
+
+void addr_from_bytes(const void *ip, size_t n, struct addr *out)
+{
+    *out = (struct addr){0};
+    if (n == 4)
+        set_v4(out, ip);
+    else
+        set_v6(out, ip);
+}
+
 enum err cidr_parse(struct slice text, struct cidr *out, struct error *e)
 {
     struct slice rest = text;

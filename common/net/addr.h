@@ -21,6 +21,11 @@ void addr_from_sockaddr(const struct sockaddr *sa, struct addr *out);
 /* "1.2.3.4" or "2001:db8::1", without the port; ADDR_TEXT bytes are enough. */
 void addr_text(const struct addr *a, char out[ADDR_TEXT]);
 
+/* Reads "1.2.3.4" or "2001:db8::1", without a port, brackets or a zone. */
+enum err addr_parse(struct slice text, struct addr *out) MUST_CHECK;
+/* From the N = 4 or 16 bytes of an address in network order. */
+void addr_from_bytes(const void *ip, size_t n, struct addr *out);
+
 struct cidr {
     struct addr base;
     unsigned bits;

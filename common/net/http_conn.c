@@ -425,7 +425,7 @@ void conn_refuse(struct conn *c, enum http_fault f)
         s->handler.on_gone(r, s->handler.ctx);
     if (s->handler.on_refused)
         s->handler.on_refused(fault->code, s->handler.ctx);
-    addr_text(&c->peer, peer);
+    addr_text(judged && judged->client.family ? &judged->client : &c->peer, peer);
     LOG_RARELY(LL_INFO, "request.refused", LI("status", fault->status), LS("why", fault->message),
                LS("peer", peer));
     bool wrote = write_fault(c, fault, head_only);
@@ -443,7 +443,7 @@ void http_answer(struct http_request *r, int status, struct slice content_type,
                                .body = body,
                                .http_1_0 = r->head.minor == 0,
                                .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD"))};
-    reply.close = close || !r->complete || !r->head.keep_alive || c->server->draining;
+    reply.close = close || !r->complete || !r->head.keep_alive || c->server->retired;
     bool wrote = write_reply(c, &reply);
     answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
 }
@@ -511,6 +511,8 @@ static bool begin_request(struct conn *c, struct slice bytes)
     enum http_fault f = http_parser_head(r->parser, head, &scan, &r->head, &r->complete);
     if (f == FAULT_NONE)
         f = http_rules_head(&r->head, &r->framing);
+    if (f == FAULT_NONE && cidr_any(s->limits.trusted.list, s->limits.trusted.count, &c->peer))
+        f = forwarded_client(&r->head, &c->peer, &s->limits.trusted, &r->client);
     if (f != FAULT_NONE) {
         c->spent = r;
         conn_refuse(c, f);

@@ -67,6 +67,7 @@ struct http_request {      /* Owned by its connection, or by the server's pool. 
     struct http_framing framing;
     struct http_chunks chunks;
     struct slice path, query;
+    struct addr client; /* behind trusted proxies; family 0: it is the connection's peer */
     mono_us started;
     size_t body_max;
     int64_t charged;
@@ -94,12 +95,15 @@ struct http_server { /* Owned by the program. */
     struct http_handler handler;
     struct list conns; /* all connections, in no order that matters */
     unsigned connections, refusing;
+    struct list greetings; /* connections that have not sent their PROXY header yet */
+    unsigned greeting_count;
     struct peers peers;   /* of the connections that count in `connections` */
     struct pool requests; /* kept with their memory for the next request */
     struct buf out;       /* the head of the answer being written */
     char date[HTTP_DATE_LEN + 1];
     wall_ms date_second;
     char address[ADDR_TEXT + 16];
+    bool retired; /* each answer closes its connection */
     bool draining;
     void (*on_drained)(void *ctx);
     void *drained_ctx;
@@ -132,7 +136,21 @@ void request_free_all(struct http_server *s);
 /* Copies HEAD into R, so that it outlives the connection's input. */
 struct slice request_keep_head(struct http_request *r, struct slice head);
 
+/* --- http_greeting.c --- */
+
+/* Reads the PROXY header of the connection FD, which it owns, and gives the rest to server_take. */
+void greeting_begin(struct http_server *s, int fd, const struct addr *peer);
+/* Ends all greetings that are not whole in US microseconds. */
+void greetings_hurry(struct http_server *s, int64_t us);
+/* Ends all greetings now. */
+void greetings_end(struct http_server *s);
+
 /* --- http_server.c --- */
+
+/* Makes a connection of FD, which it owns, with a client at PEER. Refuses it if there are too many. */
+void server_take(struct http_server *s, int fd, const struct addr *peer);
+/* Tells the owner once a drain has ended everything. */
+void server_check_drained(struct http_server *s);
 
 /* A deadline was set to AT. */
 void server_watch(struct http_server *s, mono_us at);

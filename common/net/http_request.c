@@ -101,7 +101,7 @@ void http_header_at(const struct http_request *r, size_t i, struct slice *name, 
 
 const struct addr *http_peer(const struct http_request *r)
 {
-    return &r->conn->peer;
+    return r->client.family ? &r->client : &r->conn->peer;
 }
 
 mono_us http_started(const struct http_request *r)

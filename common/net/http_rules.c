@@ -313,7 +313,7 @@ static enum http_fault judge_field(const struct http_field *f, const struct http
             break;
         n->encoding++;
         out->chunked = true;
-        return slice_eq(exact_value(f), SLICE_LIT("chunked")) ? FAULT_NONE : FAULT_ENCODING;
+        return slice_eq_nocase(exact_value(f), SLICE_LIT("chunked")) ? FAULT_NONE : FAULT_ENCODING;
     default:
         break;
     }

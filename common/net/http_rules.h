@@ -30,6 +30,7 @@
     X(ENCODING, 400, "bad_request", "the only Transfer-Encoding is one `chunked`, over HTTP/1.1")  \
     X(CHUNK, 400, "bad_request", "the chunked body is malformed")                                  \
     X(PARSER, 400, "bad_request", "the request is malformed")                                      \
+    X(FORWARDED, 400, "bad_request", "X-Forwarded-For and Forwarded name different clients")       \
     X(METHOD_UNKNOWN, 405, "method_not_allowed", "the method is not allowed here")                 \
     X(HEAD_LATE, 408, "timeout", "the headers did not arrive in time")                             \
     X(BODY_LATE, 408, "timeout", "the body did not arrive in time")                                \

@@ -116,7 +116,7 @@ static bool make_room(struct http_server *s, unsigned slot)
     return true;
 }
 
-void http_server_take(struct http_server *s, int fd, const struct addr *peer)
+void server_take(struct http_server *s, int fd, const struct addr *peer)
 {
     unsigned slot = peers_slot(&s->peers, peer);
     bool over = s->connections >= s->limits.connections_max && !make_room(s, slot);
@@ -137,6 +137,22 @@ void http_server_take(struct http_server *s, int fd, const struct addr *peer)
         set_refused(s, c);
         conn_refuse(c, FAULT_OVERLOADED);
     }
+}
+
+/* Only the proxies that are trusted may name other addresses. Who comes past them has its own. */
+static bool must_greet(const struct http_server *s, const struct addr *peer)
+{
+    const struct http_limits *l = &s->limits;
+    return l->proxy_protocol &&
+           (!l->trusted.count || cidr_any(l->trusted.list, l->trusted.count, peer));
+}
+
+void http_server_take(struct http_server *s, int fd, const struct addr *peer)
+{
+    if (must_greet(s, peer))
+        greeting_begin(s, fd, peer);
+    else
+        server_take(s, fd, peer);
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
@@ -239,6 +255,7 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
     s->tls = tls;
     s->handler = *handler;
     list_init(&s->conns);
+    list_init(&s->greetings);
     pool_init(&s->requests, REQUESTS_KEPT);
     deadlines_init(&s->deadlines);
     s->peers.key = *hash_process_key();
@@ -267,9 +284,9 @@ void http_server_set_limits(struct http_server *s, const struct http_limits *lim
 
 /* --- closing --- */
 
-static void check_drained(struct http_server *s)
+void server_check_drained(struct http_server *s)
 {
-    if (s->draining && list_is_empty(&s->conns))
+    if (s->draining && list_is_empty(&s->conns) && list_is_empty(&s->greetings))
         loop_timer_arm(s->drained, 0);
 }
 
@@ -281,7 +298,7 @@ void server_released(struct http_server *s, const struct conn *c)
         s->connections--;
         peers_drop(&s->peers, c->peer_slot);
     }
-    check_drained(s);
+    server_check_drained(s);
 }
 
 /* Connections that the kernel made for us already would be reset by closing the listener. */
@@ -298,6 +315,11 @@ static void accept_backlog(struct http_server *s)
     }
 }
 
+void http_server_retire(struct http_server *s)
+{
+    s->retired = true;
+}
+
 void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), void *ctx)
 {
     if (s->listener) {
@@ -305,9 +327,11 @@ void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), voi
         evconnlistener_free(s->listener);
         s->listener = NULL;
     }
+    s->retired = true;
     s->draining = true;
     s->on_drained = on_drained;
     s->drained_ctx = ctx;
+    greetings_hurry(s, DRAIN_FRESH_US);
     LIST_EACH (at, &s->conns) {
         struct conn *c = CONN_AT(at);
         if (conn_is_idle(c))
@@ -315,7 +339,7 @@ void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), voi
         else if (has_no_request(c))
             conn_set_deadline(c, DEADLINE_HEAD, DRAIN_FRESH_US);
     }
-    check_drained(s);
+    server_check_drained(s);
 }
 
 void http_server_close(struct http_server *s)
@@ -325,6 +349,7 @@ void http_server_close(struct http_server *s)
     if (s->listener)
         evconnlistener_free(s->listener);
     s->on_drained = NULL;
+    greetings_end(s);
     for (struct conn *c; (c = LIST_FIRST(&s->conns, struct conn, link));) {
         assert(!c->busy); /* not from a handler */
         conn_kill(c);

@@ -24,6 +24,7 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 #include "common/net/addr.h"
+#include "common/net/forwarded.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -50,6 +51,11 @@ struct http_limits {
     int64_t idle_timeout_us;   /* keep-alive between requests; closed silently */
     unsigned connections_max;  /* of this server; further ones are answered 503 overloaded */
     unsigned refusals_max;     /* so many at a time, the others are just closed; 0: 64 */
+    struct trusted_proxies
+        trusted; /* whose X-Forwarded-For and Forwarded are believed. The list must
+                                     * outlive these limits */
+    bool
+        proxy_protocol; /* connections begin with a PROXY header: those of TRUSTED, or all if that is empty */
 };
 
 /* Bytes of body held by all requests in flight, over all threads of a process. */
@@ -81,6 +87,8 @@ const char *http_server_addr(const struct http_server *s);
 void http_server_take(struct http_server *s, int fd, const struct addr *peer);
 /* New limits for requests that begin from now on. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
+/* From now on every answer says `Connection: close`. Connections and requests are still taken. */
+void http_server_retire(struct http_server *s);
 /* Stops accepting; requests in flight are answered with `Connection: close`, idle connections are
  * closed; ON_DRAINED is called (deferred) when no connection is left. */
 void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), void *ctx);
@@ -97,6 +105,7 @@ struct slice http_header(const struct http_request *r, const char *name, unsigne
 size_t http_header_count(const struct http_request *r);
 void http_header_at(const struct http_request *r, size_t i, struct slice *name,
                     struct slice *value);
+/* The address of the client: the one that is connected, or the one that trusted proxies name. */
 const struct addr *http_peer(const struct http_request *r);
 /* When the first byte of the request was read. */
 mono_us http_started(const struct http_request *r);

@@ -3,6 +3,7 @@
 import base64
 import socket
 import ssl
+import time
 
 import pytest
 
@@ -165,8 +166,7 @@ def test_a_stop_answers_the_calls_that_have_begun(stack, listener):
         stack.redis.resume()
         answer = client.read()
         assert (answer.status, answer.json()["tasks"][0]["status_code"]) == (200, 20000)
-        if listener == "api":  # it ends with the stop; the admin listener keeps its connections until the workers have ended
-            assert answer.header("connection") == "close"
+        assert answer.header("connection") == "close"
         assert client.reader.ended(), "the connection ends behind the answer"
     assert receiver.wait() == 0
 
@@ -186,3 +186,55 @@ def test_a_stop_is_seen_on_readyz_and_ends_the_api_listener_first(stack):
         slow.send(b"ngth: 0\r\n\r\n")
         assert slow.read().status == 404
     assert receiver.wait() == 0
+
+
+def test_new_requests_are_answered_in_the_time_of_grace(stack):
+    conf = base(stack)
+    conf["receiver"]["grace_ms"] = 1500
+    receiver = stack.receiver(conf)
+    with http.Client(receiver.ingest) as kept, http.Client(receiver.ingest) as idle:
+        assert kept.request("GET", "/healthz").status == idle.request("GET", "/healthz").status == 200
+        begun = time.monotonic()
+        receiver.term()
+        receiver.wait_log("stop.begun", grace_ms=1500)
+        answer = receiver.get("/readyz")
+        assert (answer.status, answer.json()["code"]) == (503, "draining")
+        answers = [kept.request("GET", "/healthz")]
+        while time.monotonic() < begun + 1:
+            answers += [ask(receiver, listener, "GET", ASKED[listener]) for listener in SECTION]
+            time.sleep(0.05)
+        assert all(a.status == 200 and a.header("connection") == "close" for a in answers)
+        assert not receiver.logged("drain.begun")
+        receiver.wait_log("drain.begun")
+        assert time.monotonic() >= begun + 1.5
+        assert idle.reader.ended()
+    assert receiver.wait() == 0
+
+
+def test_what_has_begun_at_the_end_of_grace_is_answered(stack):
+    conf = base(stack)
+    conf["receiver"]["grace_ms"] = 200
+    receiver = stack.receiver(conf)
+    with http.Client(receiver.ingest) as slow, http.Client(receiver.admin) as call:
+        slow.send(b"POST /in/none HTTP/1.1\r\nHost: x\r\nContent-Le")
+        assert call.request("GET", "/healthz").status == 200
+        receiver.term()
+        receiver.wait_log("drain.begun")
+        assert receiver.get("/healthz").status == 200, "probes see the drain"
+        with pytest.raises(OSError):
+            ask(receiver, "ingest", "GET", "/healthz")
+        slow.send(b"ngth: 0\r\n\r\n")
+        answer = slow.read()
+        assert (answer.status, answer.header("connection")) == (404, "close")
+    assert receiver.wait() == 0
+
+
+def test_a_second_signal_ends_the_time_of_grace(stack):
+    conf = base(stack)
+    conf["receiver"]["grace_ms"] = 60000
+    receiver = stack.receiver(conf)
+    receiver.term()
+    receiver.wait_log("stop.begun")
+    receiver.term()
+    assert receiver.wait(5) == 0
+    assert receiver.logged("stop.forced")

@@ -26,7 +26,7 @@ BAD = {
     "encoding identity, chunked": (HEAD + "Transfer-Encoding: identity, chunked\r\n\r\n", 400),
     "encoding twice": (HEAD + "Transfer-Encoding: chunked\r\n" * 2 + "\r\n" + LAST, 400),
     "encoding xchunked": (HEAD + "Transfer-Encoding: xchunked\r\n\r\n" + LAST, 400),
-    "encoding Chunked": (HEAD + "Transfer-Encoding: Chunked\r\n\r\n" + LAST, 400),
+    "encoding Chunked twice": (HEAD + "Transfer-Encoding: Chunked, chunked\r\n\r\n" + LAST, 400),
     "encoding chunked, tab": (HEAD + "Transfer-Encoding:\tchunked\r\n\r\n" + LAST, 400),
     "encoding empty": (HEAD + "Transfer-Encoding:\r\n\r\n", 400),
     "encoding on HTTP/1.0": ("POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST, 400),
@@ -366,3 +366,11 @@ def test_a_refused_upload_is_not_drained_for_ever(shared):
         assert time.monotonic() - start < 3
         assert sent < 16 << 20  # what socket buffers hold
     until(lambda: shared.connections() <= before, what="the connection to be freed")
+
+
+@pytest.mark.parametrize("spelling", ["Chunked", "CHUNKED", "chunKED"])
+def test_codings_are_case_insensitive(shared, spelling):
+    with shared.client() as c:
+        answer = c.ask(chunked(b"hello", b"world").replace(b"chunked", spelling.encode()))
+        assert (answer.status, answer.body) == (200, checksum(b"helloworld"))
+        assert c.ask(GET).status == 200, "the end of the body was found"

@@ -79,6 +79,8 @@ static void good_heads_pass(void **state)
         {POST "Content-Length:5\r\n\r\n", FAULT_NONE},
         {POST "content-length: 0000000005\r\n\r\n", FAULT_NONE},
         {POST "Transfer-Encoding: chunked\r\n\r\n", FAULT_NONE},
+        {POST "Transfer-Encoding: Chunked\r\n\r\n", FAULT_NONE}, /* RFC 9112 7 */
+        {POST "transfer-encoding:CHUNKED\r\n\r\n", FAULT_NONE},
         {POST "Content-Length: 5\r\nExpect: 100-Continue\r\n\r\n", FAULT_NONE},
         {GET "X: a\tb \xc3\xa9 \xff \r\n\r\n", FAULT_NONE},
         {GET "X:\r\nY: \r\n\r\n", FAULT_NONE},
@@ -191,7 +193,7 @@ static void lengths_and_encodings(void **state)
         {POST "Transfer-Encoding: gzip, chunked\r\n\r\n", FAULT_ENCODING},
         {POST "Transfer-Encoding: identity, chunked\r\n\r\n", FAULT_ENCODING},
         {POST "Transfer-Encoding: chunked, chunked\r\n\r\n", FAULT_ENCODING},
-        {POST "Transfer-Encoding: Chunked\r\n\r\n", FAULT_ENCODING},
+        {POST "Transfer-Encoding: chunke\r\n\r\n", FAULT_ENCODING},
         {POST "Transfer-Encoding: xchunked\r\n\r\n", FAULT_ENCODING},
         {POST "Transfer-Encoding:\tchunked\r\n\r\n", FAULT_ENCODING},
         {POST "Transfer-Encoding: chunked \r\n\r\n", FAULT_ENCODING},
