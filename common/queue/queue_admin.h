@@ -50,4 +50,21 @@ typedef void (*deliveries_fn)(void *ctx, enum err rc, const struct delivery_view
 void queue_admin_look(struct queue_admin *q, const struct slice *ids, size_t count,
                       unsigned attempts, deliveries_fn fn, void *ctx);
 
+/* What a delivery must be to be found. An empty text: anything. */
+struct delivery_filter {
+    struct slice state, destination, source, lane, tag;
+    wall_ms since, until; /* when its event was accepted, inclusive */
+};
+/* As deliveries_fn. NEXT is the cursor of the next page; empty behind the last one. A page may have fewer than the wanted
+ * deliveries, even none, though others follow: then the call has looked at as many as it may. */
+typedef void (*search_fn)(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
+                          struct slice next);
+/* A page of at most LIMIT (at most ADMIN_LOOK_MAX) deliveries that fit FILTER, newest first: by acceptance; by death where the
+ * state is `dead`; by the next attempt where it is `retry`; by the end of the lease where it is `inflight`; by the place in
+ * the queue where it is `queued` and a lane or a destination is given. Without one of these states it reaches back for
+ * retention.done_s. CURSOR is empty, or NEXT of the page before, with the same filter. ERR_INVALID, without a callback: CURSOR
+ * is none. */
+enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter *filter,
+                            size_t limit, struct slice cursor, search_fn fn, void *ctx) MUST_CHECK;
+
 #endif

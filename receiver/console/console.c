@@ -111,12 +111,14 @@ static void console_refused(struct ops_call *c, enum ops_refusal why)
 #define READERS (ROLE_ADMIN | ROLE_VIEWER)
 
 static const struct ops_handler get_status = LOOK(console_status),
+                                get_deliveries = LOOK(console_deliveries),
                                 get_delivery = LOOK(console_delivery),
                                 get_event = LOOK(console_event),
                                 get_event_body = LOOK(console_event_body);
 
 static const struct route console_routes[] = {
     {METHOD_GET, "/api/status", READERS, &get_status},
+    {METHOD_GET, "/api/deliveries", READERS, &get_deliveries},
     {METHOD_GET, "/api/deliveries/{id}", READERS, &get_delivery},
     {METHOD_GET, "/api/events/{id}", READERS, &get_event},
     {METHOD_GET, "/api/events/{id}/body", READERS, &get_event_body},

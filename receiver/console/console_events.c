@@ -1,7 +1,6 @@
 /* One delivery, one event, and an event's body. */
 #include "common/base/alloc.h"
 #include "common/gzip/gzip.h"
-#include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/queue_tasks.h"
@@ -33,6 +32,18 @@ bool console_add_delivery_key(struct buf *out, struct slice id)
     buf_add_char(out, ':');
     buf_add_slice(out, destination);
     return true;
+}
+
+void console_add_delivery_ids(struct args *out, struct slice event, struct slice destinations)
+{
+    while (destinations.len) {
+        struct slice name = slice_cut(&destinations, ' ');
+        size_t mark = args_mark(out);
+        buf_add_slice(&out->text, event);
+        buf_add_char(&out->text, ':');
+        buf_add_slice(&out->text, name);
+        args_add_since(out, mark);
+    }
 }
 
 static void write_id(struct json_write *w, const char *name, struct slice event,
@@ -212,24 +223,6 @@ static void event_on_views(void *ctx, enum err rc, const struct delivery_view *l
     free(e);
 }
 
-/* Asks for the deliveries of the event KEY to the destinations NAMES, which are separated by spaces. */
-static void ask_deliveries(struct event_call *e, struct slice key, struct slice names)
-{
-    struct console *k = e->ops->ctx;
-    struct args ids;
-    args_init(&ids, 1 << 20);
-    while (names.len) {
-        struct slice name = slice_cut(&names, ' ');
-        size_t mark = args_mark(&ids);
-        buf_add_slice(&ids.text, key);
-        buf_add_char(&ids.text, ':');
-        buf_add_slice(&ids.text, name);
-        args_add_since(&ids, mark);
-    }
-    queue_admin_look(k->admin, args_slices(&ids), ids.count, 0, event_on_views, e);
-    args_clear(&ids);
-}
-
 static const char *why_no_event(enum task_state state)
 {
     return state == TASK_EXPIRED ? "the event has expired"
@@ -258,7 +251,12 @@ static void event_on_task(void *ctx, enum err rc, const struct task *t, size_t c
     struct json_write w = json_write_to(&e->out);
     jw_open(&w, NULL, '{');
     write_event(&w, t);
-    ask_deliveries(e, t->key, t->event.destinations);
+    struct console *k = c->ctx;
+    struct args ids;
+    args_init(&ids, 1 << 20);
+    console_add_delivery_ids(&ids, t->key, t->event.destinations);
+    queue_admin_look(k->admin, args_slices(&ids), ids.count, 0, event_on_views, e);
+    args_clear(&ids);
 }
 
 void console_event(struct ops_call *c)

@@ -7,12 +7,14 @@
 #include "common/config/config.h"
 #include "common/json/json_cut.h"
 #include "common/ops/ops.h"
+#include "common/queue/args.h"
 #include "receiver/console/console.h"
 
 #define CONSOLE_BODY_MAX 16384        /* bytes of a posted body */
 #define CONSOLE_ANSWER_MAX (64 << 20) /* bytes of an answer */
 #define CONSOLE_PAGE 50               /* items of a list, unless `limit` says otherwise */
 #define CONSOLE_PAGE_MAX 1000
+#define CONSOLE_LAST_MOMENT INT64_C(253402300799999) /* ms: the year 9999 */
 
 struct queue_admin;
 struct queue_tasks;
@@ -70,11 +72,14 @@ void console_write_moment(struct json_write *w, const char *name, wall_ms at);
 void console_add_id(struct buf *out, struct slice event, struct slice destination);
 /* Appends the key of the delivery that operators name ID. False if ID names none. */
 bool console_add_delivery_key(struct buf *out, struct slice id);
+/* Appends the keys of the deliveries of EVENT (its key) to DESTINATIONS, which are separated by spaces. */
+void console_add_delivery_ids(struct args *out, struct slice event, struct slice destinations);
 /* Opens the object of a delivery and writes the members that lists and pages share. The caller closes it. */
 void console_open_delivery(struct json_write *w, const struct delivery_view *d);
 
 /* --- the calls, one file for each subject --- */
 void console_status(struct ops_call *c);
+void console_deliveries(struct ops_call *c);
 void console_delivery(struct ops_call *c);
 void console_event(struct ops_call *c);
 void console_event_body(struct ops_call *c);

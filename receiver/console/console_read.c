@@ -88,7 +88,7 @@ enum flow console_read_moment(struct ops_call *c, const struct console_param *p,
     uint64_t ms;
     if (!p->is_given)
         return GO_ON;
-    if (text_u64(p->value, INT64_MAX, &ms) == OK)
+    if (text_u64(p->value, CONSOLE_LAST_MOMENT, &ms) == OK)
         *at = (wall_ms)ms;
     else if (!clock_read_iso(p->value.ptr, p->value.len, at))
         return read_refuse(c, "the parameter", slice_str(p->name),

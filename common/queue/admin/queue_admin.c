@@ -15,6 +15,7 @@ struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struc
     q->shards = shards;
     q->conf = config_ref(conf);
     redis_script_init(&q->look, "look", lua_look, lua_look_len);
+    redis_script_init(&q->search, "search", lua_search, lua_search_len);
     return q;
 }
 

@@ -173,6 +173,15 @@ local function end_fetch(d, verdict, keep_ms)
   if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
 end
 
+-- Adds to `deaths`, which lists the dead letters of all destinations. As many leave as are added, and a few more.
+local function note_death(id, keep_ms)
+  local deaths = base .. 'deaths'
+  call('ZADD', deaths, now_ms, id)
+  local old = call('ZRANGEBYSCORE', deaths, '-inf', text(now_ms - keep_ms), 'LIMIT', 0, 8)
+  if #old > 0 then call('ZREM', deaths, unpack(old)) end
+  keep_key(deaths, keep_ms)
+end
+
 -- Ends the delivery with STATE done or dead. Both expire with their retention. VERDICT is settle's.
 local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
@@ -182,6 +191,7 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)
+    note_death(d.id, keep_ms)
   end
   if d.kind == 'fetch' then
     local event = string.sub(d.id, 1, -2 - #d.destination)

@@ -7,6 +7,7 @@ local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
 -- Takes D out of the list of dead letters, if it is near one of its ends. Else it stays there until it is trimmed;
 -- whoever reads the list sees by its state that it is not dead.
 local function bury_no_more(d)
+  call('ZREM', base .. 'deaths', d.id)
   local list = base .. 'dead:' .. d.destination
   for _, rank in ipairs({1, -1}) do
     if looks <= 0 then return end

@@ -1,0 +1,202 @@
+/* GET /api/deliveries: the deliveries that fit a filter, a page at a time. */
+#include "common/base/alloc.h"
+#include "common/queue/keys.h"
+#include "common/queue/queue_admin.h"
+#include "common/queue/queue_tasks.h"
+#include "common/webhook/ids.h"
+#include "receiver/console/console_private.h"
+
+#include <stdlib.h>
+
+enum { /* the parameters of the query */
+       P_STATE,
+       P_DESTINATION,
+       P_SOURCE,
+       P_LANE,
+       P_TAG,
+       P_ID,
+       P_SINCE,
+       P_UNTIL,
+       P_LIMIT,
+       P_CURSOR,
+       PARAMS
+};
+
+struct list_call {
+    struct ops_call *ops;
+    struct console_param params[PARAMS];
+    struct buf text; /* of the parameters */
+    struct delivery_filter filter;
+    size_t limit;
+};
+
+static void list_free(struct list_call *l)
+{
+    buf_clear(&l->text);
+    free(l);
+}
+
+static void write_page(struct ops_call *c, const struct delivery_view *list, size_t count,
+                       struct slice next)
+{
+    struct buf out;
+    buf_init(&out, CONSOLE_ANSWER_MAX);
+    struct json_write w = json_write_to(&out);
+    jw_open(&w, NULL, '{');
+    jw_open(&w, "items", '[');
+    for (size_t i = 0; i < count; i++) {
+        console_open_delivery(&w, &list[i]);
+        jw_close(&w, '}');
+    }
+    jw_close(&w, ']');
+    jw_text_or_null(&w, "next", next);
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
+}
+
+static void list_on_page(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
+                         struct slice next)
+{
+    struct list_call *l = ctx;
+    if (rc == OK)
+        write_page(l->ops, list, count, next);
+    else
+        console_unavailable(l->ops);
+    list_free(l);
+}
+
+/* --- by id --- */
+
+static bool fits_text(struct slice wanted, struct slice is)
+{
+    return !wanted.len || slice_eq(wanted, is);
+}
+
+static bool fits(const struct list_call *l, const struct delivery_view *v)
+{
+    const struct delivery_filter *f = &l->filter;
+    struct slice none = SLICE_LIT("");
+    return v->is_found && fits_text(f->state, v->state) &&
+           fits_text(f->destination, v->destination) && fits_text(f->lane, v->lane) &&
+           fits_text(f->source, v->has_event ? v->record.source : none) &&
+           fits_text(f->tag, v->has_event ? v->record.tag : none) && v->accepted_at >= f->since &&
+           v->accepted_at <= f->until;
+}
+
+/* All deliveries of one event, or one of them: never more than a page. */
+static void list_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count)
+{
+    struct list_call *l = ctx;
+    if (rc != OK) {
+        list_on_page(l, rc, NULL, 0, SLICE_LIT(""));
+        return;
+    }
+    struct delivery_view *page = xcalloc(count ? count : 1, sizeof *page);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (fits(l, &list[i]))
+            page[n++] = list[i];
+    list_on_page(l, OK, page, n, SLICE_LIT(""));
+    free(page);
+}
+
+/* ID names an event, or a delivery if there is no such event. */
+static void list_on_event(void *ctx, enum err rc, const struct task *t, size_t count)
+{
+    struct list_call *l = ctx;
+    struct console *k = l->ops->ctx;
+    if (rc != OK) {
+        list_on_page(l, rc, NULL, 0, SLICE_LIT(""));
+        return;
+    }
+    struct args ids;
+    args_init(&ids, 1 << 20);
+    if (count == 1 && t->event.destinations.len) {
+        console_add_delivery_ids(&ids, t->key, t->event.destinations);
+    } else {
+        size_t mark = args_mark(&ids);
+        if (console_add_delivery_key(&ids.text, l->params[P_ID].value))
+            args_add_since(&ids, mark);
+    }
+    queue_admin_look(k->admin, args_slices(&ids), ids.count, 0, list_on_views, l);
+    args_clear(&ids);
+}
+
+/* --- the query --- */
+
+static bool is_state(struct slice s)
+{
+    static const char *const states[] = {"queued", "inflight", "retry", "dead", "done"};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+        if (slice_eq(s, slice_str(states[i])))
+            return true;
+    return false;
+}
+
+/* A name of a destination may be an implied one, which has a '@'. */
+static bool is_name(struct slice s)
+{
+    struct slice rest = s, head = slice_cut(&rest, '@');
+    return name_is_valid(head) && (head.len == s.len || name_is_valid(rest));
+}
+
+MUST_CHECK static enum flow check_filter(struct ops_call *c, const struct console_param *p)
+{
+    if (p[P_STATE].is_given && !is_state(p[P_STATE].value)) {
+        console_error(c, 400, "bad_request",
+                      "the parameter 'state' must be queued, inflight, retry, dead or done");
+        return ENDED;
+    }
+    for (int i = P_DESTINATION; i <= P_LANE; i++) {
+        if (!p[i].is_given || is_name(p[i].value))
+            continue;
+        console_error(c, 400, "bad_request",
+                      "the parameters 'destination', 'source' and 'lane' must be names");
+        return ENDED;
+    }
+    return GO_ON;
+}
+
+MUST_CHECK static enum flow read_filter(struct list_call *l)
+{
+    static const char *const names[PARAMS] = {"state", "destination", "source", "lane",  "tag",
+                                              "id",    "since",       "until",  "limit", "cursor"};
+    struct ops_call *c = l->ops;
+    struct console_param *p = l->params;
+    for (int i = 0; i < PARAMS; i++)
+        p[i].name = names[i];
+    l->filter.until = CONSOLE_LAST_MOMENT;
+    if (console_read_query(c, p, PARAMS, &l->text) == ENDED || check_filter(c, p) == ENDED ||
+        console_read_limit(c, &p[P_LIMIT], &l->limit) == ENDED ||
+        console_read_moment(c, &p[P_SINCE], &l->filter.since) == ENDED ||
+        console_read_moment(c, &p[P_UNTIL], &l->filter.until) == ENDED)
+        return ENDED;
+    l->filter.state = p[P_STATE].value;
+    l->filter.destination = p[P_DESTINATION].value;
+    l->filter.source = p[P_SOURCE].value;
+    l->filter.lane = p[P_LANE].value;
+    l->filter.tag = p[P_TAG].value;
+    return GO_ON;
+}
+
+void console_deliveries(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    struct list_call *l = NEW(struct list_call);
+    l->ops = c;
+    if (read_filter(l) == ENDED) {
+        list_free(l);
+        return;
+    }
+    if (l->params[P_ID].is_given) {
+        queue_tasks_look(k->tasks, (struct task_scope){0}, &l->params[P_ID].value, 1, list_on_event,
+                         l);
+        return;
+    }
+    if (queue_admin_search(k->admin, &l->filter, l->limit, l->params[P_CURSOR].value, list_on_page,
+                           l) != OK) {
+        console_error(c, 400, "bad_cursor",
+                      "the parameter 'cursor' must be the `next` of the page before");
+        list_free(l);
+    }
+}
