@@ -41,6 +41,8 @@ static void free_secret(char *z)
 static void free_settings(struct delivery_settings *s)
 {
     free(s->ca_file);
+    free(s->crl_file);
+    client_identity_clear(&s->identity);
     free_secret(s->headers); /* they may have an Authorization */
     scheme_free(s->sign);
     free(s->schedule_ms);

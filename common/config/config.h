@@ -15,6 +15,7 @@
 #include "common/base/map.h"
 #include "common/base/slice.h"
 #include "common/config/kinds.h"
+#include "common/crypto/certificates.h"
 #include "common/net/addr.h"
 #include "common/webhook/scheme.h"
 #include "common/webhook/url_template.h"
@@ -97,7 +98,9 @@ struct delivery_settings {
     int64_t timeout_ms, connect_timeout_ms;
     int64_t lease_ms; /* connect_timeout + timeout + 3 s */
     bool verify_tls;
-    char *ca_file; /* or NULL */
+    char *ca_file;                   /* or NULL */
+    char *crl_file;                  /* or NULL */
+    struct client_identity identity; /* as it was in its files at the load */
     enum gzip_mode gzip;
     char *headers;         /* "Name: value\r\n" lines, may be empty; secret */
     struct scheme *sign;   /* or NULL */

@@ -305,6 +305,40 @@ static enum gzip_mode build_gzip(int given, const struct scheme *sign, enum gzip
     return sign ? GZIP_NEVER : if_unsigned;
 }
 
+/* Reads the certificate and key that FROM names into ID. A reload reads them again. */
+static void build_identity(struct building *b, struct key_path path,
+                           const struct raw_delivery *from, struct client_identity *id)
+{
+    struct key_path cert = key_path("%s.client_cert", path.text);
+    struct key_path key = key_path("%s.client_key", path.text);
+    enum identity_part where;
+    struct error e;
+    if (was_reported(b, cert) || was_reported(b, key) || (!from->client_cert && !from->client_key))
+        return;
+    if (!from->client_key)
+        report_fault(b, cert, "needs client_key, the file of its private key");
+    else if (!from->client_cert)
+        report_fault(b, key, "needs client_cert, the file of its certificate");
+    else if (client_identity_read(from->client_cert, from->client_key, id, &where, &e) != OK)
+        report_fault(b, where == IDENTITY_CERT ? cert : key, e.text);
+}
+
+static void check_crl(struct building *b, struct key_path path, const struct delivery_settings *s)
+{
+    bool is_over;
+    struct error e;
+    if (!s->crl_file)
+        return;
+    if (!s->verify_tls)
+        report_fault(b, path, "has no effect with \"verify_tls\": false; remove one of them");
+    else if (revocation_lists_check(s->crl_file, &is_over, &e) != OK)
+        report_fault(b, path, e.text);
+    else if (is_over)
+        config_problems_warn(b->problems, slice_str(path.text),
+                             "has a list past its next update, so no certificate of that authority "
+                             "is accepted; get a new list");
+}
+
 /* Moves FROM, whose keys are below PATH. GZIP is what `gzip` means without a signature if the key is null. */
 static struct delivery_settings *build_delivery(struct building *b, struct key_path path,
                                                 struct raw_delivery *from, enum gzip_mode gzip)
@@ -321,13 +355,16 @@ static struct delivery_settings *build_delivery(struct building *b, struct key_p
         .lease_ms = from->connect_timeout_ms + from->timeout_ms + LEASE_SPARE_MS,
         .verify_tls = from->verify_tls,
         .ca_file = from->ca_file,
+        .crl_file = from->crl_file,
         .schedule_ms = from->waits.ms,
         .schedule_count = from->waits.count,
         .jitter = from->jitter,
     };
-    from->ca_file = NULL;
+    from->ca_file = from->crl_file = NULL;
     from->waits = (struct raw_waits){0};
     check_readable(b, key_path("%s.ca_file", path.text), s->ca_file);
+    check_crl(b, key_path("%s.crl_file", path.text), s);
+    build_identity(b, path, from, &s->identity);
     s->sign = build_sign(b, key_path("%s.sign", path.text), &from->sign);
     s->gzip = build_gzip(from->gzip, s->sign, gzip);
     s->headers = build_headers(b, key_path("%s.headers", path.text), s->sign, &from->headers);

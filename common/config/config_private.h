@@ -47,7 +47,7 @@ struct raw_delivery {
     unsigned concurrency;
     int64_t timeout_ms, connect_timeout_ms;
     bool verify_tls;
-    char *ca_file;
+    char *ca_file, *crl_file, *client_cert, *client_key;
     int gzip; /* enum gzip_mode, or -1 */
     struct raw_headers headers;
     struct raw_scheme sign;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/crypto/certificates.h"
 
 struct tls_server {       /* Owned by the caller of tls_server_new. */
     pthread_mutex_t lock; /* guards the pointer; a context itself is shared by reference */
@@ -38,6 +39,24 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* Static RSA has no forward secrecy, and CBC suites have a history. TLS 1.3 has its own list, which is fine. */
+static const char suites[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+static enum err use_key(SSL_CTX *ctx, const char *key, struct error *e)
+{
+    bool asked = false;
+    SSL_CTX_set_default_passwd_cb(ctx, certificates_no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
+    bool used = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+    if (used)
+        return OK;
+    if (!asked)
+        return failed(e, "key", key);
+    ERR_clear_error();
+    return fail(e, ERR_CRYPTO, "TLS key %s: has a passphrase; store the key without one", key);
+}
+
 static enum err load(const char *cert, const char *key, SSL_CTX **out, struct error *e)
 {
     ERR_clear_error();
@@ -51,11 +70,13 @@ static enum err load(const char *cert, const char *key, SSL_CTX **out, struct er
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS); /* 34 KiB less for each idle connection */
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     enum err rc = OK;
-    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
+    if (SSL_CTX_set_cipher_list(ctx, suites) != 1)
+        rc = failed(e, "suites", suites);
+    else if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
         rc = failed(e, "certificate", cert);
-    else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-        rc = failed(e, "key", key);
-    else if (SSL_CTX_check_private_key(ctx) != 1)
+    else
+        rc = use_key(ctx, key, e);
+    if (rc == OK && SSL_CTX_check_private_key(ctx) != 1)
         rc = failed(e, "certificate does not match the key", key);
     if (rc == OK)
         *out = ctx;

@@ -1,4 +1,7 @@
-/* tls - TLS for our listeners.   [edge: OpenSSL]  TLS 1.2 and up. */
+/* tls - TLS for our listeners.   [edge: OpenSSL]
+ *
+ * TLS 1.2 and up, and only suites with forward secrecy. A key with a passphrase is an error: nobody is asked for it.
+ */
 #ifndef COMMON_NET_TLS_H
 #define COMMON_NET_TLS_H
 

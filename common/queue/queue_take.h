@@ -58,9 +58,13 @@ enum settle_verdict {
 
 struct settlement { /* slices borrowed for the call */
     enum settle_verdict verdict;
-    int64_t wait_ms;    /* RETRY, DEFER: until the next attempt; RELEASE: how long the lane holds */
-    int status;         /* HTTP status, 0 if none was seen */
-    struct slice error; /* short word: "timeout", "connect", "http_500", "blocked_address", ... */
+    int64_t wait_ms; /* RETRY, DEFER: until the next attempt; RELEASE: how long the lane holds */
+    int status;      /* HTTP status, 0 if none was seen */
+    struct slice
+        error; /* short word: "timeout", "connect_refused", "http_500", "blocked_address", ... */
+    struct slice detail; /* what the library said about it; up to 255 bytes, may be empty */
+    /* The word that an account sees in its list of failures, if it may not see ERROR. Else empty. */
+    struct slice account_error;
     struct slice response; /* up to 1 KiB of the response's body */
     int64_t duration_ms;   /* of the attempt */
     bool was_sent;         /* the request left (PREREQ passed) */

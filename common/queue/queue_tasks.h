@@ -96,9 +96,10 @@ struct task_failure { /* a failed attempt; slices borrowed for the callback */
     struct slice task_id;     /* as struct task has it */
     struct slice destination; /* its name in the configuration */
     enum delivery_kind kind;
-    struct slice url;   /* the request's; empty if it was never made */
-    struct slice error; /* short word: "timeout", "http_500", ... */
-    int status;         /* HTTP status, 0 if none was seen */
+    struct slice url;    /* the request's; empty if it was never made */
+    struct slice error;  /* short word: "timeout", "http_500", ... */
+    struct slice detail; /* the library's words about it; empty without any, and for an account */
+    int status;          /* HTTP status, 0 if none was seen */
     int64_t duration_ms;
     struct slice response; /* the beginning of the answer's body */
 };

@@ -1,5 +1,6 @@
 #include "common/webhook/url_template.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "common/base/alloc.h"
@@ -312,4 +313,28 @@ enum err url_template_expand(const struct url_template *t, const struct url_vars
         out->ptr[start] = '\0';
     }
     return rc;
+}
+
+struct slice url_origin(struct slice url)
+{
+    size_t at = scheme_length(url);
+    while (at < url.len && url.ptr[at] != '/' && url.ptr[at] != '?')
+        at++;
+    return slice_head(url, at);
+}
+
+bool url_has_address(struct slice url)
+{
+    struct slice origin = url_origin(url);
+    struct slice rest = slice_skip(origin, scheme_length(url));
+    char host[HOST_MAX + 1];
+    struct in_addr address;
+    if (rest.len && rest.ptr[0] == '[')
+        return true;
+    struct slice name = slice_cut(&rest, ':');
+    if (name.len > HOST_MAX)
+        return false;
+    memcpy(host, name.ptr, name.len);
+    host[name.len] = '\0';
+    return inet_aton(host, &address) != 0;
 }

@@ -11,6 +11,8 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
+#include <stdbool.h>
+
 #define URL_TEMPLATE_MAX 4096 /* bytes of a template */
 
 struct url_template; /* immutable */
@@ -32,5 +34,10 @@ void url_template_free(struct url_template *t);
  * ERR_INVALID if a value would make a dot segment; ERR_TOO_BIG past OUT's ceiling. */
 enum err url_template_expand(const struct url_template *t, const struct url_vars *vars,
                              struct buf *out) MUST_CHECK;
+
+/* For URL as url_template_expand makes it: scheme, host and port. */
+struct slice url_origin(struct slice url);
+/* Is its host an address, in any spelling that inet_aton and RFC 3986 know, and not a name? */
+bool url_has_address(struct slice url);
 
 #endif

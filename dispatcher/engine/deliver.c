@@ -196,9 +196,9 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
     struct target *t = f->target;
     bool left = t && retry_is_left(&t->schedule, f->delivery->attempt);
     struct outcome o = outcome_judge(end, status, left);
-    report_log(f->delivery, &o, end, r->status);
+    report_log(f->delivery, &o, end, r);
     report_metrics(f, &o);
-    struct settlement s = settlement_of(f, &o, r);
+    struct settlement s = settlement_of(f, end, &o, r);
     if (t)
         flight_leave_target(f, o.verdict == SETTLE_DONE, r->duration_ms);
     queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);

@@ -4,16 +4,17 @@
 #include "common/base/metrics.h"
 #include "dispatcher/engine/targets.h"
 
-void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end, int status)
+void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end,
+                const struct attempt_result *r)
 {
     if (o->verdict == SETTLE_DEAD)
         LOG_RARELY(LL_WARN, "delivery.dead", LS("delivery", d->id),
                    LSL("destination", d->destination), LI("attempt", d->attempt),
-                   LI("status", status), LS("error", o->error));
+                   LI("status", r->status), LS("error", o->error), LSL("detail", r->detail));
     else if (o->verdict == SETTLE_RETRY)
         LOG_RARELY(LL_INFO, "attempt.failed", LS("delivery", d->id),
                    LSL("destination", d->destination), LI("attempt", d->attempt),
-                   LI("status", status), LS("error", o->error));
+                   LI("status", r->status), LS("error", o->error), LSL("detail", r->detail));
     else if (end == END_UNREADABLE)
         LOG_RARELY(LL_ERROR, "delivery.unreadable", LS("delivery", d->id),
                    LS("reason", "its event is gone or in a format of another version"));

@@ -8,9 +8,9 @@
 
 struct metric_series;
 
-/* Logs what people should know about. STATUS is the HTTP status, 0 if none came. */
+/* Logs what people should know about. R is what the transport reported. */
 void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end,
-                int status);
+                const struct attempt_result *r);
 /* Counts the attempt, and a success's time since its event was accepted. */
 void report_metrics(const struct flight *f, const struct outcome *o);
 /* D leaves NOW. Counts in OVERSHOOT how much later than its delay that is. The lane's previous request left at BEFORE;

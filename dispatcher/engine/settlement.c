@@ -19,17 +19,27 @@ static int64_t wait_after(const struct flight *f, const struct outcome *o, int64
     return f->wait_ms > o->wait_ms ? f->wait_ms : o->wait_ms;
 }
 
-/* The URL as the list of failed attempts shows it. A configured URL loses its query, which may hold a token. */
+/* The URL as the list of failed attempts shows it. Path and query of a configured URL may hold a token, so only scheme and
+ * host are shown. */
 static struct slice shown_url(const struct flight *f)
 {
-    struct slice url = buf_slice(&f->request.url);
     if (!f->target)
         return slice_make(NULL, 0);
-    return f->target->rules.is_account ? url : slice_cut(&url, '?');
+    struct slice url = buf_slice(&f->request.url);
+    return f->target->rules.is_account ? url : url_origin(url);
 }
 
-struct settlement settlement_of(const struct flight *f, const struct outcome *o,
-                                const struct attempt_result *r)
+/* The word that an account sees instead of the true one. A name that the dispatcher's network knows and egress closes must
+ * look like a name that does not exist. Whoever names an address learns nothing from the true word. */
+static const char *account_error(const struct flight *f, enum attempt_end end)
+{
+    bool is_closed_name = f->target && f->target->rules.is_account && end == END_BLOCKED &&
+                          !url_has_address(buf_slice(&f->request.url));
+    return is_closed_name ? attempt_end_word(END_DNS_NOT_FOUND) : "";
+}
+
+struct settlement settlement_of(const struct flight *f, enum attempt_end end,
+                                const struct outcome *o, const struct attempt_result *r)
 {
     bool is_done_fetch = f->fetch && o->verdict == SETTLE_DONE;
     return (struct settlement){
@@ -37,6 +47,8 @@ struct settlement settlement_of(const struct flight *f, const struct outcome *o,
         .wait_ms = wait_after(f, o, r->retry_after_ms),
         .status = r->status,
         .error = slice_str(o->error),
+        .detail = r->detail,
+        .account_error = slice_str(account_error(f, end)),
         .response = is_done_fetch ? slice_make(NULL, 0) : r->response, /* the new event has it */
         .duration_ms = r->duration_ms,
         .was_sent = f->state == FLIGHT_SENT,

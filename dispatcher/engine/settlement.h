@@ -6,8 +6,8 @@
 #include "dispatcher/engine/flight.h"
 #include "dispatcher/engine/outcome.h"
 
-/* R is what the transport reported. Borrows from F, O and R. */
-struct settlement settlement_of(const struct flight *f, const struct outcome *o,
-                                const struct attempt_result *r);
+/* F ended with END and was judged as O. R is what the transport reported. Borrows from F, O and R. */
+struct settlement settlement_of(const struct flight *f, enum attempt_end end,
+                                const struct outcome *o, const struct attempt_result *r);
 
 #endif

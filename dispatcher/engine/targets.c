@@ -84,6 +84,9 @@ static void target_open_endpoint(struct target *t, const struct destination *des
                                        .connect_timeout_ms = dest->settings->connect_timeout_ms,
                                        .verify_tls = dest->settings->verify_tls,
                                        .ca_file = dest->settings->ca_file,
+                                       .crl_file = dest->settings->crl_file,
+                                       .client_cert = dest->settings->identity.cert,
+                                       .client_key = dest->settings->identity.key,
                                        .body_max = t->source ? r->max_body_bytes : 0,
                                        .hooks = t->targets->hooks};
     t->endpoint = transport_open(t->targets->transport, &options);

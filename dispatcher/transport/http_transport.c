@@ -2,8 +2,12 @@
 
 #include "common/base/alloc.h"
 #include "common/base/pool.h"
+#include "common/crypto/certificates.h"
 #include "common/net/loop.h"
+#include "common/webhook/url_template.h"
+#include "dispatcher/transport/curl_fault.h"
 #include "dispatcher/transport/http_sockets.h"
+#include "dispatcher/transport/lookup_faults.h"
 #include "dispatcher/transport/response.h"
 #include "dispatcher/transport/retry_after.h"
 
@@ -30,12 +34,13 @@ struct http_call {          /* One attempt, or an idle one. Owned by its pool. *
     struct curl_slist *lines; /* nodes that point into the caller's header text */
     size_t lines_cap;
     mono_us started;
-    unsigned passes;          /* how often libcurl was about to send the request */
-    enum attempt_end refusal; /* what may_send returned */
-    unsigned opened, blocked; /* sockets that were made, and that may_connect refused */
-    bool local_error;         /* no descriptor or memory for a socket */
-    bool must_wait;           /* for a name that another call resolves */
-    bool is_resolving;        /* resolves a name itself */
+    unsigned passes;            /* how often libcurl was about to send the request */
+    enum attempt_end refusal;   /* what may_send returned */
+    unsigned opened, blocked;   /* sockets that were made, and that may_connect refused */
+    bool local_error;           /* no descriptor or memory for a socket */
+    bool must_wait;             /* for a name that another call resolves */
+    bool is_resolving;          /* resolves a name itself */
+    char text[CURL_ERROR_SIZE]; /* libcurl's, of the failure */
     struct response response;
     struct buf body; /* if the whole body is wanted */
 };
@@ -46,7 +51,8 @@ struct http_pool { /* Owned by its transport. */
     struct http_transport *transport;
     struct list_link link; /* in its transport's pools */
     struct endpoint_options options;
-    char *ca_file;
+    char *ca_file, *crl_file;
+    struct client_identity identity;
     struct pool idle; /* calls */
     bool used;        /* since the last trim */
 };
@@ -57,6 +63,7 @@ struct http_endpoint {        /* Owned by its transport. */
     struct http_pool *pool;
     const struct transport_hooks *hooks;
     unsigned resolving; /* calls that resolve its host now */
+    bool cert_demanded; /* its server asked for a client certificate, and there is none */
 };
 
 struct http_transport {         /* Owned by its maker; http_close. */
@@ -227,6 +234,15 @@ static size_t call_on_body(char *ptr, size_t size, size_t n, void *ctx)
     return call->body.failed ? 0 : piece.len;
 }
 
+/* CTX is OpenSSL's. The connection may outlive the call, so the note is the endpoint's. */
+static CURLcode call_on_tls(CURL *easy, void *ctx, void *state)
+{
+    struct http_call *call = state;
+    (void)easy;
+    certificates_note_demand(ctx, &endpoint_of(call)->cert_demanded);
+    return CURLE_OK;
+}
+
 /* ---- libcurl's options ---- */
 
 /* In functions with `e` and `rc`: stops at the first that fails. */
@@ -237,6 +253,9 @@ static CURLcode call_set_callbacks(struct http_call *call)
     CURL *e = call->easy;
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_PRIVATE, call);
+    SET(CURLOPT_ERRORBUFFER, call->text);
+    SET(CURLOPT_SSL_CTX_FUNCTION, call_on_tls);
+    SET(CURLOPT_SSL_CTX_DATA, call);
     SET(CURLOPT_RESOLVER_START_FUNCTION, call_on_resolve);
     SET(CURLOPT_RESOLVER_START_DATA, call);
     SET(CURLOPT_OPENSOCKETFUNCTION, call_on_open);
@@ -249,6 +268,37 @@ static CURLcode call_set_callbacks(struct http_call *call)
     SET(CURLOPT_HEADERDATA, call);
     SET(CURLOPT_WRITEFUNCTION, call_on_body);
     SET(CURLOPT_WRITEDATA, call);
+    return rc;
+}
+
+static struct curl_blob blob_over(const char *text)
+{
+    return (struct curl_blob){.data = (char *)text, .len = strlen(text), .flags = CURL_BLOB_NOCOPY};
+}
+
+/* What is trusted, and what we prove ourselves with. Connections are shared only by calls for which all of this is
+ * equal. */
+static CURLcode call_set_tls(struct http_call *call)
+{
+    const struct http_pool *p = call->pool;
+    CURL *e = call->easy;
+    CURLcode rc = CURLE_OK;
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_VERIFYPEER, p->options.verify_tls ? 1L : 0L);
+    SET(CURLOPT_SSL_VERIFYHOST, p->options.verify_tls ? 2L : 0L);
+    SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
+    if (p->ca_file) {
+        SET(CURLOPT_CAINFO, p->ca_file);
+        SET(CURLOPT_CAPATH, NULL);
+    }
+    if (p->crl_file)
+        SET(CURLOPT_CRLFILE, p->crl_file);
+    if (p->identity.cert) {
+        struct curl_blob cert = blob_over(p->identity.cert), key = blob_over(p->identity.key);
+        SET(CURLOPT_SSLCERT_BLOB, &cert);
+        SET(CURLOPT_SSLKEY_BLOB, &key);
+        SET(CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks on the terminal */
+    }
     return rc;
 }
 
@@ -279,14 +329,7 @@ static bool call_set_fixed(struct http_call *call)
     SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
     SET(CURLOPT_TIMEOUT_MS, (long)p->options.timeout_ms);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)p->options.connect_timeout_ms);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_VERIFYPEER, p->options.verify_tls ? 1L : 0L);
-    SET(CURLOPT_SSL_VERIFYHOST, p->options.verify_tls ? 2L : 0L);
-    SET(CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
-    if (p->ca_file) {
-        SET(CURLOPT_CAINFO, p->ca_file);
-        SET(CURLOPT_CAPATH, NULL);
-    }
+    rc = rc ? rc : call_set_tls(call);
     if (p->options.sends_body)
         SET(CURLOPT_POST, 1L);
     else
@@ -373,6 +416,7 @@ static void call_reset(struct http_call *call)
     call->refusal = END_NONE;
     call->opened = call->blocked = 0;
     call->local_error = call->must_wait = false;
+    call->text[0] = '\0';
     response_reset(&call->response);
     buf_clear(&call->body);
 }
@@ -400,6 +444,15 @@ static void http_pool_free_idle(struct http_pool *p)
         http_call_free(call);
 }
 
+/* Its calls were freed. */
+static void http_pool_free(struct http_pool *p)
+{
+    free(p->ca_file);
+    free(p->crl_file);
+    client_identity_clear(&p->identity);
+    free(p);
+}
+
 static void http_trim(void *ctx)
 {
     struct http_transport *t = ctx;
@@ -420,63 +473,61 @@ static void http_trim(void *ctx)
 
 /* ---- how a call ends ---- */
 
-static enum attempt_end end_before_sending(const struct http_call *call, CURLcode rc)
+/* The name in CALL's URL, as the resolver got it. */
+static struct slice call_host(const struct http_call *call)
 {
-    if (call->local_error)
-        return END_LOCAL;
-    if (call->blocked && !call->opened)
-        return END_BLOCKED;
-    switch (rc) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_URL_MALFORMAT:
-        return END_BAD_URL;
-    case CURLE_OPERATION_TIMEDOUT:
-        return call->is_resolving ? END_DNS : END_CONNECT_TIMEOUT;
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return END_DNS;
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_PROXY:
-        return END_PROXY;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_CLIENTCERT:
-        return END_TLS;
-    case CURLE_OUT_OF_MEMORY:
-    case CURLE_FAILED_INIT:
-    case CURLE_BAD_FUNCTION_ARGUMENT:
-        return END_LOCAL;
-    default:
-        return END_CONNECT;
-    }
+    const char *url = NULL;
+    curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+    struct slice rest = url_origin(slice_str(url ? url : ""));
+    slice_cut(&rest, '/');
+    slice_cut(&rest, '/');
+    return slice_cut(&rest, ':');
+}
+
+static struct curl_facts call_facts(const struct http_call *call, CURLcode rc)
+{
+    struct curl_facts f = {.code = rc,
+                           .has_proxy = transport_of(call)->proxy != NULL,
+                           .is_resolving = call->is_resolving,
+                           .cert_demanded = endpoint_of(call)->cert_demanded,
+                           .text = call->text};
+    if (rc == CURLE_COULDNT_RESOLVE_HOST)
+        f.lookup_failed = lookup_failed_for_now(call_host(call));
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &f.os_errno);
+    curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &f.verify_result);
+    curl_easy_getinfo(call->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &f.proxy_verify_result);
+    curl_easy_getinfo(call->easy, CURLINFO_HTTP_CONNECTCODE, &f.proxy_status);
+    return f;
 }
 
 static enum attempt_end end_of_call(const struct http_call *call, CURLcode rc)
 {
     if (call->response.headers_done)
         return END_ANSWERED;
-    if (!call->passes)
-        return end_before_sending(call, rc);
-    if (call->refusal != END_NONE)
+    if (call->passes && call->refusal != END_NONE)
         return call->refusal;
     if (call->passes > 1)
         return END_UNKNOWN;
-    switch (rc) {
-    case CURLE_OK: /* a final 1xx, such as a 101 that nobody asked for */
-        return END_BAD_RESPONSE;
-    case CURLE_OPERATION_TIMEDOUT:
-        return END_TIMEOUT;
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return END_CLOSED;
-    default:
-        return END_BAD_RESPONSE;
-    }
+    if (!call->passes && call->local_error)
+        return END_LOCAL;
+    if (!call->passes && call->blocked && !call->opened)
+        return END_BLOCKED;
+    struct curl_facts f = call_facts(call, rc);
+    return call->passes ? curl_fault_after(&f) : curl_fault_before(&f);
+}
+
+/* What libcurl said about END. The text may quote what the server sent, so bytes that are not printable ASCII become
+ * '?'. */
+static struct slice call_detail(struct http_call *call, enum attempt_end end)
+{
+    bool is_refused = call->refusal != END_NONE || end == END_BLOCKED || end == END_UNKNOWN;
+    if (end == END_ANSWERED || is_refused)
+        return slice_make("", 0);
+    size_t len = strnlen(call->text, ATTEMPT_DETAIL_MAX);
+    for (size_t i = 0; i < len; i++)
+        if (call->text[i] < 0x20 || call->text[i] > 0x7e)
+            call->text[i] = '?';
+    return slice_make(call->text, len);
 }
 
 static void call_report(struct http_call *call, enum attempt_end end, bool is_whole)
@@ -487,6 +538,7 @@ static void call_report(struct http_call *call, enum attempt_end end, bool is_wh
         .status = call->response.status,
         .retry_after_ms = wait.len ? retry_after_ms(wait, clock_wall_ms()) : -1,
         .duration_ms = (clock_mono_us() - call->started + 500) / 1000,
+        .detail = call_detail(call, end),
         .response = response_kept(&call->response),
         .content_type = response_content_type(&call->response),
         .content_encoding = response_content_encoding(&call->response),
@@ -609,13 +661,20 @@ static bool is_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+static char *copy_text(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
 static bool http_pool_serves(const struct http_pool *p, const struct endpoint_options *o)
 {
     return p->options.sends_body == o->sends_body && p->options.many_hosts == o->many_hosts &&
            p->options.timeout_ms == o->timeout_ms &&
            p->options.connect_timeout_ms == o->connect_timeout_ms &&
            p->options.verify_tls == o->verify_tls && p->options.body_max == o->body_max &&
-           is_same_text(p->ca_file, o->ca_file);
+           is_same_text(p->ca_file, o->ca_file) && is_same_text(p->crl_file, o->crl_file) &&
+           is_same_text(p->identity.cert, o->client_cert) &&
+           is_same_text(p->identity.key, o->client_key);
 }
 
 static struct http_pool *http_pool_for(struct http_transport *t,
@@ -627,8 +686,10 @@ static struct http_pool *http_pool_for(struct http_transport *t,
     struct http_pool *p = NEW(struct http_pool);
     p->transport = t;
     p->options = *options;
-    p->ca_file = options->ca_file ? xstrdup(options->ca_file) : NULL;
-    p->options.ca_file = p->ca_file;
+    p->ca_file = copy_text(options->ca_file);
+    p->crl_file = copy_text(options->crl_file);
+    p->identity =
+        (struct client_identity){copy_text(options->client_cert), copy_text(options->client_key)};
     pool_init(&p->idle, IDLE_CALLS_MAX);
     list_add_last(&t->pools, &p->link);
     return p;
@@ -684,16 +745,14 @@ static void http_close(struct transport *transport)
 {
     struct http_transport *t = (struct http_transport *)transport;
     assert(t->running == 0);
+    LIST_EACH (at, &t->pools)
+        http_pool_free_idle(LIST_ITEM(at, struct http_pool, link));
+    if (t->multi)
+        curl_multi_cleanup(t->multi); /* connections point to endpoints */
     LIST_EACH (at, &t->endpoints)
         free(LIST_ITEM(at, struct http_endpoint, link));
-    LIST_EACH (at, &t->pools) {
-        struct http_pool *p = LIST_ITEM(at, struct http_pool, link);
-        http_pool_free_idle(p);
-        free(p->ca_file);
-        free(p);
-    }
-    if (t->multi)
-        curl_multi_cleanup(t->multi);
+    LIST_EACH (at, &t->pools)
+        http_pool_free(LIST_ITEM(at, struct http_pool, link));
     http_sockets_free(t->sockets);
     loop_timer_free(t->timer);
     loop_timer_free(t->trimmer);

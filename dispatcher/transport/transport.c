@@ -5,10 +5,24 @@
 
 static const char *const words[ATTEMPT_END_COUNT] = {
     [END_ANSWERED] = "http",
-    [END_DNS] = "dns",
-    [END_CONNECT] = "connect",
+    [END_DNS_NOT_FOUND] = "dns_not_found",
+    [END_DNS_FAILED] = "dns_failed",
+    [END_CONNECT_REFUSED] = "connect_refused",
+    [END_CONNECT_UNREACHABLE] = "connect_unreachable",
     [END_CONNECT_TIMEOUT] = "connect_timeout",
+    [END_CONNECT] = "connect",
+    [END_TLS_EXPIRED] = "tls_expired",
+    [END_TLS_NOT_YET_VALID] = "tls_not_yet_valid",
+    [END_TLS_HOST] = "tls_host",
+    [END_TLS_UNTRUSTED] = "tls_untrusted",
+    [END_TLS_REVOKED] = "tls_revoked",
+    [END_TLS_CRL] = "tls_crl",
+    [END_TLS_CLIENT_CERT] = "tls_client_cert",
+    [END_TLS_VERSION] = "tls_version",
     [END_TLS] = "tls",
+    [END_PROXY_DNS] = "proxy_dns",
+    [END_PROXY_CONNECT] = "proxy_connect",
+    [END_PROXY_REFUSED] = "proxy_refused",
     [END_PROXY] = "proxy",
     [END_TIMEOUT] = "timeout",
     [END_CLOSED] = "closed",
@@ -30,6 +44,12 @@ static const char *const words[ATTEMPT_END_COUNT] = {
     [END_UNCONFIGURED] = "unconfigured",
     [END_UNREADABLE] = "unreadable",
 };
+
+const char *attempt_end_word(enum attempt_end end)
+{
+    assert(end > END_NONE && end < ATTEMPT_END_COUNT);
+    return words[end];
+}
 
 void attempt_error(enum attempt_end end, int status, char out[ATTEMPT_ERROR_BYTES])
 {
@@ -54,6 +74,7 @@ void attempt_copy(struct attempt_copy *out, const struct attempt_result *r)
     struct attempt_result *to = &out->result;
     *to = *r;
     to->body = NULL;
+    to->detail = copy_slice(out->detail, sizeof out->detail, r->detail);
     to->response = copy_slice(out->response, sizeof out->response, r->response);
     to->content_type = copy_slice(out->content_type, sizeof out->content_type, r->content_type);
     to->content_encoding =

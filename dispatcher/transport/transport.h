@@ -25,6 +25,7 @@
 #define ATTEMPT_RESPONSE_MAX 1024 /* bytes of a response's body that are kept for people */
 #define ATTEMPT_FIELD_MAX 256     /* bytes of a Content-Type or Content-Encoding */
 #define ATTEMPT_ERROR_BYTES 24
+#define ATTEMPT_DETAIL_MAX 255 /* bytes of the library's own words about a failure */
 #define RETRY_AFTER_MAX_MS (INT64_C(86400) * 1000)
 
 /* How an attempt ended. The engine decides what follows (outcome.h). */
@@ -34,11 +35,25 @@ enum attempt_end {
     /* A transport reports these. */
     END_ANSWERED, /* the final response's head is complete: its status counts, even if the body broke off */
     /* The request did not leave, because the host could not be reached. */
-    END_DNS,
-    END_CONNECT,
+    END_DNS_NOT_FOUND,
+    END_DNS_FAILED,
+    END_CONNECT_REFUSED,
+    END_CONNECT_UNREACHABLE,
     END_CONNECT_TIMEOUT,
-    END_TLS,
-    END_PROXY,
+    END_CONNECT, /* for another reason */
+    END_TLS_EXPIRED,
+    END_TLS_NOT_YET_VALID,
+    END_TLS_HOST,
+    END_TLS_UNTRUSTED,
+    END_TLS_REVOKED,
+    END_TLS_CRL,         /* no revocation list in force covers the certificate */
+    END_TLS_CLIENT_CERT, /* the server demands a client certificate, or refused ours */
+    END_TLS_VERSION,
+    END_TLS, /* for another reason */
+    END_PROXY_DNS,
+    END_PROXY_CONNECT,
+    END_PROXY_REFUSED, /* the proxy would not connect to the host */
+    END_PROXY,         /* for another reason */
     /* The request left and no status came back. The other side may have taken it. */
     END_TIMEOUT,
     END_CLOSED,
@@ -73,6 +88,9 @@ struct attempt_result { /* slices and BODY are borrowed for the call */
     int64_t
         retry_after_ms; /* the server asked to wait so long, at most RETRY_AFTER_MAX_MS; -1: it did not ask */
     int64_t duration_ms;
+    /* Why there was no answer, in the library's own words. Printable ASCII, at most ATTEMPT_DETAIL_MAX bytes; may be empty,
+     * and may quote the server's certificate. */
+    struct slice detail;
     struct slice response; /* the beginning of the body, at most ATTEMPT_RESPONSE_MAX bytes */
     /* Empty if the header is missing, occurs twice, or is longer than ATTEMPT_FIELD_MAX. */
     struct slice content_type, content_encoding;
@@ -84,10 +102,12 @@ struct attempt_result { /* slices and BODY are borrowed for the call */
 
 struct attempt_copy { /* Plain value. Do not move it: RESULT's slices point into it. */
     struct attempt_result result;
-    char response[ATTEMPT_RESPONSE_MAX];
+    char response[ATTEMPT_RESPONSE_MAX], detail[ATTEMPT_DETAIL_MAX];
     char content_type[ATTEMPT_FIELD_MAX], content_encoding[ATTEMPT_FIELD_MAX];
 };
 
+/* The word of END, which is not END_ANSWERED and not END_NO_RESULT. */
+const char *attempt_end_word(enum attempt_end end);
 /* How the attempt ended, as a word for people: "timeout", "http_503", "task_40401". STATUS counts with END_ANSWERED and
  * END_NO_RESULT. */
 void attempt_error(enum attempt_end end, int status, char out[ATTEMPT_ERROR_BYTES]);
@@ -118,7 +138,11 @@ struct endpoint_options { /* the same for all attempts of a destination */
         many_hosts; /* its URLs have different hosts: a failed lookup says nothing about the other attempts */
     int64_t timeout_ms, connect_timeout_ms;
     bool verify_tls;
-    const char *ca_file; /* trust only these roots; NULL: the system's. Copied */
+    /* Copied, like the next three. */
+    const char *ca_file;     /* trust only these roots; NULL: the system's */
+    const char *crl_file;    /* refuse what these lists revoke; NULL: do not look */
+    const char *client_cert; /* PEM texts: what to prove ourselves with; NULL: nothing */
+    const char *client_key;  /* secret */
     size_t body_max; /* keep the whole body of a 2xx, up to so many bytes; 0: only its beginning */
     const struct transport_hooks *hooks; /* borrowed */
 };

@@ -145,6 +145,8 @@ static void write_failure(struct json_write *w, const struct task_failure *f)
     jw_str(w, "function", f->kind == DELIVERY_PINGBACK ? "pingback_url" : "postback_url");
     jw_int(w, "error_code", error_code(f));
     jw_text(w, "error_message", f->error);
+    if (f->detail.len)
+        jw_text(w, "error_detail", f->detail);
     jw_text(w, "http_url", f->url);
     jw_str(w, "http_method", f->kind == DELIVERY_POSTBACK ? "POST" : "GET");
     jw_int(w, "http_code", f->status);

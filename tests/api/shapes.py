@@ -20,7 +20,7 @@ class Number:
 
 def check(value, shape, where="$"):
     """Asserts that VALUE (from json.loads) has SHAPE: a type (bool is no int, int no float), a pattern for the whole of a string, a
-    dict of all its fields, [shape] of all elements, Optional, Number, or None for exactly null."""
+    dict of all its fields (one whose name ends in ? may be missing), [shape] of all elements, Optional, Number, or None for exactly null."""
     if isinstance(shape, Optional):
         if value is not None:
             check(value, shape.kind, where)
@@ -30,6 +30,7 @@ def check(value, shape, where="$"):
         assert type(value) is str and shape.fullmatch(value), f"{where}: {value!r} is not like {shape.pattern}"
     elif isinstance(shape, dict):
         assert type(value) is dict, f"{where}: {value!r} is not an object"
+        shape = {name.rstrip("?"): kind for name, kind in shape.items() if name[-1] != "?" or name[:-1] in value}
         assert set(value) == set(shape), f"{where}: fields {sorted(value)} instead of {sorted(shape)}"
         for name, kind in shape.items():
             check(value[name], kind, f"{where}.{name}")
@@ -52,7 +53,7 @@ FAILURE = {**ENVELOPE, "time": re.compile(r"0 sec\."), "tasks": None}
 READY = {"id": str, "se": Optional(str), "se_type": Optional(str), "date_posted": MOMENT, "tag": Optional(str),
          "endpoint_regular": Optional(str), "endpoint_advanced": Optional(str), "endpoint_html": Optional(str)}
 ERROR = {"id": str, "datetime": MOMENT, "function": re.compile("pingback_url|postback_url"), "error_code": int,
-         "error_message": str, "http_url": str, "http_method": re.compile("GET|POST"), "http_code": int,
+         "error_message": str, "error_detail?": str, "http_url": str, "http_method": re.compile("GET|POST"), "http_code": int,
          "http_time": float, "http_response": str}
 LISTED = {"id": str, "url": str, "datetime_posted": MOMENT, "datetime_done": Optional(MOMENT), "status": str, "cost": Number}
 LISTED_WITH_METADATA = {**LISTED, "metadata": dict}

@@ -35,7 +35,7 @@ def test_what_is_told_of_a_failed_attempt(failed):
     e = by_id[failed.ping]
     assert (e["function"], e["http_method"], e["http_code"]) == ("pingback_url", "GET", 503)
     e = by_id[failed.down]
-    assert (e["http_code"], e["error_code"], e["error_message"], e["http_response"]) == (0, 50000, "connect", "")
+    assert (e["http_code"], e["error_code"], e["error_message"], e["http_response"]) == (0, 50000, "connect_refused", "")
 
 
 def test_a_kib_of_the_answer_is_told(api):
@@ -55,7 +55,7 @@ def test_a_fetch_that_failed_is_told_of_its_task(service):
     wait_for(lambda: service.admin.errors())
     e = service.admin.errors()[0]
     assert (e["id"], e["http_method"], e["http_code"], e["error_message"]) == ("t1", "GET", 200, "task_40501")
-    assert e["http_url"] == provider.url(provider.gets()[0].target)
+    assert e["http_url"] == provider.url("")  # the path of a configured URL may be a secret
     assert service.admin.task(e["id"])["status_code"] == 40602
 
 

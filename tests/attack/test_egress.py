@@ -56,7 +56,7 @@ def test_spellings_of_loopback(stack):
         receiver.send(f"e{n}", path=f"/in/in{n}")
     ends = {host: wait_end(stack, f"e{n}", f"out{n}") for n, host in enumerate(SPELLINGS)}
     # with a dot behind it, it is a name to be looked up, and there is none
-    assert ends == {host: ("dead", "dns" if host == "127.0.0.1." else "blocked_address") for host in SPELLINGS}
+    assert ends == {host: ("dead", "dns_not_found" if host == "127.0.0.1." else "blocked_address") for host in SPELLINGS}
     assert sinks[0].connections == 0
     with pytest.raises(TimeoutError):
         listener.accept()
@@ -124,7 +124,7 @@ def test_a_name_with_a_new_address_for_every_look(world):
     world.names.names["app.test"] = lambda: answers[(len(world.names.asked) // 2) % len(answers)]
     world.start(deny=DENY)
     for _ in answers:
-        assert world.deliver() in (("done", ""), ("dead", "blocked_address"), ("dead", "dns"))
+        assert world.deliver() in (("done", ""), ("dead", "blocked_address"), ("dead", "dns_not_found"))
         world.dispatcher.reload(world.conf)
     assert world.reached() <= {PUBLIC}
 

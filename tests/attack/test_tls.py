@@ -108,8 +108,13 @@ def sink_of(kind, authority, other):
                         "another host": authority.wrong_host, "good": authority.good}[kind]())
 
 
-@pytest.mark.parametrize("kind", ["good", "TLS 1.0", "TLS 1.1", "no authentication", "expired", "not yet valid", "self-signed",
-                                  "another host", "another CA", "SHA-1", "our certificate wanted", "plain HTTP"])
+WORDS = {"TLS 1.0": "tls_version", "TLS 1.1": "tls_version", "no authentication": "tls", "expired": "tls_expired",
+         "not yet valid": "tls_not_yet_valid", "self-signed": "tls_untrusted", "another host": "tls_host", "another CA": "tls_untrusted",
+         "SHA-1": "tls_untrusted", "our certificate wanted": "tls_client_cert",
+         "plain HTTP": "connect_timeout"}  # it waits for the rest of a request line, and says nothing at all
+
+
+@pytest.mark.parametrize("kind", ["good", *WORDS])
 def test_who_is_not_known_learns_nothing(stack, tmp_path, kind):
     authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "Other CA")
     sink = sink_of(kind, authority, other)
@@ -131,8 +136,7 @@ def test_who_is_not_known_learns_nothing(stack, tmp_path, kind):
         assert len(sink.all()) == 1 and b"THE-BODY" in sink.all()[0].body
         return
     assert sink.all() == []
-    # a server that waits for the rest of a request line says nothing at all
-    assert stack.keys.delivery("a:out")["last_error"] == ("connect_timeout" if kind == "plain HTTP" else "tls")
+    assert stack.keys.delivery("a:out")["last_error"] == WORDS[kind]
     assert stack.keys.delivery("a:out")["attempts"] == "2"
 
 
@@ -160,6 +164,23 @@ def test_the_receiver_speaks_no_old_tls(stack, tmp_path):
     trust = trusting()
     with http.Client(receiver.ingest, tls=trust) as good:
         assert good.post("/in/in", {"id": "a"}).status == 200
+
+
+@pytest.mark.parametrize("listener", ["ingest", "admin", "api"])
+def test_listeners_offer_only_suites_with_forward_secrecy(stack, tmp_path, listener):
+    cert, key = Authority(tmp_path / "ca").rsa()
+    section = "receiver" if listener == "ingest" else listener
+    conf = config.base(stack.redis.url)
+    conf[section] = {"listen": "127.0.0.1:0", "tls": {"cert": str(cert), "key": str(key)}}
+    receiver = stack.receiver(conf)
+    twelve = ssl.TLSVersion.TLSv1_2
+    for suite in ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"):
+        assert connect(receiver.address(listener), trusting(high=twelve, ciphers=suite)) == "TLSv1.2"
+    for suite in ("AES128-SHA", "AES256-SHA256", "AES128-GCM-SHA256", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384",
+                  "DHE-RSA-AES128-GCM-SHA256", "DHE-RSA-AES256-SHA", "ALL:!ECDHE", "ALL:!AESGCM:!CHACHA20"):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            connect(receiver.address(listener), trusting(high=twelve, ciphers=f"{suite}:@SECLEVEL=0"))
+    assert connect(receiver.address(listener), trusting()) == "TLSv1.3"
 
 
 def test_bodies_that_inflate_to_much_come_through_tls(stack, tmp_path):

@@ -26,7 +26,7 @@ WHOLE = {
     "accounts": {"admin": {"password": "env:HOOKPACE_ADMIN_PASSWORD", "role": "admin"},
                  "acme": {"password": "env:ACME_PASSWORD", "role": "user", "delay_ms": 100, "payload": "envelope",
                           "order": "requeue", "concurrency": 16, "timeout_ms": 10000, "connect_timeout_ms": 3000,
-                          "verify_tls": True, "ca_file": None, "gzip": None, "headers": {"X-Team": "seo"},
+                          "verify_tls": True, "ca_file": None, "crl_file": None, "client_cert": None, "client_key": None, "gzip": None, "headers": {"X-Team": "seo"},
                           "sign": {"scheme": "semscraper", "secrets": ["env:ACME_HMAC_KEY"]},
                           "retry": {"schedule_s": [5, 300], "jitter": 0.2}}},
     "dispatcher": {"listen": "127.0.0.1:8082", "concurrency": 256, "drain_ms": 15000,
@@ -42,7 +42,7 @@ WHOLE = {
     "destinations": {
         "orders": {"postback_url": "https://app.example/hook?id=$id&tag=$tag", "lane": "orders", "delay_ms": 100,
                    "order": "requeue", "concurrency": 16, "timeout_ms": 10000, "connect_timeout_ms": 3000,
-                   "verify_tls": True, "ca_file": None, "gzip": None, "headers": {"X-Team": "seo"},
+                   "verify_tls": True, "ca_file": None, "crl_file": None, "client_cert": None, "client_key": None, "gzip": None, "headers": {"X-Team": "seo"},
                    "sign": {"scheme": "serphouse", "secrets": ["env:ORDERS_SECRET"]},
                    "retry": {"schedule_s": [5, 300, 1800, 7200, 18000, 36000, 36000], "jitter": 0.2}},
         "audit": {"pingback_url": "https://audit.example/ping?id=$id&tag=$tag"}},
@@ -125,6 +125,69 @@ def test_signed_gzip_is_warned_of(part, mode, whole):
     whole.write_text(json.dumps(conf))
     done = run(part, "--config", whole, "--check-config", env=SECRETS)
     assert done.returncode == 2 and "warning" not in done.stdout, "problems come first"
+
+
+def encrypted(key):
+    """KEY with a passphrase, beside it."""
+    made = key.with_suffix(".locked")
+    subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", made], check=True, capture_output=True)
+    return made
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("owner", ["destinations.orders", "accounts.acme"])
+def test_files_of_tls_are_checked(part, owner, whole, tmp_path):
+    """Each fault has the path of its key and the name of the file, and nobody is asked for a passphrase."""
+    authority = certs.Authority(tmp_path / "of clients")
+    (cert, key), (other, _) = authority.client("one"), authority.client("two")
+    crl, over = tmp_path / "good.crl", tmp_path / "over.crl"
+    crl.write_bytes(authority.revoke().read_bytes())
+    over.write_bytes(authority.revoke(over=True).read_bytes())
+    empty, junk, cut = tmp_path / "empty.pem", tmp_path / "junk.pem", tmp_path / "cut.pem"
+    empty.write_text("")
+    junk.write_text("no PEM\n" * 9)
+    cut.write_text(crl.read_text() + "-----BEGIN X509 CRL-----\nMIIB\n")
+    locked, cases = encrypted(key), []
+    chain = tmp_path / "chain.pem"
+    chain.write_text(cert.read_text() + authority.ca.read_text())
+    both = tmp_path / "both.pem"
+    both.write_text(cert.read_text() + key.read_text())
+    for settings in ({"client_cert": cert, "client_key": key}, {"client_cert": chain, "client_key": key}, {"client_cert": both, "client_key": both},
+                     {"crl_file": crl}):
+        cases.append((settings, None, ""))
+    cases += [({"client_cert": cert}, "client_cert", "needs client_key"), ({"client_key": key}, "client_key", "needs client_cert"),
+              ({"client_cert": cert, "client_key": tmp_path / "none"}, "client_key", "cannot open the file"),
+              ({"client_cert": tmp_path / "none", "client_key": key}, "client_cert", "cannot open the file"),
+              ({"client_cert": cert, "client_key": empty}, "client_key", "no private key"),
+              ({"client_cert": junk, "client_key": key}, "client_cert", "no certificate"),
+              ({"client_cert": other, "client_key": key}, "client_key", "does not match"),
+              ({"client_cert": cert, "client_key": locked}, "client_key", "has a passphrase"),
+              ({"client_cert": tmp_path, "client_key": key}, "client_cert", "is not a file"),
+              ({"crl_file": tmp_path / "none"}, "crl_file", "cannot open the file"), ({"crl_file": empty}, "crl_file", "no revocation list"),
+              ({"crl_file": cert}, "crl_file", "no revocation list"), ({"crl_file": cut}, "crl_file", "no revocation list"),
+              ({"crl_file": crl, "verify_tls": False}, "crl_file", "has no effect"), ({"crl_file": over}, "crl_file", "warning: has a list past")]
+    for settings, key_name, says in cases:
+        conf = json.loads(json.dumps(WHOLE))
+        section, name = owner.split(".")
+        conf[section][name].update({k: v if isinstance(v, bool) else str(v) for k, v in settings.items()})
+        whole.write_text(json.dumps(conf))
+        done = run(part, "--config", whole, "--check-config", env=SECRETS)
+        lines = [line for line in done.stdout.splitlines() if not line.startswith("sources.") and line != "config ok"]
+        assert done.stderr == "" and done.returncode == (2 if says and "warning" not in says else 0), (settings, done)
+        assert len(lines) == bool(says) and (not says or lines[0].startswith(f"{owner}.{key_name}: ") and says in lines[0]), (settings, lines)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("listener", ["receiver", "admin", "api"])
+def test_a_key_of_a_listener_with_a_passphrase(part, listener, whole, tmp_path):
+    """It is refused without a question, also where there is a terminal to ask on."""
+    conf = json.loads(json.dumps(WHOLE))
+    conf[listener]["listen"] = "127.0.0.1:0"
+    conf[listener]["tls"] = {"cert": "server.pem", "key": str(encrypted(tmp_path / "server.key"))}
+    whole.write_text(json.dumps(conf))
+    done = subprocess.run(["script", "-qec", f"{paths.program(part)} --config '{whole}' --check-config", "/dev/null"], env={**os.environ, **SECRETS},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2 and "has a passphrase" in done.stdout and "pass phrase" not in done.stdout.lower(), done.stdout
 
 
 @pytest.mark.parametrize("part", PARTS)

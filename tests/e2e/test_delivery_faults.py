@@ -75,7 +75,7 @@ def test_no_answer(stack, action):
 def test_nobody_listens(stack):
     receiver, _ = run(stack, f"http://127.0.0.1:{free_port()}/x")
     receiver.send("a")
-    assert outcome(stack) == ("dead", "0", "connect")
+    assert outcome(stack) == ("dead", "0", "connect_refused")
 
 
 def test_a_full_backlog_ends_at_the_connect_timeout(stack):
@@ -206,12 +206,12 @@ def test_an_early_refusal_of_a_large_body(stack):
 
 @pytest.mark.parametrize("kind, verify, trusted, wanted", [
     ("good", True, True, ("done", "200", "")),
-    ("good", True, False, ("dead", "0", "tls")),
-    ("wrong_host", True, True, ("dead", "0", "tls")),
+    ("good", True, False, ("dead", "0", "tls_untrusted")),
+    ("wrong_host", True, True, ("dead", "0", "tls_host")),
     ("wrong_host", False, False, ("done", "200", "")),
-    ("expired", True, True, ("dead", "0", "tls")),
-    ("not_yet", True, True, ("dead", "0", "tls")),
-    ("self_signed", True, True, ("dead", "0", "tls")),
+    ("expired", True, True, ("dead", "0", "tls_expired")),
+    ("not_yet", True, True, ("dead", "0", "tls_not_yet_valid")),
+    ("self_signed", True, True, ("dead", "0", "tls_untrusted")),
     ("self_signed", False, False, ("done", "200", "")),
 ])
 def test_tls(stack, tmp_path, kind, verify, trusted, wanted):
@@ -280,7 +280,7 @@ def test_the_configured_proxy_is_used(stack):
 def test_a_name_that_does_not_exist(stack):
     receiver, _ = run(stack, "http://nowhere.invalid/x")
     receiver.send("a")
-    assert outcome(stack) == ("dead", "0", "dns")
+    assert outcome(stack) == ("dead", "0", "dns_not_found")
 
 
 @pytest.mark.alone
@@ -309,7 +309,7 @@ def test_a_dead_name_server_blocks_nobody_else(stack):
     assert worst < 0.1, worst
     assert len(os.listdir(f"/proc/{dispatcher.pid}/task")) < 20, "one lookup a destination, not one a delivery"
     for n in range(10):
-        assert outcome(stack, ident=f"b{n}-0", destination=f"bad{n}") == ("dead", "0", "dns")
+        assert outcome(stack, ident=f"b{n}-0", destination=f"bad{n}") == ("dead", "0", "dns_failed")
     assert time.monotonic() - started < 2.5
 
 

@@ -137,7 +137,7 @@ def test_a_provider_that_is_down(stack):
     provider, _, conf = configure(stack)
     provider.close()
     dispatcher = stack.dispatcher(conf)
-    assert dispatcher.wait_log("reconcile.failed")["reason"] == "connect"
+    assert dispatcher.wait_log("reconcile.failed")["reason"] == "connect_refused"
     stays(lambda: len(rounds(dispatcher, msg="reconcile.failed")) == 1, LOOK_S + 0.5)
 
 

@@ -179,7 +179,7 @@ def test_nobody_there(stack):
         rig.drain()
         ends = {name: stack.keys.delivery(f"{name}0:{name}") for name in gone}
         assert {name: (d["state"], d["last_error"]) for name, d in ends.items()} == {
-            "dead": ("dead", "connect"), "deaf": ("dead", "connect_timeout"), "silent": ("dead", "timeout")}
+            "dead": ("dead", "connect_refused"), "deaf": ("dead", "connect_timeout"), "silent": ("dead", "timeout")}
         for name, expected in (("deaf", CONNECT_MS), ("silent", TIMEOUT_MS)):
             assert expected * 0.9 <= int(ends[name]["duration_ms"]) <= expected * 1.1 + 50, ends[name]
         assert worst_way(rig, least=10) < PATIENT_S
@@ -190,7 +190,7 @@ def test_nobody_there(stack):
 
 def test_names_that_do_not_resolve(stack):
     """Looking up names that are unknown, refused, unanswered, private or of a thousand addresses: healthy lanes notice nothing."""
-    kinds = {"unknown": ("dead", "dns"), "refused": ("dead", "dns"), "hang": ("dead", "dns"),
+    kinds = {"unknown": ("dead", "dns_not_found"), "refused": ("dead", "dns_failed"), "hang": ("dead", "dns_failed"),
              "private": ("dead", "blocked_address"), "many": ("dead", "connect_timeout")}
     rig = Rig(stack, "5 kinds of name lookups that fail", lanes={QUICK: 0, PACED: 50, **{k: 0 for k in kinds}})
     port = free_port()

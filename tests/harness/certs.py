@@ -30,6 +30,10 @@ class Authority:
         """For localhost and 127.0.0.1, valid for two days."""
         return self._issue("good", names)
 
+    def rsa(self):
+        """As good(), with an RSA key."""
+        return self._issue("rsa", ("DNS:localhost", "IP:127.0.0.1"), algorithm=("rsa:2048",))
+
     def wrong_host(self):
         return self._issue("wrong", ("DNS:elsewhere.example",))
 
@@ -44,6 +48,19 @@ class Authority:
         """Right in all but that it is signed with SHA-1."""
         return self._issue("sha1", ("DNS:localhost", "IP:127.0.0.1"), digest="sha1")
 
+    def client(self, name="client"):
+        """For a client."""
+        return self._issue(name, ("DNS:client.example",))
+
+    def revoke(self, *certs, over=False):
+        """A new list of this authority that revokes CERTS; with OVER one whose next update was long ago."""
+        base = [*_openssl_ca(self), "-config", self._database("crl", ())]
+        for cert in certs:
+            _run(*base, "-revoke", cert)
+        dates = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"] if over else ["-crldays", "2"]
+        _run(*base, "-gencrl", *dates, "-out", self.directory / "list.pem")
+        return self.directory / "list.pem"
+
     def self_signed(self):
         """Right host, but signed by itself."""
         cert, key = self.directory / "self.pem", self.directory / "self.key"
@@ -52,22 +69,30 @@ class Authority:
              "-keyout", key, "-out", cert)
         return cert, key
 
-    def _issue(self, stem, names, window=None, digest="sha256"):
+    def _issue(self, stem, names, window=None, digest="sha256", algorithm=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
         cert, key = self.directory / f"{stem}.pem", self.directory / f"{stem}.key"
-        request, conf = self.directory / f"{stem}.csr", self.directory / f"{stem}.cnf"
-        _run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        request = self.directory / f"{stem}.csr"
+        _run("openssl", "req", "-newkey", *algorithm, "-nodes",
              "-subj", f"/CN={stem}", "-keyout", key, "-out", request)
         # `openssl ca` is the only one of OpenSSL 3.0 that sets both ends of the validity
+        dates = ["-startdate", window[0], "-enddate", window[1]] if window else ["-days", "2"]
+        _run(*_openssl_ca(self), "-config", self._database(stem, names, digest), "-in", request, "-out", cert, *dates)
+        return cert, key
+
+    def _database(self, stem, names, digest="sha256"):
+        """The configuration of `openssl ca`, with an empty database."""
+        conf = self.directory / f"{stem}.cnf"
         database = self.directory / f"{stem}.db"
         database.write_text("")
         conf.write_text(f"[ca]\ndefault_ca=x\n[x]\ndatabase={database}\nnew_certs_dir={self.directory}\n"
                         f"rand_serial=yes\ndefault_md={digest}\npolicy=p\nunique_subject=no\nx509_extensions=e\n"
-                        f"[p]\ncommonName=supplied\n[e]\nsubjectAltName={','.join(names)}\n"
-                        f"subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
-        dates = ["-startdate", window[0], "-enddate", window[1]] if window else ["-days", "2"]
-        _run("openssl", "ca", "-batch", "-notext", "-config", conf, "-cert", self.ca, "-keyfile", self.ca_key,
-             "-in", request, "-out", cert, *dates)
-        return cert, key
+                        f"[p]\ncommonName=supplied\n[e]\n" + (f"subjectAltName={','.join(names)}\n" if names else "") +
+                        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        return conf
+
+
+def _openssl_ca(authority):
+    return "openssl", "ca", "-batch", "-notext", "-cert", authority.ca, "-keyfile", authority.ca_key
 
 
 def trusting(low=None, high=None, ciphers=None) -> ssl.SSLContext:

@@ -16,6 +16,7 @@ class Request:
     connection: int     # number of the connection it came on, from 1
     answered: bool = True
     answer: object = None   # what was decided to do with it
+    peer_name: str = None   # common name of the client's certificate
 
     def header(self, name):
         name = name.lower()

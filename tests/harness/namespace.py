@@ -60,13 +60,15 @@ class Namespace:
 
 
 class NameServer:
-    """Answers for every name in `names`: a list of addresses, or a function that makes one. All others do not exist.
+    """Answers for every name in `names`: a list of addresses, or a function that makes one. It fails for names in `broken`. All
+    others do not exist.
 
     To be made inside a Namespace.
     """
 
     def __init__(self, names=None):
         self.names = names or {}
+        self.broken = set()
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 53))
@@ -101,5 +103,5 @@ class NameServer:
         self.asked.append((name, kind))
         family = {1: socket.AF_INET, 28: socket.AF_INET6}.get(kind)
         records = [socket.inet_pton(family, a) for a in addresses or () if family and (":" in a) == (kind == 28)]
-        head = query[:2] + struct.pack(">HHHHH", 0x8180 | (0 if found else 3), 1, len(records), 0, 0)
+        head = query[:2] + struct.pack(">HHHHH", 0x8180 | (2 if name in self.broken else 0 if found else 3), 1, len(records), 0, 0)
         return head + question + b"".join(struct.pack(">HHHIH", 0xc00c, kind, 1, 0, len(r)) + r for r in records)

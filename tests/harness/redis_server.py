@@ -1,5 +1,6 @@
 """A private redis-server in a directory of its own, and the documented key names on it."""
 
+import json
 import os
 import random
 import signal
@@ -225,6 +226,10 @@ class Keys:
             if found:
                 return found
         return {}
+
+    def attempts(self, delivery_id: str) -> list:
+        """Its attempts as they are recorded, the newest first."""
+        return [json.loads(text) for b in self._all() for text in self.client.lrange(b + "attempts:" + delivery_id, 0, -1)]
 
     def has_event(self, event_id: str) -> bool:
         return any(self.client.exists(b + "event:" + event_id) for b in self._all())

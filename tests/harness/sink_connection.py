@@ -116,7 +116,12 @@ class Connection:
             body = self._chunks()
         else:
             body = self._exactly(int(lower.get("content-length", 0)))
-        return Request(at_ns, method, target, headers, body, self.number)
+        return Request(at_ns, method, target, headers, body, self.number, peer_name=self._peer_name())
+
+    def _peer_name(self):
+        if not isinstance(self.sock, TlsSocket) or not (cert := self.sock.tls.getpeercert()):
+            return None
+        return dict(pair for part in cert["subject"] for pair in part).get("commonName")
 
     def _exactly(self, count):
         while len(self.buffer) < count:

@@ -21,7 +21,7 @@ def ids(prefix, count):
 
 
 def fail(queue, claim, wait_ms=100000):
-    assert queue.settle(claim, "retry", wait_ms=wait_ms, status=0, error="connect", left=0, unreachable=1) == 1
+    assert queue.settle(claim, "retry", wait_ms=wait_ms, status=0, error="connect_refused", left=0, unreachable=1) == 1
 
 
 def open_circuit(queue, times=5):

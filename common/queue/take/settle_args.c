@@ -84,6 +84,8 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
     jw_int(&w, "duration_ms", s->duration_ms);
     jw_int(&w, "status", s->status);
     jw_text(&w, "error", s->error);
+    if (s->detail.len)
+        jw_text(&w, "detail", s->detail);
     jw_text(&w, "response", response);
     jw_close(&w, '}');
 }
@@ -106,6 +108,10 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
     jw_text(&w, "id", d->kind == DELIVERY_FETCH ? d->event.id : buf_slice(&shown));
     jw_text(&w, "destination", d->destination);
     jw_text(&w, "error", s->error);
+    if (s->detail.len)
+        jw_text(&w, "detail", s->detail);
+    if (s->account_error.len)
+        jw_text(&w, "account_error", s->account_error);
     jw_text(&w, "url", slice_head(s->url, FAILURE_URL));
     jw_text(&w, "response", response);
     jw_close(&w, '}');

@@ -329,6 +329,7 @@ struct bodies_call {        /* what the entries of a page say */
     struct tasks_call call; /* first */
     struct json **docs;     /* NULL where an entry has left meanwhile */
     char *whose;            /* account as which the tasks are shown */
+    bool is_account;        /* an account looks at its own tasks, not an admin at all */
     size_t count;
     failures_fn fn;
     void *ctx;
@@ -355,21 +356,28 @@ static struct slice text_of(const struct json *doc, const char *key)
     return json_kind(j) == JSON_STRING ? json_string(j) : slice_make("", 0);
 }
 
-static struct task_failure read_failure(const struct json *doc, struct slice whose)
+static struct task_failure read_failure(const struct json *doc, struct slice whose, bool is_account)
 {
     enum delivery_kind kind = DELIVERY_POSTBACK;
     (void)delivery_kind_read(text_of(doc, "kind"), &kind);
-    return (struct task_failure){
+    struct task_failure f = {
         .at = json_int(json_get(doc, "at")),
         .task_id = task_shown_id(text_of(doc, "id"), whose),
         .destination = text_of(doc, "destination"),
         .kind = kind,
         .url = text_of(doc, "url"),
         .error = text_of(doc, "error"),
+        .detail = text_of(doc, "detail"),
         .status = (int)json_int(json_get(doc, "status")),
         .duration_ms = json_int(json_get(doc, "duration_ms")),
         .response = text_of(doc, "response"),
     };
+    struct slice word = text_of(doc, "account_error");
+    if (is_account && word.len)
+        f.error = word;
+    if (is_account)
+        f.detail = slice_make("", 0);
+    return f;
 }
 
 static void on_bodies_end(struct tasks_call *call)
@@ -379,7 +387,7 @@ static void on_bodies_end(struct tasks_call *call)
     size_t n = 0;
     for (size_t i = 0; i < c->count; i++)
         if (c->docs[i])
-            list[n++] = read_failure(c->docs[i], slice_str(c->whose));
+            list[n++] = read_failure(c->docs[i], slice_str(c->whose), c->is_account);
     c->fn(c->ctx, call->rc, call->rc == OK ? list : NULL, call->rc == OK ? n : 0);
     for (size_t i = 0; i < c->count; i++)
         json_free(c->docs[i]);
@@ -415,6 +423,7 @@ static void tell_failures(struct list_call *c)
     b->docs = xcalloc(c->found_count + 1, sizeof *b->docs);
     b->count = c->found_count;
     b->whose = xslicedup(slice_str(c->login));
+    b->is_account = c->account[0] != '\0';
     b->fn = c->failures_fn;
     b->ctx = c->ctx;
     for (size_t i = 0; i < c->found_count; i++)

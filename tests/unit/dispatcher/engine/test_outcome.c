@@ -28,10 +28,24 @@ static const struct row rows[] = {
     {END_ANSWERED, 500, SETTLE_RETRY, SETTLE_DEAD, false, "http_500"},
     {END_ANSWERED, 599, SETTLE_RETRY, SETTLE_DEAD, false, "http_599"},
     {END_ANSWERED, 999, SETTLE_RETRY, SETTLE_DEAD, false, "http_999"},
-    {END_DNS, 0, SETTLE_RETRY, SETTLE_DEAD, true, "dns"},
-    {END_CONNECT, 0, SETTLE_RETRY, SETTLE_DEAD, true, "connect"},
+    {END_DNS_NOT_FOUND, 0, SETTLE_RETRY, SETTLE_DEAD, true, "dns_not_found"},
+    {END_DNS_FAILED, 0, SETTLE_RETRY, SETTLE_DEAD, true, "dns_failed"},
+    {END_CONNECT_REFUSED, 0, SETTLE_RETRY, SETTLE_DEAD, true, "connect_refused"},
+    {END_CONNECT_UNREACHABLE, 0, SETTLE_RETRY, SETTLE_DEAD, true, "connect_unreachable"},
     {END_CONNECT_TIMEOUT, 0, SETTLE_RETRY, SETTLE_DEAD, true, "connect_timeout"},
+    {END_CONNECT, 0, SETTLE_RETRY, SETTLE_DEAD, true, "connect"},
+    {END_TLS_EXPIRED, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_expired"},
+    {END_TLS_NOT_YET_VALID, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_not_yet_valid"},
+    {END_TLS_HOST, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_host"},
+    {END_TLS_UNTRUSTED, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_untrusted"},
+    {END_TLS_REVOKED, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_revoked"},
+    {END_TLS_CRL, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_crl"},
+    {END_TLS_CLIENT_CERT, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_client_cert"},
+    {END_TLS_VERSION, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls_version"},
     {END_TLS, 0, SETTLE_RETRY, SETTLE_DEAD, true, "tls"},
+    {END_PROXY_DNS, 0, SETTLE_RETRY, SETTLE_DEAD, true, "proxy_dns"},
+    {END_PROXY_CONNECT, 0, SETTLE_RETRY, SETTLE_DEAD, true, "proxy_connect"},
+    {END_PROXY_REFUSED, 0, SETTLE_RETRY, SETTLE_DEAD, true, "proxy_refused"},
     {END_PROXY, 0, SETTLE_RETRY, SETTLE_DEAD, true, "proxy"},
     {END_TIMEOUT, 0, SETTLE_RETRY, SETTLE_DEAD, false, "timeout"},
     {END_CLOSED, 0, SETTLE_RETRY, SETTLE_DEAD, false, "closed"},
@@ -87,7 +101,7 @@ static void only_releases_wait_by_the_table(void **state)
     assert_true(outcome_judge(END_LOCAL, 0, true).wait_ms > 0);
     assert_true(outcome_judge(END_NO_ROOM, 0, true).wait_ms > 0);
     assert_int_equal(outcome_judge(END_DRAINING, 0, true).wait_ms, 0);
-    assert_int_equal(outcome_judge(END_DNS, 0, true).wait_ms, 0);
+    assert_int_equal(outcome_judge(END_DNS_FAILED, 0, true).wait_ms, 0);
 }
 
 static void verdicts_have_words(void **state)
