@@ -270,7 +270,8 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
                                   .on_wake = dispatcher_on_wake,
                                   .ctx = d};
     d->shards = shards_new(d->loop, &d->conf->redis, d->name, &events);
-    struct take_handler handler = {.on_claimed = deliver_claimed, .ctx = d->engine};
+    struct take_handler handler = {
+        .on_claimed = deliver_claimed, .on_rooms = deliver_list_rooms, .ctx = d->engine};
     d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
     deliver_set_queue(d->engine, d->queue);
     d->results = result_connection_new(d->loop, d->conf, d->name);

@@ -72,6 +72,7 @@ struct config_receiver {
 struct config_dispatcher {
     char *listen;
     unsigned concurrency;
+    size_t max_inflight_bytes;
     int64_t drain_ms;
     struct cidr *allow, *allow_accounts, *deny; /* of egress */
     size_t allow_count, allow_accounts_count, deny_count;
@@ -116,6 +117,7 @@ struct destination { /* owned by its config */
     const struct source *source;          /* whose announced results it fetches, or NULL */
     struct url_template *url;             /* NULL for an account's: its URLs come through the API */
     char *lane;                           /* its own name unless it names one */
+    bool lane_is_shared;                  /* by several destinations of the file */
     unsigned partition;                   /* of the lane */
     struct delivery_settings *settings;   /* its own, or borrowed from the account */
 };

@@ -668,6 +668,24 @@ static void check_lanes(const struct config *c, struct config_problems *problems
     map_clear(&firsts);
 }
 
+/* Accounts do not count: both destinations of an account are on its lane. */
+static void mark_shared_lanes(const struct config *c)
+{
+    struct map
+        seen; /* lane -> C if several destinations of the file are on it, else the only one */
+    map_init(&seen);
+    struct config_walk walk = {0}, again = {0};
+    struct destination *d;
+    while (config_next_destination(c, &walk, &d)) {
+        struct slice lane = slice_str(d->lane);
+        if (!d->account)
+            map_set(&seen, lane, map_get(&seen, lane) ? (void *)c : d);
+    }
+    while (config_next_destination(c, &again, &d))
+        d->lane_is_shared = map_get(&seen, slice_str(d->lane)) == c;
+    map_clear(&seen);
+}
+
 struct config *config_build(struct raw_config *d, struct config_problems *problems)
 {
     struct building b = {.d = d, .c = NEW(struct config), .problems = problems};
@@ -679,6 +697,7 @@ struct config *config_build(struct raw_config *d, struct config_problems *proble
     for (size_t i = 0; i < d->sources.count; i++)
         build_source(&b, raw_source_at(d, i));
     check_lanes(b.c, problems);
+    mark_shared_lanes(b.c);
     config_notes(b.c, problems);
     return b.c;
 }

@@ -56,6 +56,7 @@ const struct config_key config_keys[] = {
     {"dispatcher", KEY_OBJECT, ROOT(out), .children = "dispatcher", .fallback = "{}"},
     {"dispatcher.listen", KEY_TEXT, ROOT(out.dispatcher.listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8082\"", .override = "HOOKPACE_DISPATCHER_LISTEN", .restart = true},
     {"dispatcher.concurrency", KEY_UINT, ROOT(out.dispatcher.concurrency), RANGE(1, 65536), .fallback = "256"},
+    {"dispatcher.max_inflight_bytes", KEY_SIZE, ROOT(out.dispatcher.max_inflight_bytes), RANGE(1048576, 1099511627776), .fallback = "268435456"},
     {"dispatcher.drain_ms", KEY_INT, ROOT(out.dispatcher.drain_ms), RANGE(0, MS_MAX), .fallback = "15000"},
     {"dispatcher.egress", KEY_OBJECT, ROOT(out), .children = "dispatcher.egress", .fallback = "{}"},
     {"dispatcher.egress.allow", KEY_TEXTS, ROOT(egress_allow), RANGE(0, 1000), .fallback = "[]"},

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/queue/args.h"
 #include "common/queue/record.h"
 
 struct config;
@@ -73,9 +74,18 @@ struct settlement { /* slices borrowed for the call */
         url; /* of the request; of a configured one without its query. Empty if there was none */
 };
 
+/* How many deliveries a claim may take of which holder (claim.lua). */
+struct claim_rooms {
+    size_t unlisted;  /* of a holder that is not listed */
+    size_t common;    /* of all holders together that the reserve is closed to */
+    struct args list; /* holder, how many, 1 if the reserve is open to it; and so on */
+};
+
 struct take_handler {
     /* New claims. The engine owns D from here on and ends it with queue_take_settle. */
     void (*on_claimed)(void *ctx, struct delivery *d);
+    /* A claim of WANT deliveries of PARTITION follows. Fills OUT, whose list is empty. NULL: WANT of every holder. */
+    void (*on_rooms)(void *ctx, unsigned partition, size_t want, struct claim_rooms *out);
     void *ctx;
 };
 

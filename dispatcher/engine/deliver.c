@@ -44,19 +44,19 @@
 #include "dispatcher/engine/pace_guard.h"
 #include "dispatcher/engine/report.h"
 #include "dispatcher/engine/settlement.h"
+#include "dispatcher/engine/shares.h"
 #include "dispatcher/engine/targets.h"
 #include "dispatcher/pull/fetch.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* Claims bring their bodies along, and some bodies are inflated or compressed for the request. With so many bytes in
- * flight the engine takes no more. */
-#define BYTES_IN_FLIGHT_MAX ((size_t)256 * 1024 * 1024)
 /* A body of 100 KB can inflate to 100 MB. While the flights hold so many bytes beside their claims, the engine inflates
  * no further body. So they hold at most HELD_MAX and one receiver.max_inflated_bytes. */
 #define HELD_MAX ((size_t)128 * 1024 * 1024)
 #define SEND_BACK_US 250000
+#define JUDGE_US 100000
+#define LONG_US 1000000 /* an attempt that runs for so long says something about its holder */
 
 struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
@@ -71,8 +71,11 @@ struct deliver { /* Owned by the dispatcher. */
     struct pace_guard pace;
     struct metric_series *overshoot;
     struct flights flights;
-    bool is_deferred; /* deliver_run_deferred is on its way */
-    bool is_freed;    /* by it */
+    struct shares shares;
+    size_t held;       /* bytes of results that were fetched and of bodies that were made */
+    mono_us judged_at; /* when the running attempts were last looked at */
+    bool is_deferred;  /* deliver_run_deferred is on its way */
+    bool is_freed;     /* by it */
     bool draining;
     void (*on_idle)(void *ctx);
     void *on_idle_ctx;
@@ -109,13 +112,42 @@ static void deliver_sweep(void *ctx)
         list_remove(at);
         targets_free(s);
     }
+    shares_forget(&e->shares, e->targets->conf);
 }
 
 static void deliver_ask_for_more(struct deliver *e)
 {
     size_t most = e->targets->conf->dispatcher.concurrency;
-    bool full = e->draining || e->flights.count >= most || e->flights.bytes >= BYTES_IN_FLIGHT_MAX;
+    bool full = e->draining || e->flights.count >= most;
     queue_take_set_capacity(e->queue, full ? 0 : most - e->flights.count);
+}
+
+/* An attempt that runs for long says already now that its holder is not quick. */
+static void deliver_judge_running(struct deliver *e)
+{
+    mono_us now = clock_mono_us();
+    if (now - e->judged_at < JUDGE_US)
+        return;
+    e->judged_at = now;
+    LIST_EACH (at, &e->flights.list) {
+        struct flight *f = LIST_ITEM(at, struct flight, link);
+        if (f->state >= FLIGHT_RUNNING && now - f->started >= LONG_US)
+            shares_note(&e->shares, f->holder, (now - f->started) / 1000);
+    }
+}
+
+void deliver_list_rooms(void *ctx, unsigned partition, size_t want, struct claim_rooms *out)
+{
+    struct deliver *e = ctx;
+    if (shares_are_tight(&e->shares, want))
+        deliver_judge_running(e);
+    shares_list(&e->shares, partition, want, out);
+}
+
+static void deliver_set_limits(struct deliver *e)
+{
+    const struct config_dispatcher *conf = &e->targets->conf->dispatcher;
+    shares_set_limits(&e->shares, conf->concurrency, conf->max_inflight_bytes);
 }
 
 /* The new targets have not seen an attempt yet, so nothing is claimed ahead for them. */
@@ -134,6 +166,7 @@ void deliver_set_config(struct deliver *e, struct config *conf, struct transport
     deliver_end_prefetching(e);
     list_add_last(&e->retired, &e->targets->link);
     e->targets = targets_new(conf, transport, e->metrics, &flight_hooks);
+    deliver_set_limits(e);
     loop_timer_arm(e->sweeper, 0);
     deliver_ask_for_more(e);
 }
@@ -165,6 +198,35 @@ static void deliver_defer(struct deliver *e)
         return;
     e->is_deferred = true;
     loop_defer(e->loop, deliver_run_deferred, e);
+}
+
+/* ---- what a flight takes of its holder's share ---- */
+
+static void flight_take_share(struct flight *f)
+{
+    struct shares *s = &f->engine->shares;
+    f->holder = shares_holder(s, f->target->dest);
+    f->held = f->delivery->record.len + f->delivery->scratch.len;
+    shares_take(s, f->holder);
+    shares_hold(s, f->holder, f->held);
+}
+
+/* F holds so many bytes more: of a result that it fetched, or of a body that was made for it. */
+static void flight_hold_bytes(struct flight *f, size_t bytes)
+{
+    f->held += bytes;
+    f->made += bytes;
+    f->engine->held += bytes;
+    shares_hold(&f->engine->shares, f->holder, bytes);
+}
+
+static void flight_give_share_back(struct flight *f)
+{
+    struct shares *s = &f->engine->shares;
+    f->engine->held -= f->made;
+    if (f->state >= FLIGHT_RUNNING)
+        shares_note(s, f->holder, (clock_mono_us() - f->started) / 1000);
+    shares_give_back(s, f->holder, f->held);
 }
 
 /* ---- the way out: a flight ends here and nowhere else ---- */
@@ -199,8 +261,10 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
     report_log(f->delivery, &o, end, r);
     report_metrics(f, &o);
     struct settlement s = settlement_of(f, end, &o, r);
-    if (t)
+    if (t) {
         flight_leave_target(f, o.verdict == SETTLE_DONE, r->duration_ms);
+        flight_give_share_back(f);
+    }
     queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);
     fetch_free(f->fetch); /* R may be its */
     flight_end(&e->flights, f);
@@ -241,7 +305,7 @@ static void flight_send(struct flight *f)
                                .secret_id = d->secret_id,
                                .attempt = d->attempt,
                                .now = clock_wall_ms()};
-    if (e->flights.held >= HELD_MAX && request_inflates(&f->target->rules, &d->event)) {
+    if (e->held >= HELD_MAX && request_inflates(&f->target->rules, &d->event)) {
         flight_give_up(f, END_NO_ROOM);
         return;
     }
@@ -251,7 +315,7 @@ static void flight_send(struct flight *f)
         return;
     }
     if (q->made.len) {
-        flight_holds(&e->flights, f, q->made.cap);
+        flight_hold_bytes(f, q->made.cap);
         deliver_ask_for_more(e);
     }
     struct attempt_request wire = {.url = q->url.ptr,
@@ -282,6 +346,7 @@ static void flight_start(struct flight *f)
 {
     struct target *t = f->target;
     f->state = FLIGHT_RUNNING;
+    f->started = clock_mono_us();
     t->running++;
     if (!t->source) {
         flight_send(f);
@@ -359,6 +424,7 @@ void deliver_claimed(void *ctx, struct delivery *d)
     }
     target_hold(t);
     f->target = t;
+    flight_take_share(f);
     mono_us now = clock_mono_us();
     int64_t wait_us = pace_guard_wait_us(&e->pace, slice_str(d->lane), d->delay_ms, now);
     if (d->send_from - now > wait_us)
@@ -412,7 +478,7 @@ static void flight_on_done(void *ctx, const struct attempt_result *r)
         flight_settle_as(f, r->end, r->status, r);
         return;
     }
-    flight_holds(&f->engine->flights, f, r->body->len);
+    flight_hold_bytes(f, r->body->len);
     deliver_ask_for_more(f->engine);
     fetch_take(f->fetch, r);
 }
@@ -473,6 +539,8 @@ struct deliver *deliver_new(struct loop *l, struct config *conf, struct transpor
     e->overshoot =
         metrics_series(metrics, METRIC_GAP_OVERSHOOT, slice_make(NULL, 0), slice_make(NULL, 0));
     flights_init(&e->flights);
+    shares_init(&e->shares);
+    deliver_set_limits(e);
     return e;
 }
 
@@ -500,6 +568,7 @@ void deliver_free(struct deliver *e)
     loop_timer_free(e->sweeper);
     loop_timer_free(e->send_back);
     flights_clear(&e->flights);
+    shares_clear(&e->shares);
     pace_guard_clear(&e->pace);
     if (e->is_deferred)
         e->is_freed = true;

@@ -36,8 +36,9 @@ void deliver_free(struct deliver *e);
 void deliver_set_queue(struct deliver *e, struct queue_take *queue);
 /* RESULTS fetches announced results. Set it before the first claim. Borrowed. */
 void deliver_set_results(struct deliver *e, struct result_connection *results);
-/* take_handler.on_claimed, with the engine as CTX. */
+/* take_handler.on_claimed and on_rooms, with the engine as CTX. */
 void deliver_claimed(void *ctx, struct delivery *d);
+void deliver_list_rooms(void *ctx, unsigned partition, size_t want, struct claim_rooms *out);
 
 /* Attempts from now on follow CONF, and use TRANSPORT, which is taken. */
 void deliver_set_config(struct deliver *e, struct config *conf, struct transport *transport);

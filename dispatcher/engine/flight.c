@@ -30,11 +30,6 @@ void flights_clear(struct flights *l)
         flight_free(f);
 }
 
-static size_t bytes_of(const struct delivery *d)
-{
-    return d->record.len + d->scratch.len;
-}
-
 struct flight *flight_begin(struct flights *l, struct delivery *d)
 {
     struct flight *f = POOL_TAKE(&l->spare, struct flight, link);
@@ -44,22 +39,15 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     }
     f->delivery = d;
     f->target = NULL;
+    f->holder = NULL;
     f->attempt = NULL;
     f->fetch = NULL;
     f->state = FLIGHT_CLAIMED;
     f->wait_ms = 0;
-    f->held = 0;
+    f->held = f->made = 0;
     list_add_first(&l->list, &f->link);
     l->count++;
-    l->bytes += bytes_of(d);
     return f;
-}
-
-void flight_holds(struct flights *l, struct flight *f, size_t bytes)
-{
-    f->held += bytes;
-    l->held += bytes;
-    l->bytes += bytes;
 }
 
 struct delivery *flight_leave(struct flights *l, struct flight *f)
@@ -67,8 +55,6 @@ struct delivery *flight_leave(struct flights *l, struct flight *f)
     struct delivery *d = f->delivery;
     list_remove(&f->link);
     l->count--;
-    l->bytes -= bytes_of(d) + f->held;
-    l->held -= f->held;
     f->delivery = NULL;
     return d;
 }

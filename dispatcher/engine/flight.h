@@ -13,6 +13,7 @@ struct attempt;
 struct deliver;
 struct delivery;
 struct fetch;
+struct holder;
 struct loop_timer;
 struct target;
 
@@ -33,9 +34,12 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct fetch *fetch; /* if the event was only announced and its result is fetched, else NULL */
     struct loop_timer *hold; /* made when first needed, kept */
     struct request request;
-    size_t held; /* bytes beside the delivery's, counted in the list's */
+    struct holder *holder; /* whose share it takes; NULL before it has a target */
+    size_t held;           /* bytes counted in its holder's share */
+    size_t made;           /* so many of them beside the record */
     enum flight_state state;
     struct list_link turn; /* in its target's turns while it waits */
+    mono_us started;       /* when it began to run */
     int64_t wait_ms;       /* of a release that may_send asked for */
 };
 
@@ -43,8 +47,6 @@ struct flights { /* Owned by the engine; flights_init, flights_clear. Must not b
     struct list list;
     struct pool spare;
     size_t count;
-    size_t bytes; /* of the deliveries' records, and what is held beside them */
-    size_t held;  /* bytes of results that were fetched and of bodies that were made */
 };
 
 void flights_init(struct flights *l);
@@ -52,8 +54,6 @@ void flights_init(struct flights *l);
 void flights_clear(struct flights *l);
 /* A flight for D, at the front of the list. */
 struct flight *flight_begin(struct flights *l, struct delivery *d);
-/* F holds so many bytes more: of a result that it fetched, or of a body that was made for it. */
-void flight_holds(struct flights *l, struct flight *f, size_t bytes);
 /* Takes F out of the list and returns its delivery, which is the caller's now. F's request stays until flight_end. */
 struct delivery *flight_leave(struct flights *l, struct flight *f);
 /* After flight_leave: F may be used again. */

@@ -105,6 +105,7 @@ static struct target *target_new(struct targets *s, const struct destination *de
 {
     struct target *t = NEW(struct target);
     t->targets = s;
+    t->dest = dest;
     t->name = slice_str(dest->name);
     t->concurrency = dest->settings->concurrency;
     list_init(&t->turns);

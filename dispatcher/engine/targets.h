@@ -22,6 +22,7 @@ struct metrics;
 
 struct target { /* One destination. Owned by its targets. */
     struct targets *targets;
+    const struct destination *dest; /* of the targets' configuration */
     struct slice name;
     struct endpoint *endpoint;
     struct request_rules rules;

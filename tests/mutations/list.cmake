@@ -182,7 +182,7 @@ mutation(signed_gzip "a body that is signed leaves as it came"
 mutation(inflate_all "all bodies are inflated at once"
   TESTS tests/e2e/test_gzip.py::test_inflated_bodies_share_the_dispatchers_memory
   EDIT dispatcher/engine/deliver.c
-  [[if (e->flights.held >= HELD_MAX &&]]
+  [[if (e->held >= HELD_MAX &&]]
   [[if (e->flights.held >= 100 * HELD_MAX &&]])
 
 mutation(account_defaults "an account's settings are those of a destination that says nothing"
@@ -458,3 +458,27 @@ mutation(closed_and_left "what waited for a circuit stays away when it closes"
   EDIT common/queue/lua/lib_circuit.lua
   [[was_open and BACK_MAX or 1]]
   [[1]])
+
+# --- fairness ---
+
+mutation(room_ignored "claim takes more of a holder than the dispatcher has room for"
+  TESTS tests/queue/test_rooms.py::test_a_holder_gets_what_the_dispatcher_has_room_for
+  EDIT common/queue/lua/claim.lua
+  [[  t.room.left = t.room.left - 1
+]]
+  [[]]
+  EDIT common/queue/lua/claim.lua
+  [[math.min(share, want, free, room_left(t.room))]]
+  [[math.min(share, want, free)]])
+
+mutation(closed_lanes_hide "lanes without room take the places of others in a claim"
+  TESTS tests/queue/test_rooms.py::test_many_lanes_without_room_hide_no_other
+  EDIT common/queue/lua/claim.lua
+  [[    if not is_closed(all[i]) then found]]
+  [[    if i <= 2 * most and not is_closed(all[i]) then found]])
+
+mutation(no_reserve "slow holders may take the reserve"
+  TESTS tests/e2e/test_fairness.py::test_few_slots
+  EDIT dispatcher/engine/shares.c
+  [[quick ? 0 : reserve]]
+  [[quick ? 0 : 0 * reserve]])

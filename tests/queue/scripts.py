@@ -113,9 +113,11 @@ class Queue:
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])
         assert all(x[0] == 0 for x in results), results
 
-    def claim(self, want=10, most_bytes=1 << 22, **ahead):
-        """AHEAD: destination = how many beyond its concurrency."""
-        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, *[word for pair in ahead.items() for word in pair])
+    def claim(self, want=10, most_bytes=1 << 22, unlisted=None, common=None, rooms=(), **ahead):
+        """AHEAD: destination = how many beyond its concurrency. UNLISTED, COMMON, ROOMS: what claim.lua says; else room for all."""
+        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, want if unlisted is None else unlisted,
+                         want if common is None else common, len(ahead), *[word for pair in ahead.items() for word in pair],
+                         *[word for room in rooms for word in room])
         self.wait_us, self.crowded, self.requeued = int(reply[0]), reply[1], reply[2]
         claims = [read_claim(*pair) for pair in zip(reply[3::2], reply[4::2])]
         early = max([c.wait_us for c in claims], default=0)

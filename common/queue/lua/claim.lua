@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- claim: puts expired leases and due retries back, then claims deliveries of lanes that are due.
--- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms, then (destination, how many this
--- dispatcher may claim of it beyond its concurrency)...
--- Replies {wait_us until there may be more (-1: nothing is waiting), 1 if something only waits for a place
--- in its destination's concurrency, {lane, requeues, ...}, claim, record, claim, record...},
+-- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms, how many for a holder that is not
+-- listed, how many for all that have no part in the reserve, number of pairs, then the pairs (destination, how many this dispatcher
+-- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
+-- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
+-- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, claim, record, claim, record...},
 -- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe". If report is 1, the
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
 -- the claim tries an origin whose circuit is open. The origin is '*' where the destination has only one.
@@ -14,6 +15,10 @@
 --                                   both ends of the queue. After a claim the next one goes to the tail, once a send
 -- If origins of the lane fail, or the lane leads to several, claim_one also takes what has no delay. A delivery whose origin
 -- can take nothing now waits beside the lane (lib_origin.lua), and the next one is looked at.
+--
+-- Holders share the room of a dispatcher (dispatcher/engine/shares.c). A holder is a lane, "l:<lane>", or a destination that shares its
+-- lane with others, "d:<destination>". A lane whose holder has no room here stays due, for other dispatchers, and claim does not
+-- look at it. `rooms` has what the dispatcher says of holders that it lists; it also lists the lane of a listed destination.
 -- Each field of a hash that is read costs as much as a small command. So claim leaves out the kind, which the dispatcher knows
 -- from its configuration, and account and secret, which the record has.
 --@include lib_lane.lua
@@ -24,8 +29,25 @@ local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 1
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
 local claims, leases, moved = {}, {}, {}
 local crowded = 0
+local unlisted, common_room = tonumber(ARGV[6]), tonumber(ARGV[7])
 local ahead = {} -- destination -> how many may be claimed beyond its concurrency
-for i = 6, #ARGV, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local AHEAD_END = 8 + 2 * ARGV[8]
+for i = 9, AHEAD_END, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local rooms = {} -- holder -> what is left for it
+for i = AHEAD_END + 1, #ARGV, 3 do rooms[ARGV[i]] = {left = tonumber(ARGV[i + 1]), is_reserved = ARGV[i + 2] == '1'} end
+local is_tight = AHEAD_END < #ARGV or unlisted <= 0 -- not every holder may have all
+
+-- What is left for the holder KEY. Beyond what is common, only the reserve is.
+local function room_of(key)
+  local room = rooms[key]
+  if not room then
+    room = {left = unlisted}
+    rooms[key] = room
+  end
+  return room
+end
+
+local function room_left(room) return room.is_reserved and room.left or math.min(room.left, common_room) end
 
 -- "<concurrency> <lease ms> <window ms> <attempts> <line> <shared>" of a destination, as dispatchers wrote it. A later version may
 -- have written more. LINE: the letter of the record's line with the delivery's URL, if each event brings its own; else "-".
@@ -170,7 +192,12 @@ local function blocked(lane, t, more)
   end
   if t.busy >= l.concurrency + more then
     lane.parked = now + 1000000 -- brought forward when one of them ends
-    crowded = 1
+    crowded = math.max(crowded, 1)
+    return true
+  end
+  if not t.room then t.room = room_of(l.is_shared and 'd:' .. t.name or 'l:' .. lane.name) end
+  if room_left(t.room) <= 0 then
+    crowded = 2
     return true
   end
   if bytes_left <= 0 then return true end
@@ -221,7 +248,8 @@ local function must_wait(lane, t, d)
     end
   end
   local l = t.limits
-  if d.origin and share_of(t, d.origin).n >= l.share or l.is_shared and t.busy >= l.concurrency then return now_ms + 1000 end
+  if d.origin and share_of(t, d.origin).n >= l.share then return now_ms + 1000 end
+  if l.is_shared and (t.busy >= l.concurrency or room_left(room_of('d:' .. t.name)) <= 0) then return now_ms + 1000 end
 end
 
 local asides = 0
@@ -257,6 +285,8 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   local record = call('GET', EVENT .. string.sub(id, 1, t.event_end)) or ''
   bytes_left = bytes_left - #record
   want = want - 1
+  t.room.left = t.room.left - 1
+  if not t.room.is_reserved then common_room = common_room - 1 end
   n = #claims
   claims[n + 1], claims[n + 2] = id .. ' ' .. attempt .. ' ' .. written .. ' ' .. requeues .. tail, record
   return fence
@@ -366,8 +396,8 @@ local function claim_many(lane, share)
   if blocked(lane, t, t.ahead) then return end
   local free = t.limits.concurrency + t.ahead - t.busy
   if lane.order == 'fifo' then free = 1 end
-  if free < share and free < want then crowded = 1 end
-  local ids = call('LPOP', lane.queue, math.min(share, want, free))
+  if free < share and free < want then crowded = math.max(crowded, 1) end
+  local ids = call('LPOP', lane.queue, math.min(share, want, free, room_left(t.room)))
   local taken, tail, of = #ids
   for i, id in ipairs(ids) do
     local key = DELIVERY .. id
@@ -441,8 +471,62 @@ local function claim_lane(name, share)
   end
 end
 
+-- The lanes that the dispatcher lists and has room for, as {lane, when it is due (ms)}, first the one that is due first.
+local function listed_lanes()
+  local found = {}
+  for key, room in pairs(rooms) do
+    local lane = room_left(room) > 0 and string.match(key, '^l:(.*)')
+    local at = lane and call('ZSCORE', base .. 'lanes', lane)
+    if at then found[#found + 1] = {lane, tonumber(at)} end
+  end
+  table.sort(found, function(a, b) return a[2] < b[2] end)
+  return found
+end
+
+-- Has the dispatcher listed the lane and no room for it?
+local function is_closed(lane)
+  local room = rooms['l:' .. lane]
+  return room and room_left(room) <= 0
+end
+
+-- As listed_lanes, where others than the listed ones may be claimed too.
+local function open_lanes(most)
+  local closed, found = 0, {}
+  for key, room in pairs(rooms) do
+    if room_left(room) <= 0 then closed = closed + 1 end
+  end
+  local all = call('ZRANGE', base .. 'lanes', 0, most + closed - 1, 'WITHSCORES')
+  for i = 1, #all, 2 do
+    if not is_closed(all[i]) then found[#found + 1] = {all[i], tonumber(all[i + 1])} end
+  end
+  return found
+end
+
+-- Up to about MOST lanes with room, as listed_lanes.
+local function lanes_with_room(most)
+  if unlisted <= 0 or common_room <= 0 then return listed_lanes() end
+  return open_lanes(most)
+end
+
+local function due_lanes()
+  if not is_tight then return call('ZRANGEBYSCORE', base .. 'lanes', '-inf', now / 1000, 'LIMIT', 0, LANES_MAX) end
+  crowded = 2
+  local due = {}
+  for _, entry in ipairs(lanes_with_room(LANES_MAX)) do
+    if entry[2] <= now / 1000 and #due < LANES_MAX then due[#due + 1] = entry[1] end
+  end
+  return due
+end
+
+-- As until_due, but lanes without room here count for nothing: the end of one that is in flight brings the next claim.
+local function until_due_here()
+  if not is_tight then return until_due() end
+  local first = lanes_with_room(1)[1]
+  return until_due(first and first[2] or false)
+end
+
 local function claim_due()
-  local due = call('ZRANGEBYSCORE', base .. 'lanes', '-inf', now / 1000, 'LIMIT', 0, LANES_MAX)
+  local due = due_lanes()
   local share = math.max(1, math.floor(want / math.max(1, #due)))
   for _, name in ipairs(due) do
     if want <= 0 or bytes_left <= 0 then break end
@@ -484,4 +568,4 @@ for name, n in pairs(moved) do
   requeues[#requeues + 1] = name
   requeues[#requeues + 1] = n
 end
-return {until_due(), crowded, requeues, unpack(claims)}
+return {until_due_here(), crowded, requeues, unpack(claims)}

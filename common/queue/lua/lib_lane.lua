@@ -165,12 +165,14 @@ local function lane_schedule(lane)
   end
 end
 
--- Microseconds until the first of lanes, retries and leases is due; -1 if nothing waits.
-local function until_due()
+-- Microseconds until the first of lanes, retries and leases is due; -1 if nothing waits. LANE_AT: when the first lane is due (ms), false:
+-- none is; nil: the first one of all.
+local function until_due(lane_at)
   local first
   for _, key in ipairs({'lanes', 'retry', 'inflight'}) do
-    local entry = call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')
-    local at = entry[2] and tonumber(entry[2]) * 1000
+    local at = lane_at
+    if key ~= 'lanes' or at == nil then at = call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')[2] end
+    at = at and tonumber(at) * 1000
     if at and (not first or at < first) then first = at end
   end
   if not first then return -1 end

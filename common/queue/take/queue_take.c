@@ -23,7 +23,7 @@
  *
  * Four flags of a partition decide whether `turn` asks, and when:
  *
- *   crowded   Redis said that work only waits for a place at its destination. So the next results bring a claim with them,
+ *   crowded   Redis said that work only waits for a place at its destination, or for room in this dispatcher. So the next results bring a claim with them,
  *             in the same write, whatever `next_at` says
  *   again     something happened after the last claim left: a wake-up, or results while it was crowded. So ask, although
  *             the last reply said that nothing is due before `next_at`
@@ -33,6 +33,9 @@
  *
  * If a reply brings many claims (CLAIM_MANY), the next are asked for before these are handed over. Otherwise Redis would
  * stand still while their requests are made.
+ *
+ * Each claim says how much room this dispatcher has for whom (collect_rooms; dispatcher/engine/shares.c has the rule). If work
+ * waited for room, the end of any delivery brings a claim for its partition too (roomless).
  *
  * Prefetching: the engine says for which destinations more may be claimed than their concurrency
  * (queue_take_set_ahead, dispatcher/engine/deliver.c has the reasons). The numbers travel with each claim and Redis stores
@@ -45,6 +48,7 @@
 #define CLAIM_BYTES (4 * 1024 * 1024)
 #define POLL_US 1000000     /* looked at at least this often */
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
+#define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
 static void turn(void *ctx);
@@ -72,6 +76,7 @@ struct queue_take *queue_take_new(struct loop *l, struct shards *shards, struct 
     q->partitions = shards_count(shards);
     q->parts = xcalloc(q->partitions, sizeof *q->parts);
     args_init(&q->args, ARGS_MAX);
+    args_init(&q->rooms.list, ARGS_MAX);
     claim_pool_init(&q->pool);
     for (unsigned i = 0; i < q->partitions; i++)
         part_init(q, i);
@@ -97,6 +102,7 @@ void queue_take_free(struct queue_take *q)
     claim_pool_clear(&q->pool);
     loop_timer_free(q->timer);
     args_clear(&q->args);
+    args_clear(&q->rooms.list);
     config_unref(q->conf);
     free(q->parts);
     free(q);
@@ -171,28 +177,15 @@ static char url_line(const struct destination *d)
     return d->kind == DELIVERY_PINGBACK ? 'g' : 'b';
 }
 
-static void add_limit(struct args *a, const struct destination *d, bool is_shared)
+static void add_limit(struct args *a, const struct destination *d)
 {
     struct slice name = slice_str(d->name);
     args_add(a, name);
     size_t mark = args_mark(a);
     buf_addf(&a->text, "%u %lld %lld %zu %c %d", d->settings->concurrency,
              (long long)d->settings->lease_ms, (long long)d->settings->connect_timeout_ms + 1000,
-             d->settings->schedule_count + 1, url_line(d), is_shared);
+             d->settings->schedule_count + 1, url_line(d), d->lane_is_shared);
     args_add_since(a, mark);
-}
-
-/* The lanes of PART's destinations. The value is the only destination of the lane, or LANES if there are several. */
-static void collect_lanes(struct part *p, struct map *lanes)
-{
-    struct config_walk walk = {0};
-    struct destination *d;
-    map_init(lanes);
-    while (config_next_destination(p->q->conf, &walk, &d)) {
-        struct slice lane = slice_str(d->lane);
-        if (d->partition == shard_number(p->shard) && !d->account)
-            map_set(lanes, lane, map_get(lanes, lane) ? (void *)lanes : d);
-    }
 }
 
 /* Writes the limits of the destinations of a partition, which claim.lua needs. Tried again before the next claim if it
@@ -203,13 +196,10 @@ static void write_limits(struct part *p)
     struct args *a = &q->args;
     struct config_walk walk = {0};
     struct destination *d;
-    struct map lanes;
-    collect_lanes(p, &lanes);
     args_reset(a);
     while (config_next_destination(q->conf, &walk, &d))
         if (d->partition == shard_number(p->shard))
-            add_limit(a, d, map_get(&lanes, slice_str(d->lane)) == &lanes);
-    map_clear(&lanes);
+            add_limit(a, d);
     p->limits_due = shard_run(p->shard, &q->limits, a, on_limits_reply, p) != OK;
 }
 
@@ -258,6 +248,7 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     }
     take_note_wait(p, redis_int(redis_at(r, 0)));
     p->crowded = redis_int(redis_at(r, 1)) != 0;
+    p->roomless = redis_int(redis_at(r, 1)) == WAITS_FOR_ROOM;
     count_requeues(q, redis_at(r, 2));
     if (redis_count(r) > 3) {
         p->paced = true;
@@ -288,21 +279,44 @@ static void add_ahead(const struct part *p, struct args *a)
     size_t at = 0;
     struct slice name;
     void *value;
+    args_add_int(a, (int64_t)map_count(&p->ahead));
     while (map_next(&p->ahead, &at, &name, &value)) {
         args_add(a, name);
         args_add_int(a, (int64_t)(uintptr_t)value);
     }
 }
 
+/* Asks the engine what the holders of P may take. */
+static void collect_rooms(struct part *p, size_t want)
+{
+    struct queue_take *q = p->q;
+    struct claim_rooms *rooms = &q->rooms;
+    rooms->unlisted = rooms->common = want;
+    args_reset(&rooms->list);
+    if (q->handler.on_rooms)
+        q->handler.on_rooms(q->handler.ctx, shard_number(p->shard), want, rooms);
+}
+
+static void add_rooms(struct args *a, struct args *list)
+{
+    const struct slice *words = args_slices(list);
+    for (size_t i = 0; i < list->count; i++)
+        args_borrow(a, words[i]);
+}
+
 static void claim_now(struct part *p, size_t want)
 {
     struct queue_take *q = p->q;
+    collect_rooms(p, want);
     args_reset(&q->args);
     args_add_int(&q->args, (int64_t)want);
     args_add_int(&q->args, CLAIM_BYTES);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
+    args_add_int(&q->args, (int64_t)q->rooms.unlisted);
+    args_add_int(&q->args, (int64_t)q->rooms.common);
     add_ahead(p, &q->args);
+    add_rooms(&q->args, &q->rooms.list);
     p->claim_at = clock_mono_us();
     p->again = false;
     if (shard_run(p->shard, &q->claim, &q->args, on_claim_reply, p) != OK) {
@@ -364,8 +378,11 @@ void queue_take_set_capacity(struct queue_take *q, size_t n)
 {
     bool more = n > q->capacity;
     q->capacity = n;
-    if (more)
-        take_turn_soon(q);
+    if (!more)
+        return;
+    for (unsigned i = 0; i < q->partitions; i++)
+        q->parts[i].again |= q->parts[i].roomless; /* there is more room now, whose lane it was */
+    take_turn_soon(q);
 }
 
 void queue_take_wake(struct queue_take *q, const struct shard *shard)

@@ -21,6 +21,7 @@ struct part { /* one partition; owned by its queue_take */
     bool claiming;       /* a claim is on its way */
     bool limits_due;     /* Redis does not know our limits yet: nothing of ours is claimed */
     bool crowded;        /* work waits for places that results will free */
+    bool roomless;       /* work waits for room in this dispatcher */
     bool again;          /* look again although the last claim said it may wait */
     bool paced;          /* the last claims all had a delay: they come early, so work can wait */
     bool urgent;         /* a result of this turn had none */
@@ -43,6 +44,7 @@ struct queue_take {
     size_t capacity, unsettled;
     bool turn_due;
     struct args args;
+    struct claim_rooms rooms;
     struct pool pool; /* of claims */
     loop_fn on_settled;
     void *on_settled_ctx;
