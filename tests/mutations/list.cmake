@@ -474,8 +474,8 @@ mutation(room_ignored "claim takes more of a holder than the dispatcher has room
 mutation(closed_lanes_hide "lanes without room take the places of others in a claim"
   TESTS tests/queue/test_rooms.py::test_many_lanes_without_room_hide_no_other
   EDIT common/queue/lua/claim.lua
-  [[    if not is_closed(all[i]) then found]]
-  [[    if i <= 2 * most and not is_closed(all[i]) then found]])
+  [[    if not room or room_left(room) > 0 then found]]
+  [[    if i <= 2 * most and (not room or room_left(room) > 0) then found]])
 
 mutation(no_reserve "slow holders may take the reserve"
   TESTS tests/e2e/test_fairness.py::test_few_slots

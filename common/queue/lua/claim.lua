@@ -37,8 +37,10 @@ local rooms = {} -- holder -> what is left for it
 for i = AHEAD_END + 1, #ARGV, 3 do rooms[ARGV[i]] = {left = tonumber(ARGV[i + 1]), is_reserved = ARGV[i + 2] == '1'} end
 local is_tight = AHEAD_END < #ARGV or unlisted <= 0 -- not every holder may have all
 
--- What is left for the holder KEY. Beyond what is common, only the reserve is.
-local function room_of(key)
+-- What is left of the room for T, whose delivery is on LANE. While there is room for all, nothing is looked up.
+local function room_of(lane, t)
+  if not is_tight then return {left = unlisted} end
+  local key = t.limits.is_shared and 'd:' .. t.name or 'l:' .. lane.name
   local room = rooms[key]
   if not room then
     room = {left = unlisted}
@@ -195,7 +197,7 @@ local function blocked(lane, t, more)
     crowded = math.max(crowded, 1)
     return true
   end
-  if not t.room then t.room = room_of(l.is_shared and 'd:' .. t.name or 'l:' .. lane.name) end
+  t.room = t.room or room_of(lane, t)
   if room_left(t.room) <= 0 then
     crowded = 2
     return true
@@ -249,7 +251,7 @@ local function must_wait(lane, t, d)
   end
   local l = t.limits
   if d.origin and share_of(t, d.origin).n >= l.share then return now_ms + 1000 end
-  if l.is_shared and (t.busy >= l.concurrency or room_left(room_of('d:' .. t.name)) <= 0) then return now_ms + 1000 end
+  if l.is_shared and (t.busy >= l.concurrency or room_left(room_of(lane, t)) <= 0) then return now_ms + 1000 end
 end
 
 local asides = 0
@@ -471,41 +473,28 @@ local function claim_lane(name, share)
   end
 end
 
--- The lanes that the dispatcher lists and has room for, as {lane, when it is due (ms)}, first the one that is due first.
-local function listed_lanes()
+-- Up to about MOST lanes with room, as {lane, when it is due (ms)}, first the one that is due first.
+local function lanes_with_room(most)
   local found = {}
-  for key, room in pairs(rooms) do
-    local lane = room_left(room) > 0 and string.match(key, '^l:(.*)')
-    local at = lane and call('ZSCORE', base .. 'lanes', lane)
-    if at then found[#found + 1] = {lane, tonumber(at)} end
+  if unlisted <= 0 or common_room <= 0 then -- only listed lanes can have room
+    for key, room in pairs(rooms) do
+      local lane = room_left(room) > 0 and string.match(key, '^l:(.*)')
+      local at = lane and call('ZSCORE', base .. 'lanes', lane)
+      if at then found[#found + 1] = {lane, tonumber(at)} end
+    end
+    table.sort(found, function(a, b) return a[2] < b[2] end)
+    return found
   end
-  table.sort(found, function(a, b) return a[2] < b[2] end)
-  return found
-end
-
--- Has the dispatcher listed the lane and no room for it?
-local function is_closed(lane)
-  local room = rooms['l:' .. lane]
-  return room and room_left(room) <= 0
-end
-
--- As listed_lanes, where others than the listed ones may be claimed too.
-local function open_lanes(most)
-  local closed, found = 0, {}
-  for key, room in pairs(rooms) do
+  local closed = 0
+  for _, room in pairs(rooms) do
     if room_left(room) <= 0 then closed = closed + 1 end
   end
   local all = call('ZRANGE', base .. 'lanes', 0, most + closed - 1, 'WITHSCORES')
   for i = 1, #all, 2 do
-    if not is_closed(all[i]) then found[#found + 1] = {all[i], tonumber(all[i + 1])} end
+    local room = rooms['l:' .. all[i]]
+    if not room or room_left(room) > 0 then found[#found + 1] = {all[i], tonumber(all[i + 1])} end
   end
   return found
-end
-
--- Up to about MOST lanes with room, as listed_lanes.
-local function lanes_with_room(most)
-  if unlisted <= 0 or common_room <= 0 then return listed_lanes() end
-  return open_lanes(most)
 end
 
 local function due_lanes()
@@ -516,13 +505,6 @@ local function due_lanes()
     if entry[2] <= now / 1000 and #due < LANES_MAX then due[#due + 1] = entry[1] end
   end
   return due
-end
-
--- As until_due, but lanes without room here count for nothing: the end of one that is in flight brings the next claim.
-local function until_due_here()
-  if not is_tight then return until_due() end
-  local first = lanes_with_room(1)[1]
-  return until_due(first and first[2] or false)
 end
 
 local function claim_due()
@@ -568,4 +550,10 @@ for name, n in pairs(moved) do
   requeues[#requeues + 1] = name
   requeues[#requeues + 1] = n
 end
-return {until_due_here(), crowded, requeues, unpack(claims)}
+-- Lanes without room here count for nothing: the end of a delivery that is in flight brings the next claim.
+local lane_at
+if is_tight then
+  local first = lanes_with_room(1)[1]
+  lane_at = first and first[2] or false
+end
+return {until_due(lane_at), crowded, requeues, unpack(claims)}
