@@ -5,6 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/webhook/dot_segments.h"
 
 #define HOST_MAX 253 /* bytes of a name in the DNS */
 
@@ -107,48 +108,6 @@ static enum err check_characters(struct slice rest, struct error *e)
                         (unsigned)(unsigned char)c);
     }
     return OK;
-}
-
-/* Length of the '.' that S starts with, spelled as it is or as %2e, which many peers take for the
- * same; 0 without one. */
-static size_t dot_at(struct slice s)
-{
-    if (s.len && s.ptr[0] == '.')
-        return 1;
-    return slice_starts_nocase(s, SLICE_LIT("%2e")) ? 3 : 0;
-}
-
-static bool is_dot_segment(struct slice segment)
-{
-    size_t first = dot_at(segment);
-    struct slice rest = slice_skip(segment, first);
-    return first && (rest.len == 0 || dot_at(rest) == rest.len);
-}
-
-/* Length of the separator that S starts with; some peers decode a path before they split it. 0 without one. */
-static size_t separator_at(struct slice s)
-{
-    if (s.len && s.ptr[0] == '/')
-        return 1;
-    bool is_encoded =
-        slice_starts_nocase(s, SLICE_LIT("%2f")) || slice_starts_nocase(s, SLICE_LIT("%5c"));
-    return is_encoded ? 3 : 0;
-}
-
-/* PATH may have a query behind it, which is ignored. */
-static bool has_dot_segment(struct slice path)
-{
-    path = slice_cut(&path, '?');
-    size_t from = 0;
-    for (size_t i = 0; i <= path.len; i++) {
-        size_t n = separator_at(slice_skip(path, i));
-        if (!n && i < path.len)
-            continue;
-        if (is_dot_segment(slice_make(path.ptr + from, i - from)))
-            return true;
-        from = i + n;
-    }
-    return false;
 }
 
 static enum err find_variable(struct slice name, enum piece_kind *kind, struct error *e)

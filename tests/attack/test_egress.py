@@ -196,11 +196,11 @@ def test_redirects_are_not_followed(stack, status):
     stays(lambda: other.connections == 0, 0.2)
 
 
-TAGS = ["..", ".", "a/../b", "//evil.example/", "\\evil", "@evil.example", "?x=1", "#x", "a&id=other", "a;b", "%2e%2e", "%00",
+DOTS = ["..", ".", "a/../b", "../admin", "..\\admin", "%2e%2e", "%2e%2e%2fadmin", "..%2fadmin", "%252e%252e", "..;", "..;/admin", "..;a=b", "a\\..\\b",
+        "\uff0e\uff0e", "..\uff0fadmin", "\u2025", "..\uff3cadmin", "%c0%ae%c0%ae", "..%c0%afadmin", "%u002e%u002e", ".. /admin", "..?x", "..#x",
+        "x/..", "./x", "%2e", "..%00"]
+TAGS = [*DOTS, "//evil.example/", "\\evil", "@evil.example", "?x=1", "#x", "a&id=other", "a;b", "%00", "...", "a..", "..a", ".well-known",
         "http://evil.example/", "a b", "ü", "\u2028", "{a}", "$id", "a:80", "[::1]", "'\"<>", "+", "a=b&c=d"]
-
-
-DOT_SEGMENTS = {"..", ".", "a/../b"}  # also for a server that decodes %2F before it looks for segments
 
 
 def test_tags_stay_where_they_were_put(stack):
@@ -214,7 +214,7 @@ def test_tags_stay_where_they_were_put(stack):
             receiver.send(f"e{d}-{n}", path=f"/in/in{d}", tag=tag)
     for n, tag in enumerate(TAGS):
         end = wait_end(stack, f"e0-{n}", "out0")
-        if tag in DOT_SEGMENTS:
+        if tag in DOTS:
             assert end == ("dead", "bad_url")
         else:
             assert end == ("done", "")
@@ -224,6 +224,37 @@ def test_tags_stay_where_they_were_put(stack):
         request = sink.of(f"e1-{n}")[0]
         assert request.path == "/q" and request.query == {"id": f"e1-{n}", "tag": tag, "last": "1"}, request.target
     assert all(r.header("Host") == f"127.0.0.1:{sink.port}" for r in sink.all())
+
+
+@pytest.mark.parametrize("template, tag", [("/p/.$tag", "."), ("/p/%2e$tag", "."), ("/p/%2E$tag", "%2e"), ("/p/$tag$tag", "."), ("/p/%25$tag", "2e"),
+                                           ("/p/.%25$tag", "2e"), ("/p/a%2f$tag", ".."), ("/p/a%5C$tag", ".."), ("/p/$tag;v=1", ".."),
+                                           ("/p/$tag%2fx", ".."), ("/p/$source.$tag", "")])
+def test_a_dot_segment_at_the_border_of_the_template(stack, template, tag):
+    """That delivery is dead at once. Its siblings, and the next event, go on."""
+    sink = stack.downstream()
+    source = "in0"
+    conf = configured(stack, [sink.url(template), sink.url("/q?tag=$tag")])
+    conf["sources"][source]["to"] = ["out0", "out1"]
+    conf["destinations"]["out0"]["retry"] = {"schedule_s": [0.05] * 5, "jitter": 0}
+    stack.dispatcher(conf)
+    receiver = stack.receiver(conf)
+    receiver.send("bad", path="/in/in0", tag=tag)
+    receiver.send("good", path="/in/in0", tag="fine")
+    wanted = ("done", "") if "$source" in template else ("dead", "bad_url")
+    assert wait_end(stack, "bad", "out0") == wanted and stack.keys.delivery("bad:out0")["attempts"] == "1"
+    assert wait_end(stack, "bad", "out1") == wait_end(stack, "good", "out0") == wait_end(stack, "good", "out1") == ("done", "")
+    assert all(r.event == "good" or r.path == "/q" or "$source" in template for r in sink.all())
+
+
+def test_ids_of_events_and_tasks_make_no_dot_segment(stack):
+    sink = stack.downstream()
+    conf = configured(stack, [sink.url("/p/$id/end")])
+    stack.dispatcher(conf)
+    receiver = stack.receiver(conf)
+    for ident in ("..", "..\\x", "%2e%2e", "\uff0e\uff0e", "a/../b"):
+        assert receiver.post("/in/in0", {"id": ident}).status == 200
+    wait_for(lambda: len(stack.keys.dead("out0")) == 5, 10, lambda: str(stack.keys.dead("out0")))
+    assert sink.connections == 0
 
 
 def test_headers_of_a_sender_do_not_become_others(stack):
