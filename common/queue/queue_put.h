@@ -70,8 +70,11 @@ void queue_put_free(struct queue_put *q);
 void queue_put_set_config(struct queue_put *q, struct config *conf);
 /* Bodies of PUT_LARGE bytes and more are not copied here: they go into the connection's output at
  * once (without any copy where `taken` allows it). ERR_UNAVAIL (no callback) if a shard that
- * the event goes to is not ready or has too much pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX. */
+ * the event goes to is not ready or has too much pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX, or the body over
+ * queue_put_body_max. */
 #define PUT_LARGE (64 * 1024)
+/* Redis refuses larger bodies: a command with one would end the connection for all that waits there. */
+size_t queue_put_body_max(const struct queue_put *q);
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn,
                           void *ctx) MUST_CHECK;
 

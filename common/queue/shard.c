@@ -164,6 +164,11 @@ size_t shards_pending(const struct shards *all)
     return redis_is_ready(all->redis) ? redis_pending(all->redis) : 0;
 }
 
+size_t shards_argument_max(const struct shards *all)
+{
+    return redis_argument_max(all->redis);
+}
+
 struct ping { /* frees itself when it was answered */
     shards_fn fn;
     void *ctx;

@@ -39,6 +39,8 @@ struct shard *shards_at(struct shards *all, unsigned partition);
 bool shards_ready(const struct shards *all);
 /* Calls that were sent to shards that are ready, and are not answered. */
 size_t shards_pending(const struct shards *all);
+/* The largest argument that every Redis takes. */
+size_t shards_argument_max(const struct shards *all);
 /* Asks every Redis for a sign of life. FN is called once, perhaps before this returns: OK if all of them answered. */
 typedef void (*shards_fn)(void *ctx, enum err rc);
 void shards_ping(struct shards *all, shards_fn fn, void *ctx);

@@ -8,9 +8,11 @@
 #include "common/net/loop.h"
 #include "common/redis/redis_dial.h"
 #include "common/redis/redis_facts.h"
+#include "common/redis/redis_limit.h"
 #include "common/redis/redis_out.h"
 #include "common/redis/redis_pending.h"
 #include "common/redis/redis_reader.h"
+#include "common/redis/redis_scripts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -68,7 +70,6 @@
 
 #define PENDING_MAX 100000
 #define PENDING_BYTES_MAX ((size_t)64 * 1024 * 1024)
-#define COMMAND_BYTES_MAX ((size_t)256 * 1024 * 1024) /* Redis takes arguments of up to 512 MiB */
 #define CONNECT_MS_MAX 2000
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 2000
@@ -82,11 +83,6 @@
 #define FEED_BYTES (16 * 1024) /* the reader moves what is left after each reply: keep it short */
 #define READS_PER_TURN 16
 #define PIECES 16
-
-struct loaded { /* a script that this connection has sent to the server */
-    const struct redis_script *script;
-    uint64_t at; /* position of its SCRIPT LOAD; UINT64_MAX: not sent */
-};
 
 enum redis_state { STATE_WAITING, STATE_DIALING, STATE_CHECKING, STATE_READY, STATE_CLOSED };
 
@@ -105,8 +101,8 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
     struct out out;
     struct pendings pendings;
     struct redis_facts facts;
-    struct loaded *loaded;
-    size_t loaded_count, loaded_cap;
+    struct redis_limit limit;
+    struct loaded_scripts loaded;
     bool flush_deferred;
 
     struct loop_timer *timer; /* the one for whatever the state waits for */
@@ -202,10 +198,15 @@ size_t redis_pending_bytes(const struct redis *r)
     return (size_t)(r->out.end - r->out.answered);
 }
 
+size_t redis_argument_max(const struct redis *r)
+{
+    return redis_limit_argument(&r->limit);
+}
+
 /* OK if a command of SIZE bytes may be queued now. */
 static enum err admit(const struct redis *r, size_t size)
 {
-    if (size > COMMAND_BYTES_MAX)
+    if (size > REDIS_COMMAND_MAX)
         return ERR_TOO_BIG;
     if (!redis_is_ready(r) || r->pendings.count >= PENDING_MAX ||
         redis_pending_bytes(r) >= PENDING_BYTES_MAX)
@@ -258,43 +259,20 @@ enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, r
 
 /* ---- scripts ---- */
 
-void redis_script_init(struct redis_script *s, const char *name, const unsigned char *text,
-                       size_t len)
-{
-    *s = (struct redis_script){.name = name, .text = text, .len = len};
-    unsigned char sha1[DIGEST_MAX];
-    digest_once(DIGEST_SHA1, slice_make(text, len), sha1);
-    text_hex(sha1, digest_len(DIGEST_SHA1), s->sha);
-}
-
-static struct loaded *find_loaded(struct redis *r, const struct redis_script *s)
-{
-    for (size_t i = 0; i < r->loaded_count; i++)
-        if (r->loaded[i].script == s)
-            return &r->loaded[i];
-    if (r->loaded_count == r->loaded_cap) {
-        r->loaded_cap = r->loaded_cap ? r->loaded_cap * 2 : 16;
-        r->loaded = xrealloc(r->loaded, r->loaded_cap, sizeof *r->loaded);
-    }
-    struct loaded *added = &r->loaded[r->loaded_count++];
-    *added = (struct loaded){.script = s, .at = UINT64_MAX};
-    return added;
-}
-
 static void script_on_loaded(void *ctx, enum err rc, const struct redis_reply *reply)
 {
-    const struct redis_script *s = ctx;
+    const char *name = ctx; /* a literal */
     if (rc == OK && redis_kind(reply) == REDIS_FAILED)
-        LOG_RARELY(LL_ERROR, "redis.script_refused", LS("script", s->name),
+        LOG_RARELY(LL_ERROR, "redis.script_refused", LS("script", name),
                    LSL("reply", redis_text(reply)));
 }
 
 static void load_script(struct redis *r, struct loaded *l)
 {
     l->at = r->out.end;
-    const struct redis_script *s = l->script;
+    const struct redis_script *s = &l->script;
     struct slice argv[] = {SLICE_LIT("SCRIPT"), SLICE_LIT("LOAD"), slice_make(s->text, s->len)};
-    send_command(r, argv, 3, script_on_loaded, (void *)(uintptr_t)s);
+    send_command(r, argv, 3, script_on_loaded, (void *)(uintptr_t)s->name);
 }
 
 /* The bytes of C that are not copied. */
@@ -332,7 +310,7 @@ enum err redis_eval(struct redis *r, const struct redis_call *c)
         free(c->taken);
         return rc;
     }
-    struct loaded *l = find_loaded(r, c->script);
+    struct loaded *l = redis_scripts_find(&r->loaded, c->script);
     if (l->at == UINT64_MAX)
         load_script(r, l);
     redis_out_open(&r->out, 3 + c->lead_count + c->argc, size - taken_size(c));
@@ -350,7 +328,7 @@ static bool script_again(struct redis *r, const struct pending *item, uint64_t s
     if (redis_kind(reply) != REDIS_FAILED || item->tries >= SCRIPT_TRIES_MAX ||
         !slice_starts(redis_text(reply), SLICE_LIT("NOSCRIPT")))
         return false;
-    struct loaded *l = find_loaded(r, item->script);
+    struct loaded *l = redis_scripts_find(&r->loaded, item->script);
     /* The call ran behind the last load, so the server has forgotten the script since. From the second time on the
      * load goes right before the call, so that hardly anything can come between them. */
     if (start >= l->at || item->tries > 1) {
@@ -479,6 +457,13 @@ static bool is_message(const struct redis *r, const struct redis_reply *reply)
            slice_eq(redis_text(redis_at(reply, 0)), SLICE_LIT("message"));
 }
 
+/* REPLY is to a command of SIZE bytes. */
+static void note_refusal(struct redis *r, size_t size, const struct redis_reply *reply)
+{
+    if (redis_kind(reply) == REDIS_FAILED && redis_limit_note(&r->limit, size, redis_text(reply)))
+        LOG_RARELY(LL_WARN, "redis.argument_refused", LS("url", r->conf.shown), LI("bytes", size));
+}
+
 static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
 {
     if (is_message(r, reply)) {
@@ -487,6 +472,8 @@ static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
         return;
     }
     const struct pending *head = redis_pending_head(&r->pendings);
+    if (head)
+        note_refusal(r, (size_t)(head->end - r->out.answered), reply);
     if (!head || head->end > r->out.written) { /* such as: ERR max number of clients reached */
         drop_soon_for(r, "the server said unasked", reply);
         return;
@@ -606,13 +593,22 @@ static void become_ready(struct redis *r)
         r->events.on_ready(r->events.ctx);
 }
 
-/* The last answer of the handshake. Managed servers may refuse CONFIG: then appendfsync stays unknown. */
-static void check_on_appendfsync(void *ctx, enum err rc, const struct redis_reply *reply)
+static void read_setting(struct redis *r, struct slice name, struct slice value)
+{
+    if (slice_eq(name, SLICE_LIT("appendfsync")))
+        redis_facts_set(r->facts.appendfsync, value);
+    else if (slice_eq(name, SLICE_LIT("proto-max-bulk-len")))
+        redis_limit_tell(&r->limit, value);
+}
+
+/* The last answer of the handshake. Managed servers may refuse CONFIG: then its settings stay unknown. */
+static void check_on_settings(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
     if (rc != OK || r->drop_deferred)
         return;
-    redis_facts_set(r->facts.appendfsync, redis_text(redis_at(reply, 1)));
+    for (size_t i = 0; i + 1 < redis_count(reply); i += 2)
+        read_setting(r, redis_text(redis_at(reply, i)), redis_text(redis_at(reply, i + 1)));
     if (!r->events.on_message) {
         warn_of_risks(r);
         LOG_RARELY(LL_INFO, "redis.connected", LS("url", r->conf.shown),
@@ -640,6 +636,7 @@ static void send_auth(struct redis *r)
 static void check_start(struct redis *r)
 {
     r->facts = (struct redis_facts){0};
+    r->limit.told = SIZE_MAX;
     send_auth(r);
     if (r->conf.db) {
         char db[16];
@@ -650,8 +647,9 @@ static void check_start(struct redis *r)
     struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};
     send_command(r, name, 3, NULL, NULL);
     send_command(r, (struct slice[]){SLICE_LIT("INFO")}, 1, check_on_info, r);
-    struct slice config[] = {SLICE_LIT("CONFIG"), SLICE_LIT("GET"), SLICE_LIT("appendfsync")};
-    send_command(r, config, 3, check_on_appendfsync, r);
+    struct slice config[] = {SLICE_LIT("CONFIG"), SLICE_LIT("GET"), SLICE_LIT("appendfsync"),
+                             SLICE_LIT("proto-max-bulk-len")};
+    send_command(r, config, 4, check_on_settings, r);
 }
 
 /* ---- going up ---- */
@@ -688,7 +686,7 @@ static void redis_on_dialed(void *ctx, int fd, const char *reason)
     }
     r->state = STATE_CHECKING;
     r->connection++;
-    r->loaded_count = 0;
+    redis_scripts_forget(&r->loaded);
     r->heard_at = clock_mono_us();
     check_start(r);
 }
@@ -747,6 +745,7 @@ struct redis *redis_new(struct loop *l, const struct config_redis *conf, const c
                         const struct redis_events *events)
 {
     struct redis *r = NEW(struct redis);
+    r->limit = redis_limit_none();
     r->loop = l;
     r->conf = (struct config_redis){.host = copy(conf->host),
                                     .port = conf->port,
@@ -772,7 +771,7 @@ struct redis *redis_new(struct loop *l, const struct config_redis *conf, const c
 static void redis_free_now(void *ctx)
 {
     struct redis *r = ctx;
-    free(r->loaded);
+    redis_scripts_clear(&r->loaded);
     free(r->conf.host);
     free(r->conf.unix_path);
     free(r->conf.user);

@@ -52,6 +52,8 @@ void redis_drop_soon(struct redis *r, const char *reason);
 /* The commands that are not answered yet, and their bytes: for load decisions. */
 size_t redis_pending(const struct redis *r);
 size_t redis_pending_bytes(const struct redis *r);
+/* The largest argument that a command may have: what the server takes, as far as it says so or has shown it. */
+size_t redis_argument_max(const struct redis *r);
 
 /* Queues a command. ARGV is only read during the call. FN may be NULL. Errors, without a callback: ERR_UNAVAIL if the
  * connection is not ready, or holds 64 MiB or 100,000 commands; ERR_TOO_BIG if the command has over 256 MiB. */

@@ -7,6 +7,7 @@
 #include "common/webhook/url_template.h"
 #include "receiver/api/api_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DATA_MAX (16 * 1024) /* of a task without its result */
@@ -206,10 +207,24 @@ static void draft_on_put(void *ctx, const struct put_answer *answer)
 
 /* --- into the queue --- */
 
+/* False if Redis would refuse the result. */
+static bool fits_into_redis(struct draft *d)
+{
+    size_t most = queue_put_body_max(d->r->api->put);
+    if (d->result.len <= most)
+        return true;
+    char why[80];
+    snprintf(why, sizeof why, "Redis takes one of at most %zu bytes.", most);
+    draft_refuse(d, "result", why);
+    return false;
+}
+
 static void draft_put(struct draft *d)
 {
     struct api_request *r = d->r;
     struct post *p = r->state;
+    if (!fits_into_redis(d))
+        return;
     struct slice postback = api_field_text(&d->fields[FIELD_POSTBACK_URL]);
     struct slice pingback = api_field_text(&d->fields[FIELD_PINGBACK_URL]);
     struct event event = {.kind = EVENT_TASK,

@@ -208,6 +208,14 @@ static struct load load_now(const struct ingest *in, const struct source *source
     return l;
 }
 
+/* What the configuration allows, and Redis takes. */
+static size_t body_max(const struct webhook *w)
+{
+    size_t configured = w->conf->receiver.max_body_bytes;
+    size_t queue = queue_put_body_max(w->in->put);
+    return queue < configured ? queue : configured;
+}
+
 /* Refuses what can be refused without asking the scheme. */
 static enum answer check_head(const struct webhook *w)
 {
@@ -221,7 +229,7 @@ static enum answer check_head(const struct webhook *w)
     if (http_has_no_length(w->http))
         return ANSWER_LENGTH_REQUIRED;
     int64_t length = http_content_length(w->http);
-    return length > (int64_t)w->conf->receiver.max_body_bytes ? ANSWER_BODY_TOO_LARGE : ANSWER_OK;
+    return length > (int64_t)body_max(w) ? ANSWER_BODY_TOO_LARGE : ANSWER_OK;
 }
 
 static struct slice read_header(void *ctx, const char *name, unsigned *n)
@@ -249,7 +257,7 @@ static enum answer begin_body(struct webhook *w)
         return ANSWER_OVERLOADED;
     struct scheme_request view = scheme_view(w);
     struct body_setup setup = {.source = w->source,
-                               .wire_max = w->conf->receiver.max_body_bytes,
+                               .wire_max = body_max(w),
                                .inflated_max = w->conf->receiver.max_inflated_bytes,
                                .payload = PAYLOAD_ANY};
     a = judge_signature(verify_start(w->source->verify, &view, &setup.verify));

@@ -197,3 +197,20 @@ def test_a_stop_with_bodies_under_way(stack):
     receiver.close()  # it fails if the exit code is not 0
     for sock in socks:
         sock.close()
+
+
+def test_metrics_load_no_script_again(place):
+    """However many ask at a time: the scripts are known by what they are."""
+    client = place.redis.client()
+    place.api.get("/metrics")
+    before = client.info("commandstats")["cmdstat_script|load"]["calls"]
+
+    def scrape():
+        for _ in range(20):
+            assert place.api.get("/metrics").status == 200
+    threads = [threading.Thread(target=scrape) for _ in range(20)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert client.info("commandstats")["cmdstat_script|load"]["calls"] == before

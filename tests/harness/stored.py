@@ -79,6 +79,7 @@ class Stored:
             ready = {tag(self.path(i % self.paths)) + self.id(i): self.at(i) for i in numbers if i < self.ready}
             for scope in ("", "@acme") if ready else ():
                 pipe.zadd(self.key("ready" + scope), ready)
+                pipe.zadd(self.key("ready:paths" + scope), {f"{m[:6]}{at:011x}{m[6:]}": 0 for m, at in ready.items()})
             pipe.execute()
 
     def _task(self, pipe, i):

@@ -303,6 +303,14 @@ class World(Dispatchers):
                             (not prefix or not t.path or (t.path + "/").startswith(prefix + "/"))}
                 seen = ready(self.queue, scope, prefix)
                 assert sorted(seen) == sorted(expected), (scope, prefix)
+            for kind in ("ready", "failed"):
+                self.check_paths(kind, "@" + scope if scope else "")
+
+    def check_paths(self, kind, scope):
+        """The list by path has what the list has."""
+        q = self.queue
+        listed = q.r.zrange(q.key(kind + scope), 0, -1, withscores=True)
+        assert q.r.zrange(q.key(f"{kind}:paths{scope}"), 0, -1) == sorted(f"{m[:6]}{int(at):011x}{m[6:]}" for m, at in listed)
 
     def check_expiry(self):
         """Only what is over expires, and all of it does."""

@@ -178,11 +178,40 @@ def test_expired_members_leave_as_fast_as_others_come(tasks):
         tasks.put(*[put_args(tasks, f"{n}-{i}", ()) for i in range(30)])
     put_many(0)
     tasks.r.persist(tasks.key("ready"))
+    tasks.r.persist(tasks.key("ready:paths"))
     deadline = time.monotonic() + 5
     while tasks.r.exists(tasks.key("event:0-0")):
         assert time.monotonic() < deadline
     put_many(1)
-    assert tasks.r.zcard(tasks.key("ready")) == 30
+    assert tasks.r.zcard(tasks.key("ready")) == tasks.r.zcard(tasks.key("ready:paths")) == 30
+
+
+def test_a_list_by_path_that_has_vanished(tasks):
+    """The lists are whole without it, and with what was added since."""
+    for n in range(4):
+        put_task(tasks, f"t{n}", path=f"serp/p{n % 2}")
+    tasks.r.delete(tasks.key("ready:paths"), tasks.key("ready:paths@acme"))
+    assert ready(tasks, path="serp/p1") == ready(tasks, "acme", path="serp/p1") == ["t1", "t3"]
+    put_task(tasks, "t5", path="serp/p1")
+    assert ready(tasks, path="serp/p1") == ready(tasks, "acme", path="serp/p1") == ["t1", "t3", "t5"]
+    for n in range(4):
+        task(tasks, f"t{n}", get=1)
+    assert ready(tasks, path="serp/p1") == ["t5"] and ready(tasks, path="serp/p0") == []
+
+
+@pytest.mark.parametrize("paths", [1, 2, 249, 251, 400])
+def test_a_prefix_of_many_paths(tasks, paths):
+    """Oldest first over all of them, in steps; of more than 250 all of the list is looked through."""
+    ids = [f"t{n:03}" for n in range(400)]
+    for n, id in enumerate(ids):
+        put_task(tasks, id, path=f"serp/p{n * 7 % paths}/x")
+    put_task(tasks, "other", path="merchant/p0/x")
+    put(tasks, "without")
+    if paths <= 250:
+        assert ready(tasks, path="serp") == ready(tasks, "acme", path="serp") + ["without"] == ids + ["without"]
+        assert ready(tasks, path="serp", most=7) == ids[:7]
+    assert sorted(ready(tasks, path="serp")) == sorted(ready(tasks, "acme", path="serp") + ["without"]) == ids + ["without"]
+    assert ready(tasks, path="merchant") == ["other", "without"]
 
 
 def test_a_path_of_the_longest(tasks):

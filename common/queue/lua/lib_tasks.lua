@@ -51,6 +51,12 @@ local function set_key(kind, scope) return base .. kind .. scope end
 local TAG = 6
 local tags = {}
 
+-- The same tasks by path: a member has the path's tag, the moment in 11 hex digits and the event's id, all with one score. So the
+-- tasks of a path are found in their order however many there are of other paths.
+local MOMENT = 11
+local function paths_key(kind, scope) return base .. kind .. ':paths' .. scope end
+local function moment_of(ms) return string.format('%011x', ms) end
+
 local function tag_of(path)
   local tag = tags[path]
   if not tag then
@@ -70,13 +76,17 @@ local function keep_key(key, keep_ms)
   if call('PTTL', key) < keep_ms then call('PEXPIRE', key, text(keep_ms + math.floor(keep_ms / 64))) end
 end
 
+local function by_path(member, ms) return string.sub(member, 1, TAG) .. moment_of(ms) .. string.sub(member, TAG + 1) end
+
 local function list_task(kind, account, path, event, keep_ms)
   local member = tag_of(path) .. event
   for _, scope in ipairs(scopes_of(account)) do
     local key = set_key(kind, scope)
-    local set = sets[key] or {key = key, keep = 0}
+    local set = sets[key] or {key = key, paths = paths_key(kind, scope), by_path = {}, keep = 0}
     set[#set + 1] = now_ms
     set[#set + 1] = member
+    set.by_path[#set - 1] = 0
+    set.by_path[#set] = by_path(member, now_ms)
     set.keep = math.max(set.keep, keep_ms)
     sets[key] = set
   end
@@ -86,9 +96,19 @@ end
 local function write_sets()
   for _, set in pairs(sets) do
     call('ZADD', set.key, unpack(set))
+    call('ZADD', set.paths, unpack(set.by_path))
     keep_key(set.key, set.keep)
-    local old = call('ZRANGEBYSCORE', set.key, '-inf', text(now_ms - set.keep), 'LIMIT', 0, TRIM + #set / 2)
-    if #old > 0 then call('ZREM', set.key, unpack(old)) end
+    keep_key(set.paths, set.keep)
+    local old = call('ZRANGEBYSCORE', set.key, '-inf', text(now_ms - set.keep), 'WITHSCORES', 'LIMIT', 0, TRIM + #set / 2)
+    local gone, gone_paths = {}, {}
+    for i = 1, #old, 2 do
+      gone[#gone + 1] = old[i]
+      gone_paths[#gone] = by_path(old[i], tonumber(old[i + 1]))
+    end
+    if #gone > 0 then
+      call('ZREM', set.key, unpack(gone))
+      call('ZREM', set.paths, unpack(gone_paths))
+    end
   end
   sets = {}
 end
@@ -102,14 +122,25 @@ end
 local FACTS = 1535 -- by then the path has been told: it comes first and has at most 1,024 bytes
 local function event_facts(event) return head_facts(call('GETRANGE', base .. 'event:' .. event, 0, FACTS)) end
 
+-- Takes MEMBER off a list. Returns since when it was there, as text, or nil.
+local function unlist(kind, scope, member)
+  local key = set_key(kind, scope)
+  local at = call('ZSCORE', key, member)
+  if not at then return nil end
+  call('ZREM', key, member)
+  call('ZREM', paths_key(kind, scope), by_path(member, tonumber(at)))
+  return at
+end
+
 -- The task's result was got: it counts as fetched if it was listed until now.
 local function fetch_task(event, account, path, keep_ms)
-  local listed, member = 0, tag_of(path) .. event
+  local listed, member = false, tag_of(path) .. event
   write_sets() -- it may have been listed by this very call
   for _, scope in ipairs(scopes_of(account)) do
-    listed = listed + call('ZREM', set_key('ready', scope), member) + call('ZREM', set_key('failed', scope), member)
+    if unlist('ready', scope, member) then listed = true end
+    if unlist('failed', scope, member) then listed = true end
   end
-  if listed > 0 then count_hour(account, 'fetched', keep_ms) end
+  if listed then count_hour(account, 'fetched', keep_ms) end
 end
 
 -- A task that is listed changes its KIND, because a webhook of it is now dead or none is any more.
@@ -117,12 +148,12 @@ local function relist_task(kind, account, path, event, keep_ms)
   local other, member = kind == 'failed' and 'ready' or 'failed', tag_of(path) .. event
   write_sets()
   for _, scope in ipairs(scopes_of(account)) do
-    local from, to = set_key(other, scope), set_key(kind, scope)
-    local done_at = call('ZSCORE', from, member)
+    local done_at = unlist(other, scope, member)
     if done_at then
-      call('ZREM', from, member)
-      call('ZADD', to, done_at, member)
-      keep_key(to, keep_ms)
+      call('ZADD', set_key(kind, scope), done_at, member)
+      call('ZADD', paths_key(kind, scope), 0, by_path(member, tonumber(done_at)))
+      keep_key(set_key(kind, scope), keep_ms)
+      keep_key(paths_key(kind, scope), keep_ms)
     end
   end
 end

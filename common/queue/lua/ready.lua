@@ -1,16 +1,104 @@
 #!lua flags=no-writes,allow-oom
 -- ready: one step through the tasks that are done and not fetched, oldest first.
--- KEYS: lanes. ARGV: base, account ('': everybody's), 'ready' or 'failed' (the set to look through), cursor ('': from the
+-- KEYS: lanes. ARGV: base, account ('': everybody's), 'ready' or 'failed' (the list to look through), cursor ('': from the
 -- beginning), path ('': all; else tasks set under it, and what has no path), retention ms, 0, most.
 -- Replies {cursor of the next step ('': there is none), 0, event id, when it was done, ...}.
+-- A step goes through the list by path (its cursor begins with 'p'), or through all of it if there are too many paths under the
+-- one that is asked for, or if the list by path is not complete.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
 local account, kind, cursor, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local keep_ms, most = tonumber(ARGV[6]), tonumber(ARGV[8])
-local key = set_key(kind, account ~= '' and '@' .. account or '')
--- A step looks at so many members and reads the heads of so many events: about 1 ms.
-local LOOK_MAX, READ_MAX = 3000, 120
+local scope = account ~= '' and '@' .. account or ''
+local key, paths = set_key(kind, scope), paths_key(kind, scope)
+-- A step looks at so many members or tags and reads the heads of so many events: 1 or 2 ms.
+local LOOK_MAX, TAGS_MAX, READ_MAX = 3000, 250, 100
+local NOTHING = string.rep('-', TAG)
+local tag = string.match(tag_of(prefix), '^[^-]*')
+local reply, reads = {'', 0}, 0
+
+local function is_full() return reads == READ_MAX or #reply >= 2 + 2 * most end
+
+-- Was this path set under the one that is asked for?
+local function is_under(path)
+  return prefix == '' or path == '' or path == prefix or string.sub(path, 1, #prefix + 1) == prefix .. '/'
+end
+
+-- Adds the event, if it is one of those asked for. DONE_AT: when it was done, or nil: the list knows.
+local function add(event, done_at, member)
+  reads = reads + 1
+  local head = call('GETRANGE', base .. 'event:' .. event, 0, FACTS)
+  local has_body, path = head_facts(head)
+  if head == '' or not has_body or not is_under(path) then return end
+  done_at = done_at or call('ZSCORE', key, member)
+  if done_at then
+    reply[#reply + 1] = event
+    reply[#reply + 1] = done_at
+  end
+end
+
+-- --- by path ---
+
+-- The tags under the one asked for, and that of what has no path; nil if there are too many.
+local function tags_under()
+  if #tag == TAG then return {tag, NOTHING} end
+  local found, from, to = {NOTHING}, '[' .. tag, '(' .. tag .. 'g'
+  while true do
+    local first = call('ZRANGEBYLEX', paths, from, to, 'LIMIT', 0, 1)[1]
+    if not first then return found end
+    if #found > TAGS_MAX then return nil end
+    found[#found + 1] = string.sub(first, 1, TAG)
+    from = '(' .. found[#found] .. 'g'
+  end
+end
+
+-- What a member has behind its tag is its place among those of all tags.
+local function places(of, from, to, n)
+  return call('ZRANGEBYLEX', paths, from, to and '(' .. of .. to or '(' .. of .. 'g', 'LIMIT', 0, n)
+end
+
+local function add_place(place)
+  add(string.sub(place, MOMENT + 1), text(tonumber(string.sub(place, 1, MOMENT), 16)))
+  return place
+end
+
+-- The index of the smallest of FIRSTS, and the next one to it.
+local function two_smallest(firsts)
+  local at, second
+  for i, place in pairs(firsts) do
+    if not at or place < firsts[at] then
+      at, second = i, at and firsts[at]
+    elseif not second or place < second then
+      second = place
+    end
+  end
+  return at, second
+end
+
+local function walk_paths(found)
+  local start = cursor ~= '' and string.sub(cursor, 2)
+  local oldest = moment_of(math.max(0, now_ms - keep_ms))
+  local firsts, last = {}, nil
+  local function find_first(i, from)
+    local first = places(found[i], from, nil, 1)[1]
+    firsts[i] = first and string.sub(first, TAG + 1)
+  end
+  for i, of in ipairs(found) do find_first(i, start and '(' .. of .. start or '[' .. of .. oldest) end
+  while true do
+    local i, second = two_smallest(firsts)
+    if not i then return end
+    if is_full() then break end
+    for _, member in ipairs(places(found[i], '[' .. found[i] .. firsts[i], second, READ_MAX - reads)) do
+      if is_full() then break end
+      last = add_place(string.sub(member, TAG + 1))
+    end
+    find_first(i, '(' .. found[i] .. last)
+  end
+  reply[1] = 'p' .. last
+end
+
+-- --- through all of the list ---
 
 -- The rank from which to look, and, where the last member that was looked at is gone, that member: those of the same
 -- moment that stand before it were looked at.
@@ -22,21 +110,7 @@ local function start()
   return call('ZCOUNT', key, '-inf', '(' .. at), at, member
 end
 
-local rank, at, after = start()
-local members = call('ZRANGE', key, rank, rank + LOOK_MAX - 1)
-local first = 1
-if at then
-  local same = math.min(#members, call('ZCOUNT', key, at, at))
-  while first <= same and members[first] <= after do first = first + 1 end
-end
-
--- Was this path set under the one that is asked for?
-local function is_under(path)
-  return prefix == '' or path == '' or path == prefix or string.sub(path, 1, #prefix + 1) == prefix .. '/'
-end
-
 -- Most members are passed over by the last two characters of the tag; comparing them makes no strings.
-local tag = string.match(tag_of(prefix), '^[^-]*')
 local NO_PATH = string.byte('-')
 local byte, at_tag = string.byte, math.max(1, #tag - 1)
 local want_1, want_2 = byte(tag, at_tag, at_tag + 1)
@@ -48,26 +122,39 @@ local function may_be_under(member)
   return got_1 == NO_PATH and byte(member) == NO_PATH
 end
 
-local reply, reads, last = {'', 0}, 0, #members
-for i = first, #members do
-  local member = members[i]
-  if may_be_under(member) then
-    if reads == READ_MAX or #reply >= 2 + 2 * most then
-      last = i - 1
-      break
-    end
-    reads = reads + 1
-    local event = string.sub(member, TAG + 1)
-    local head = call('GETRANGE', base .. 'event:' .. event, 0, FACTS)
-    local has_body, path = head_facts(head)
-    local done_at = head ~= '' and has_body and is_under(path) and call('ZSCORE', key, member)
-    if done_at then
-      reply[#reply + 1] = event
-      reply[#reply + 1] = done_at
+local function walk_all()
+  local rank, at, after = start()
+  local members = call('ZRANGE', key, rank, rank + LOOK_MAX - 1)
+  local first, last = 1, #members
+  if at then
+    local same = math.min(#members, call('ZCOUNT', key, at, at))
+    while first <= same and members[first] <= after do first = first + 1 end
+  end
+  for i = first, #members do
+    local member = members[i]
+    if may_be_under(member) then
+      if is_full() then
+        last = i - 1
+        break
+      end
+      add(string.sub(member, TAG + 1), nil, member)
     end
   end
+  if last < #members or #members == LOOK_MAX then
+    reply[1] = text(tonumber(call('ZSCORE', key, members[last]))) .. ' ' .. members[last]
+  end
 end
-if last < #members or #members == LOOK_MAX then
-  reply[1] = text(tonumber(call('ZSCORE', key, members[last]))) .. ' ' .. members[last]
+
+local function tags_to_walk()
+  if string.sub(cursor, 1, 1) == 'p' then return tags_under() or {} end
+  if prefix == '' or cursor ~= '' or call('ZCARD', paths) < call('ZCARD', key) then return nil end
+  return tags_under()
+end
+
+local found = tags_to_walk()
+if found then
+  walk_paths(found)
+else
+  walk_all()
 end
 return reply

@@ -399,8 +399,16 @@ static bool are_ready(struct queue_put *q, const struct put_request *req, unsign
     return true;
 }
 
+size_t queue_put_body_max(const struct queue_put *q)
+{
+    size_t most = shards_argument_max(q->shards);
+    return most > RECORD_HEAD_MAX ? most - RECORD_HEAD_MAX : 0; /* put.lua stores both as one */
+}
+
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)
 {
+    if (req->event->body.len > queue_put_body_max(q))
+        return ERR_TOO_BIG;
     unsigned home = put_home_partition(q->conf, req);
     if (!are_ready(q, req, home))
         return ERR_UNAVAIL;

@@ -1,0 +1,37 @@
+#include "common/redis/redis_limit.h"
+
+#include "common/base/text.h"
+
+#include <stdint.h>
+
+#define ROOM ((size_t)64 * 1024) /* of a command: for all arguments but the largest */
+
+struct redis_limit redis_limit_none(void)
+{
+    return (struct redis_limit){SIZE_MAX, SIZE_MAX};
+}
+
+void redis_limit_tell(struct redis_limit *l, struct slice value)
+{
+    uint64_t n;
+    if (text_u64(value, INT64_MAX, &n) == OK)
+        l->told = (size_t)n;
+}
+
+bool redis_limit_note(struct redis_limit *l, size_t size, struct slice error)
+{
+    if (!slice_starts(error, SLICE_LIT("ERR Protocol error: invalid bulk length")))
+        return false;
+    size_t least = size > ROOM ? size - ROOM : 1;
+    if (least < l->refused)
+        l->refused = least;
+    return true;
+}
+
+size_t redis_limit_argument(const struct redis_limit *l)
+{
+    size_t most = REDIS_COMMAND_MAX - ROOM;
+    if (l->told < most)
+        most = l->told;
+    return l->refused - 1 < most ? l->refused - 1 : most;
+}
