@@ -67,4 +67,11 @@ typedef void (*search_fn)(void *ctx, enum err rc, const struct delivery_view *li
 enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter *filter,
                             size_t limit, struct slice cursor, search_fn fn, void *ctx) MUST_CHECK;
 
+/* FN exactly once, never before the call returns. CHANGED: 1 if the act changed something, else 0. RC != OK: Redis did not
+ * answer; nobody knows whether it took effect. The same act again does no harm. */
+typedef void (*admin_done_fn)(void *ctx, enum err rc, int64_t changed);
+/* Stops LANE (IS_PAUSED), or lets it go on. It stays stopped until somebody lets it go on. Deliveries in flight end as always. */
+void queue_admin_pause(struct queue_admin *q, struct slice lane, bool is_paused, admin_done_fn fn,
+                       void *ctx);
+
 #endif

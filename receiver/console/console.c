@@ -1,10 +1,12 @@
 #include "receiver/console/console.h"
 
 #include "common/base/alloc.h"
+#include "common/base/log.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/queue_tasks.h"
 #include "receiver/console/console_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct console *console_new(struct loop *l, struct shards *shards, struct config *conf)
@@ -80,6 +82,22 @@ void console_answer(struct ops_call *c, int status, struct buf *out)
     buf_clear(out);
 }
 
+struct console_actor console_actor(const struct ops_call *c)
+{
+    const struct config_account *who = c->who.account;
+    struct console_actor a = {.peer = "gone"};
+    snprintf(a.account, sizeof a.account, "%s", who->name);
+    if (c->http)
+        addr_text(http_peer(c->http), a.peer);
+    return a;
+}
+
+void console_log_act(const struct console_actor *actor, const char *event, const char *name,
+                     struct slice value)
+{
+    LOG(LL_INFO, event, LS("account", actor->account), LS("peer", actor->peer), LSL(name, value));
+}
+
 static void console_refused(struct ops_call *c, enum ops_refusal why)
 {
     static const char *const messages[] = {
@@ -114,7 +132,8 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 get_deliveries = LOOK(console_deliveries),
                                 get_delivery = LOOK(console_delivery),
                                 get_event = LOOK(console_event),
-                                get_event_body = LOOK(console_event_body);
+                                get_event_body = LOOK(console_event_body),
+                                post_pause = ACT(console_pause), post_resume = ACT(console_resume);
 
 static const struct route console_routes[] = {
     {METHOD_GET, "/api/status", READERS, &get_status},
@@ -122,6 +141,8 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/deliveries/{id}", READERS, &get_delivery},
     {METHOD_GET, "/api/events/{id}", READERS, &get_event},
     {METHOD_GET, "/api/events/{id}/body", READERS, &get_event_body},
+    {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
+    {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
 };
 
 void console_add_routes(struct console *k, struct ops *o)

@@ -6,8 +6,10 @@
 #include "common/base/json_write.h"
 #include "common/config/config.h"
 #include "common/json/json_cut.h"
+#include "common/net/addr.h"
 #include "common/ops/ops.h"
 #include "common/queue/args.h"
+#include "common/webhook/ids.h"
 #include "receiver/console/console.h"
 
 #define CONSOLE_BODY_MAX 16384        /* bytes of a posted body */
@@ -37,6 +39,16 @@ void console_answer(struct ops_call *c, int status, struct buf *out);
 void console_error(struct ops_call *c, int status, const char *code, const char *message);
 /* 503: Redis did not answer. */
 void console_unavailable(struct ops_call *c);
+
+/* --- who acts --- */
+
+struct console_actor { /* a copy, because the account of a call is good for one turn only */
+    char account[NAME_MAX_LEN + 1], peer[ADDR_TEXT];
+};
+struct console_actor console_actor(const struct ops_call *c);
+/* Logs what an operator did: EVENT, and to what: NAME and VALUE say it. */
+void console_log_act(const struct console_actor *actor, const char *event, const char *name,
+                     struct slice value);
 
 /* --- reading what was asked --- */
 
@@ -83,5 +95,7 @@ void console_deliveries(struct ops_call *c);
 void console_delivery(struct ops_call *c);
 void console_event(struct ops_call *c);
 void console_event_body(struct ops_call *c);
+void console_pause(struct ops_call *c);
+void console_resume(struct ops_call *c);
 
 #endif

@@ -139,7 +139,7 @@ class RedisServer:
         self.process = None
 
 
-CLOCK = ("sent", "open", "until", "window", "holder", "stale", "held", "hold", "hold_until", "parked", "pause", "trouble")
+CLOCK = ("sent", "open", "until", "window", "holder", "stale", "held", "hold", "hold_until", "parked", "pause", "trouble", "paused")
 
 
 def read_clock(client, key) -> dict:

@@ -77,7 +77,7 @@ class Queue:
         self.base = f"{prefix}:{{{partition}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms = done_ms, dead_ms, dedup_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "task", "resend", "ready", "posted",
-                                                                           "counts", "failures", "setting")}
+                                                                           "counts", "failures", "setting", "pause")}
         self.wait_us = None
         self.now = int(time.time() * 1000)
 

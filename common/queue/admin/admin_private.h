@@ -11,7 +11,7 @@ struct queue_admin {
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
-    struct redis_script look, search;
+    struct redis_script look, search, pause;
 };
 
 /* The partition of the delivery ID, by the lane of its destination; -1 if the destination is not configured, so that every

@@ -453,7 +453,7 @@ end
 local function claim_lane(name, share)
   local lane = lane_load(name)
   lane_lapse(lane, next_fence <= last_fence and next_fence - 1)
-  if lane.pause > now then return end
+  if lane.pause > now or lane.paused == 1 then return end
   if lane.hold ~= '' then -- its order is kept: nothing passes the one that is on its way
     local state = call('HGET', DELIVERY .. lane.hold, 'state')
     if state == 'retry' or state == 'inflight' then

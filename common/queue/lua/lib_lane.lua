@@ -24,6 +24,7 @@
 --   hold, hold_until   claim and retry, fifo only        the delivery that nothing passes, and when to look at it again
 --   parked             claim: no place is free           not before this moment, unless a place at the destination gets free
 --   pause              release, an open circuit (fifo)   not before this moment
+--   paused             an operator (pause.lua)           1: nothing is claimed; the key `paused` has it too
 --   trouble            failures, waiting deliveries      1: something is known of the lane's origins (lib_origin.lua)
 --
 -- The lane's score in `lanes` is the earliest moment that these fields allow for the shortest delay in its queue
@@ -40,20 +41,21 @@ local now_text = text(now_ms)
 local woken -- a lane that got its first work or was brought forward in this call
 
 local WINDOW_MAX, LEASE_MAX, PAUSE_MAX = 601000, 1203000000, 130000000 -- ms, us, us: the longest that can be configured
+local PAUSED = 3600000000 -- us: a lane that an operator has stopped is looked at again then
 local loaded = {} -- lane name -> state: each lane is read and written once per call
 
 -- The clock is one field, a MessagePack array: reading its fields one by one costs Redis ten times as much.
 local function unpack_clock(lane, clock)
   lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold, lane.hold_until, lane.parked,
-    lane.pause, lane.trouble = cmsgpack.unpack(clock)
+    lane.pause, lane.trouble, lane.paused = cmsgpack.unpack(clock)
 end
 
 local function pack_clock(lane)
   return cmsgpack.pack(lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold,
-    lane.hold_until, lane.parked, lane.pause, lane.trouble)
+    lane.hold_until, lane.parked, lane.pause, lane.trouble, lane.paused)
 end
 
-local NEW_CLOCK = cmsgpack.pack(0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0)
+local NEW_CLOCK = cmsgpack.pack(0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0)
 
 local function lane_load(name)
   local lane = loaded[name]
@@ -63,6 +65,7 @@ local function lane_load(name)
   local v = call('HMGET', lane.key, 'clock', 'order')
   lane.clock, lane.order = v[1] or NEW_CLOCK, v[2] or ''
   unpack_clock(lane, lane.clock)
+  if not v[1] then lane.paused = call('HEXISTS', base .. 'paused', name) end
   -- A clock that was set back must not hold the lane for longer than one delay, window or pause.
   if lane.sent > now then lane.sent = now end
   local window = now + (lane.window > 0 and lane.window or WINDOW_MAX) * 1000
@@ -137,6 +140,7 @@ local function lane_look(lane)
   for _, field in ipairs({'pause', 'parked', 'hold_until'}) do
     if lane[field] > at then at = lane[field] end
   end
+  if lane.paused == 1 then return now + PAUSED end
   return at > now and at or now
 end
 

@@ -1,0 +1,56 @@
+"""Lanes: pause and resume."""
+
+import time
+
+import pytest
+
+from harness import config
+from harness.wait import stays, wait_for
+
+
+@pytest.fixture
+def lane(service):
+    service.conf["destinations"]["orders"] = config.destination(service.sink.url("/orders"), delay_ms=50)
+    service.conf["destinations"]["audit"] = config.destination(service.sink.url("/audit"))
+    service.conf["sources"]["in"] = config.source(["orders", "audit"])
+    return service.start()
+
+
+def test_a_stopped_lane_keeps_what_comes_and_sends_it_later(lane):
+    assert lane.root.post("lanes/orders/pause") == {"lane": "orders", "paused": True}
+    for n in range(5):
+        lane.receiver.post("/in/in", {"id": f"e{n}"})
+    wait_for(lambda: sum(r.path.startswith("/audit") for r in lane.sink.requests) == 5, 5, "the other lane to go on")
+    stays(lambda: not any(r.path.startswith("/orders") for r in lane.sink.requests), 1, "the pause")
+    lane.receiver.term()
+    assert lane.receiver.wait() == 0
+    lane.dispatchers[0].term()
+    assert lane.dispatchers[0].wait() == 0
+    lane.start()
+    stays(lambda: not any(r.path.startswith("/orders") for r in lane.sink.requests), 1, "the pause over a restart")
+    begun = time.monotonic()
+    assert lane.root.post("lanes/orders/resume") == {"lane": "orders", "paused": False}
+    wait_for(lambda: sum(r.path.startswith("/orders") for r in lane.sink.requests) == 5, 5, "all of it")
+    assert time.monotonic() - begun > 0.2, "at the lane's delay"
+    acts = [line for line in lane.receiver.lines if line.get("msg") == "lane.resumed"]
+    assert [(a["account"], a["lane"]) for a in acts] == [("root", "orders")] and acts[0]["peer"].startswith("127.0.0.1")
+
+
+def test_the_same_again_is_fine_and_is_logged_once(lane):
+    for _ in range(3):
+        assert lane.root.post("lanes/audit/pause")["paused"] is True
+    assert sum(line.get("msg") == "lane.paused" for line in lane.receiver.lines) == 1
+    for _ in range(2):
+        assert lane.root.post("lanes/audit/resume")["paused"] is False
+
+
+def test_who_may_and_what_may_be_wrong(lane):
+    assert lane.eye.post("lanes/orders/pause", status=403)["code"] == "forbidden"
+    assert lane.acme.post("lanes/orders/pause", status=403)["code"] == "forbidden"
+    assert lane.root.post("lanes/none/pause", status=404)["code"] == "not_found"
+    assert lane.root.post("lanes/orders/pause", {"for": 5}, 400)["code"] == "bad_request"
+    assert lane.root.raw("GET", "/api/lanes/orders/pause").status == 405
+    assert lane.root.raw("POST", "/api/lanes/orders/pause", b"[]").status == 400
+    assert lane.root.raw("POST", "/api/lanes/orders/pause", b'{"a":').status == 400
+    assert lane.root.raw("POST", "/api/lanes/orders/pause?x=1").status == 400
+    assert lane.stack.redis.client().exists("hookpace:{0}:paused") == 0
