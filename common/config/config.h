@@ -90,6 +90,27 @@ enum account_payload { PAYLOAD_ENVELOPE, PAYLOAD_RESULT };
 struct config_account;
 struct source;
 
+#define STATUS_SET_MIN 400
+#define STATUS_SET_MAX 599
+
+struct status_set { /* HTTP statuses that say that something failed; plain value */
+    uint64_t bits[4];
+};
+
+static inline void status_set_add(struct status_set *s, int status)
+{
+    unsigned bit = (unsigned)(status - STATUS_SET_MIN);
+    s->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
+/* STATUS may be any number. */
+static inline bool status_set_has(const struct status_set *s, int status)
+{
+    unsigned bit = (unsigned)(status - STATUS_SET_MIN);
+    return status >= STATUS_SET_MIN && status <= STATUS_SET_MAX &&
+           s->bits[bit / 64] >> bit % 64 & 1;
+}
+
 /* How a destination or an account has its deliveries sent. */
 struct delivery_settings {
     int64_t delay_ms;          /* in force: its own, else the top-level one */
@@ -103,11 +124,12 @@ struct delivery_settings {
     char *crl_file;                  /* or NULL */
     struct client_identity identity; /* as it was in its files at the load */
     enum gzip_mode gzip;
-    char *headers;         /* "Name: value\r\n" lines, may be empty; secret */
-    struct scheme *sign;   /* or NULL */
-    int64_t *schedule_ms;  /* waits before attempt 2, 3, ... */
-    size_t schedule_count; /* attempts = schedule_count + 1 */
-    double jitter;         /* 0..1 share of each wait */
+    char *headers;                /* "Name: value\r\n" lines, may be empty; secret */
+    struct scheme *sign;          /* or NULL */
+    int64_t *schedule_ms;         /* waits before attempt 2, 3, ... */
+    size_t schedule_count;        /* attempts = schedule_count + 1 */
+    double jitter;                /* 0..1 share of each wait */
+    struct status_set give_up_on; /* answers after which there is no further attempt */
 };
 
 struct destination { /* owned by its config */

@@ -359,6 +359,7 @@ static struct delivery_settings *build_delivery(struct building *b, struct key_p
         .schedule_ms = from->waits.ms,
         .schedule_count = from->waits.count,
         .jitter = from->jitter,
+        .give_up_on = from->give_up_on,
     };
     from->ca_file = from->crl_file = NULL;
     from->waits = (struct raw_waits){0};

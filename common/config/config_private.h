@@ -52,6 +52,7 @@ struct raw_delivery {
     struct raw_headers headers;
     struct raw_scheme sign;
     struct raw_waits waits;
+    struct status_set give_up_on;
     double jitter;
 };
 

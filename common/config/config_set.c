@@ -392,6 +392,28 @@ static bool set_waits(struct config_reader *r, const struct config_key *key,
     return true;
 }
 
+static bool set_statuses(struct config_reader *r, const struct config_key *key,
+                         const struct json *value, struct status_set *statuses)
+{
+    if (json_kind(value) != JSON_ARRAY) {
+        config_wrong(r, "must be an array of HTTP statuses, not %s", config_kind_word(value));
+        return false;
+    }
+    *statuses = (struct status_set){{0}};
+    for (size_t i = 0; i < json_length(value); i++) {
+        size_t mark = push_index(r, i);
+        const struct json *item = json_at(value, i);
+        int64_t status = json_kind(item) == JSON_INT ? json_int(item) : 0;
+        if (status >= key->min && status <= key->max)
+            status_set_add(statuses, (int)status);
+        else
+            config_wrong(r, "must be an HTTP status from %" PRId64 " to %" PRId64, key->min,
+                         key->max);
+        config_path_pop(r, mark);
+    }
+    return true;
+}
+
 static bool set_headers(struct config_reader *r, const struct config_key *key,
                         const struct json *value, struct raw_headers *headers)
 {
@@ -443,6 +465,8 @@ bool config_set(struct config_reader *r, const struct config_key *key, const str
         return set_texts(r, key, value, field);
     case KEY_WAITS:
         return set_waits(r, key, value, field);
+    case KEY_STATUSES:
+        return set_statuses(r, key, value, field);
     case KEY_HEADERS:
         return set_headers(r, key, value, field);
     case KEY_OBJECT:

@@ -109,6 +109,7 @@ const struct config_key config_keys[] = {
     {"delivery.sign", KEY_OPTIONAL, DELIVERY(sign), .children = "scheme", .fallback = "null"},
     {"delivery.retry", KEY_OBJECT, .offset = 0, .children = "delivery.retry", .fallback = "{}"},
     {"delivery.retry.schedule_s", KEY_WAITS, DELIVERY(waits), RANGE(0, 604800), .fallback = "[5, 300, 1800, 7200, 18000, 36000, 36000]"},
+    {"delivery.retry.give_up_on", KEY_STATUSES, DELIVERY(give_up_on), RANGE(STATUS_SET_MIN, STATUS_SET_MAX), .fallback = "[410]"},
     {"delivery.retry.jitter", KEY_SHARE, DELIVERY(jitter), RANGE(0, 1), .fallback = "0.2"},
 
     {"scheme.scheme", KEY_TEXT, SCHEME(scheme), RANGE(1, 64)},

@@ -15,20 +15,21 @@ enum key_type {
     KEY_OPTIONAL, /* an object that may be missing; enum config_given at its offset */
     KEY_MAP,      /* name -> object; struct raw_list */
     KEY_SHARED, /* no key: all rows of `children` belong to the object too, with their offsets from this one */
-    KEY_INT,     /* int64_t; null, where that is the default, is -1 */
-    KEY_UINT,    /* unsigned */
-    KEY_SIZE,    /* size_t, bytes */
-    KEY_DELAY,   /* int64_t by the delay rule (config_build); null is RAW_NO_DELAY */
-    KEY_BOOL,    /* bool */
-    KEY_SHARE,   /* double */
-    KEY_CHOICE,  /* int: place in `choices`; null, where that is the default, is -1 */
-    KEY_TEXT,    /* char *; min..max bytes */
-    KEY_SECRET,  /* char *; min..max bytes, never shown */
-    KEY_PATH,    /* char *; relative to the configuration's directory */
-    KEY_TEXTS,   /* struct raw_texts; at most max */
-    KEY_SECRETS, /* struct raw_texts of secrets; at most max */
-    KEY_WAITS,   /* struct raw_waits: seconds, each up to max */
-    KEY_HEADERS, /* struct raw_headers: name -> text */
+    KEY_INT,      /* int64_t; null, where that is the default, is -1 */
+    KEY_UINT,     /* unsigned */
+    KEY_SIZE,     /* size_t, bytes */
+    KEY_DELAY,    /* int64_t by the delay rule (config_build); null is RAW_NO_DELAY */
+    KEY_BOOL,     /* bool */
+    KEY_SHARE,    /* double */
+    KEY_CHOICE,   /* int: place in `choices`; null, where that is the default, is -1 */
+    KEY_TEXT,     /* char *; min..max bytes */
+    KEY_SECRET,   /* char *; min..max bytes, never shown */
+    KEY_PATH,     /* char *; relative to the configuration's directory */
+    KEY_TEXTS,    /* struct raw_texts; at most max */
+    KEY_SECRETS,  /* struct raw_texts of secrets; at most max */
+    KEY_WAITS,    /* struct raw_waits: seconds, each up to max */
+    KEY_STATUSES, /* struct status_set: HTTP statuses from min to max */
+    KEY_HEADERS,  /* struct raw_headers: name -> text */
 };
 
 #define SECRET_MIN 8

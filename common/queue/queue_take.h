@@ -54,13 +54,17 @@ enum settle_verdict {
     SETTLE_DEAD,    /* attempts spent, 410 or refused by policy */
     SETTLE_RELEASE, /* not attempted: back to the head of its list, the attempt is given back */
     SETTLE_DEFER,   /* not attempted: again after wait_ms, the attempt is given back */
+    SETTLE_WAIT, /* the origin asked to wait: again when the wait is over, the attempt is given back */
     SETTLE_FETCHED, /* of a fetch: what it brought was put, over */
 };
 
 struct settlement { /* slices borrowed for the call */
     enum settle_verdict verdict;
     int64_t wait_ms; /* RETRY, DEFER: until the next attempt; RELEASE: how long the lane holds */
-    int status;      /* HTTP status, 0 if none was seen */
+    int64_t told_ms; /* WAIT: how long the origin asked to wait; 0: it did not say */
+    enum settle_verdict
+        counted; /* WAIT: RETRY or DEAD, if a day of waiting is over. wait_ms is of the RETRY */
+    int status;  /* HTTP status, 0 if none was seen */
     struct slice
         error; /* short word: "timeout", "connect_refused", "http_500", "blocked_address", ... */
     struct slice detail; /* what the library said about it; up to 255 bytes, may be empty */

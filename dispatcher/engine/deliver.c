@@ -250,14 +250,30 @@ static void flight_leave_target(struct flight *f, bool ok, int64_t duration_ms)
     deliver_release_target(e, t);
 }
 
+static void flight_give_up(struct flight *f, enum attempt_end end);
+
+/* The origin of T asked to wait. What waits here for its turn goes back: only Redis knows when it may leave. */
+static void deliver_hand_back_turns(struct target *t)
+{
+    if (t->rules.is_account) /* its origins are many, and nothing of it is claimed ahead */
+        return;
+    for (struct flight *f; (f = LIST_FIRST(&t->turns, struct flight, turn));)
+        flight_give_up(f, END_ORIGIN_WAITS);
+}
+
 /* Ends F with END and STATUS, as outcome_judge takes them. R is what the transport reported. */
 static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
                              const struct attempt_result *r)
 {
     struct deliver *e = f->engine;
     struct target *t = f->target;
-    bool left = t && retry_is_left(&t->schedule, f->delivery->attempt);
-    struct outcome o = outcome_judge(end, status, left);
+    struct attempt_facts facts = {.end = end,
+                                  .status = status,
+                                  .retry_after_ms = r->retry_after_ms,
+                                  .attempt_left =
+                                      t && retry_is_left(&t->schedule, f->delivery->attempt),
+                                  .give_up_on = t ? t->give_up_on : NULL};
+    struct outcome o = outcome_judge(&facts);
     report_log(f->delivery, &o, end, r);
     report_metrics(f, &o);
     struct settlement s = settlement_of(f, end, &o, r);
@@ -266,6 +282,8 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
         flight_give_share_back(f);
     }
     queue_take_settle(e->queue, flight_leave(&e->flights, f), &s);
+    if (t && o.verdict == SETTLE_WAIT)
+        deliver_hand_back_turns(t);
     fetch_free(f->fetch); /* R may be its */
     flight_end(&e->flights, f);
     deliver_ask_for_more(e);

@@ -2,7 +2,9 @@
 
 #include <assert.h>
 
-#define STATUS_GONE 410 /* the receiver asks to be left alone (Standard Webhooks) */
+#define STATUS_TOO_MANY 429
+#define STATUS_UNAVAILABLE 503
+#define TOLD_MIN_MS 1000 /* "Retry-After: 0" names no time to wait for */
 
 struct end_row {
     enum settle_verdict verdict;
@@ -51,6 +53,7 @@ static const struct end_row rows[ATTEMPT_END_COUNT] = {
     [END_WINDOW_OVER] = {SETTLE_RELEASE, false, 0},
     [END_TOO_EARLY] = {SETTLE_RELEASE, false, 1},
     [END_DRAINING] = {SETTLE_RELEASE, false, 0},
+    [END_ORIGIN_WAITS] = {SETTLE_RELEASE, false, 0},
     [END_NO_ROOM] = {SETTLE_RELEASE, false, 50},
     [END_LOCAL] = {SETTLE_RELEASE, false, 500},
     [END_QUEUE] = {SETTLE_DEFER, false, 1000},
@@ -58,35 +61,42 @@ static const struct end_row rows[ATTEMPT_END_COUNT] = {
     [END_UNREADABLE] = {SETTLE_DEFER, false, 60000},
 };
 
-static enum settle_verdict verdict_of_status(int status)
+static enum settle_verdict verdict_of_answer(const struct attempt_facts *a)
 {
-    if (status >= 200 && status <= 299)
+    if (a->status >= 200 && a->status <= 299)
         return SETTLE_DONE;
-    return status == STATUS_GONE ? SETTLE_DEAD : SETTLE_RETRY;
+    if (a->give_up_on && status_set_has(a->give_up_on, a->status))
+        return SETTLE_DEAD;
+    bool asks =
+        a->status == STATUS_TOO_MANY || (a->status == STATUS_UNAVAILABLE && a->retry_after_ms >= 0);
+    return asks ? SETTLE_WAIT : SETTLE_RETRY;
 }
 
-struct outcome outcome_judge(enum attempt_end end, int status, bool attempt_left)
+struct outcome outcome_judge(const struct attempt_facts *a)
 {
-    assert(end > END_NONE && end < ATTEMPT_END_COUNT);
-    const struct end_row *row = &rows[end];
-    struct outcome o = {
-        .verdict = row->verdict, .unreachable = row->unreachable, .wait_ms = row->wait_ms};
-    if (end == END_ANSWERED)
-        o.verdict = verdict_of_status(status);
-    if (o.verdict == SETTLE_RETRY && !attempt_left)
-        o.verdict = SETTLE_DEAD;
+    assert(a->end > END_NONE && a->end < ATTEMPT_END_COUNT);
+    const struct end_row *row = &rows[a->end];
+    enum settle_verdict failed = a->attempt_left ? SETTLE_RETRY : SETTLE_DEAD;
+    struct outcome o = {.verdict = row->verdict,
+                        .counted = failed,
+                        .unreachable = row->unreachable,
+                        .wait_ms = row->wait_ms};
+    if (a->end == END_ANSWERED)
+        o.verdict = verdict_of_answer(a);
+    if (o.verdict == SETTLE_RETRY)
+        o.verdict = failed;
+    if (o.verdict == SETTLE_WAIT)
+        o.told_ms = a->retry_after_ms >= TOLD_MIN_MS ? a->retry_after_ms : 0;
     if (o.verdict != SETTLE_DONE)
-        attempt_error(end, status, o.error);
+        attempt_error(a->end, a->status, o.error);
     return o;
 }
 
 const char *outcome_verdict_word(enum settle_verdict v)
 {
-    static const char *const words[] = {[SETTLE_DONE] = "done",
-                                        [SETTLE_RETRY] = "retry",
-                                        [SETTLE_DEAD] = "dead",
-                                        [SETTLE_RELEASE] = "release",
-                                        [SETTLE_DEFER] = "defer"};
+    static const char *const words[] = {
+        [SETTLE_DONE] = "done",       [SETTLE_RETRY] = "retry", [SETTLE_DEAD] = "dead",
+        [SETTLE_RELEASE] = "release", [SETTLE_DEFER] = "defer", [SETTLE_WAIT] = "wait"};
     assert((unsigned)v < sizeof words / sizeof words[0]);
     return words[v];
 }

@@ -15,6 +15,10 @@ void report_log(const struct delivery *d, const struct outcome *o, enum attempt_
         LOG_RARELY(LL_INFO, "attempt.failed", LS("delivery", d->id),
                    LSL("destination", d->destination), LI("attempt", d->attempt),
                    LI("status", r->status), LS("error", o->error), LSL("detail", r->detail));
+    else if (o->verdict == SETTLE_WAIT)
+        LOG_RARELY(LL_INFO, "attempt.told_to_wait", LS("delivery", d->id),
+                   LSL("destination", d->destination), LS("origin", d->origin ? d->origin : ""),
+                   LI("attempt", d->attempt), LI("status", r->status), LI("wait_ms", o->told_ms));
     else if (end == END_UNREADABLE)
         LOG_RARELY(LL_ERROR, "delivery.unreadable", LS("delivery", d->id),
                    LS("reason", "its event is gone or in a format of another version"));

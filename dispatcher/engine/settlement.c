@@ -13,7 +13,7 @@ static double random_share(void)
 
 static int64_t wait_after(const struct flight *f, const struct outcome *o, int64_t retry_after_ms)
 {
-    if (o->verdict == SETTLE_RETRY)
+    if (o->verdict == SETTLE_RETRY || o->verdict == SETTLE_WAIT)
         return retry_wait_ms(&f->target->schedule, f->delivery->attempt, random_share(),
                              retry_after_ms);
     return f->wait_ms > o->wait_ms ? f->wait_ms : o->wait_ms;
@@ -45,6 +45,8 @@ struct settlement settlement_of(const struct flight *f, enum attempt_end end,
     return (struct settlement){
         .verdict = is_done_fetch && fetch_brought(f->fetch) ? SETTLE_FETCHED : o->verdict,
         .wait_ms = wait_after(f, o, r->retry_after_ms),
+        .told_ms = o->told_ms,
+        .counted = o->counted,
         .status = r->status,
         .error = slice_str(o->error),
         .detail = r->detail,

@@ -123,6 +123,7 @@ static struct target *target_new(struct targets *s, const struct destination *de
     t->schedule = (struct retry_schedule){.waits_ms = dest->settings->schedule_ms,
                                           .count = dest->settings->schedule_count,
                                           .jitter = dest->settings->jitter};
+    t->give_up_on = &dest->settings->give_up_on;
     target_open_endpoint(t, dest);
     target_open_metrics(t);
     return t;

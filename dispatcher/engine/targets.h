@@ -15,7 +15,7 @@
 #include "dispatcher/transport/own_addrs.h"
 #include "dispatcher/transport/transport.h"
 
-#define VERDICTS (SETTLE_DEFER + 1)
+#define VERDICTS (SETTLE_WAIT + 1)
 
 struct metric_series;
 struct metrics;
@@ -29,8 +29,9 @@ struct target { /* One destination. Owned by its targets. */
     const struct source *source; /* whose announced results are fetched here, or NULL */
     char *headers;               /* of a fetch; secret */
     struct retry_schedule schedule;
-    unsigned concurrency, running; /* attempts that may run, and that run now */
-    struct list turns;             /* flights that wait for a running one to end, oldest first */
+    const struct status_set *give_up_on; /* of the configuration */
+    unsigned concurrency, running;       /* attempts that may run, and that run now */
+    struct list turns; /* flights that wait for a running one to end, oldest first */
     struct prefetch_rule prefetch;
     struct list_link start;                  /* in the engine's targets whose first turns are up */
     struct metric_series *results[VERDICTS]; /* attempts, by enum settle_verdict */

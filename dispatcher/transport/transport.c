@@ -39,6 +39,7 @@ static const char *const words[ATTEMPT_END_COUNT] = {
     [END_WINDOW_OVER] = "window_over",
     [END_TOO_EARLY] = "too_early",
     [END_DRAINING] = "draining",
+    [END_ORIGIN_WAITS] = "origin_waits",
     [END_LOCAL] = "local_error",
     [END_QUEUE] = "queue_unavailable",
     [END_UNCONFIGURED] = "unconfigured",

@@ -77,6 +77,7 @@ enum attempt_end {
     END_WINDOW_OVER,
     END_TOO_EARLY,
     END_DRAINING,
+    END_ORIGIN_WAITS, /* it asked to wait, in its answer to another attempt */
     END_UNCONFIGURED,
     END_UNREADABLE,
     ATTEMPT_END_COUNT

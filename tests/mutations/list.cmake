@@ -269,8 +269,10 @@ mutation(set_delay_ignored "a delay that was set while running is ignored"
 mutation(last_attempt_again "the last attempt of the schedule is followed by another"
   TESTS tests/e2e/test_delivery.py::test_attempts_end_with_the_schedule
   EDIT dispatcher/engine/outcome.c
-  [[if (o.verdict == SETTLE_RETRY && !attempt_left)]]
-  [[if (o.verdict == SETTLE_RETRY && !attempt_left && status == 0)]])
+  [[    if (o.verdict == SETTLE_RETRY)
+        o.verdict = failed;]]
+  [[    if (o.verdict == SETTLE_RETRY && a->status == 0)
+        o.verdict = failed;]])
 
 # --- tasks of the API, and results that are pulled ---
 
@@ -430,10 +432,8 @@ mutation(circuit_of_the_lane "an open circuit holds the whole lane"
   TESTS tests/queue/test_origins.py::test_live_origins_of_an_account_go_on
         tests/queue/test_origins.py::test_another_destination_on_the_lane_goes_on
   EDIT common/queue/lua/claim.lua
-  [[  if lane.order == 'fifo' then
-    lane.pause = math.min(till,]]
-  [[  if true then
-    lane.pause = math.min(till,]])
+  [[  if lane.order == 'fifo' or not t.limits.is_screened then]]
+  [[  if true then]])
 
 mutation(circuit_spends "deliveries of an open circuit are attempted"
   TESTS tests/queue/test_origins.py::test_the_probes_failure_doubles_the_pause_and_an_answer_brings_all_back
@@ -456,7 +456,7 @@ mutation(share_lost "a dead dispatcher keeps its origin's share"
 mutation(closed_and_left "what waited for a circuit stays away when it closes"
   TESTS tests/queue/test_origins.py::test_the_probes_failure_doubles_the_pause_and_an_answer_brings_all_back
   EDIT common/queue/lua/lib_circuit.lua
-  [[was_open and BACK_MAX or 1]]
+  [[was_open and BACK_MAX or e.answers > 0 and 2 or 1]]
   [[1]])
 
 # --- fairness ---
@@ -482,3 +482,41 @@ mutation(no_reserve "slow holders may take the reserve"
   EDIT dispatcher/engine/shares.c
   [[quick ? 0 : reserve]]
   [[quick ? 0 : 0 * reserve]])
+
+# --- being told to wait ---
+
+mutation(told_spends_attempt "an origin that asks to wait costs attempts"
+  TESTS "tests/queue/test_told_to_wait.py::test_the_origin_waits_as_told_and_no_attempt_is_spent"
+        "tests/e2e/test_told_to_wait.py::test_no_attempt_is_spent"
+  EDIT common/queue/lua/settle.lua
+  [[  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
+  if not d.told]]
+  [[  if not d.told]])
+
+mutation(told_comes_back_at_once "after a wait everything leaves at once"
+  TESTS tests/queue/test_told_to_wait.py::test_it_comes_back_slowly
+        tests/queue/test_told_to_wait.py::test_a_server_with_a_limit_gets_little_more_than_its_limit
+  EDIT common/queue/lua/claim.lua
+  [[  if e.answers == 0 then return false end]]
+  [[  if true then return false end]])
+
+mutation(told_for_ever "an origin may put a delivery off for ever"
+  TESTS tests/queue/test_told_to_wait.py::test_after_a_day_it_is_a_failed_attempt
+  EDIT common/queue/lua/settle.lua
+  [[  if now_ms >= first + DAY_MS then]]
+  [[  if false then]])
+
+mutation(told_ended_by_old_answers "an answer to a request from before the wait ends the wait"
+  TESTS tests/queue/test_told_to_wait.py::test_answers_to_requests_from_before_the_wait_say_nothing
+  EDIT common/queue/lua/lib_circuit.lua
+  [[ or e.told and not probed then return 0 end]]
+  [[ then return 0 end]])
+
+mutation(claimed_ahead_is_sent "what was claimed ahead is sent although the origin asked to wait"
+  TESTS tests/e2e/test_told_to_wait.py::test_what_was_claimed_ahead_goes_back
+  EDIT dispatcher/engine/deliver.c
+  [[    if (t && o.verdict == SETTLE_WAIT)
+        deliver_hand_back_turns(t);
+]]
+  [[    (void)deliver_hand_back_turns;
+]])

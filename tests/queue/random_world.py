@@ -75,9 +75,10 @@ class World(Dispatchers):
         c = self.pick()
         if c is None:
             return
-        verdict = self.rng.choice(["done", "done", "done", "retry", "dead", "release", "defer"])
+        verdict = self.rng.choice(["done", "done", "done", "retry", "dead", "release", "defer", "wait"])
+        told = (self.rng.choice([0, 1, 20, 80]), self.rng.choice(["retry", "dead"])) if verdict == "wait" else None
         answer = self.queue.settle(c, verdict, wait_ms=self.rng.choice([0, 1, 20, 80]), status=self.rng.choice([0, 200, 500]),
-                                   left=self.rng.randint(0, 1), unreachable=int(self.rng.random() < self.failing))
+                                   left=self.rng.randint(0, 1), unreachable=int(not told and self.rng.random() < self.failing), told=told)
         if self.rng.random() < 0.3:
             self.abandoned.append(c)  # the answer was lost: it is told again, or something else is
         if answer:

@@ -59,11 +59,11 @@ def read_claim(words, record):
     return Claim(id, int(attempt), int(fence), int(requeues), lane, origin, *map(int, numbers), record)
 
 
-def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure="", kind=None):
+def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", attempt="", left=1, unreachable=0, failure="", kind=None, told=None):
     """Arguments of settle for one delivery; what settle.lua calls an outcome is the third."""
     destination = claim.id.rsplit(":", 1)[1]
     account = destination.partition("@")[2] if "back@" in destination else ""
-    outcome = (int(bool(attempt)), int(bool(failure)), claim.report, destination, KINDS.get(destination, "postback") if kind is None else kind, account, claim.lane, claim.origin, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable)
+    outcome = (int(bool(attempt)), int(bool(failure)), claim.report, destination, KINDS.get(destination, "postback") if kind is None else kind, account, claim.lane, claim.origin, claim.delay_ms, claim.attempt, verdict, wait_ms, status, error, left, unreachable, *(told or ()))
     return [claim.id, claim.fence, " ".join("*" if word == "" else str(word) for word in outcome), 7, response,
             *([attempt] if attempt else []), *([failure] if failure else [])]
 
@@ -130,12 +130,17 @@ class Queue:
         self.wait_us = self.run("sent", 0, *[a for c in claims for a in (c.id, c.lane, c.fence, 0)])
 
     def settle(self, claim, verdict, wait_ms=0, status=200, error="", response="ok", attempt="{}", left=1,
-               unreachable=0, failure=""):
+               unreachable=0, failure="", told=None):
         kind = self.r.hget(self.key("delivery:" + claim.id), "kind") or ""
-        args = result_args(claim, verdict, wait_ms, status, error, response, attempt, left, unreachable, failure, kind)
+        args = result_args(claim, verdict, wait_ms, status, error, response, attempt, left, unreachable, failure, kind, told)
         reply = self.run("settle", self.done_ms, self.dead_ms, self.dedup_ms, *args)
         self.wait_us, self.circuit = int(reply[0]), {4: "opened", 8: "closed"}.get(reply[1] & 12)
+        self.counted = bool(reply[1] & 16)
         return reply[1] & 3
+
+    def told_to_wait(self, claim, ms=0, counted="retry", wait_ms=100000, failure="{}"):
+        """The origin answered 429, with `Retry-After: MS`."""
+        assert self.settle(claim, "wait", wait_ms=wait_ms, status=429, error="http_429", told=(ms, counted), failure=failure) == 1
 
     def claim_until(self, timeout=5.0, want=10):
         """Claims when the last reply said it may, until something comes."""

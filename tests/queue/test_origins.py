@@ -173,7 +173,7 @@ def test_the_probes_failure_doubles_the_pause_and_an_answer_brings_all_back(queu
 
 
 def test_a_closed_circuit_brings_back_a_bounded_number_a_call_and_all_in_the_end(queue):
-    queue.limits(d=(1000, LEASE_MS, 2000, 8))
+    queue.limits(d=(1000, LEASE_MS, 2000, 8, "-", 1))
     queue.put_simple(*ids("e", 400))
     open_circuit(queue)
     claim_all(queue)

@@ -160,7 +160,7 @@ def test_one_probe_however_long_its_lease(queue):
     (probe,) = queue.claim_until()
     queue.put_simple("another")
     assert queue.claim() == []
-    fails, until, _, fence = map(int, queue.r.hget(queue.key("origins:d"), "d").split())
+    fails, until, _, fence, _, _ = map(int, queue.r.hget(queue.key("origins:d"), "d").split())
     assert fails == 5 and fence == probe.fence and until / 1000 - time.time() > 1000
 
 

@@ -7,7 +7,7 @@
 -- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, claim, record, claim, record...},
 -- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe". If report is 1, the
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
--- the claim tries an origin whose circuit is open. The origin is '*' where the destination has only one.
+-- the claim tries an origin whose circuit is open; 2: an origin that asked to wait. The origin is '*' where the destination has only one.
 --
 -- A lane is looked at when its time has come (lib_lane.lua). What happens then depends on what is queued on it:
 --   only deliveries without delay   claim_many takes as many as there is room for, by one LPOP
@@ -238,31 +238,53 @@ local function share_of(t, origin)
   return share
 end
 
--- Until when (ms) the delivery D to T must wait beside its lane; nil if it may go. Sets d.origin, and d.probes if it tries an
--- origin whose circuit is open.
+-- Does the origin E of D recover from a wait, and has as many requests in flight as it may have? It has recovered when it takes as
+-- many as any other.
+local function is_crowded(lane, t, d, e)
+  if e.answers == 0 then return false end
+  local l, room = t.limits, origin_room(e)
+  if room < (d.origin and l.share or l.concurrency) then return (d.origin and share_of(t, d.origin).n or t.busy) >= room end
+  e.answers = 0
+  origin_save(lane, e)
+  return false
+end
+
+-- Until when (ms) the delivery D to T must wait; nil if it may go. The second value is true if it waits for a claim to end.
+-- Sets d.origin, and d.probes (1 or 2, as a claim says it) if it tries an origin that has taken nothing for a while.
 local function must_wait(lane, t, d)
   d.origin = origin_of(t, d.id)
   if lane.trouble ~= 0 then
     local e = origin_load(lane, origin_name(t.name, d.origin))
-    if e.fails >= CIRCUIT_FAILS then
+    if origin_is_shut(e) then
       if now_ms < e.till then return e.till end
-      d.probes = true
+      d.probes = e.fails >= CIRCUIT_FAILS and 1 or 2
+    elseif is_crowded(lane, t, d, e) then
+      return now_ms + 1000, true
     end
   end
   local l = t.limits
-  if d.origin and share_of(t, d.origin).n >= l.share then return now_ms + 1000 end
-  if l.is_shared and (t.busy >= l.concurrency or room_left(room_of(lane, t)) <= 0) then return now_ms + 1000 end
+  if d.origin and share_of(t, d.origin).n >= l.share then return now_ms + 1000, true end
+  if l.is_shared and (t.busy >= l.concurrency or room_left(room_of(lane, t)) <= 0) then return now_ms + 1000, true end
+end
+
+-- The lane waits until TILL (ms). IS_CROWDED: or until a claim ends.
+local function hold_lane(lane, till, is_crowded)
+  if is_crowded then
+    lane.parked, crowded = till * 1000, math.max(crowded, 1)
+  else
+    lane.pause = math.min(till, now_ms + PAUSE_MAX_MS) * 1000
+  end
 end
 
 local asides = 0
 -- The delivery D, which is next on its lane, waits beside the lane if its origin can take nothing now. TAKE takes it off the
--- lane's queue. True if D may not be claimed.
+-- lane's queue. If the lane has only one origin, or fifo order, the lane waits. True if D may not be claimed.
 local function put_aside(lane, t, d, take)
   if not t.limits or lane.trouble == 0 and not t.limits.is_screened then return false end
-  local till = must_wait(lane, t, d)
+  local till, waits_for_claim = must_wait(lane, t, d)
   if not till then return false end
-  if lane.order == 'fifo' then
-    lane.pause = math.min(till, now_ms + PAUSE_MAX_MS) * 1000
+  if lane.order == 'fifo' or not t.limits.is_screened then
+    hold_lane(lane, till, waits_for_claim)
     return true
   end
   if asides >= ASIDE_MAX then return true end -- the lane stays due, and the next call goes on
@@ -273,7 +295,7 @@ local function put_aside(lane, t, d, take)
 end
 
 -- May another delivery of the lane be looked at in this call, after one of them had to wait?
-local function goes_on(lane) return lane.pause <= now and asides < ASIDE_MAX end
+local function goes_on(lane) return lane.pause <= now and lane.parked <= now and asides < ASIDE_MAX end
 
 -- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence.
 local function claim(lane, t, id, key, attempts, requeues, tail)
@@ -329,7 +351,7 @@ local function claim_paced(lane, d, report)
   local t = target_of(d.id)
   local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
   local fence = claim(lane, t, d.id, d.key, d.attempts, d.requeues,
-    claim_tail(lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes and 1 or 0))
+    claim_tail(lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes or 0))
   note_claim(lane, t.limits, d.id, fence)
   note_origin(lane, t, d, fence)
   if d.delay_ms > 0 then lane.holder = fence end

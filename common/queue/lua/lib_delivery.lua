@@ -1,10 +1,10 @@
 -- lib_delivery: how a claimed delivery leaves `inflight`. Shared by claim (expired leases) and settle.
 
--- Few deliveries have siblings, were resent, or are guests. All of these have the field `fan`; only then is this read.
+-- Few deliveries have siblings, were resent, were told to wait, or are guests. All of these have the field `fan`; only then is this read.
 local function delivery_read_rare(d, fan)
   if not fan then return end
-  local v = call('HMGET', d.key, 'apart', 'since')
-  d.fan, d.apart, d.since = fan ~= '1', v[1], v[2]
+  local v = call('HMGET', d.key, 'apart', 'since', 'told')
+  d.fan, d.apart, d.since, d.told = fan ~= '1', v[1], v[2], v[3]
 end
 
 -- The delivery as a table of texts (false if a field is not set), or nil if there is none.
@@ -187,7 +187,7 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_text)
   call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))
-  if d.listed or d.attempts ~= '1' or d.since then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
+  if d.listed or d.attempts ~= '1' or d.since or d.told then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)

@@ -24,6 +24,7 @@ local function hurry(d)
   call('ZREM', base .. 'retry', d.id)
   if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
   call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
+  call('HDEL', d.key, 'told')
   lane_push(lane, d.id, d.delay_ms, lane.order == 'fifo' and 'LPUSH' or 'RPUSH')
 end
 

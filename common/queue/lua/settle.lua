@@ -9,13 +9,16 @@
 --   report                1 if the claim asked for a report of the send
 --   destination, kind, account, lane, origin, delay ms, attempt number     as claimed. '*': no account; kind not
 --                         known; the destination has only one origin
---   verdict               done, fetched (a result was fetched, and is put), retry, dead, release, defer
+--   verdict               done, fetched (a result was fetched, and is put), retry, dead, release, defer, wait
 --   wait ms, status, error ('*': none)
 --   left                  1 if the request left
 --   unreachable           1 if the host could not be reached
+--   told ms, counted      only of the verdict wait: how long the origin asked to wait (0: it did not say), and the verdict
+--                         (retry or dead) if this is counted as a failed attempt
 --
 -- Replies {claim's wait_us, a number each}. 1: recorded. 0: fenced, because another has claimed the delivery since, or it has
 -- ended. 2: a late success, which ended a delivery that only waited. 4 more: the origin's circuit opened. 8 more: it closed.
+-- 16 more: the verdict was wait, and it was counted as a failed attempt.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -51,8 +54,7 @@ local function remember(d, o, duration, response, attempt)
   if attempt ~= '' then
     d.listed = true
     local key = base .. 'attempts:' .. d.id
-    call('LPUSH', key, attempt)
-    if d.attempts ~= '1' then call('LTRIM', key, 0, ATTEMPTS_MAX - 1) end
+    if call('LPUSH', key, attempt) > ATTEMPTS_MAX then call('LTRIM', key, 0, ATTEMPTS_MAX - 1) end
   end
 end
 
@@ -100,15 +102,37 @@ function VERDICT.defer(d, lane, wait_ms)
   VERDICT.retry(d, lane, wait_ms)
 end
 
+local COUNTED = 16 -- added to the reply
+
+-- The origin asked to wait. The attempt is given back, for a day since the first such answer of this attempt. After that it is
+-- counted as failed.
+function VERDICT.wait(d, lane, wait_ms, o)
+  local first = tonumber(d.told or now_ms)
+  if now_ms >= first + DAY_MS then
+    VERDICT[o.counted](d, lane, wait_ms)
+    return COUNTED
+  end
+  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
+  if not d.told or first > now_ms then delivery_set(d, 'told', now_text) end
+  if d.fan == nil then delivery_set(d, 'fan', '1') end
+  local e = origin_load(lane, o.name)
+  if lane.order == 'fifo' then
+    VERDICT.retry(d, lane, math.max(0, e.till - now_ms))
+  else
+    origin_aside(lane, e, d, e.till)
+  end
+end
+
 local outcomes = {} -- its text -> an outcome
 local function read_outcome(written)
   local has_attempt, has_failure, report, destination, kind, account, lane, origin, delay_ms, attempt, verdict, wait_ms, status, failure,
-    left, unreachable = string.match(written,
-    '^(%d) (%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d)$')
+    left, unreachable, told, counted = string.match(written,
+    '^(%d) (%d) (%d) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%d) (%d) ?(%d*) ?(%a*)$')
   local o = {has_attempt = has_attempt == '1', has_failure = has_failure == '1', is_reported = report == '1',
     destination = destination, kind = kind ~= '*' and kind or nil, account = account ~= '*' and account or nil, lane = lane,
     origin = origin ~= '*' and origin or nil, delay_ms = delay_ms, attempt = attempt, verdict = verdict, wait_ms = tonumber(wait_ms), status = status,
-    failure = failure ~= '*' and failure or '', left = left == '1', unreachable = unreachable == '1', ended = 0}
+    failure = failure ~= '*' and failure or '', left = left == '1', unreachable = unreachable == '1',
+    told_ms = tonumber(told), counted = counted, ended = 0}
   -- Most deliveries are postbacks that arrive at their first attempt.
   o.is_plain = verdict == 'done' and kind == 'postback' and attempt == '1' and failure == '*'
   o.name = origin_name(destination, o.origin)
@@ -133,12 +157,13 @@ end
 local function settle(d, fence, o, duration, response, attempt, failed)
   local verdict = o.verdict
   local lane = unclaim(d, o.left)
-  local circuit = origin_judge(lane, o.name, tonumber(fence), o.unreachable, o.status ~= '0' or o.left)
+  local circuit = origin_judge(lane, o.name, tonumber(fence), o.unreachable, o.status ~= '0' or o.left, o.told_ms)
   if verdict ~= 'release' and verdict ~= 'defer' then remember(d, o, duration, response, attempt) end
-  VERDICT[verdict](d, lane, o.wait_ms)
+  local counted = VERDICT[verdict](d, lane, o.wait_ms, o) or 0
   delivery_save(d)
-  if failed ~= '' then list_failure(d, failed) end
-  return circuit
+  if d.told and (counted ~= 0 or verdict == 'retry') then call('HDEL', d.key, 'told') end -- the next attempt has a day of its own
+  if failed ~= '' and (verdict ~= 'wait' or counted ~= 0) then list_failure(d, failed) end
+  return circuit + counted
 end
 
 local event_kept, delivery_kept = text(done_ms), text(done_ms + afterglow(done_ms))

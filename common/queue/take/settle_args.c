@@ -48,7 +48,7 @@ static bool read_words(struct slice words, struct delivery *d)
     d->id = xslicedup(id);
     d->lane = xslicedup(lane);
     d->origin = slice_eq(origin, SLICE_LIT("*")) ? NULL : xslicedup(origin);
-    d->is_probe = numbers[CLAIM_PROBE] != 0;
+    d->is_probe = numbers[CLAIM_PROBE] == 1;
     d->attempt = (unsigned)attempt;
     d->requeues = (unsigned)requeues;
     d->delay_ms = (int64_t)numbers[CLAIM_DELAY_MS];
@@ -127,7 +127,9 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
 {
     struct buf attempt = r->attempt, failure = r->failure;
     *r = (struct result){.verdict = s->verdict,
+                         .counted = s->counted,
                          .wait_ms = s->wait_ms > 0 ? s->wait_ms : 0,
+                         .told_ms = s->told_ms,
                          .status = s->status,
                          .was_sent = s->was_sent,
                          .unreachable = s->unreachable,
@@ -147,13 +149,13 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
     /* A first attempt that succeeded needs no list: the delivery's own fields have it all. */
     if (s->verdict != SETTLE_DONE || d->attempt > 1 || !fits)
         attempt_json(&r->attempt, d, s, at);
-    if (s->verdict == SETTLE_RETRY || s->verdict == SETTLE_DEAD)
+    if (s->verdict == SETTLE_RETRY || s->verdict == SETTLE_DEAD || s->verdict == SETTLE_WAIT)
         failure_json(&r->failure, d, s, at);
 }
 
-static const char *verdict_word(const struct result *r)
+static const char *verdict_word(enum settle_verdict verdict)
 {
-    switch (r->verdict) {
+    switch (verdict) {
     case SETTLE_DONE:
         return "done";
     case SETTLE_RETRY:
@@ -164,6 +166,8 @@ static const char *verdict_word(const struct result *r)
         return "release";
     case SETTLE_DEFER:
         return "defer";
+    case SETTLE_WAIT:
+        return "wait";
     case SETTLE_FETCHED:
         return "fetched";
     }
@@ -202,12 +206,16 @@ static void add_outcome(const struct result *r, const struct delivery *d, struct
     add_word(b, slice_str(d->origin ? d->origin : ""));
     add_number(b, d->delay_ms);
     add_number(b, d->attempt);
-    add_word(b, slice_str(verdict_word(r)));
+    add_word(b, slice_str(verdict_word(r->verdict)));
     add_number(b, r->wait_ms);
     add_number(b, r->status);
     add_word(b, slice_str(r->error));
     add_number(b, r->was_sent);
     add_number(b, r->unreachable);
+    if (r->verdict == SETTLE_WAIT) {
+        add_number(b, r->told_ms);
+        add_word(b, slice_str(verdict_word(r->counted)));
+    }
     args_add_since(a, mark);
 }
 

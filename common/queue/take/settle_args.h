@@ -17,8 +17,8 @@ bool claim_read(struct slice words, struct slice record, const struct config *co
 
 /* A result that waits to be recorded; plain value. */
 struct result {
-    enum settle_verdict verdict;
-    int64_t wait_ms;
+    enum settle_verdict verdict, counted;
+    int64_t wait_ms, told_ms;
     int status;
     bool was_sent, unreachable;
     char error[48];

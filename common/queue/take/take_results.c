@@ -2,6 +2,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
+#include "common/ops/families.h"
 #include "common/queue/take/take_private.h"
 
 #include <assert.h>
@@ -11,7 +12,7 @@
 #define SETTLE_TRIES 40 /* refusals (not lost connections) before a result is given up */
 
 /* settle.lua's answer for a result. */
-enum { SETTLED_CIRCUIT_OPENED = 4, SETTLED_CIRCUIT_CLOSED = 8 };
+enum { SETTLED_CIRCUIT_OPENED = 4, SETTLED_CIRCUIT_CLOSED = 8, SETTLED_COUNTED = 16 };
 
 struct settle_call { /* one settle script under way */
     struct part *part;
@@ -91,8 +92,23 @@ void take_log_circuit(const char *what, const struct delivery *d)
                LS("origin", d->origin ? d->origin : ""), LS("delivery", d->id));
 }
 
-static void log_answer(const struct claim *c, int64_t answer)
+/* C was told to wait for a day, and this is counted as a failed attempt after all. */
+static void report_counted(struct queue_take *q, const struct claim *c)
 {
+    bool is_dead = c->result.counted == SETTLE_DEAD;
+    LOG_RARELY(is_dead ? LL_WARN : LL_INFO, is_dead ? "delivery.dead" : "attempt.failed",
+               LS("delivery", c->d.id), LSL("destination", c->d.destination),
+               LI("attempt", c->d.attempt), LI("status", c->result.status),
+               LS("error", c->result.error));
+    metric_add(metrics_series(q->metrics, METRIC_ATTEMPTS, c->d.destination,
+                              is_dead ? SLICE_LIT("dead") : SLICE_LIT("retry")),
+               1);
+}
+
+static void log_answer(struct queue_take *q, const struct claim *c, int64_t answer)
+{
+    if (answer & SETTLED_COUNTED)
+        report_counted(q, c);
     if (answer == 0 && c->tries == 0)
         LOG_RARELY(LL_INFO, "result.fenced", LS("delivery", c->d.id));
     if (answer & SETTLED_CIRCUIT_OPENED)
@@ -114,7 +130,7 @@ static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
     } else {
         struct claim *c;
         for (size_t i = 1; (c = claims_take(&call->claims)); i++) {
-            log_answer(c, redis_int(redis_at(r, i)));
+            log_answer(q, c, redis_int(redis_at(r, i)));
             settled(q, c);
         }
         take_note_wait(call->part, redis_int(redis_at(r, 0)));

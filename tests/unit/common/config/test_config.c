@@ -80,6 +80,8 @@ static void has_the_defaults_of_destinations(const struct destination *d)
     for (size_t i = 0; i < 7; i++)
         assert_int_equal(d->settings->schedule_ms[i], schedule[i] * 1000);
     assert_true(d->settings->jitter > 0.19 && d->settings->jitter < 0.21);
+    assert_true(status_set_has(&d->settings->give_up_on, 410));
+    assert_false(status_set_has(&d->settings->give_up_on, 404));
 }
 
 static void defaults_of_sources_and_destinations(void **state)
@@ -232,7 +234,7 @@ static const char settled[] =
     "{\"accounts\":{\"acme\":{\"password\":\"12345678\",\"payload\":\"result\",\"order\":\"fifo\","
     "\"concurrency\":3,\"timeout_ms\":200,\"connect_timeout_ms\":100,\"verify_tls\":false,"
     "\"ca_file\":\"/dev/null\",\"gzip\":\"keep\",\"headers\":{\"X-Team\":\"seo\"},"
-    "\"retry\":{\"schedule_s\":[0.25],\"jitter\":0}},"
+    "\"retry\":{\"schedule_s\":[0.25],\"jitter\":0,\"give_up_on\":[404]}},"
     "\"bare\":{\"password\":\"12345678\"}},\"sources\":{},\"destinations\":{}}";
 
 static void accounts_have_delivery_settings(void **state)
@@ -258,6 +260,8 @@ static void accounts_have_delivery_settings(void **state)
     assert_int_equal(s->schedule_count, 1);
     assert_int_equal(s->schedule_ms[0], 250);
     assert_true(s->jitter == 0);
+    assert_true(status_set_has(&s->give_up_on, 404));
+    assert_false(status_set_has(&s->give_up_on, 410));
     config_unref(c);
 }
 

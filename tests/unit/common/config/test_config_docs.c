@@ -32,6 +32,7 @@ static const char *const type_words[] = {
     [KEY_TEXTS] = "list of texts",
     [KEY_SECRETS] = "list of secrets",
     [KEY_WAITS] = "list of seconds",
+    [KEY_STATUSES] = "list of statuses",
     [KEY_HEADERS] = "texts by name",
 };
 
@@ -42,6 +43,7 @@ static void add_range(struct buf *out, const struct config_key *key)
     case KEY_UINT:
     case KEY_SIZE:
     case KEY_SHARE:
+    case KEY_STATUSES:
         buf_addf(out, "%" PRId64 " to %" PRId64, key->min, key->max);
         break;
     case KEY_DELAY:

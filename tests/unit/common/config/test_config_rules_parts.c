@@ -221,6 +221,14 @@ static void destinations(void **state)
          "destinations.out.retry.schedule_s[4]: must be a number of seconds above 0, at most "
          "604800\n"
          "destinations.out.retry.jitter: must be a number from 0 to 1\n"},
+        {OUT("'retry':{'give_up_on':[400,399,599,600,'410',410.5,200]}"),
+         "destinations.out.retry.give_up_on[1]: must be an HTTP status from 400 to 599\n"
+         "destinations.out.retry.give_up_on[3]: must be an HTTP status from 400 to 599\n"
+         "destinations.out.retry.give_up_on[4]: must be an HTTP status from 400 to 599\n"
+         "destinations.out.retry.give_up_on[5]: must be an HTTP status from 400 to 599\n"
+         "destinations.out.retry.give_up_on[6]: must be an HTTP status from 400 to 599\n"},
+        {OUT("'retry':{'give_up_on':410}"), "destinations.out.retry.give_up_on: must be an array "
+                                            "of HTTP statuses, not a number\n"},
         {OUT("'retry':{'schedule_s':[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
              "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}"),
          "destinations.out.retry.schedule_s: may have at most 50 entries\n"},
@@ -241,7 +249,8 @@ static const struct {
 } settings[] = {
     {"'gzip':null,'verify_tls':false,'timeout_ms':1,'connect_timeout_ms':1,'concurrency':1,'order':"
      "'fifo',"
-     "'headers':{'X-A':'1'},'retry':{'schedule_s':[],'jitter':1},'sign':null,'delay_ms':50",
+     "'headers':{'X-A':'1'},'retry':{'schedule_s':[],'jitter':1,'give_up_on':[]},'sign':null,'"
+     "delay_ms':50",
      {0}},
     {"'delay_ms':75",
      {"delay_ms: 75 is not allowed; use 0, 50, or a multiple of 100 up to 1000 (delay_step_ms)"}},
@@ -266,6 +275,8 @@ static const struct {
     {"'retry':{'schedule_s':[0],'jitter':2}",
      {"retry.schedule_s[0]: must be a number of seconds above 0, at most 604800",
       "retry.jitter: must be a number from 0 to 1"}},
+    {"'retry':{'give_up_on':[99]}",
+     {"retry.give_up_on[0]: must be an HTTP status from 400 to 599"}},
     {"'retry':{'jiter':0}", {"retry.jiter: unknown key; did you mean \"jitter\"?"}},
     {"'timeuot_ms':1", {"timeuot_ms: unknown key; did you mean \"timeout_ms\"?"}},
 };

@@ -24,8 +24,9 @@ static const struct row rows[] = {
     {END_ANSWERED, 400, SETTLE_RETRY, SETTLE_DEAD, false, "http_400"},
     {END_ANSWERED, 404, SETTLE_RETRY, SETTLE_DEAD, false, "http_404"},
     {END_ANSWERED, 410, SETTLE_DEAD, SETTLE_DEAD, false, "http_410"},
-    {END_ANSWERED, 429, SETTLE_RETRY, SETTLE_DEAD, false, "http_429"},
+    {END_ANSWERED, 429, SETTLE_WAIT, SETTLE_WAIT, false, "http_429"},
     {END_ANSWERED, 500, SETTLE_RETRY, SETTLE_DEAD, false, "http_500"},
+    {END_ANSWERED, 503, SETTLE_RETRY, SETTLE_DEAD, false, "http_503"},
     {END_ANSWERED, 599, SETTLE_RETRY, SETTLE_DEAD, false, "http_599"},
     {END_ANSWERED, 999, SETTLE_RETRY, SETTLE_DEAD, false, "http_999"},
     {END_DNS_NOT_FOUND, 0, SETTLE_RETRY, SETTLE_DEAD, true, "dns_not_found"},
@@ -61,6 +62,7 @@ static const struct row rows[] = {
     {END_BAD_BODY, 0, SETTLE_DEAD, SETTLE_DEAD, false, "bad_body"},
     {END_WINDOW_OVER, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "window_over"},
     {END_TOO_EARLY, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "too_early"},
+    {END_ORIGIN_WAITS, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "origin_waits"},
     {END_DRAINING, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "draining"},
     {END_NO_ROOM, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "no_room"},
     {END_LOCAL, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "local_error"},
@@ -68,13 +70,69 @@ static const struct row rows[] = {
     {END_UNREADABLE, 0, SETTLE_DEFER, SETTLE_DEFER, false, "unreadable"},
 };
 
+static struct outcome judge(enum attempt_end end, int status, bool attempt_left)
+{
+    static const struct status_set gone = {{UINT64_C(1) << (410 - STATUS_SET_MIN)}};
+    struct attempt_facts a = {.end = end,
+                              .status = status,
+                              .retry_after_ms = -1,
+                              .attempt_left = attempt_left,
+                              .give_up_on = &gone};
+    return outcome_judge(&a);
+}
+
+static struct outcome judge_answer(int status, int64_t retry_after_ms,
+                                   const struct status_set *give_up_on)
+{
+    struct attempt_facts a = {.end = END_ANSWERED,
+                              .status = status,
+                              .retry_after_ms = retry_after_ms,
+                              .attempt_left = true,
+                              .give_up_on = give_up_on};
+    return outcome_judge(&a);
+}
+
+static void who_asks_for_time_gets_it(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        int64_t after_ms, told_ms; /* -1: it is no request to wait */
+    } waits[] = {{429, -1, 0},      {429, 0, 0},    {429, 999, 0}, {429, 1000, 1000},
+                 {429, 7000, 7000}, {503, -1, -1},  {503, 0, 0},   {503, 2000, 2000},
+                 {500, 2000, -1},   {301, 2000, -1}};
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        struct outcome o = judge_answer(waits[i].status, waits[i].after_ms, NULL);
+        assert_int_equal(o.verdict, waits[i].told_ms < 0 ? SETTLE_RETRY : SETTLE_WAIT);
+        assert_int_equal(o.told_ms, waits[i].told_ms < 0 ? 0 : waits[i].told_ms);
+        assert_int_equal(o.counted, SETTLE_RETRY);
+    }
+    assert_int_equal(judge(END_ANSWERED, 429, false).counted, SETTLE_DEAD);
+}
+
+static void gives_up_on_listed_statuses(void **state)
+{
+    (void)state;
+    struct status_set some = {{0}};
+    status_set_add(&some, 400);
+    status_set_add(&some, 429);
+    status_set_add(&some, 599);
+    assert_int_equal(judge_answer(400, -1, &some).verdict, SETTLE_DEAD);
+    assert_int_equal(judge_answer(429, 1000, &some).verdict, SETTLE_DEAD);
+    assert_int_equal(judge_answer(599, -1, &some).verdict, SETTLE_DEAD);
+    assert_int_equal(judge_answer(410, -1, &some).verdict, SETTLE_RETRY);
+    for (int status = 0; status < 1000; status++)
+        assert_int_equal(status_set_has(&some, status),
+                         status == 400 || status == 429 || status == 599);
+}
+
 static void judges_every_end(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *row = &rows[i];
-        struct outcome left = outcome_judge(row->end, row->status, true);
-        struct outcome spent = outcome_judge(row->end, row->status, false);
+        struct outcome left = judge(row->end, row->status, true);
+        struct outcome spent = judge(row->end, row->status, false);
         assert_string_equal(left.error, row->error);
         assert_string_equal(spent.error, row->error);
         assert_int_equal(left.verdict, row->left);
@@ -96,12 +154,12 @@ static void the_table_above_is_complete(void **state)
 static void only_releases_wait_by_the_table(void **state)
 {
     (void)state;
-    assert_int_equal(outcome_judge(END_UNCONFIGURED, 0, true).wait_ms, 5000);
-    assert_int_equal(outcome_judge(END_UNREADABLE, 0, true).wait_ms, 60000);
-    assert_true(outcome_judge(END_LOCAL, 0, true).wait_ms > 0);
-    assert_true(outcome_judge(END_NO_ROOM, 0, true).wait_ms > 0);
-    assert_int_equal(outcome_judge(END_DRAINING, 0, true).wait_ms, 0);
-    assert_int_equal(outcome_judge(END_DNS_FAILED, 0, true).wait_ms, 0);
+    assert_int_equal(judge(END_UNCONFIGURED, 0, true).wait_ms, 5000);
+    assert_int_equal(judge(END_UNREADABLE, 0, true).wait_ms, 60000);
+    assert_true(judge(END_LOCAL, 0, true).wait_ms > 0);
+    assert_true(judge(END_NO_ROOM, 0, true).wait_ms > 0);
+    assert_int_equal(judge(END_DRAINING, 0, true).wait_ms, 0);
+    assert_int_equal(judge(END_DNS_FAILED, 0, true).wait_ms, 0);
 }
 
 static void verdicts_have_words(void **state)
@@ -118,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(judges_every_end),
+        cmocka_unit_test(who_asks_for_time_gets_it),
+        cmocka_unit_test(gives_up_on_listed_statuses),
         cmocka_unit_test(the_table_above_is_complete),
         cmocka_unit_test(only_releases_wait_by_the_table),
         cmocka_unit_test(verdicts_have_words),
