@@ -5,7 +5,8 @@
  *     FRESH    begin the first head                HEAD, set at accept            HEAD, WRITE, DEAD
  *     HEAD     are judged until the head is whole  HEAD, once a read was short    WAIT, WRITE, DEAD
  *     WAIT     stay where they are                 none: the handler's time       BODY, WRITE, DEAD
- *     BODY     go to the handler                   BODY; none while paused        WAIT, WRITE, DEAD
+ *     BODY     go to the handler                   BODY, which looks at the rate  WAIT, WRITE, DEAD
+ *                                                  now and then; none if paused
  *     WRITE    stay where they are                 WRITE, if the socket is full   IDLE, LINGER, DEAD
  *     IDLE     begin the next head                 IDLE                           HEAD, DEAD
  *     LINGER   are dropped                         LINGER                         DEAD
@@ -23,10 +24,13 @@
  *   2. The input may grow to INPUT_MAX, or to the largest legal head. Then adjust_reading stops reading from the socket,
  *      until process() has taken something.
  *   3. While a handler owes an answer (WAIT) or the client does not take one (WRITE), further requests stay in the input,
- *      so a client with a thousand requests in one packet has one of them under way at a time. STEPS_MAX lets other
+ *      and nothing more is read behind the first bytes of them. So a client with a thousand requests in one packet has
+ *      one of them under way at a time. STEPS_MAX lets other
  *      connections have their turn meanwhile.
+ *      What lies in the input counts against the budget of bytes.
  *   4. Answers are written straight to the socket. Only what it does not take is copied to the bufferevent's output.
- *      At most one answer can be there, because the next request is read when the output is empty.
+ *      At most one answer can be there, because the next request is read when the output is empty. It counts against
+ *      the budget until it is written.
  *
  * Lingering. If a connection is closed while bytes of the client are unread, the kernel resets it, and the client may
  * never see the answer that says why. So an answer that comes before the end of a body is followed by a half-close: the
@@ -56,11 +60,17 @@ enum {
     INPUT_MAX = 64 * 1024, /* bytes read ahead of what a handler takes */
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
     STEPS_MAX = 64,        /* of one connection in a turn */
+    REQUESTS_MAX = 512,    /* of all connections of one address in a turn, but at least one each */
     LINGER_BYTES = 256 * 1024,
     LINGER_BODY_MAX = 16 * 1024 * 1024, /* announced bodies up to this are read to their end */
     LINGER_US = 1000 * 1000,
     REFUSAL_US = 2000 * 1000,      /* to refuse a connection; with TLS, its handshake included */
     WRITE_BYTES_PER_S = 64 * 1024, /* at least, for a client to take a long answer */
+    WRITE_SHORT = 16 * 1024,
+    WRITE_SHORT_US = 5 * 1000 * 1000, /* to take a shorter answer than that */
+    WRITE_STANDS_US = 1000 * 1000,    /* nothing of an answer was taken for so long */
+    BODY_LOOK_US = 5 * 1000 * 1000,   /* in so much time */
+    BODY_LEAST = 500,                 /* so many bytes of a body must come */
 };
 
 static size_t input_len(const struct conn *c)
@@ -104,22 +114,70 @@ void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us)
     server_watch(c->server, at);
 }
 
-/* A short answer gets the time of a body, a long one a second more for each 64 KiB. */
+/* A long answer gets the time of a body, and a second more for each 64 KiB. */
 static int64_t write_us(const struct conn *c)
 {
+    size_t left = output_len(c);
+    int64_t us = c->server->limits.body_timeout_us;
     if (c->refused)
         return REFUSAL_US;
-    return c->server->limits.body_timeout_us +
-           (int64_t)(output_len(c) / WRITE_BYTES_PER_S) * 1000000;
+    if (left < WRITE_SHORT)
+        return us < WRITE_SHORT_US ? us : WRITE_SHORT_US;
+    return us + (int64_t)(left / WRITE_BYTES_PER_S) * 1000000;
+}
+
+static void set_body_deadline(struct conn *c, mono_us now)
+{
+    mono_us look = now + BODY_LOOK_US, ends = c->request->body_ends;
+    conn_set_deadline(c, DEADLINE_BODY, (look < ends ? look : ends) - now);
 }
 
 static void begin_body_deadline(struct conn *c)
 {
-    int64_t us = c->server->limits.body_timeout_us;
-    if (c->request->paused)
-        c->request->paused_left = us;
-    else
-        conn_set_deadline(c, DEADLINE_BODY, us);
+    mono_us now = clock_mono_us();
+    c->request->body_ends = now + c->server->limits.body_timeout_us;
+    set_body_deadline(c, now);
+    if (c->request->paused) {
+        c->request->paused_at = now;
+        deadline_drop(&c->deadline);
+    }
+}
+
+/* A look at a body that is not whole yet. */
+static void look_at_body(struct conn *c)
+{
+    struct http_request *r = c->request;
+    mono_us now = clock_mono_us();
+    if (now >= r->body_ends || r->received - r->checked < BODY_LEAST) {
+        conn_refuse(c, FAULT_BODY_LATE);
+        return;
+    }
+    r->checked = r->received;
+    set_body_deadline(c, now);
+}
+
+/* --- answers that wait --- */
+
+bool conn_stands(struct conn *c)
+{
+    size_t left = output_len(c);
+    mono_us now = clock_mono_us();
+    if (left != c->out_seen) {
+        c->out_seen = left;
+        c->out_since = now;
+    }
+    return now - c->out_since >= WRITE_STANDS_US;
+}
+
+static void begin_write(struct conn *c)
+{
+    size_t left = output_len(c);
+    if (!left)
+        return;
+    conn_hold_output(c, left);
+    c->out_seen = left;
+    c->out_since = clock_mono_us();
+    conn_set_deadline(c, DEADLINE_WRITE, write_us(c));
 }
 
 #define TO(state) (1u << CONN_##state)
@@ -146,8 +204,8 @@ static void conn_move(struct conn *c, enum conn_state to)
         begin_body_deadline(c);
     else if (to == CONN_WAIT)
         deadline_drop(&c->deadline);
-    else if (to == CONN_WRITE && output_len(c))
-        conn_set_deadline(c, DEADLINE_WRITE, write_us(c));
+    else if (to == CONN_WRITE)
+        begin_write(c);
     else if (to == CONN_LINGER)
         conn_set_deadline(c, DEADLINE_LINGER, LINGER_US);
 }
@@ -198,6 +256,8 @@ static void conn_free(struct conn *c)
         request_release(s, r);
     }
     release_spent(c);
+    conn_hold_input(c, 0);
+    conn_hold_output(c, 0);
     deadline_drop(&c->deadline);
     list_remove(&c->link);
     bufferevent_free(c->bev);
@@ -217,7 +277,7 @@ void conn_expired(struct conn *c)
     if (c->state == CONN_HEAD)
         conn_refuse(c, FAULT_HEAD_LATE);
     else if (c->state == CONN_BODY)
-        conn_refuse(c, FAULT_BODY_LATE);
+        look_at_body(c);
     else
         conn_kill(c);
 }
@@ -231,7 +291,14 @@ bool conn_is_idle(const struct conn *c)
 
 /* --- back-pressure --- */
 
-static bool wants_more(const struct conn *c)
+/* The whole request is here, and its answer is not written. */
+static bool owes_answer(const struct conn *c)
+{
+    return c->state == CONN_WRITE || (c->state == CONN_WAIT && c->request && c->request->complete);
+}
+
+/* INPUT: bytes that were read and not taken. */
+static bool wants_more(const struct conn *c, size_t input)
 {
     const struct http_limits *l = &c->server->limits;
     size_t head_max = l->uri_max + l->headers_max + HEAD_EXTRA;
@@ -239,13 +306,17 @@ static bool wants_more(const struct conn *c)
         return false;
     if (c->state == CONN_LINGER && c->dropped > c->linger_max)
         return false; /* the client may still read for a while */
-    return input_len(c) < (head_max > INPUT_MAX ? head_max : INPUT_MAX);
+    if (owes_answer(c))
+        return input == 0; /* or we would not learn that the client left */
+    return input < (head_max > INPUT_MAX ? head_max : INPUT_MAX);
 }
 
 /* Not libevent's watermark: its bufferevent_readcb (2.1.12) leaks a reference where the input is at the mark already. */
 static void adjust_reading(struct conn *c)
 {
-    bool is_reading = bufferevent_get_enabled(c->bev) & EV_READ, want = wants_more(c);
+    size_t input = input_len(c);
+    conn_hold_input(c, input);
+    bool is_reading = bufferevent_get_enabled(c->bev) & EV_READ, want = wants_more(c, input);
     if (want && !is_reading)
         bufferevent_enable(c->bev, EV_READ);
     else if (!want && is_reading)
@@ -272,10 +343,11 @@ void http_pause(struct http_request *r, bool paused)
         return;
     r->paused = paused;
     if (c->state == CONN_BODY && paused) {
-        r->paused_left = c->deadline.at - clock_mono_us();
+        r->paused_at = clock_mono_us();
         deadline_drop(&c->deadline);
     } else if (c->state == CONN_BODY) {
-        conn_set_deadline(c, DEADLINE_BODY, r->paused_left);
+        r->body_ends += clock_mono_us() - r->paused_at;
+        conn_set_deadline(c, DEADLINE_BODY, c->deadline.at - r->paused_at);
     }
     if (paused)
         adjust_reading(c);
@@ -358,6 +430,7 @@ static bool write_continue(struct conn *c)
 static void finish_write(struct conn *c)
 {
     assert(c->busy);
+    conn_hold_output(c, 0);
     bool ends = c->after != AFTER_NEXT;
     bool unread = c->after == AFTER_LINGER || input_len(c) > 0;
     if (!ends && (unread || !c->eof)) {
@@ -396,6 +469,7 @@ static void answered(struct conn *c, bool wrote, enum conn_after after)
     c->linger_max = linger_bytes(r);
     if (r)
         c->spent = r;
+    c->out_slot = r ? r->slot : c->peer_slot;
     conn_move(c, wrote && c->state != CONN_DEAD ? CONN_WRITE : CONN_DEAD);
     if (r && r->paused)
         look_again(c);
@@ -443,6 +517,11 @@ void http_answer(struct http_request *r, int status, struct slice content_type,
                                .body = body,
                                .http_1_0 = r->head.minor == 0,
                                .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD"))};
+    if (!reply.head_only && !request_may_answer(r, body.len)) {
+        http_answer_error(r, 503, SLICE_LIT("Retry-After: 1\r\n"), "overloaded",
+                          http_fault_answer(FAULT_NO_ROOM)->message);
+        return;
+    }
     reply.close = close || !r->complete || !r->head.keep_alive || c->server->retired;
     bool wrote = write_reply(c, &reply);
     answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
@@ -513,6 +592,7 @@ static bool begin_request(struct conn *c, struct slice bytes)
         f = http_rules_head(&r->head, &r->framing);
     if (f == FAULT_NONE && cidr_any(s->limits.trusted.list, s->limits.trusted.count, &c->peer))
         f = forwarded_client(&r->head, &c->peer, &s->limits.trusted, &r->client);
+    r->slot = r->client.family ? peers_slot(&s->peers, &r->client) : c->peer_slot;
     if (f != FAULT_NONE) {
         c->spent = r;
         conn_refuse(c, f);
@@ -591,6 +671,7 @@ static bool read_body(struct conn *c)
         return true;
     }
     input_drop(c, used);
+    r->received += (int64_t)used;
     return complete ? body_ended(c, r) : true;
 }
 
@@ -619,14 +700,26 @@ static bool step(struct conn *c)
     return false;
 }
 
+/* An address with many connections gets no more of a turn than one with few, or thousands of connections that pipeline would
+ * make it last for seconds. */
+static bool had_its_turn(const struct conn *c, unsigned answered)
+{
+    return answered * c->server->peers.counts[c->peer_slot] >= REQUESTS_MAX;
+}
+
 static void process(struct conn *c)
 {
     assert(!c->busy);
     c->busy = true;
     bool more = true;
+    unsigned answered = 0;
     for (int i = 0; i < STEPS_MAX && more && c->state != CONN_DEAD; i++) {
         more = step(c);
         release_spent(c);
+        if (more && c->state == CONN_IDLE && had_its_turn(c, ++answered)) {
+            more = input_len(c) > 0;
+            break;
+        }
     }
     c->busy = false;
     if (c->state == CONN_DEAD) {
@@ -634,8 +727,14 @@ static void process(struct conn *c)
         return;
     }
     adjust_reading(c);
-    if (more)
+    if (c->server->budget && conn_is_over_budget(c)) {
+        if (c->state == CONN_HEAD)
+            conn_refuse(c, FAULT_NO_ROOM);
+        else
+            conn_kill(c);
+    } else if (more) {
         come_back(c);
+    }
 }
 
 /* --- events --- */

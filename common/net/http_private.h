@@ -46,6 +46,11 @@ struct
     struct http_scan scan;
     struct addr peer;
     unsigned peer_slot;
+    size_t held_in;  /* bytes of input that are charged to the budget */
+    size_t held_out; /* bytes of output that are charged to OUT_SLOT of the budget */
+    unsigned out_slot;
+    size_t out_seen;   /* bytes of output when somebody looked last, */
+    mono_us out_since; /* and since when it is as many */
     mono_us began;     /* when the first byte of the head being read came */
     size_t dropped;    /* bytes that were read while lingering */
     size_t linger_max; /* how many of them are read at most */
@@ -70,8 +75,12 @@ struct http_request {      /* Owned by its connection, or by the server's pool. 
     struct addr client; /* behind trusted proxies; family 0: it is the connection's peer */
     mono_us started;
     size_t body_max;
+    unsigned slot; /* of its client, in the budget */
     int64_t charged;
-    int64_t paused_left; /* of the body's deadline, while paused; us */
+    int64_t received; /* bytes of the body, with their framing */
+    int64_t checked;  /* of these, at the last look at its rate */
+    mono_us body_ends;
+    mono_us paused_at;
     void *ctx;
     bool wants_body;
     bool complete; /* the whole body was read */
@@ -120,6 +129,8 @@ void conn_kill(struct conn *c);
 void conn_refuse(struct conn *c, enum http_fault f);
 /* Its deadline passed. */
 void conn_expired(struct conn *c);
+/* True if its client has taken nothing of an answer for a while. */
+bool conn_stands(struct conn *c);
 /* Sets its one deadline, US microseconds from now. */
 void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us);
 /* True if it was kept open and there is not a byte of a request, in our buffers or in the kernel's. */
@@ -131,6 +142,16 @@ bool conn_is_idle(const struct conn *c);
 struct http_request *request_take(struct http_server *s);
 /* Also gives back what R has charged to the budget. */
 void request_release(struct http_server *s, struct http_request *r);
+/* True if what R has charged is within the budget, which the server must have. */
+bool request_is_in_budget(const struct http_request *r);
+/* Charges N bytes, and no longer those before, for input that no handler has taken. */
+void conn_hold_input(struct conn *c, size_t n);
+/* The same for output, which is charged to C's OUT_SLOT. */
+void conn_hold_output(struct conn *c, size_t n);
+/* True if C has to end because its input holds more than the budget allows. The server must have a budget. */
+bool conn_is_over_budget(const struct conn *c);
+/* False if the budget has no room for an answer of N bytes that waits in the output. */
+bool request_may_answer(struct http_request *r, size_t n);
 /* Frees the requests in S's pool. */
 void request_free_all(struct http_server *s);
 /* Copies HEAD into R, so that it outlives the connection's input. */
@@ -154,6 +175,9 @@ void server_check_drained(struct http_server *s);
 
 /* A deadline was set to AT. */
 void server_watch(struct http_server *s, mono_us at);
+/* R holds more than the budget allows. Ends incomplete bodies, and answers that wait, of the address that holds far more than
+ * R's. False if that does not make enough room. */
+bool server_make_bytes(struct http_server *s, const struct http_request *r);
 /* C is about to be freed. */
 void server_released(struct http_server *s, const struct conn *c);
 

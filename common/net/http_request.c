@@ -7,8 +7,9 @@
 enum {
     HEAD_KEEP_MAX = 8192, /* larger head buffers are not kept */
     HEAD_FIRST = 1024,
-    BUDGET_SMALL = 128 * 1024,        /* of one request */
-    BUDGET_SHARED = 64 * 1024 * 1024, /* smaller budgets are one for all */
+    BUDGET_SMALL = 128 * 1024, /* of one request */
+    INPUT_FREE = 4096,         /* input that ends no connection, whatever the budget says */
+    OUTPUT_FREE = 16 * 1024,   /* an answer that is sent, whatever the budget says */
 };
 
 struct http_request *request_take(struct http_server *s)
@@ -31,7 +32,7 @@ static void request_free(struct http_request *r)
 void request_release(struct http_server *s, struct http_request *r)
 {
     if (r->charged && s->budget)
-        atomic_fetch_sub_explicit(&s->budget->used, r->charged, memory_order_relaxed);
+        budget_add(s->budget, r->slot, -r->charged);
     *r = (struct http_request){.parser = r->parser, .bytes = r->bytes, .cap = r->cap};
     if (r->cap > HEAD_KEEP_MAX || !pool_put(&s->requests, &r->link))
         request_free(r);
@@ -126,22 +127,53 @@ void http_read_body(struct http_request *r, size_t max)
         r->body_max = max;
 }
 
-/* A few senders of large bodies that never end must not leave nothing to all others: of a budget that is not
- * small an eighth is kept for requests that need little. */
-static int64_t budget_for(const struct http_request *r, const struct http_budget *b)
+bool request_is_in_budget(const struct http_request *r)
 {
-    bool is_small = r->charged <= BUDGET_SMALL || b->max < BUDGET_SHARED;
-    return is_small ? b->max : b->max - b->max / 8;
+    return budget_is_kept(r->conn->server->budget, r->slot, r->charged > BUDGET_SMALL);
 }
 
 bool http_charge(struct http_request *r, int64_t n)
 {
-    struct http_budget *b = r->conn->server->budget;
+    struct http_server *s = r->conn->server;
     r->charged += n;
-    if (!b)
+    if (!s->budget)
         return true;
-    int64_t before = atomic_fetch_add_explicit(&b->used, n, memory_order_relaxed);
-    return n <= 0 || before + n <= budget_for(r, b);
+    budget_add(s->budget, r->slot, n);
+    return n <= 0 || request_is_in_budget(r) || server_make_bytes(s, r);
+}
+
+void conn_hold_input(struct conn *c, size_t n)
+{
+    struct http_budget *b = c->server->budget;
+    if (n == c->held_in || !b)
+        return;
+    budget_add(b, c->peer_slot, (int64_t)n - (int64_t)c->held_in);
+    c->held_in = n;
+}
+
+void conn_hold_output(struct conn *c, size_t n)
+{
+    struct http_budget *b = c->server->budget;
+    if (n == c->held_out || !b)
+        return;
+    budget_add(b, c->out_slot, (int64_t)n - (int64_t)c->held_out);
+    c->held_out = n;
+}
+
+bool request_may_answer(struct http_request *r, size_t n)
+{
+    if (n < OUTPUT_FREE || !r->conn->server->budget)
+        return true;
+    bool has_room = http_charge(r, (int64_t)n);
+    (void)http_charge(r, -(int64_t)n);
+    return has_room;
+}
+
+bool conn_is_over_budget(const struct conn *c)
+{
+    bool may_end = c->state == CONN_HEAD || c->state == CONN_WRITE;
+    return may_end && c->held_in > INPUT_FREE &&
+           !budget_is_kept(c->server->budget, c->peer_slot, false);
 }
 
 void http_set_ctx(struct http_request *r, void *ctx)

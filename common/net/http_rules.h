@@ -38,7 +38,8 @@
     X(URI_TOO_LONG, 414, "uri_too_long", "the request target is longer than allowed here")         \
     X(EXPECT, 417, "bad_request", "the only expectation met here is 100-continue")                 \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "the headers are larger than allowed here")     \
-    X(OVERLOADED, 503, "overloaded", "too many connections, try again shortly")
+    X(OVERLOADED, 503, "overloaded", "too many connections, try again shortly")                    \
+    X(NO_ROOM, 503, "overloaded", "too many bytes are under way, try again shortly")
 
 enum http_fault {
 #define HTTP_FAULT_ENUM(id, status, code, message) FAULT_##id,

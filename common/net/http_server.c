@@ -20,11 +20,14 @@ enum {
     BACKLOG = 4096,
     REFUSALS = 64,            /* connections over connections_max that are told so at a time */
     ROOM_STEPS = 256,         /* connections looked at to make room for one */
+    HOLDERS = 32,             /* connections ended to make room for the bytes of one */
     ACCEPT_RETRY_US = 100000, /* after running out of descriptors */
     TIMER_GRAIN_US = 10000,
     DRAIN_FRESH_US = 1000000, /* for the first request of a connection made just before a drain */
     ANSWER_HEAD_MAX = 64 * 1024,
 };
+
+static_assert(BUDGET_SLOTS == PEERS_SLOTS, "both are indexed by peers_slot");
 
 #define CONN_AT(at) LIST_ITEM(at, struct conn, link)
 #define CONN_OF(d) LIST_ITEM(&(d)->link, struct conn, deadline.link)
@@ -75,24 +78,49 @@ static void set_refused(struct http_server *s, struct conn *c)
     peers_drop(&s->peers, c->peer_slot);
 }
 
-/* A connection of SLOT's without a request, or else one whose request is not whole yet. NULL if there is none among the
- * next few connections: the next call goes on behind them. */
-static struct conn *find_idler(struct http_server *s, unsigned slot)
+/* How much is lost if C makes room for another connection: the less the better. */
+enum loss { LOSS_NOTHING, LOSS_BODY, LOSS_ANSWER, LOSS_EVENT, LOSS_NO_CHOICE };
+
+static enum loss loss_of(struct conn *c)
 {
-    struct conn *second = NULL;
-    struct list_link *at = s->conns.ends.next;
-    for (int i = 0; i < ROOM_STEPS && at != &s->conns.ends; i++, at = at->next) {
-        struct conn *c = CONN_AT(at);
-        if (c->refused || c->peer_slot != slot)
-            continue;
-        if (has_no_request(c) || c->state == CONN_HEAD)
-            return c;
-        if (c->state == CONN_BODY && !second)
-            second = c;
+    switch (c->state) {
+    case CONN_FRESH:
+    case CONN_IDLE:
+    case CONN_HEAD:
+    case CONN_LINGER:
+        return LOSS_NOTHING;
+    case CONN_BODY:
+        return LOSS_BODY;
+    case CONN_WRITE:
+        return conn_stands(c) ? LOSS_NOTHING : LOSS_ANSWER;
+    case CONN_WAIT:
+        return LOSS_EVENT; /* its sender does not learn whether it is queued, and repeats it */
+    case CONN_DEAD:
+        break;
     }
-    if (!second && at != &s->conns.ends)
+    return LOSS_NO_CHOICE;
+}
+
+/* The connection of SLOT's whose end costs least, among the next few connections. NULL if there is none: the next call goes on
+ * behind them. */
+static struct conn *find_displaced(struct http_server *s, unsigned slot)
+{
+    struct conn *best = NULL;
+    enum loss least = LOSS_NO_CHOICE;
+    struct list_link *at = s->conns.ends.next;
+    for (int i = 0; i < ROOM_STEPS && at != &s->conns.ends && least != LOSS_NOTHING;
+         i++, at = at->next) {
+        struct conn *c = CONN_AT(at);
+        enum loss loss =
+            c->refused || c->busy || c->peer_slot != slot ? LOSS_NO_CHOICE : loss_of(c);
+        if (loss < least) {
+            least = loss;
+            best = c;
+        }
+    }
+    if (!best && at != &s->conns.ends)
         list_rotate_to(&s->conns, at);
-    return second;
+    return best;
 }
 
 /* All are taken. Whoever holds few gets one of those of whoever holds by far the most, so that one
@@ -100,20 +128,67 @@ static struct conn *find_idler(struct http_server *s, unsigned slot)
 static bool make_room(struct http_server *s, unsigned slot)
 {
     unsigned hog = peers_hog(&s->peers, slot);
-    struct conn *c = hog < PEERS_SLOTS ? find_idler(s, hog) : NULL;
+    struct conn *c = hog < PEERS_SLOTS ? find_displaced(s, hog) : NULL;
     if (!c)
         return false;
     char peer[ADDR_TEXT];
     addr_text(&c->peer, peer);
     LOG_RARELY(LL_WARN, "connection.displaced", LS("peer", peer), LI("connections", s->connections),
                LI("of_this_peer", s->peers.counts[hog]));
-    if (has_no_request(c) || !may_refuse(s)) {
+    bool may_be_told = c->state == CONN_HEAD || c->state == CONN_BODY || c->state == CONN_WAIT;
+    if (!may_be_told || !may_refuse(s)) {
         conn_kill(c);
         return true;
     }
     set_refused(s, c);
     conn_refuse(c, FAULT_OVERLOADED);
     return true;
+}
+
+/* What SLOT loses if C ends: bytes of an incomplete body or of an answer that waits. */
+static int64_t bytes_of(const struct conn *c, unsigned slot)
+{
+    if (c->busy)
+        return 0;
+    if (c->state == CONN_BODY && c->request->slot == slot)
+        return c->request->charged;
+    return c->state == CONN_WRITE && c->out_slot == slot ? (int64_t)c->held_out : 0;
+}
+
+/* The connection that holds most of SLOT's bytes, among the next few connections. */
+static struct conn *find_holder(struct http_server *s, unsigned slot)
+{
+    struct conn *best = NULL;
+    struct list_link *at = s->conns.ends.next;
+    for (int i = 0; i < ROOM_STEPS && at != &s->conns.ends; i++, at = at->next) {
+        struct conn *c = CONN_AT(at);
+        if (bytes_of(c, slot) > (best ? bytes_of(best, slot) : 0))
+            best = c;
+    }
+    if (!best && at != &s->conns.ends)
+        list_rotate_to(&s->conns, at);
+    return best;
+}
+
+bool server_make_bytes(struct http_server *s, const struct http_request *r)
+{
+    for (int i = 0; i < HOLDERS; i++) {
+        unsigned hog = budget_hog(s->budget, r->slot);
+        struct conn *c = hog < BUDGET_SLOTS ? find_holder(s, hog) : NULL;
+        if (!c)
+            return false;
+        char peer[ADDR_TEXT];
+        addr_text(c->request ? http_peer(c->request) : &c->peer, peer);
+        LOG_RARELY(LL_WARN, "bytes.displaced", LS("peer", peer), LI("bytes", bytes_of(c, hog)),
+                   LI("of_this_peer", s->budget->of_slot[hog]));
+        if (c->state == CONN_BODY)
+            conn_refuse(c, FAULT_NO_ROOM);
+        else
+            conn_kill(c);
+        if (request_is_in_budget(r))
+            return true;
+    }
+    return false;
 }
 
 void server_take(struct http_server *s, int fd, const struct addr *peer)

@@ -25,8 +25,8 @@
 #include "common/base/slice.h"
 #include "common/net/addr.h"
 #include "common/net/forwarded.h"
+#include "common/net/http_budget.h"
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 struct loop;
@@ -47,7 +47,7 @@ struct http_limits {
     size_t body_max;           /* default ceiling of a body as sent; 413. A handler may lower it */
     int64_t header_timeout_us; /* from the first byte (or connection) to the end of headers; 408 */
     int64_t body_timeout_us;   /* from the end of headers to the end of the body; 408. Also what a
-                                * client has to take an answer (and 1 s more for each 64 KiB) */
+                                * client has to take a long answer (and 1 s more for each 64 KiB) */
     int64_t idle_timeout_us;   /* keep-alive between requests; closed silently */
     unsigned connections_max;  /* of this server; further ones are answered 503 overloaded */
     unsigned refusals_max;     /* so many at a time, the others are just closed; 0: 64 */
@@ -56,12 +56,6 @@ struct http_limits {
                                      * outlive these limits */
     bool
         proxy_protocol; /* connections begin with a PROXY header: those of TRUSTED, or all if that is empty */
-};
-
-/* Bytes of body held by all requests in flight, over all threads of a process. */
-struct http_budget {
-    _Atomic int64_t used;
-    int64_t max;
 };
 
 struct http_handler {
@@ -118,7 +112,8 @@ bool http_has_no_length(const struct http_request *r);
  */
 void http_read_body(struct http_request *r, size_t max);
 /* The handler holds N more (or, negative, fewer) bytes for this request. False if the budget is
- * spent: answer 503 overloaded. The end of the request gives back the rest of the charge. */
+ * spent, also after requests of an address that holds far more were ended (on_gone) to make room:
+ * answer 503 overloaded. The end of the request gives back the rest of the charge. */
 bool http_charge(struct http_request *r, int64_t n);
 /* While paused no more of the connection is read, and the body's deadline stands still. Up to 64 KiB that were already
  * read may still come through on_body. */
@@ -130,7 +125,8 @@ void *http_ctx(const struct http_request *r);
 /* Answers and ends R for the handler. HEADERS is a run of "Name: value\r\n" lines or empty (Date,
  * Content-Length and Connection are the server's). With CLOSE, or when the body was not read to its
  * end, the connection is closed after the answer (lingering until the client has it). BODY is
- * copied. */
+ * copied, and counts against the budget until it is written. A long BODY that the budget has no
+ * room for is replaced by 503 overloaded. */
 void http_answer(struct http_request *r, int status, struct slice content_type,
                  struct slice headers, struct slice body, bool close);
 /* http_answer with `{"status":"error","code":CODE,"message":MESSAGE}`. Closes for 400, 408, 413,

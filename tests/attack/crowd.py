@@ -28,12 +28,15 @@ class Crowd:
 
     OPEN(n) answers the bytes to send at once, MORE(n) those to send every EVERY seconds after that.
     READS: what the receiver says is read, else it is left in the socket.
+    WINDOW: a receive buffer of so many bytes, and segments as over Ethernet. Loopback's larger ones would give the receiver
+    socket buffers of megabytes.
     """
 
-    def __init__(self, address, count, first, more=None, every=0.2, again=True, reads=True, source="127.0.0.66"):
+    def __init__(self, address, count, first, more=None, every=0.2, again=True, reads=True, source="127.0.0.66", window=None):
         self.address = (address.rsplit(":", 1)[0], int(address.rsplit(":", 1)[1]))
         self.count, self.first, self.more, self.every = count, first, more, every
         self.again, self.reads, self.source = again, reads, source
+        self.window = window
         self.open = {}
         self.pending = {}
         self.opened = 0
@@ -60,6 +63,9 @@ class Crowd:
     def _connect(self):
         sock = socket.socket()
         sock.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+        if self.window:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
         sock.bind((self.source, 0))
         sock.settimeout(5)
         sock.connect(self.address)

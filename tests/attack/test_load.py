@@ -74,6 +74,12 @@ ATTACKS = {
     "JSON bombs": (24, bombs(b"[" * MIB, b'{"a":' * 300_000, b"[" + b"{}," * 600_000, b'{"' + b"k" * MIB + b'":1}',
                              b"[" + b"9" * MIB + b"]", b"[" + b'"\\u0041",' * 180_000 + b"1]"), None, {}, None),
     "who do not read": (100, lambda n: (GET + post("/in/nowhere", b"{}")) * 500, lambda n: GET * 10, {"reads": False}, 160),
+    "slow readers who pipeline": (3000, lambda n: b"GET / HTTP/1.1\r\nHost:\r\n\r\n" * 500, None,
+                                     {"reads": False, "window": 2048}, 24),
+    "slow bodies that stand still": (2500, lambda n: post("/in/serphouse", b"[" + b" " * 100_000, WRONG, 2 * MIB), None,
+                                     {"again": False}, None),
+    "slow small bodies that stand still": (2900, lambda n: post("/in/serphouse", b"[" + b" " * 40_000, WRONG, 50_000), None,
+                                           {"again": False}, None),
     "who leave at once": (200, lambda n: post("/in/serphouse", b"[1]", WRONG) + b"\0", None, {}, 48),
     "wrong secrets": (64, lambda n: post("/in/serphouse", b'{"id":"w"}', WRONG), lambda n: post(
         "/in/serphouse", b'{"id":"w"}', WRONG) * 10, {"every": 0.1}, 64),
@@ -94,7 +100,7 @@ def settle(receiver):
         before = receiver.cpu_s()
         time.sleep(0.3)
         return receiver.cpu_s() - before < 0.06
-    wait_for(is_idle, 5, "the crowd's first bytes to be read")
+    wait_for(is_idle, 20, "the crowd's first bytes to be read")
 
 
 def is_slower(quiet, healthy):

@@ -93,16 +93,125 @@ def test_whose_requests_are_cut_for_others_are_told(start):
         c.sock.close()
 
 
-def test_connections_whose_answer_is_owed_are_kept(start):
+def reset(*clients):
+    for c in clients:
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        c.sock.close()
+
+
+def test_connections_whose_answer_is_owed_make_room_last(start):
     probe = start(connections_max=4)
-    crowd = [probe.client() for _ in range(4)]
-    for c in crowd:
+    owed = [probe.client() for _ in range(3)]
+    for c in owed:
         c.send(post(b"x", "/hold"))
-    until(lambda: probe.connections() == 4)
-    assert probe.client(source="127.0.0.2").answer().status == 503
-    for c in crowd:
-        assert not c.closed_now()
-        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # these are never answered
+    idle = probe.client()
+    assert idle.ask(GET).status == 200
+    with probe.client(source="127.0.0.2") as c:
+        assert c.ask(GET).status == 200
+        assert idle.closed()
+        assert not any(c.closed_now() for c in owed)
+    with probe.client(source="127.0.0.2") as first, probe.client(source="127.0.0.3") as second:
+        assert first.ask(GET).status == 200
+        assert second.ask(GET).status == 200
+        assert sum(c.closed_now() for c in owed) == 1
+        assert [c.answer().status for c in owed if c.closed_now()] == [503]
+    reset(*owed)  # these are never answered
+
+
+def many_requests(port, source, count=500):
+    """A client that asks for much and reads nothing, until the server is stuck in an answer of 3 MB."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.bind((source, 0))
+    sock.connect(("127.0.0.1", port))
+    sock.sendall(b"GET /big?4000000 HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+    return sock
+
+
+def test_connections_whose_answer_is_not_read_make_room(start):
+    probe = start(connections_max=8)
+    crowd = [many_requests(probe.port, "127.0.0.66") for _ in range(8)]
+    until(lambda: probe.connections() == 8)
+    for _ in range(4):
+        with probe.client(source="127.0.0.2") as c:
+            assert c.ask(GET).status == 200
+    assert probe.said("connection.displaced")[0]["peer"] == "127.0.0.66"
+    for sock in crowd:
+        sock.close()
+
+
+def test_what_is_pipelined_behind_an_answer_is_not_read(start):
+    """Not more than one read of it, which counts against the budget."""
+    probe = start(budget=60_000_000)
+    before = probe.rss()
+    crowd = [many_requests(probe.port, "127.0.0.66", 3000) for _ in range(8)]
+    until(lambda: probe.connections() == 8)
+    assert probe.rss() - before < (8 * 4_200_000 + (4 << 20)) * MEMORY_SLACK
+    for sock in crowd:
+        sock.close()
+
+
+def test_answers_count_against_the_budget_until_they_are_written(start):
+    probe = start(budget=20_000_000, body_ms=20000)
+    crowd = [many_requests(probe.port, f"127.0.0.{66 + i}", 1) for i in range(24)]
+    with probe.client() as c:
+        def refused():
+            answer = c.ask(b"GET /big?4000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            return answer if answer.status == 503 else None
+        answer = until(refused, what="no room for an answer")
+        assert (answer.code, answer.headers["retry-after"]) == ("overloaded", "1")
+        assert c.ask(b"GET /big?1000 HTTP/1.1\r\nHost: x\r\n\r\n").status == 200, "short ones are sent"
+    for sock in crowd:
+        sock.close()
+    with probe.client() as c:
+        until(lambda: c.ask(b"GET /big?4000000 HTTP/1.1\r\nHost: x\r\n\r\n").status == 200, what="room again")
+
+
+def test_a_short_answer_has_seconds(start):
+    probe = start(body_ms=60000)
+    sock = deaf(probe.port)
+    sock.sendall(b"GET /big?10000 HTTP/1.1\r\nHost: x\r\n\r\n" * 3000)
+    begun = time.monotonic()
+    until(lambda: probe.connections() == 1)
+    until(lambda: probe.connections() == 0, 12, "the end of the connection")
+    assert time.monotonic() - begun > 4
+    sock.close()
+
+
+def test_a_body_that_stands_still_ends_early(start):
+    probe = start(body_ms=60000)
+    with probe.client() as still, probe.client() as slow, probe.client() as quick:
+        begun = time.monotonic()
+        still.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n" + b"x" * 400)
+        slow.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+        for _ in range(36):
+            slow.send(b"x" * 250)  # 1 KB a second
+            if time.monotonic() - begun < 6:
+                assert quick.ask(GET).status == 200
+            time.sleep(0.25)
+        assert slow.answer().status == 200
+        assert still.answer().status == 408
+        assert time.monotonic() - begun < 12
+
+
+def test_one_address_leaves_room_for_the_bodies_of_others(start):
+    """One address fills its part of 64 MiB with bodies that do not end, and then the others' large ones displace them."""
+    probe = start(budget=64 << 20, body_ms=20000)
+    held = [probe.client(source="127.0.0.66") for _ in range(90)]
+    for c in held:
+        c.send(post(b"x" * 1_000_001, "/charge")[:-1])
+    with probe.client(source="127.0.0.2") as c:
+        for size in (10, 1000, 100_000, 1_000_000, 1_000_000):
+            assert c.ask(post(b"x" * size, "/charge")).status == 200
+    others = [probe.client(source="127.0.0.3") for _ in range(20)]
+    for c in others:
+        c.send(post(b"x" * 1_000_000, "/charge")[:-1])
+    for c in others:
+        c.send(b"x")
+        assert c.answer().status == 200
+        c.sock.close()
+    assert probe.said("bytes.displaced")[0]["peer"] == "127.0.0.66"
+    for c in held:
         c.sock.close()
 
 
@@ -169,7 +278,7 @@ def test_large_bodies_leave_some_of_the_budget_to_small_ones(start):
     """Of 64 MiB an eighth: bodies that never end, a little below that, and then one too many."""
     probe = start(budget=64 << 20, body_ms=20000)
     size = 1_012_000
-    held = [probe.client() for _ in range(58)]
+    held = [probe.client(source=f"127.0.1.{n}") for n in range(1, 59)]
     for c in held:
         c.send(post(b"x" * (size + 1), "/charge")[:-1])
 

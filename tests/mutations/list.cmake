@@ -382,8 +382,32 @@ mutation(foreign_pages "pages of other sites use the login that a browser rememb
 mutation(hogs_stay "one address keeps all others out"
   TESTS tests/attack/test_load.py::test_crowds[never-a-byte]
   EDIT common/net/http_server.c
-  [[struct conn *c = hog < PEERS_SLOTS ? find_idler(s, hog) : NULL;]]
-  [[struct conn *c = hog < 0 * PEERS_SLOTS ? find_idler(s, hog) : NULL;]])
+  [[struct conn *c = hog < PEERS_SLOTS ? find_displaced(s, hog) : NULL;]]
+  [[struct conn *c = hog < 0 * PEERS_SLOTS ? find_displaced(s, hog) : NULL;]])
+
+mutation(deaf_stay "connections whose answer nobody reads keep all others out"
+  TESTS tests/attack/test_load.py::test_crowds[slow-readers-who-pipeline]
+  EDIT common/net/http_server.c
+  [[return conn_stands(c) ? LOSS_NOTHING : LOSS_ANSWER;]]
+  [[return LOSS_NO_CHOICE;]])
+
+mutation(forwarded_by_anybody "everybody may name a client's address"
+  TESTS tests/e2e/test_proxies.py::test_others_cannot_name_an_address
+  EDIT common/net/http_conn.c
+  [[cidr_any(s->limits.trusted.list, s->limits.trusted.count, &c->peer)]]
+  [[(s->limits.trusted.count || 1)]])
+
+mutation(first_is_the_client "a client names its own address before the proxy's entry"
+  TESTS tests/e2e/test_proxies.py::test_the_last_untrusted_address_counts
+  EDIT common/net/forwarded.c
+  [[while (is_trusted(trusted, &client) && next_entry(e, &entry)) {]]
+  [[while (next_entry(e, &entry)) {]])
+
+mutation(no_grace "SIGTERM ends the service at once"
+  TESTS tests/e2e/test_listeners.py::test_new_requests_are_answered_in_the_time_of_grace
+  EDIT receiver/receiver.c
+  [[loop_timer_arm(r->grace, grace_ms * 1000);]]
+  [[loop_timer_arm(r->grace, 0 * grace_ms);]])
 
 mutation(dumped "a crash leaves the memory behind"
   TESTS tests/attack/test_secrets.py::test_a_crash_leaves_no_memory_behind

@@ -243,7 +243,7 @@ int main(int argc, char **argv)
         .idle_timeout_us = (int64_t)number(argc, argv, "idle_ms", "60000") * 1000,
         .connections_max = (unsigned)number(argc, argv, "connections_max", "10000"),
     };
-    p.budget.max = (int64_t)number(argc, argv, "budget", "1048576");
+    p.budget.max = (int64_t)number(argc, argv, "budget", "67108863");
     p.cert = option(argc, argv, "cert", NULL);
     p.key = option(argc, argv, "key", NULL);
     struct http_handler h = {on_request, on_body, on_complete, on_gone, on_refused, &p};
