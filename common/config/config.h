@@ -80,7 +80,7 @@ struct config_dispatcher {
 };
 
 struct config_retention {
-    int64_t done_s, dead_s, dedup_s;
+    int64_t done_s, dead_s, dedup_s, pending_s;
 };
 
 enum delivery_order { ORDER_REQUEUE, ORDER_FIFO };

@@ -71,6 +71,7 @@ const struct config_key config_keys[] = {
     {"retention.done_s", KEY_INT, ROOT(out.retention.done_s), RANGE(1, SECONDS_MAX), .fallback = "86400"},
     {"retention.dead_s", KEY_INT, ROOT(out.retention.dead_s), RANGE(1, SECONDS_MAX), .fallback = "604800"},
     {"retention.dedup_s", KEY_INT, ROOT(out.retention.dedup_s), RANGE(1, SECONDS_MAX), .fallback = "86400"},
+    {"retention.pending_s", KEY_INT, ROOT(out.retention.pending_s), RANGE(1, SECONDS_MAX), .fallback = "2592000"},
 
     {"sources", KEY_MAP, ROOT(sources), .children = "sources.*", .item_size = sizeof(struct raw_source)},
     {"sources.*.verify", KEY_OPTIONAL, SOURCE(verify), .children = "scheme"},

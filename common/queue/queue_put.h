@@ -22,8 +22,17 @@ enum put_result {
     PUT_QUEUED,
     PUT_DUPLICATE,   /* accepted before, inside dedup_s; nothing was queued */
     PUT_TAKEN,       /* a task only: another task has this id; nothing was queued */
+    PUT_NOT_OPEN,    /* a result only: its task does not wait for it (any more) */
     PUT_UNAVAILABLE, /* any doubt: refused, no answer in time, or one of several partitions failed
                       */
+};
+
+enum put_stage {
+    PUT_WHOLE,   /* the event is complete */
+    PUT_PENDING, /* a task without its result: it is kept, and its webhooks are captured */
+    /* The result of a pending task. The event is the task as it was read, with the body. Its webhooks are queued as they were
+     * captured; TO counts only if Redis has lost them. */
+    PUT_RESULT
 };
 
 struct put_captured { /* of one delivery, at acceptance */
@@ -38,6 +47,7 @@ struct put_captured { /* of one delivery, at acceptance */
  *   event itself is here already. */
 struct put_request { /* all borrowed for the call, but for `taken` */
     const struct event *event;
+    enum put_stage stage;        /* of a task */
     const struct source *source; /* of an announcement, and of what its fetch brought */
     /* The event is what the fetch of this announced task brought: CAPTURED has delay and secret of each of TO.
      * Empty for all other events. */

@@ -22,13 +22,15 @@ struct shards;
 #define TASKS_RESEND_MAX 100
 
 enum task_state {
-    TASK_UNKNOWN, /* no such task, or another account's */
-    TASK_EXPIRED, /* it was there; its retention is over */
-    TASK_QUEUED,  /* announced: the fetch of its result waits */
-    TASK_HANDED,  /* announced: the fetch of its result is in flight */
-    TASK_LOST,    /* announced: the fetch of its result is dead */
-    TASK_DONE,    /* complete: its result is here, whatever its webhooks do */
-    TASK_FAILED   /* complete, and a webhook of it is dead */
+    TASK_UNKNOWN,    /* no such task, or another account's */
+    TASK_EXPIRED,    /* it was there; its retention is over */
+    TASK_PENDING,    /* set without its result, and no worker has it */
+    TASK_PROCESSING, /* set without its result; a worker took it, and its lease runs */
+    TASK_QUEUED,     /* announced: the fetch of its result waits */
+    TASK_HANDED,     /* announced: the fetch of its result is in flight */
+    TASK_LOST,       /* announced: the fetch of its result is dead */
+    TASK_DONE,       /* complete: its result is here, whatever its webhooks do */
+    TASK_FAILED      /* complete, and a webhook of it is dead */
 };
 
 struct task { /* all slices borrowed for the callback */
@@ -77,6 +79,13 @@ void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const stru
 void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
                         size_t count, tasks_fn fn, void *ctx);
 
+#define TASKS_TAKE_MAX 100
+#define TASKS_LEASE_MAX_S 86400
+/* Hands out up to LIMIT (at most TASKS_TAKE_MAX) of the oldest pending tasks, without bodies, oldest first. They are
+ * processing for LEASE_S seconds. Fewer may come although there are more. After an error some may be processing. */
+void queue_tasks_take(struct queue_tasks *q, struct task_scope scope, size_t limit, int64_t lease_s,
+                      tasks_fn fn, void *ctx);
+
 /* Complete and not fetched, and no postback on its way, oldest first, at most LIMIT. PATH: only tasks set under it ("serp", "serp/google/organic": whole
  * segments), and what came in through sources, which has no path; empty: all. */
 void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct slice path,
@@ -112,8 +121,9 @@ void queue_tasks_failures(struct queue_tasks *q, struct task_scope scope,
 
 struct task_counts { /* every task held is in exactly one of them */
     int64_t done_fetched,
-        done_not_fetched;        /* complete; a postback on its way has fetched nothing */
-    int64_t processing, pending; /* announced: its result is being fetched, waits to be fetched */
+        done_not_fetched; /* complete; a postback on its way has fetched nothing */
+    /* The result is not here. Processing: a worker has the task, or the result is being fetched. Pending: it waits for that. */
+    int64_t processing, pending;
     int64_t
         failed; /* complete, not fetched, and a webhook is dead; or its result could not be had */
 };

@@ -3,11 +3,24 @@
 #include "common/base/text.h"
 #include "common/queue/keys.h"
 
+#include <stdio.h>
+
 #define VERSION "hp1"
 
 struct slice event_owner(const struct event *e)
 {
     return e->kind == EVENT_TASK ? e->account : e->source;
+}
+
+bool event_error(const struct event *e, int *code, char message[EVENT_ERROR_MAX + 1])
+{
+    uint64_t number;
+    struct slice text = e->error;
+    if (text_u64(slice_cut(&text, ' '), INT32_MAX, &number) != OK)
+        return false;
+    *code = (int)number;
+    snprintf(message, EVENT_ERROR_MAX + 1, "%.*s", SLICE_FMT(text));
+    return true;
 }
 
 struct slice event_secret(const struct event *e, struct slice destination)
@@ -42,6 +55,16 @@ static void add_headers(struct buf *out, struct slice headers)
     }
 }
 
+static void add_completion(const struct event *e, struct buf *out)
+{
+    if (e->completed_at) {
+        buf_add_str(out, "f ");
+        buf_add_i64(out, e->completed_at);
+        buf_add_char(out, '\n');
+    }
+    add_line(out, 'x', e->error);
+}
+
 /* Returns where in OUT the flag stands. */
 static size_t add_head(const struct event *e, struct buf *out)
 {
@@ -57,7 +80,7 @@ static size_t add_head(const struct event *e, struct buf *out)
     buf_add_u64(out, e->body.len);
     buf_add_char(out, ' ');
     size_t flag = out->len;
-    buf_add_str(out, e->has_body ? "-\n" : "n\n");
+    buf_add_str(out, e->has_body ? "-\n" : e->is_open ? "w\n" : "n\n");
     if (e->is_renamed)
         add_line(out, 'i', e->id);
     add_line(out, 'p', e->path); /* first: scripts look for it near the beginning */
@@ -72,6 +95,7 @@ static size_t add_head(const struct event *e, struct buf *out)
     add_line(out, 'g', e->pingback_url);
     add_line(out, 'k', e->postback_data);
     add_line(out, 'd', e->data);
+    add_completion(e, out);
     buf_add_char(out, '\n');
     return flag;
 }
@@ -117,7 +141,8 @@ static enum err read_first_line(struct slice line, struct event *e, uint64_t *pl
     *(e->kind == EVENT_TASK ? &e->account : &e->source) = owner;
     e->received_at = (wall_ms)received;
     *flag = line.ptr[0];
-    return *flag == '-' || *flag == 'p' || *flag == 'n' ? OK : ERR_INVALID;
+    e->is_open = *flag == 'w';
+    return *flag && strchr("-pnw", *flag) ? OK : ERR_INVALID;
 }
 
 /* Where a property's value goes; NULL for a letter that is none. */
@@ -148,6 +173,8 @@ static struct slice *property(char letter, struct event *e)
         return &e->postback_data;
     case 'd':
         return &e->data;
+    case 'x':
+        return &e->error;
     }
     return NULL;
 }
@@ -160,6 +187,13 @@ static enum err read_property(struct slice line, struct buf *headers, struct eve
     if (line.ptr[0] == 'h') {
         buf_add_slice(headers, value);
         buf_add_str(headers, "\r\n");
+        return OK;
+    }
+    if (line.ptr[0] == 'f') {
+        uint64_t at_ms;
+        if (text_u64(value, INT64_MAX, &at_ms) != OK)
+            return ERR_INVALID;
+        e->completed_at = (wall_ms)at_ms;
         return OK;
     }
     struct slice *at = property(line.ptr[0], e);
@@ -186,7 +220,7 @@ static enum err read_head(struct slice key, struct slice *rest, struct buf *scra
             break;
         rc = read_property(line, scratch, e);
     }
-    e->has_body = *flag != 'n';
+    e->has_body = *flag != 'n' && *flag != 'w';
     return rc;
 }
 

@@ -17,7 +17,7 @@
  *
  * The first line has the version, received_at in ms, the digest, the kind (common/config/kinds.h), the owner (the source, or
  * the account of a task), the body's length before packing, and a flag: `p` the body is packed (common/pack), `n` there
- * is no body (a pingback), `-` none of these. The lines after it are properties, by letter:
+ * is no body (a pingback), `w` the task waits for its result, `-` none of these. The lines after it are properties, by letter:
  *
  *     i task id, only where the key is another one    h companion header, one a line
  *     p API path of a task                            b postback URL template of a task
@@ -25,7 +25,8 @@
  *     s ids of their signing secrets                  k postback_data of a task
  *     t tag                                           d the task as it was set, JSON
  *     c content type                                  e content encoding
- *     n engine of a source's result
+ *     n engine of a source's result                   f when a task that was pending got its result, ms
+ *     x of a task that failed: code and message
  *
  * A reader that meets another version than hp1 must leave the event alone.
  */
@@ -62,6 +63,10 @@ struct event { /* all slices borrowed */
     struct slice postback_url, pingback_url; /* URL templates as given; empty without */
     struct slice postback_data;              /* "regular", "advanced", "html" or empty */
     struct slice data; /* one JSON object on one line: the task as it was set, without its result */
+    bool is_open;      /* a task that waits for its result; it has no body yet */
+    wall_ms completed_at; /* of a task that was open: when its result came; else 0 */
+    struct slice
+        error; /* of a task that failed: "40102 No Search Results."; its body says the same in JSON */
     wall_ms received_at;
     struct slice digest; /* RECORD_DIGEST_LEN hex digits */
     bool has_body;
@@ -70,6 +75,9 @@ struct event { /* all slices borrowed */
 
 /* The source, or the account of a task: what $source and relayed notices say. */
 struct slice event_owner(const struct event *e);
+#define EVENT_ERROR_MAX 1024 /* bytes of an error's message */
+/* If the task failed, sets *CODE and MESSAGE to its error and returns true. Else it sets nothing. */
+bool event_error(const struct event *e, int *code, char message[EVENT_ERROR_MAX + 1]);
 /* The id of the signing secret that was captured for a destination of E; empty if there is none. */
 struct slice event_secret(const struct event *e, struct slice destination);
 /* Appends the record's head for a body that follows as it is (or for none). */

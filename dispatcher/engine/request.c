@@ -109,7 +109,13 @@ static void request_make_envelope(const struct event *e, struct request *r)
 {
     struct slice path[PATH_MAX_SEGMENTS], rest = e->path;
     size_t n = 0;
-    if (envelope_is(e->body)) {
+    struct envelope_task task = {
+        .id = e->id, .status_code = STATUS_OK, .status_message = "Ok.", .data = e->data};
+    char message[EVENT_ERROR_MAX + 1];
+    bool is_failed = event_error(e, &task.status_code, message);
+    if (is_failed) {
+        task.status_message = message;
+    } else if (envelope_is(e->body)) {
         r->body = e->body;
         return;
     }
@@ -120,14 +126,10 @@ static void request_make_envelope(const struct event *e, struct request *r)
     if (e->postback_data.len)
         path[n++] = e->postback_data;
     path[n++] = e->id;
-    struct envelope_task task = {.id = e->id,
-                                 .status_code = STATUS_OK,
-                                 .status_message = "Ok.",
-                                 .path = path,
-                                 .path_count = n,
-                                 .data = e->data};
+    task.path = path;
+    task.path_count = n;
     r->made.max = COMPRESSED_MAX;
-    envelope_of_result(HOOKPACE_VERSION, &task, e->body, &r->made);
+    envelope_of_result(HOOKPACE_VERSION, &task, is_failed ? SLICE_LIT("null") : e->body, &r->made);
     r->body = buf_slice(&r->made);
 }
 

@@ -29,6 +29,8 @@ static const struct {
     [API_APPENDIX_STATUS] = {.run = api_appendix_status, .asks_much = true},
     [API_USER_DATA] = {.run = api_user_data},
     [API_TASKS_COUNT] = {.run = api_tasks_count, .asks_much = true},
+    [API_TASKS_TAKE] = {api_tasks_take, true, true, API_SMALL_BODY_MAX, NULL},
+    [API_TASKS_COMPLETE] = {api_tasks_complete, true, true, API_BODY_MAX, api_tasks_complete_read},
     [API_TASK_POST] = {api_task_post, true, false, API_BODY_MAX, api_task_post_read},
     [API_TASKS_READY] = {.run = api_tasks_ready, .asks_much = true},
     [API_TASKS_FIXED] = {.run = api_tasks_fixed},

@@ -190,8 +190,10 @@ void api_errors(struct api_request *r)
 static const char *status_of(const struct task *t)
 {
     switch (t->state) {
+    case TASK_PENDING:
     case TASK_QUEUED:
         return api_code_row(CODE_IN_QUEUE)->message;
+    case TASK_PROCESSING:
     case TASK_HANDED:
         return api_code_row(CODE_HANDED)->message;
     case TASK_LOST:

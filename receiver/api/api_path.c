@@ -68,6 +68,8 @@ static const struct route routes[] = {
     {"GET", "appendix", false, "status", false, API_APPENDIX_STATUS},
     {"GET", "appendix", false, "user_data", false, API_USER_DATA},
     {"GET", "tasks", false, "count", false, API_TASKS_COUNT},
+    {"POST", "tasks", false, "take", false, API_TASKS_TAKE},
+    {"POST", "tasks", false, "complete", false, API_TASKS_COMPLETE},
     {"POST", NULL, true, "task_post", false, API_TASK_POST},
     {"GET", NULL, true, "tasks_ready", false, API_TASKS_READY},
     {"GET", NULL, true, "tasks_fixed", false, API_TASKS_FIXED},

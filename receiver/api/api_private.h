@@ -149,6 +149,10 @@ struct api_field api_field_of(const struct json_member *member, enum api_type ty
 void api_field_clear(struct api_field *f);
 struct slice api_field_text(const struct api_field *f); /* empty if it is missing */
 
+/* True if S can be the key of an event: an id, or "<id>~<n>" for a second event of that id. Admins name a task of an account
+ * "@<account>/<id>". */
+bool api_id_is_key(const struct api_request *r, struct slice s);
+
 /* Inflates, checks and cuts the body: sets FAULT, JSON, COUNT and ELEMENTS. It may run in the thread. */
 void api_body_read(struct api_request *r);
 
@@ -172,6 +176,10 @@ void api_appendix_errors(struct api_request *r);
 void api_appendix_status(struct api_request *r);
 void api_user_data(struct api_request *r);
 void api_tasks_count(struct api_request *r);
+void api_tasks_take(struct api_request *r);
+void api_tasks_complete(struct api_request *r);
+/* Reads the elements of a call of complete: in the API's thread if the body is large. */
+void api_tasks_complete_read(struct api_request *r);
 /* Reads the elements of a task_post: in the API's thread if the body is large. */
 void api_task_post_read(struct api_request *r);
 void api_task_post(struct api_request *r);

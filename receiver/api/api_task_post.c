@@ -1,4 +1,4 @@
-/* task_post: sets finished tasks, each with its result and its webhooks. */
+/* task_post: sets tasks, each with its webhooks, and with its result if it is complete already. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
@@ -30,6 +30,7 @@ struct draft { /* one task of the call */
     struct api_request *r;
     struct api_field fields[FIELDS];
     struct slice result;
+    bool is_pending; /* the result comes later */
     char fresh_id[UUID_LEN + 1], digest[RECORD_DIGEST_LEN];
     struct buf data;
     enum api_code code;
@@ -104,9 +105,10 @@ static bool check_fields(struct draft *d)
 
 static bool check_result(struct draft *d, unsigned times)
 {
-    if (times == 1)
+    d->is_pending = times == 0;
+    if (times <= 1)
         return true;
-    draft_refuse(d, "result", times ? "It stands once." : "A finished task has one.");
+    draft_refuse(d, "result", "It stands once.");
     return false;
 }
 
@@ -234,7 +236,8 @@ static void draft_put(struct draft *d)
                           .content_type = SLICE_LIT("application/json"),
                           .received_at = clock_wall_ms(),
                           .digest = slice_make(d->digest, RECORD_DIGEST_LEN),
-                          .has_body = true,
+                          .has_body = !d->is_pending,
+                          .is_open = d->is_pending,
                           .body = d->result,
                           .path = buf_slice(&p->path),
                           .postback_url = postback,
@@ -247,7 +250,10 @@ static void draft_put(struct draft *d)
         to[count++] = r->account->postback;
     if (pingback.len)
         to[count++] = r->account->pingback;
-    struct put_request request = {.event = &event, .to = to, .to_count = count};
+    struct put_request request = {.event = &event,
+                                  .stage = d->is_pending ? PUT_PENDING : PUT_WHOLE,
+                                  .to = to,
+                                  .to_count = count};
     p->waiting++;
     if (queue_put_submit(r->api->put, &request, draft_on_put, d) != OK) {
         d->code = CODE_INTERNAL;

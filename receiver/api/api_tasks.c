@@ -45,7 +45,9 @@ static void add_resent(struct api_request *r, const struct task *t, struct slice
     buf_init(&data, DATA_MAX);
     struct json_write w = json_write_to(&data);
     api_write_origin(&w, NULL, t);
-    api_add_task(r, id, t->has_hooks ? CODE_CREATED : CODE_NO_WEBHOOK, NULL, buf_slice(&data));
+    bool is_open = t->state == TASK_PENDING || t->state == TASK_PROCESSING;
+    enum api_code c = is_open ? CODE_IN_QUEUE : t->has_hooks ? CODE_CREATED : CODE_NO_WEBHOOK;
+    api_add_task(r, id, c, NULL, buf_slice(&data));
     buf_clear(&data);
 }
 
@@ -200,6 +202,8 @@ void api_tasks_fixed(struct api_request *r)
 
 struct get { /* state of the request while its answer is made */
     struct buf id, data, body, out;
+    int error_code; /* of a task that failed, or 0 */
+    char error[EVENT_ERROR_MAX + 1];
 };
 
 static void get_drop(struct api_request *r)
@@ -229,6 +233,11 @@ static void get_write(struct api_request *r, struct slice body)
                                    .path = r->path.segments,
                                    .path_count = r->path.count,
                                    .data = buf_slice(&g->data)};
+    if (g->error_code) {
+        around.status_code = g->error_code;
+        around.status_message = g->error;
+        body = SLICE_LIT("null");
+    }
     envelope_of_result(HOOKPACE_VERSION, &around, body, &g->out);
     buf_clear(&quoted);
 }
@@ -272,6 +281,7 @@ static void get_answer_result(struct api_request *r, const struct task *t)
     buf_init(&g->out, API_ANSWER_MAX);
     buf_add_slice(&g->id, t->id);
     buf_add_slice(&g->body, body);
+    (void)event_error(&t->event, &g->error_code, g->error);
     struct json_write origin = json_write_to(&g->data);
     api_write_origin(&origin, NULL, t);
     size_t most = body.len;
@@ -293,6 +303,8 @@ static enum api_code get_code(const struct task *t)
         return CODE_TASK_NOT_FOUND;
     case TASK_EXPIRED:
         return CODE_EXPIRED;
+    case TASK_PENDING:
+    case TASK_PROCESSING:
     case TASK_HANDED: /* all tasks that are not complete have one code */
     case TASK_QUEUED:
     case TASK_LOST:
@@ -325,8 +337,7 @@ static void get_on_reply(void *ctx, enum err rc, const struct task *tasks, size_
         get_answer_none(r, tasks[0].id, get_code(&tasks[0]));
 }
 
-/* A key of an event: an id, or "<id>~<n>" for a second event of that id. Admins name a task of an account as "@<account>/<id>". */
-static bool is_key(const struct api_request *r, struct slice s)
+bool api_id_is_key(const struct api_request *r, struct slice s)
 {
     struct slice rest = s;
     if (r->account->role == ACCOUNT_ADMIN && s.len && s.ptr[0] == '@') {
@@ -355,9 +366,9 @@ void api_task_get(struct api_request *r)
     buf_init(&asked, DATA_MAX);
     add_asked_id(r, &asked);
     struct slice id = buf_slice(&asked);
-    if (is_key(r, id) && r->is_head)
+    if (api_id_is_key(r, id) && r->is_head)
         queue_tasks_peek(r->api->tasks, r->scope, id, get_on_reply, r);
-    else if (is_key(r, id))
+    else if (api_id_is_key(r, id))
         queue_tasks_get(r->api->tasks, r->scope, id, get_on_reply, r);
     else
         get_answer_none(r, id, CODE_TASK_NOT_FOUND);

@@ -80,6 +80,25 @@ class Api:
         (task,) = self.get(f"{path}/task_get/{kind + '/' if kind else ''}{ident}")["tasks"]
         return task
 
+    def pend(self, *idents, **task):
+        """Tasks without a result, which must be taken."""
+        answers = self.set(*[{"id": ident, **task} for ident in idents])
+        assert [a["status_code"] for a in answers] == [20100] * len(idents), answers
+
+    def take(self, limit=10, lease_s=600):
+        return self.result("/v3/tasks/take", shapes.TAKEN, [{"limit": limit, "lease_s": lease_s}])
+
+    def take_ids(self, *args, **how):
+        return [t["id"] for t in self.take(*args, **how)]
+
+    def complete(self, *completions):
+        return self.post("/v3/tasks/complete", list(completions))["tasks"]
+
+    def complete_one(self, ident, code=20000, **what):
+        (answer,) = self.complete({"id": ident, **what})
+        assert answer["status_code"] == code, answer
+        return answer
+
     def ready(self, path=ORGANIC):
         return self.result(path + "/tasks_ready", shapes.READY)
 

@@ -58,6 +58,7 @@ ERROR = {"id": str, "datetime": MOMENT, "function": re.compile("pingback_url|pos
 LISTED = {"id": str, "url": str, "datetime_posted": MOMENT, "datetime_done": Optional(MOMENT), "status": str, "cost": Number}
 LISTED_WITH_METADATA = {**LISTED, "metadata": dict}
 COUNTS = {"done_fetched": int, "done_not_fetched": int, "processing": int, "pending": int, "failed": int, "total": int}
+TAKEN = {"id": str, "tag": Optional(str), "api": str, "path": [str], "data": dict}
 CODE = {"code": int, "message": str}
 STATUS = {"api": str, "status": str, "endpoints": [{"endpoint": str, "status": str}]}
 SPANS = {"day": {}, "minute": {}}

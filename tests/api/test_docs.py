@@ -108,7 +108,7 @@ def test_examples_answer_as_the_page_says(page):
 def test_every_call_has_its_example():
     text = PAGE.read_text()
     for call in ("webhook_resend", "task_post", "tasks_ready", "task_get", "serp/errors", "id_list", "tasks_fixed", "appendix/errors",
-                 "appendix/status", "user_data", "tasks/count", "webhook_delay"):
+                 "appendix/status", "user_data", "tasks/count", "tasks/take", "tasks/complete", "webhook_delay"):
         assert any(call in command for command, _ in EXAMPLE.findall(text)), call
 
 

@@ -51,7 +51,7 @@ def test_a_wrong_field_is_named(empty, name, value):
 
 
 @pytest.mark.parametrize("element,name", [
-    (b'{"id":"a"}', "result"), (b'{"result":1,"result":2}', "result"), (b'{"result":1,"id":"a","id":"b"}', "id"),
+    (b'{"result":1,"result":2}', "result"), (b'{"result":1,"id":"a","id":"b"}', "id"),
     (b'{"result":1,"postback_url":"http://a.example/","postback_url":"http://b.example/"}', "postback_url"),
     (b'{"result":1,"note":"' + b"x" * 17000 + b'"}', "data")])
 def test_what_is_missing_or_twice_or_too_long(empty, element, name):

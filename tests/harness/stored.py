@@ -20,10 +20,12 @@ def tag(path) -> str:
 
 class Stored:
     """LISTED tasks of the account `acme` over PATHS paths, the first READY of them done and not fetched, the others delivered by a
-    postback; FAILURES failed attempts of each kind; counts of every hour of YEARS; FANNED tasks with 64 dead webhooks each."""
+    postback; FAILURES failed attempts of each kind; counts of every hour of YEARS; FANNED tasks with 64 dead webhooks each; OPENED more tasks without their results, of which the
+    leases of the first ENDED have ended."""
 
-    def __init__(self, client, paths, ready, listed, failures, years, fanned=20, base="hookpace:{0}:"):
+    def __init__(self, client, paths, ready, listed, failures, years, fanned=20, opened=0, ended=0, base="hookpace:{0}:"):
         self.client, self.base = client, base
+        self.opened, self.ended = opened, ended
         self.paths, self.ready, self.listed, self.failures, self.fanned = paths, ready, listed, failures, fanned
         self.hours = years * YEAR_HOURS - 48
         self.keep_ms = years * YEAR_HOURS * HOUR_MS
@@ -59,6 +61,8 @@ class Stored:
         self._failures()
         for ident in self.fanned_ids():
             self._fanned(ident)
+        for first in range(0, self.opened, CHUNK):
+            self._open(range(first, min(first + CHUNK, self.opened)))
 
     def key(self, name) -> str:
         return self.base + name
@@ -89,6 +93,23 @@ class Stored:
         for destination in to:
             pipe.execute_command("HSET", self.key(f"delivery:{self.id(i)}:{destination}"), "state", "done", "kind", destination.split("@")[0], "account", "acme", "destination", destination, "lane", "acme",
                                  "delay_ms", "0", "attempts", "1", "requeues", "0", "accepted_at", self.at(i), "ended_at", self.at(i))
+
+    def open_ids(self) -> list:
+        return [f"open{i:07d}" for i in range(self.opened)]
+
+    def _open(self, numbers):
+        at = (self.now - 60000) * 1000 - self.opened
+        with self.client.pipeline(transaction=False) as pipe:
+            for i in numbers:
+                ident = f"open{i:07d}"
+                data = json.dumps({"api": "serp", "function": "task_post", "keyword": "k" * 300})
+                pipe.set(self.key("event:" + ident), f"hp1 {self.now} 00ff00ff00ff00ff task acme 0 w\np {self.path(i % self.paths)}\nd {data}\n\n")
+                pipe.set(self.key("plan:" + ident), f"{at + i} acme\n")
+            for name, members in (("taken", {f"open{i:07d}": i for i in numbers if i < self.ended}),
+                                  ("open", {f"open{i:07d}": at + i for i in numbers if i >= self.ended})):
+                for scope in ("", "@acme") if members else ():
+                    pipe.zadd(self.key(name + scope), members)
+            pipe.execute()
 
     def _hours(self):
         spans = {}

@@ -68,6 +68,49 @@ mutation(done_stays "what is done never expires"
   [[call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))]]
   [[]])
 
+# --- tasks whose results come later ---
+
+mutation(taken_twice "a task that was handed out is handed out again"
+  TESTS tests/queue/test_pending.py::test_a_lease_is_one_workers
+        tests/api/test_work.py::test_no_task_is_taken_twice
+  EDIT common/queue/lua/take.lua
+  [[    call('ZREM', open_key(of), event)
+    call('ZADD', taken_key(of), till, event)]]
+  [[    call('ZADD', taken_key(of), till, event)]])
+
+mutation(work_lost_with_its_worker "a task whose lease has ended stays with its worker"
+  TESTS tests/queue/test_pending.py::test_a_lease_that_ended_is_pending_at_once
+        tests/api/test_work.py::test_a_lease_ends
+  EDIT common/queue/lua/lib_open.lua
+  [['-inf', now_text, 'LIMIT', 0, most)]]
+  [['-inf', 0, 'LIMIT', 0, most)]])
+
+mutation(second_result_counts "a second result takes the place of the first, and its webhooks go out again"
+  TESTS tests/queue/test_pending.py::test_only_the_first_result_counts
+        tests/api/test_work.py::test_two_completions_at_a_time
+  EDIT common/queue/lua/put.lua
+  [[or digest ~= same or not is_open(old) then]]
+  [[or digest ~= same then]])
+
+mutation(result_of_another_task "the result of an expired task completes the task that has its id now"
+  TESTS tests/queue/test_pending.py::test_a_result_of_another_task_with_the_id
+  EDIT common/queue/lua/put.lua
+  [[if set ~= received or digest ~= same or not is_open(old) then]]
+  [[if not is_open(old) then]])
+
+mutation(delay_of_the_completion "a task's webhooks have the delay of the moment when its result comes"
+  TESTS tests/queue/test_random_tasks.py::test_the_api_says_what_happened
+        tests/api/test_work.py::test_delay_and_secret_are_those_of_task_post
+  EDIT common/queue/lua/put.lua
+  [[local lines = close_task(plan.account, id)]]
+  [[local lines = close_task(plan.account, id) and nil]])
+
+mutation(oldest_last "take hands out the newest tasks first"
+  TESTS tests/api/test_work.py::test_the_oldest_first_and_a_limit
+  EDIT common/queue/lua/lib_open.lua
+  [[local at = text(now + OPEN_RANK)]]
+  [[local at = text(now - OPEN_RANK)]])
+
 # --- pacing ---
 
 mutation(pace_at_claim "the lane's clock is set at the claim alone; windows and reports are ignored"

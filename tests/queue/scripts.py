@@ -46,11 +46,13 @@ def delivery_line(destination, lane, delay, order="", secret=""):
     return f"{destination} {KINDS.get(destination, 'postback')} {lane} {delay_ms} {whose or 'own'} {order or 'requeue'} {secret or '*'}\n"
 
 
-def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, message="", never_repeats=False):
+def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, message="", never_repeats=False, stage="whole",
+         pending_ms=2592000000):
     """What put.lua calls a plan. OWNER: the source, or the account of a task."""
     flags = (is_home, is_named, False)
     repeats = "2" if never_repeats else "1" if message else "0"
-    first = " ".join([kind, owner, fetched_by or "*", *["1" if f else "0" for f in flags], repeats])
+    more = [stage, str(pending_ms)] if kind == "task" else []
+    first = " ".join([kind, owner, fetched_by or "*", *["1" if f else "0" for f in flags], repeats, *more])
     return first + "\n" + "".join(delivery_line(*d) for d in deliveries)
 
 
@@ -72,12 +74,12 @@ class Queue:
     """One partition of a queue. Times of retention in ms. VERSION: appended to the scripts, whose SHA is another then."""
 
     def __init__(self, client, prefix="hookpace", partition=0, done_ms=86400000, dead_ms=604800000,
-                 dedup_ms=86400000, version=""):
+                 dedup_ms=86400000, pending_ms=2592000000, version=""):
         self.r = client
         self.base = f"{prefix}:{{{partition}}}:"
-        self.done_ms, self.dead_ms, self.dedup_ms = done_ms, dead_ms, dedup_ms
+        self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "task", "resend", "ready", "posted",
-                                                                           "counts", "failures", "setting", "pause")}
+                                                                           "counts", "failures", "setting", "pause", "take")}
         self.wait_us = None
         self.now = int(time.time() * 1000)
 
@@ -104,10 +106,11 @@ class Queue:
 
     def put(self, *events):
         """Of each event: [0, ""] if it is queued; [1, when it came] of a duplicate, and how many dead deliveries were queued again if
-        there were any; [code, ""] if it is refused."""
+        there were any; [code, ""] if it is refused; ["not open", ""] of a result that no task waits for."""
         args = [a for e in events for a in e]
         reply = self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
-        return [[1, str(code[0]), code[1]] if isinstance(code, list) else [code, ""] if code <= 3 else [1, str(code)] for code in reply]
+        return [[1, str(code[0]), code[1]] if isinstance(code, list) else ["not open" if code == 1 else code, ""] if code <= 9 else [1, str(code)]
+                for code in reply]
 
     def put_simple(self, *ids, destination="d", lane="d", delay=0, order=""):
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])

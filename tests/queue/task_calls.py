@@ -23,11 +23,14 @@ def state(queue, id, **how):
     return t["state"]
 
 
+COUNTS = ("announced", "fetching", "fetched", "sending", "ready", "failed", "open", "processing")
+
+
 def counts(queue, account=""):
-    names, sums, cursor = ("announced", "fetching", "fetched", "sending", "ready", "failed"), [0] * 6, ""
+    names, sums, cursor = COUNTS, [0] * len(COUNTS), ""
     while True:
         fetches = () if account or cursor else ("fetch@src", "fetch@other")
-        cursor, *step = queue.run("counts", account, queue.done_ms, queue.dead_ms, cursor, *fetches)
+        cursor, *step = queue.run("counts", account, queue.done_ms, queue.dead_ms, queue.pending_ms, cursor, *fetches)
         sums = [a + b for a, b in zip(sums, step)]
         if cursor == "":
             return dict(zip(names, sums))
@@ -35,7 +38,7 @@ def counts(queue, account=""):
 
 def only(**n):
     """The counts when there is nothing else."""
-    return {**dict.fromkeys(("announced", "fetching", "fetched", "sending", "ready", "failed"), 0), **n}
+    return {**dict.fromkeys(COUNTS, 0), **n}
 
 
 def walk(queue, name, head, tail, skip, most, *more):
@@ -62,18 +65,20 @@ def posted(queue, account="", start=0, end=1 << 50, skip=0, most=1000, newest=0)
 
 
 def record(queue, body="{}", kind="webhook", source="src", path="", to=(), flag="-", digest="00ff00ff00ff00ff", named=""):
-    lines = f"hp1 {queue.now} {digest} {kind} {source} {len(body) if flag != 'n' else 0} {flag}\n"
+    has_body = flag not in "nw"
+    lines = f"hp1 {queue.now} {digest} {kind} {source} {len(body) if has_body else 0} {flag}\n"
     lines += f"i {named}\n" if named else ""
     lines += f"p {path}\n" if path else ""
     lines += f"o {' '.join(to)}\n" if to else ""
-    return lines + "\n" + (body if flag != "n" else "")
+    return lines + "\n" + (body if has_body else "")
 
 
-def put_args(queue, id, deliveries, kind="webhook", then=(), source="src", message="", fetched_by="", named="", **rec):
+def put_args(queue, id, deliveries, kind="webhook", then=(), source="src", message="", fetched_by="", named="", stage="whole", **rec):
     """Arguments of put for one event, with a record as the programs write it. deliveries: (destination, lane, delay[, ..]). SOURCE:
     also the account of a task. NAMED: the id, where the record names it."""
     written = record(queue, to=[d[0] for d in deliveries], kind=kind, source=source, named=named, **rec)
-    its_plan = plan(*deliveries, *then, kind=kind, owner=source, fetched_by=fetched_by, is_named=bool(named), message=message)
+    its_plan = plan(*deliveries, *then, kind=kind, owner=source, fetched_by=fetched_by, is_named=bool(named), message=message,
+                    stage=stage, pending_ms=queue.pending_ms)
     return [id, queue.now, written, its_plan, *([message] if message else [])]
 
 
@@ -85,6 +90,19 @@ def put(queue, id, *deliveries, kind="webhook", **how):
 def put_task(queue, id, *which, account="acme", path="serp/google/organic", delay=top(0), **rec):
     to = [(f"{w}@{account}", account, delay) for w in which]
     return put(queue, id, *to, kind="task", source=account, path=path, **rec)
+
+
+def take(queue, account="", most=10, lease_ms=600000):
+    """The keys of the tasks that are handed out, oldest first."""
+    reply = queue.run("take", account, most, lease_ms, queue.pending_ms)
+    assert [v[0] for v in reply[1::2]] == ["processing"] * (len(reply) // 2)
+    assert reply[::2] == sorted(reply[::2], key=int)
+    return [v[5] for v in reply[1::2]]
+
+
+def complete(queue, id, *which, account="acme", path="serp/google/organic", delay=top(0), **rec):
+    to = [(f"{w}@{account}", account, delay) for w in which]
+    return put(queue, id, *to, kind="task", source=account, path=path, stage="result", **rec)
 
 
 def end_all(queue, verdicts, **how):

@@ -4,7 +4,7 @@ import pytest
 
 from harness.stored import HOUR_MS, Stored
 from scripts import Queue
-from task_calls import counts, end_all, posted, put, ready, resend, task
+from task_calls import counts, end_all, posted, put, ready, resend, take, task
 
 COMMANDS_MAX = 1500  # to Redis, by one script call
 REPLIED_MAX = 2 + 2 * 1064  # elements of one reply: a page and the ids of one put
@@ -40,7 +40,7 @@ def stored(redis_server):
     """200 paths, 20,000 tasks that nobody fetched, ten years of counts, 300 that are dead."""
     client = redis_server.client()
     client.flushall()
-    store = Stored(client, paths=200, ready=20_000, listed=40_000, failures=3_000, years=10)
+    store = Stored(client, paths=200, ready=20_000, listed=40_000, failures=3_000, years=10, opened=5_000, ended=400)
     store.fill()
     yield store
     client.flushall()
@@ -115,6 +115,16 @@ def test_counts_of_a_part_of_the_hours(watched, stored, hours):
     watched.keep(hours * HOUR_MS)
     passed = int(watched.r.time()[0]) * 1000 // HOUR_MS - stored.now // HOUR_MS
     assert counts(watched)["fetched"] in (hours + 1 - passed, hours - passed), "the second one if an hour has just begun"
+
+
+def test_taking_many_while_many_leases_have_ended(watched, stored):
+    """A hundred leases a call: what has the oldest place comes first."""
+    ids = stored.open_ids()
+    assert counts(watched)["open"] == 5_000, "a lease that has ended counts as pending, whether it was moved or not"
+    for account in ("", "acme", "", "acme"):
+        assert take(watched, account, 100) == ids[:100]
+        del ids[:100]
+    assert counts(watched, "acme")["processing"] == 400
 
 
 def test_the_deepest_page_of_posted(watched, stored):

@@ -8,7 +8,7 @@ import pytest
 
 from random_world import LEASE_MS, Dispatchers
 from scripts import kept, top
-from task_calls import counts, put_args, ready, task
+from task_calls import counts, put_args, ready, take, task
 
 SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3, 4]
 # destination: lane, delay as configured (= inherited), order
@@ -37,12 +37,17 @@ class Task:
 
     def __init__(self, key, account, path, has_body, destinations):
         self.key, self.account, self.path, self.has_body = key, account, path, has_body
-        self.deliveries = {d: Delivery(f"{key}:{d}", d) for d in destinations}
-        # announced, lost, passed (the result is here); of all others sending, ready, failed, fetched
+        self.is_leased = False
+        self.begin(destinations)
+
+    def begin(self, destinations):
+        """The result is here, unless this is an announcement."""
+        self.deliveries = {d: Delivery(f"{self.key}:{d}", d) for d in destinations}
+        # announced, lost, passed (the result is here); of all others open (until the result is here), sending, ready, failed, fetched
         self.standing = "announced" if self.is_announcement() else "fetched"
         if not self.is_announcement() and any(self.brings(d) for d in self.deliveries.values()):
             self.standing = "sending"
-        elif has_body and not self.is_announcement():
+        elif self.has_body and not self.is_announcement():
             self.standing = "ready"
 
     def is_announcement(self):
@@ -82,6 +87,7 @@ class World(Dispatchers):
         self.tasks, self.deliveries = {}, {}
         self.settings = {}
         self.counter = self.fence = 0
+        self.opened = []        # open tasks, in the order in which they were set
 
     # --- the model ---
     def add(self, t):
@@ -106,7 +112,9 @@ class World(Dispatchers):
     def expected(self, scope):
         mine = [t.standing for t in self.tasks.values() if scope in t.scopes()]
         return {"announced": mine.count("announced"), "fetched": mine.count("fetched"), "sending": mine.count("sending"),
-                "ready": mine.count("ready"), "failed": mine.count("failed") + mine.count("lost")}
+                "ready": mine.count("ready"), "failed": mine.count("failed") + mine.count("lost"),
+                "open": sum(not t.is_leased for t in self.opened if scope in t.scopes()),
+                "processing": sum(t.is_leased for t in self.opened if scope in t.scopes())}
 
     def delay_in_force(self, destination, delay):
         delay, _, whose = delay.partition(" ")
@@ -130,18 +138,27 @@ class World(Dispatchers):
         results = self.queue.put(*[w[-1] for w in what])
         for (key, to, kind, account, path, flag, _), (result, _) in zip(what, results):
             if result != 0:
-                assert result in ((1, 3) if kind in ("task", "fetched") else (1,)), (key, kind, result)
+                assert result in ((1, 3) if kind in ("task", "pending", "fetched") else (1,)), (key, kind, result)
                 continue
             id = key
             if key in self.tasks:  # a second event of this id
                 key += f"~{int(self.queue.r.get(self.queue.key('revisions:' + key))) + 1}"
             if kind == "fetched":
                 self.tasks[id + "~f"].standing = "passed"  # even if it had been given up
-            self.add(Task(key, account, path, flag != "n", [d[0] for d in to]))
-            for d in to:
-                delay = self.queue.delivery(f"{key}:{d[0]}")["delay_ms"]
-                assert delay == self.delay_in_force(d[0], d[2]), (key, d, delay)
+            delays = {d[0]: self.delay_in_force(d[0], d[2]) for d in to}
+            self.add(Task(key, account, path, flag != "n", [] if kind == "pending" else [d[0] for d in to]))
+            if kind == "pending":
+                t = self.tasks[key]
+                t.standing, t.to, t.delays = "open", to, delays
+                self.opened.append(t)
+            else:
+                self.check_delays(key, delays)
         return [r for r, _ in results]
+
+    def check_delays(self, key, delays):
+        for destination, expected in delays.items():
+            delay = self.queue.delivery(f"{key}:{destination}")["delay_ms"]
+            assert delay == expected, (key, destination, delay)
 
     def make_event(self):
         key, to, flag = self.fresh_id(), self.some_destinations(3), "n" if self.rng.random() < 0.15 else "-"
@@ -152,7 +169,35 @@ class World(Dispatchers):
         path = self.rng.choice(PATHS)
         which = self.rng.choice([[], ["postback"], ["pingback"], ["postback", "pingback"]])
         to = [(f"{w}@{account}", account, self.rng.choice([top(0), "10"]), "", "s1") for w in which]
+        if self.rng.random() < 0.5:
+            return key, to, "pending", account, path, "w", put_args(self.queue, key, to, "task", source=account, path=path, flag="w", stage="pending")
         return key, to, "task", account, path, "-", put_args(self.queue, key, to, "task", source=account, path=path)
+
+    def take(self):
+        """A lease lasts for the whole test, or ends at once."""
+        account, most, lasts = self.rng.choice(["", *ACCOUNTS]), self.rng.randint(1, 4), self.rng.random() < 0.5
+        expected = [t for t in self.opened if not t.is_leased and (not account or t.account == account)][:most]
+        assert [t.key for t in expected] == take(self.queue, account, most, 600000 if lasts else 1)
+        for t in expected:
+            t.is_leased = lasts
+        time.sleep(0 if lasts else 0.003)
+
+    def complete(self):
+        """Mostly of an open task; of any other, nothing follows."""
+        tasks = [t for t in self.tasks.values() if t.account]
+        if not tasks:
+            return
+        t = self.rng.choice(self.opened if self.opened and self.rng.random() < 0.8 else tasks)
+        to = getattr(t, "to", [])
+        # The configuration may have changed: what it says now does not count.
+        args = put_args(self.queue, t.key, [(d[0], d[1], "70", *d[3:]) for d in to], "task", source=t.account, path=t.path, stage="result")
+        (result,) = self.queue.put(args)
+        assert result[0] == (0 if t in self.opened else "not open"), (t.key, result)
+        if t in self.opened:
+            self.opened.remove(t)
+            t.begin([d[0] for d in to])
+            self.deliveries.update({d.id: d for d in t.deliveries.values()})
+            self.check_delays(t.key, t.delays)
 
     def make_announcement(self):
         id, to = self.fresh_id(), [(FETCH, FETCH, "0", "", "")]
@@ -244,7 +289,7 @@ class World(Dispatchers):
         get = self.rng.randint(0, 1)
         for id, view in zip(ids, task(self.queue, *ids, account=account, get=get)):
             t = self.find(id, account)
-            if t and get and t.has_body and not t.is_announcement():
+            if t and get and t.has_body and t.standing != "open" and not t.is_announcement():
                 t.standing = "fetched"
             self.check_view(t, view)
 
@@ -258,7 +303,7 @@ class World(Dispatchers):
 
     def step(self):
         self.rng.choice([self.put, self.put, self.claim, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle, self.settle,
-                         self.settle, self.resend, self.get, self.set_delay])()
+                         self.settle, self.resend, self.get, self.set_delay, self.take, self.complete])()
 
     # --- what must be so ---
     def check_view(self, t, view):
@@ -267,9 +312,11 @@ class World(Dispatchers):
             return
         if t.is_announcement():
             assert view["state"] in (("lost",) if t.any_dead() else ("queued", "handed")), (t.key, view, t.__dict__)
+        elif t.standing == "open":
+            assert view["state"] == ("processing" if t.is_leased else "pending"), (t.key, view, t.__dict__)
         else:
             assert view["state"] == ("failed" if t.any_dead() else "done"), (t.key, view, t.__dict__)
-        assert view["hooks"] == (1 if t.deliveries else 0)
+        assert view["hooks"] == (1 if t.deliveries or t.standing == "open" and t.to else 0)
         assert view["fetched"] == (1 if t.standing == "fetched" else 0), (t.key, view, t.__dict__)
 
     def check(self):

@@ -1,7 +1,8 @@
--- lib_view: a task as the API shows it. Needs lib_lane, lib_record and lib_tasks.
+-- lib_view: a task as the API shows it. Needs lib_lane, lib_record, lib_tasks and lib_open.
 -- A view replies as {state, fetched (1, 0; -1: this partition does not know), hooks (1 or 0), received_at, when it was complete
--- (0: it is not), the event's key, the head of its record}. State: unknown, expired; of an announced task whose result is not here queued (its
--- fetch waits), handed (it is on its way), lost (it is dead); else done, or failed where a webhook is dead.
+-- (0: it is not), the event's key, the head of its record}. State: unknown, expired; of a task that was set without its
+-- result pending or processing; of an announced task whose result is not here queued (its fetch waits), handed (it is on its way), lost
+-- (it is dead); else done, or failed where a webhook is dead.
 local HEAD_MAX = 65535 + 1024
 
 -- The work of a call so far, in commands to Redis (3 to 5 us each, with the work on their replies). A script that gets many ids
@@ -36,15 +37,21 @@ local function find_task(id, account, own)
       local names = string.match(head, '\no ([^\n]*)\n') or ''
       local to = {}
       for name in string.gmatch(names, '%S+') do to[#to + 1] = name end
-      return {id = event, kind = kind, account = of, head = head, to = to, received = received}
+      return {id = event, kind = kind, account = of, head = head, to = to, received = received, is_open = is_open(head)}
     end
   end
 end
 
 -- Reads the deliveries of T that are in this partition and judges by them. The result of all but an announced task is here.
 local function judge_task(t)
+  if t.is_open then -- deliveries that are here are of an earlier task with this id
+    work = work + 1
+    t.deliveries, t.state, t.done_at, t.home = {}, is_taken(t.account, t.id) and 'processing' or 'pending', 0, true
+    return
+  end
   local complete = t.kind ~= 'announcement'
-  t.deliveries, t.state, t.done_at, t.home = {}, complete and 'done' or 'queued', complete and tonumber(t.received) or 0, #t.to == 0
+  local done_at = string.match(t.head, '\nf (%d+)\n') or t.received
+  t.deliveries, t.state, t.done_at, t.home = {}, complete and 'done' or 'queued', complete and tonumber(done_at) or 0, #t.to == 0
   work = work + #t.to
   for _, name in ipairs(t.to) do
     local key = base .. 'delivery:' .. t.id .. ':' .. name
@@ -62,7 +69,7 @@ local function judge_task(t)
   end
 end
 
-local function is_complete(t) return t.kind ~= 'announcement' end
+local function is_complete(t) return t.kind ~= 'announcement' and not t.is_open end
 
 local function is_over(d) return d.state == 'done' or d.state == 'dead' end
 

@@ -12,14 +12,18 @@
 --   named      1 if the record names the task's id
 --   rest       1 if the rest of the record is an argument of its own
 --   repeats    1 if a name is given by which a repeat is known; 0 if the source, id and body decide; 2 if nothing is a repeat
+-- Of a task two more words follow:
+--   stage      whole: with its result; pending: the result comes later; result: it is here, for a task that was pending
+--   pending ms how long a task is kept without its result
 -- Each further line is a delivery:
 --   destination, kind (postback, pingback, fetch), lane
 --   delay in ms, and whose it is: own (the destination's), top (everybody's) or kept (captured by an earlier put)
 --   order      requeue or fifo
 --   secret     of an announcement: the id of the signing secret, or '*'
--- The first delivery of an announcement fetches the result. The others are put when the result is here.
+-- The first delivery of an announcement fetches the result. The others are put when the result is here. A pending task gets its
+-- deliveries when its result is here, as its plan says now; the plan that comes with the result counts only if the first is lost.
 --
--- Replies a number per event: 0 queued, 2 no free revision, 3 the id is taken. Any other number: the event is a duplicate of
+-- Replies a number per event: 0 queued, 1 the task does not wait for this result, 2 no free revision, 3 the id is taken. Any other number: the event is a duplicate of
 -- the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
 --@include lib_lane.lua
 --@include lib_record.lua
@@ -113,8 +117,8 @@ end
 -- Stores the event. Returns the id of its task; for a repeat nil, when the first came, and the key of the first; if the id is
 -- taken nil, nil, nil, true. An event without deliveries expires from now on.
 local function accept(plan, id, name, received, record)
-  local kept = plan.fan == 0
-  local options = kept and {'PX', done_ms} or NOTHING
+  local kept = plan.kept
+  local options = kept or NOTHING
   local known = repeat_key(plan, id, name)
   if known or done_ms < dedup_ms and not plan.never_repeats then
     local before, event = recall(known or dedup_key(identity(id, record)))
@@ -154,10 +158,15 @@ local function given(word) return word ~= '*' and word or nil end
 
 local plans = {} -- text -> plan: the words of its first line by name, and its deliveries as a list
 local function read_plan(written)
-  local kind, owner, fetch, home, named, rest, name, lines =
-    string.match(written, '^(%S+) (%S+) (%S+) (%d) (%d) (%d) (%d)\n(.*)$')
+  local kind, owner, fetch, home, named, rest, name, more, lines =
+    string.match(written, '^(%S+) (%S+) (%S+) (%d) (%d) (%d) (%d)([^\n]*)\n(.*)$')
   local plan = {kind = kind, owner = owner, account = kind == 'task' and owner or nil, fetch = given(fetch), is_home = home == '1',
     is_named = named == '1', has_rest = rest == '1', has_name = name == '1', never_repeats = name == '2'}
+  if more ~= '' then
+    local stage, pending_ms = string.match(more, '^ (%S+) (%d+)$')
+    plan.stage, plan.pending_ms, plan.is_later = stage, tonumber(pending_ms), stage ~= 'whole'
+    plan.first = string.match(written, '^[^\n]*\n')
+  end
   for destination, does, lane, delay, whose, order, secret in
     string.gmatch(lines, '(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)\n') do
     delay = delay_in_force(plan, destination, delay, whose)
@@ -166,6 +175,7 @@ local function read_plan(written)
     plan.has_postback = plan.has_postback or does == 'postback'
   end
   plan.fan = kind == 'announcement' and 1 or #plan
+  if plan.fan == 0 or plan.stage == 'pending' then plan.kept = {'PX', plan.stage == 'pending' and plan.pending_ms or done_ms} end
   plans[written] = plan
   return plan
 end
@@ -257,6 +267,26 @@ local function count_fetched(plan, task)
   end
 end
 
+-- Lists and counts a task whose result is here. Returns true if a webhook is still to bring the result, or all that there is.
+local function count_complete(plan, task, record)
+  local account = plan.account
+  local has_body, path = true, nil
+  if not plan.has_postback then has_body, path = head_facts(record) end
+  if plan.has_postback or not has_body and plan.fan > 0 then
+    count_now(account, 'sending', 1)
+    return true
+  end
+  if has_body then
+    list_task('ready', account, path, task, done_ms)
+  else
+    count_hour(account, 'fetched', done_ms)
+  end
+  if plan.fan == 0 then
+    call('SET', base .. 'gone:' .. task, account or '', 'PX', text(done_ms + afterglow(done_ms)))
+  end
+  return false
+end
+
 -- Lists and counts an event that is new. RECORD: its head is enough. ANNOUNCED: the task id of its announcement, if a fetch
 -- brought it. An event whose result is here and that has no postback can be fetched from now on. Returns true if a
 -- webhook is still to bring the result, or all that there is.
@@ -273,21 +303,7 @@ local function count_task(plan, task, record, announced)
     count_now(nil, 'announced', 1)
     return false
   end
-  local has_body, path = true, nil
-  if not plan.has_postback then has_body, path = head_facts(record) end
-  if plan.has_postback or not has_body and plan.fan > 0 then
-    count_now(account, 'sending', 1)
-    return true
-  end
-  if has_body then
-    list_task('ready', account, path, task, done_ms)
-  else
-    count_hour(account, 'fetched', done_ms)
-  end
-  if plan.fan == 0 then
-    call('SET', base .. 'gone:' .. task, account or '', 'PX', text(done_ms + afterglow(done_ms)))
-  end
-  return false
+  return count_complete(plan, task, record)
 end
 
 local function write_posted()
@@ -321,14 +337,62 @@ local function queue_dead(event)
   return n
 end
 
+-- Returns the function that puts pending tasks and results. Few calls need it: they make it, the others need not pay for it.
+local function later()
+--@include lib_open.lua
+  -- Keeps a task without its result, and what its deliveries will be: their delays are captured now.
+  local function put_pending(plan, id, received, record)
+    local task, before, _, taken = accept(plan, id, nil, received, record)
+    if not task then return before and tonumber(before) or taken and 3 or 2 end
+    local account, lines = plan.account, {}
+    for i, to in ipairs(plan) do
+      lines[i] = string.format('%s %s %s %s kept %s *\n', to.destination, to.kind, to.lane, to.delay,
+        to.order == 'fifo' and 'fifo' or 'requeue')
+    end
+    open_task(account, id, table.concat(lines), plan.pending_ms)
+    collect(posted, '', id)
+    collect(posted, '@' .. account, id)
+    return 0
+  end
+
+  -- The result of a pending task is here: RECORD has it. RECEIVED: when the task was set.
+  local function put_result(plan, id, received, record)
+    local key = EVENT .. id
+    local old = call('GETRANGE', key, 0, 255)
+    local set, digest = read_record(old)
+    local _, same = read_record(record)
+    if set ~= received or digest ~= same or not is_open(old) then return 1 end
+    local lines = close_task(plan.account, id)
+    if lines then
+      local written = plan.first .. lines
+      plan = plans[written] or read_plan(written)
+    end
+    if plan.fan == 0 then call('SET', key, record, 'PX', text(done_ms)) else call('SET', key, record) end
+    local is_sending = count_complete(plan, id, record)
+    if plan.fan > 1 then call('HSET', base .. 'pending:' .. id, 'n', text(plan.fan), 'is', is_sending and 'sending' or 'listed') end
+    for n = 1, plan.fan do add_delivery(plan, id, now_text, plan[n]) end
+    return 0
+  end
+
+  return function(plan, id, received, record)
+    return (plan.stage == 'pending' and put_pending or put_result)(plan, id, received, record)
+  end
+end
+
 -- The plan of the event before serves the next, if that has none.
-local results, plan = {}
+local results, plan, put_later = {}
 for i = 1, tonumber(ARGV[4]) do
   local id, received, record, written = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   at = at + 4
   if written ~= '' then plan = plans[written] or read_plan(written) end
   if plan.has_rest then record = record .. arg() end
-  local task, before, event, taken = accept(plan, id, plan.has_name and arg() or nil, received, record)
+  local task, before, event, taken
+  if plan.is_later then
+    put_later = put_later or later()
+    results[i] = put_later(plan, id, received, record)
+  else
+    task, before, event, taken = accept(plan, id, plan.has_name and arg() or nil, received, record)
+  end
   if task then
     local key, fan = plan.kind == 'announcement' and announced_key(task) or task, plan.fan
     local is_sending = count_task(plan, task, record, id)
@@ -337,7 +401,7 @@ for i = 1, tonumber(ARGV[4]) do
     for n = 1, fan do hash = add_delivery(plan, key, received, plan[n]) end
     if plan.kind == 'announcement' then add_fetch(plan, hash, task) end
     results[i] = 0
-  else
+  elseif not results[i] then
     results[i] = before and tonumber(before) or taken and 3 or 2
     if before and event and plan.kind ~= 'task' and not plan.fetch then repeated[i] = event end
   end

@@ -7,6 +7,7 @@
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
+--@include lib_open.lua
 --@include lib_view.lua
 --@include lib_resend.lua
 local account, own, dead_ms = ARGV[2], ARGV[3], tonumber(ARGV[4])

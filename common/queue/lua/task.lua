@@ -6,15 +6,19 @@
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
+--@include lib_open.lua
 --@include lib_view.lua
 local account, own, get, done_ms, names = ARGV[2], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
 
 local function has_expired(id)
   local owner = call('GET', base .. 'gone:' .. id)
   if owner and (account == '' or owner == account) then return true end
+  work = work + 2
+  local _, of = read_plan_head(id)
+  if of and (account == '' or of == account) then return true end
   local keys = {}
   for i = 7, 6 + names do keys[#keys + 1] = base .. 'delivery:' .. id .. ':' .. ARGV[i] end
-  work = work + 1 + names / 4
+  work = work + names / 4
   return names > 0 and call('EXISTS', unpack(keys)) > 0
 end
 

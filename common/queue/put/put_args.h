@@ -7,9 +7,10 @@
 #include "common/queue/queue_put.h"
 
 struct put_flags {
-    bool is_home;  /* this partition lists and counts the event */
-    bool is_named; /* the record names the task's id */
-    bool has_rest; /* the rest of the record follows as an argument */
+    bool is_home;       /* this partition lists and counts the event */
+    bool is_named;      /* the record names the task's id */
+    bool has_rest;      /* the rest of the record follows as an argument */
+    int64_t pending_ms; /* how long a task without its result is kept */
 };
 
 /* Appends what put.lua calls the plan: the deliveries of PARTITION (of an announcement all that will be). */

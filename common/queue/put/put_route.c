@@ -21,19 +21,19 @@ size_t put_last_partition(const struct put_request *req)
     return last;
 }
 
-/* Where an event without deliveries is kept. A task is where those of its account with deliveries are, so
- * that its id is free for both or for none. */
+/* Where an event without deliveries is kept. All tasks of an account are in one partition, that of its lane, so
+ * that an id is free for all of them or for none. The lane has the account's name. */
 static unsigned keeping_partition(const struct config *conf, const struct event *e)
 {
-    const struct config_account *account =
-        e->kind == EVENT_TASK ? map_get(&conf->accounts, e->account) : NULL;
-    return account ? account->postback->partition : partition_of(e->id, conf->redis.partitions);
+    return partition_of(e->kind == EVENT_TASK ? e->account : e->id, conf->redis.partitions);
 }
 
 unsigned put_home_partition(const struct config *conf, const struct put_request *req)
 {
     if (req->event->kind == EVENT_ANNOUNCEMENT)
         return req->source->fetch->partition;
+    if (req->event->kind == EVENT_TASK)
+        return keeping_partition(conf, req->event);
     for (size_t i = 0; i < req->to_count; i++)
         if (req->to[i]->kind == DELIVERY_POSTBACK)
             return req->to[i]->partition;

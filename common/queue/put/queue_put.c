@@ -30,7 +30,7 @@ struct put { /* one submitted request; owned by the batches it waits for, or by 
     put_fn fn;
     void *ctx;
     unsigned waiting; /* partitions that have not answered */
-    bool failed, queued, taken;
+    bool failed, queued, taken, not_open;
     unsigned requeued;
     wall_ms received_at, first_at;
 };
@@ -138,10 +138,11 @@ static void put_answer(struct queue_put *q, struct put *p)
 {
     if (--p->waiting > 0)
         return;
-    enum put_result result = p->failed   ? PUT_UNAVAILABLE
-                             : p->taken  ? PUT_TAKEN
-                             : p->queued ? PUT_QUEUED
-                                         : PUT_DUPLICATE;
+    enum put_result result = p->failed     ? PUT_UNAVAILABLE
+                             : p->taken    ? PUT_TAKEN
+                             : p->not_open ? PUT_NOT_OPEN
+                             : p->queued   ? PUT_QUEUED
+                                           : PUT_DUPLICATE;
     struct put_answer answer = {
         .result = result,
         .received_at = result == PUT_DUPLICATE ? p->first_at : p->received_at,
@@ -166,6 +167,8 @@ static void read_result(struct put *p, const struct redis_reply *r)
             p->first_at = said;
     } else if (said == 3) {
         p->taken = true;
+    } else if (said == 1) {
+        p->not_open = true;
     } else {
         p->failed = true;
     }
@@ -310,6 +313,8 @@ static struct event prepare(struct queue_put *q, const struct put_request *req)
     struct event e = *req->event;
     bool is_announcement = e.kind == EVENT_ANNOUNCEMENT;
     e.is_renamed = is_announcement || !slice_eq(task_key(q, req), e.id);
+    if (req->stage == PUT_RESULT)
+        return e; /* its names and secrets are those of the task */
     buf_reset(&q->names);
     if (is_announcement)
         buf_add_str(&q->names, req->source->fetch->name);
@@ -360,7 +365,8 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     }
     args_add_since(a, mark);
     buf_reset(&q->plan);
-    put_plan(&q->plan, req, partition, (struct put_flags){is_home, e.is_renamed, large});
+    put_plan(&q->plan, req, partition,
+             (struct put_flags){is_home, e.is_renamed, large, q->conf->retention.pending_s * 1000});
     add_plan(b, &q->plan);
     if (large)
         args_borrow(a, e.body);
@@ -393,7 +399,7 @@ static bool are_ready(struct queue_put *q, const struct put_request *req, unsign
 {
     if (!shard_is_ready(shards_at(q->shards, home)))
         return false;
-    for (size_t i = 0; req->event->kind != EVENT_ANNOUNCEMENT && i < req->to_count; i++)
+    for (size_t i = 0; req->event->kind == EVENT_WEBHOOK && i < req->to_count; i++)
         if (!shard_is_ready(shards_at(q->shards, req->to[i]->partition)))
             return false;
     return true;
@@ -414,7 +420,7 @@ enum err queue_put_submit(struct queue_put *q, const struct put_request *req, pu
         return ERR_UNAVAIL;
     struct put *p = put_new(q, req, fn, ctx);
     enum err rc = OK;
-    if (req->to_count == 0 || req->event->kind == EVENT_ANNOUNCEMENT) {
+    if (req->to_count == 0 || req->event->kind != EVENT_WEBHOOK) {
         rc = add_event(q, home, true, req, req->taken, p);
     } else {
         size_t last = put_last_partition(req);

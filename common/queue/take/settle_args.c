@@ -69,7 +69,7 @@ bool claim_read(struct slice words, struct slice record, const struct config *co
     buf_add_slice(&d->record, record);
     d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
     d->secret_id = d->readable ? event_secret(&d->event, d->destination) : slice_make("", 0);
-    d->accepted_at = d->event.received_at;
+    d->accepted_at = d->event.completed_at ? d->event.completed_at : d->event.received_at;
     return true;
 }
 

@@ -26,9 +26,9 @@ static const struct {
     enum task_state state;
     int rank;
 } states[] = {
-    {"unknown", TASK_UNKNOWN, 0}, {"expired", TASK_EXPIRED, 1}, {"queued", TASK_QUEUED, 2},
-    {"handed", TASK_HANDED, 3},   {"lost", TASK_LOST, 4},       {"done", TASK_DONE, RANK_COMPLETE},
-    {"failed", TASK_FAILED, 6},
+    {"unknown", TASK_UNKNOWN, 0}, {"expired", TASK_EXPIRED, 1},       {"queued", TASK_QUEUED, 2},
+    {"pending", TASK_PENDING, 2}, {"processing", TASK_PROCESSING, 3}, {"handed", TASK_HANDED, 3},
+    {"lost", TASK_LOST, 4},       {"done", TASK_DONE, RANK_COMPLETE}, {"failed", TASK_FAILED, 6},
 };
 #define STATES (sizeof states / sizeof *states)
 

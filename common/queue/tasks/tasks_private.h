@@ -14,7 +14,7 @@ struct queue_tasks {
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
     unsigned partitions;
-    struct redis_script task, resend, ready, posted, counts, failures, setting;
+    struct redis_script task, resend, ready, posted, counts, failures, setting, take;
 };
 
 /* One call to all partitions. It ends once, when all that was asked is answered. The kinds of calls begin with it. */

@@ -19,6 +19,8 @@ enum {
     COUNT_SENDING,
     COUNT_READY,
     COUNT_FAILED,
+    COUNT_OPEN,
+    COUNT_TAKEN,
     COUNTS
 };
 
@@ -55,6 +57,7 @@ static void ask_counts(struct count_call *c, unsigned partition, struct slice cu
     args_add(&a, slice_str(c->account));
     args_add_int(&a, keep->done_s * 1000);
     args_add_int(&a, keep->dead_s * 1000);
+    args_add_int(&a, keep->pending_s * 1000);
     args_add(&a, cursor);
     if (!cursor.len)
         add_fetches(&a, c);
@@ -88,9 +91,10 @@ static void on_counts_end(struct tasks_call *call)
     struct task_counts counts = {.done_fetched = at_least_0(c->sums[COUNT_FETCHED]),
                                  .done_not_fetched =
                                      c->sums[COUNT_READY] + at_least_0(c->sums[COUNT_SENDING]),
-                                 .processing = fetching < announced ? fetching : announced,
                                  .failed = at_least_0(c->sums[COUNT_FAILED])};
-    counts.pending = announced - counts.processing;
+    int64_t fetched_now = fetching < announced ? fetching : announced;
+    counts.processing = fetched_now + c->sums[COUNT_TAKEN];
+    counts.pending = announced - fetched_now + c->sums[COUNT_OPEN];
     c->fn(c->ctx, call->rc, call->rc == OK ? &counts : NULL);
     free(c->account);
     free(c);
