@@ -5,6 +5,7 @@
 #include "common/base/buf.h"
 #include "common/gzip/gzip.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,6 +136,28 @@ static void reads_gzip(void **state)
     buf_clear(&wire);
 }
 
+/* Of four megabytes of whatever else, as little memory is taken as the list has tasks. */
+static void makes_no_tree(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"{},", "1,", "'x',", "{'id':{'a':[]}},",
+                                        "{'id':[],'tag':{}},"};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        struct buf text;
+        buf_init(&text, READY_INFLATED_MAX);
+        buf_add_str(&text, "{'status_code':20000,'tasks':[{'status_code':20000,'result':[");
+        while (text.len < READY_INFLATED_MAX - 100)
+            buf_add_str(&text, units[i]);
+        buf_add_str(&text, "{'id':'last'}]}]}");
+        struct mallinfo2 before = mallinfo2();
+        assert_int_equal(read(text.ptr), OK);
+        assert_true(mallinfo2().uordblks < before.uordblks + 100000);
+        assert_int_equal(list.count, 1);
+        is_task(0, "last", "");
+        buf_clear(&text);
+    }
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -163,6 +186,7 @@ int main(void)
         cmocka_unit_test(takes_a_thousand),
         cmocka_unit_test(says_what_came_instead),
         cmocka_unit_test(reads_gzip),
+        cmocka_unit_test(makes_no_tree),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
