@@ -138,6 +138,11 @@ static enum err set_tolerance(struct scheme *s, int64_t tolerance_s, struct erro
         return fail(e, ERR_INVALID, "tolerance_s: must not be negative");
     if (tolerance_s >= 0)
         s->rules.tolerance_s = tolerance_s;
+    /* With digits of the body added or taken away, a timestamp is far in the future or the past. */
+    if (s->text.has_open_timestamp && !s->rules.tolerance_s)
+        return fail(e, ERR_INVALID,
+                    "signed: put text without a digit between {timestamp} and the other "
+                    "variables, or set tolerance_s");
     return OK;
 }
 

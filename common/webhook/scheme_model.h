@@ -60,6 +60,8 @@ struct signed_text {
     struct part parts[PARTS_MAX];
     size_t count;
     bool has_id, has_timestamp;
+    /* Digits may stand next to {timestamp}, so only a timestamp's size tells where it ends. */
+    bool has_open_timestamp;
     /* Characters that stand next to {id}: an id with one of them could be cut in two ways. */
     char id_stops[2];
     size_t id_stop_count;

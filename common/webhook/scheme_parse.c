@@ -133,6 +133,23 @@ static enum err note_id(struct signed_text *out, size_t at, struct error *e)
     return OK;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* True if what stands before or behind {timestamp}, up to a variable, may end or begin with a digit. */
+static bool is_open_timestamp(const struct signed_text *t, size_t at)
+{
+    const struct part *before = at ? &t->parts[at - 1] : NULL;
+    const struct part *after = at + 1 < t->count ? &t->parts[at + 1] : NULL;
+    if (before && (before->kind != PART_TEXT ||
+                   (at >= 2 && is_digit(before->text.ptr[before->text.len - 1]))))
+        return true;
+    return after &&
+           (after->kind != PART_TEXT || (at + 2 < t->count && is_digit(after->text.ptr[0])));
+}
+
 enum err parse_signed_text(const char *text, struct signed_text *out, struct error *e)
 {
     bool has_body = false;
@@ -143,6 +160,8 @@ enum err parse_signed_text(const char *text, struct signed_text *out, struct err
     for (size_t i = 0; i < out->count && rc == OK; i++) {
         has_body = has_body || out->parts[i].kind == PART_BODY;
         out->has_timestamp = out->has_timestamp || out->parts[i].kind == PART_TIMESTAMP;
+        if (out->parts[i].kind == PART_TIMESTAMP)
+            out->has_open_timestamp = is_open_timestamp(out, i);
         if (out->parts[i].kind == PART_ID)
             rc = note_id(out, i, e);
     }

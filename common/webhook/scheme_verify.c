@@ -68,6 +68,9 @@ static enum scheme_verdict judge_time(const struct scheme *s, struct slice times
     int64_t at = 0;
     if (parse_timestamp(timestamp, &at) != OK)
         return SCHEME_INVALID;
+    bool has_zero = timestamp.len > 1 && timestamp.ptr[0] == '0';
+    if (has_zero && s->text.has_open_timestamp) /* the zero may be the end of the body */
+        return SCHEME_INVALID;
     int64_t age = now / 1000 - at;
     int64_t tolerance = s->rules.tolerance_s;
     return tolerance && (age > tolerance || age < -tolerance) ? SCHEME_STALE : SCHEME_OK;

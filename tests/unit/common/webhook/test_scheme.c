@@ -105,6 +105,14 @@ static void a_bad_custom_scheme_is_refused_with_its_reason(void **state)
     CUSTOM("between {id} and the other", .signed_text = "{id}{body}", .id_header = "X-Id");
     CUSTOM("does not contain {timestamp}", .timestamp_header = "X-Time");
     CUSTOM("tolerance_s", .tolerance_s = 5);
+    CUSTOM("between {timestamp} and the other", .signed_text = "{timestamp}{body}",
+           .timestamp_header = "X-Time", .tolerance_s = 0);
+    CUSTOM("between {timestamp} and the other", .signed_text = "{body}{timestamp}",
+           .timestamp_header = "X-Time", .tolerance_s = 0);
+    CUSTOM("between {timestamp} and the other", .signed_text = "{timestamp}0.{body}",
+           .timestamp_header = "X-Time", .tolerance_s = 0);
+    CUSTOM("between {timestamp} and the other", .signed_text = "{body}.1{timestamp}",
+           .timestamp_header = "X-Time", .tolerance_s = 0);
 }
 
 static void timestamp_and_body_may_touch(void **state)
@@ -114,6 +122,11 @@ static void timestamp_and_body_may_touch(void **state)
     spec.name = "hmac";
     spec.signed_text = "{timestamp}{body}";
     spec.timestamp_header = "X-Time";
+    scheme_free(make(spec));
+    spec.tolerance_s = 0;
+    spec.signed_text = "v0:{timestamp}.{body}";
+    scheme_free(make(spec));
+    spec.signed_text = "{body}.{timestamp}1";
     scheme_free(make(spec));
 }
 
