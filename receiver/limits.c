@@ -12,20 +12,35 @@
 #define OPERATORS_MAX 256 /* connections of the operators' listener, and as many of the API's */
 #define OPERATORS_BODY_MAX ((size_t)1 << 40)
 #define KEPT_ALWAYS 24 /* files that every process has open */
-#define KEPT_THREAD 72 /* refusals, and those that every thread has open */
+#define KEPT_THREAD 8  /* files that every thread has open */
 #define REFUSALS 64
+#define OPERATORS_MIN 4
+
+/* With few files half of them are kept. A quarter of what is left of that is for refusals, the rest for operators. */
+static void share_few(struct receiver_files *f, unsigned threads, unsigned listeners)
+{
+    unsigned kept = f->open / 2, fixed = KEPT_ALWAYS + KEPT_THREAD * threads;
+    unsigned rest = kept > KEPT_ALWAYS ? kept - KEPT_ALWAYS : 0;
+    f->refusals = rest / 4 / (threads + listeners) + 1;
+    fixed += f->refusals * (threads + listeners);
+    f->operators = kept > fixed ? (kept - fixed) / listeners : 0;
+    if (f->operators < OPERATORS_MIN)
+        f->operators = OPERATORS_MIN;
+}
 
 struct receiver_files limits_share_files(const struct config *conf)
 {
     unsigned threads = conf->receiver.threads;
     unsigned listeners = conf->api.listen ? 2 : 1;
-    struct receiver_files f = {.open = process_files_max(), .refusals = REFUSALS};
-    unsigned kept = KEPT_ALWAYS + OPERATORS_MAX * listeners + KEPT_THREAD * threads;
-    if (kept > f.open / 2) {
-        kept = f.open / 2;
-        f.refusals = kept / 4 / threads + 1;
+    struct receiver_files f = {
+        .open = process_files_max(), .refusals = REFUSALS, .operators = OPERATORS_MAX};
+    unsigned fixed = KEPT_ALWAYS + KEPT_THREAD * threads;
+    unsigned others = f.operators * listeners + f.refusals * (threads + listeners);
+    if (fixed + others > f.open / 2) {
+        share_few(&f, threads, listeners);
+        others = f.operators * listeners + f.refusals * (threads + listeners);
     }
-    f.clients = f.open - kept;
+    f.clients = f.open > fixed + others ? f.open - fixed - others : 1;
     return f;
 }
 
@@ -52,7 +67,7 @@ struct http_limits limits_of_worker(const struct config *conf)
 struct http_limits limits_of_operators(const struct config *conf)
 {
     struct http_limits l = limits_of_worker(conf);
-    l.connections_max = OPERATORS_MAX;
+    l.connections_max = limits_share_files(conf).operators;
     l.body_max = OPERATORS_BODY_MAX;
     l.proxy_protocol = false;
     return l;

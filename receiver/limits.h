@@ -7,9 +7,11 @@
 struct config;
 
 struct receiver_files {
-    unsigned open;     /* files that the process may have open */
-    unsigned clients;  /* of these, connections of clients, over all threads */
-    unsigned refusals; /* connections that are only told to come later, in each thread */
+    unsigned open;      /* files that the process may have open */
+    unsigned clients;   /* of these, connections of clients, over all threads */
+    unsigned operators; /* connections of the operators' listener, and as many of the API's */
+    unsigned
+        refusals; /* connections that are only told to come later, of each thread and each of these listeners */
 };
 
 /* Shares the files. Some are kept for Redis, logs, names, certificates and the listeners of operators and of the API, so that a

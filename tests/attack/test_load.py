@@ -4,6 +4,7 @@ quickly as before, the log stays short, and everything recovers."""
 import collections
 import gzip
 import os
+import socket
 import time
 import zlib
 
@@ -180,3 +181,23 @@ def test_no_descriptors_are_left_for_a_crowd_but_redis_gets_its_own(stack):
         stack.redis.client().client_kill_filter(_type="normal", skipme=True)
         stack.redis.restart()
         wait_for(lambda: receiver.post("/in/open", {"id": "x"}).status == 200, 10, "Redis to be reached")
+
+
+@pytest.mark.parametrize("files, clients", [(256, 128), (128, 64)])
+def test_a_crowd_at_the_operators_listener_takes_no_descriptor_of_the_ingest(stack, files, clients):
+    """With few descriptors too: each listener has its own share."""
+    conf = config.base(stack.redis.url, api={"listen": "127.0.0.1:0"} if files == 256 else {})
+    conf["sources"]["in"] = config.source([])
+    receiver = stack.receiver(conf, wrapper=["prlimit", f"--nofile={files}:{files}"])
+    crowd = [socket.create_connection(tuple(address.split(":"))) for _ in range(300)
+             for address in ([receiver.admin, receiver.api] if files == 256 else [receiver.admin])]
+    assert clients <= receiver.wait_log("connections.limited")["in_force"] <= clients + 1
+    held = [http.Client(receiver.ingest) for _ in range(clients - 8)]
+    for n, client in enumerate(held):
+        assert client.post("/in/in", {"id": f"e{n}"}).status == 200
+    assert receiver.logged("accept.failed") == []
+    for sock in crowd:
+        sock.close()
+    for client in held:
+        client.close()
+    receiver.wait_http("/readyz", 200)
