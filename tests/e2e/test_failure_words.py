@@ -107,11 +107,13 @@ def test_client_certificates(stack, tmp_path, authority, version, shown):
         assert "alert" in detail
 
 
-def test_a_connection_is_not_used_with_another_identity(stack, authority):
+@pytest.mark.parametrize("closes", [False, True], ids=["kept connections", "resumed sessions"])
+def test_a_connection_is_not_used_with_another_identity(stack, authority, closes):
     """Three destinations on one host and port: two identities and none. A reload brings new files."""
     context = speaking(*authority.good(), verify_mode=ssl.CERT_OPTIONAL)
     context.load_verify_locations(authority.ca)
     sink = stack.downstream(context=context)
+    sink.default = Answer(close=closes)
     people = {name: authority.client(name) for name in ("one", "two")}
     conf = config.base(stack.redis.url)
     for name in ("one", "two", "nobody"):

@@ -410,6 +410,45 @@ mutation(packed_anew "a signed body that is packed anew is another event"
     if (b->source->signed_over_wire)
         take_signed(b, piece);]])
 
+mutation(translated_address "an IPv4 address that egress closes is reached in the spelling of a NAT64"
+  TESTS tests/attack/test_egress.py::test_an_ipv4_address_in_the_spelling_of_a_translator
+  EDIT dispatcher/transport/egress.c
+  [[size_t n = addr_embedded(a, inner);]]
+  [[size_t n = addr_embedded(a, inner) * 0;]])
+
+mutation(decoded_once "a dot segment that is encoded twice passes"
+  TESTS tests/attack/test_egress.py::test_tags_stay_where_they_were_put
+  EDIT common/webhook/dot_segments.c
+  [[for (size_t before = len + 1; len < before;) {]]
+  [[for (size_t before = len + 1, once = 1; once && len < before; once = 0) {]])
+
+mutation(identities_mixed "destinations with different client certificates share connections"
+  TESTS tests/e2e/test_failure_words.py::test_a_connection_is_not_used_with_another_identity
+  EDIT dispatcher/transport/http_transport.c
+  [[is_same_text(p->identity.cert, o->client_cert) &&]]
+  [[(p->ca_file || is_same_text(p->identity.cert, o->client_cert)) &&]]
+  EDIT dispatcher/transport/http_transport.c
+  [[is_same_text(p->identity.key, o->client_key);]]
+  [[(p->ca_file || is_same_text(p->identity.key, o->client_key));]])
+
+mutation(revoked_accepted "revocation lists are not looked at"
+  TESTS "tests/e2e/test_failure_words.py::test_revocation[it-tls_revoked]"
+  EDIT dispatcher/transport/http_transport.c
+  [[SET(CURLOPT_CRLFILE, p->crl_file);]]
+  [[SET(CURLOPT_CRLFILE, NULL);]])
+
+mutation(closed_names_told "an account learns which names lead to closed addresses"
+  TESTS tests/e2e/test_failure_words.py::test_names_of_the_inside_look_like_names_that_do_not_exist
+  EDIT common/queue/tasks/tasks_lists.c
+  [[if (is_account && word.len)]]
+  [[if (!is_account && word.len)]])
+
+mutation(configured_paths_told "paths of configured URLs are stored with failed attempts"
+  TESTS tests/e2e/test_failure_words.py::test_paths_of_configured_urls_are_shown_nowhere
+  EDIT dispatcher/engine/settlement.c
+  [[f->target->rules.is_account ? url : url_origin(url);]]
+  [[f->target->rules.is_account ? url : slice_cut(&url, '?');]])
+
 mutation(own_machine_reached "URLs of the API reach public addresses of the dispatcher's own machine"
   TESTS tests/attack/test_api.py::test_names_of_tasks_that_turn
   EDIT dispatcher/transport/egress.c
