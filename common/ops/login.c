@@ -36,15 +36,36 @@ void login_guard_free(struct login_guard *g)
     free(g);
 }
 
-bool login_is_foreign(struct slice fetch_site, struct slice origin, struct slice host)
+/* URL is "scheme://host:port", and more behind it if HAS_PATH. */
+static bool is_at(struct slice url, struct slice host, bool has_path)
 {
-    if (fetch_site.len)
-        return !slice_eq(fetch_site, SLICE_LIT("same-origin")) &&
-               !slice_eq(fetch_site, SLICE_LIT("none"));
-    if (!origin.len)
+    (void)slice_cut(&url, ':');
+    if (!slice_starts(url, SLICE_LIT("//")))
         return false;
-    (void)slice_cut(&origin, ':');
-    return !slice_starts(origin, SLICE_LIT("//")) || !slice_eq_nocase(slice_skip(origin, 2), host);
+    url = slice_skip(url, 2);
+    return slice_eq_nocase(has_path ? slice_cut(&url, '/') : url, host);
+}
+
+bool login_is_foreign(const struct login_page *p)
+{
+    if (p->fetch_site.len)
+        return !slice_eq(p->fetch_site, SLICE_LIT("same-origin")) &&
+               !slice_eq(p->fetch_site, SLICE_LIT("none"));
+    if (p->origin.len && !is_at(p->origin, p->host, false))
+        return true;
+    return p->referer.len && !is_at(p->referer, p->host, true);
+}
+
+/* What Java's HttpURLConnection accepts if its program says nothing. It is no browser. */
+#define JAVA_ACCEPTS SLICE_LIT("text/html, image/gif, image/jpeg, *")
+
+bool login_may_be_link(const struct login_page *p)
+{
+    if (p->fetch_site.len || p->origin.len || p->referer.len)
+        return false; /* login_is_foreign has judged these */
+    bool wants_page = slice_starts_nocase(p->accept, SLICE_LIT("text/html")) &&
+                      !slice_starts(p->accept, JAVA_ACCEPTS);
+    return p->upgrades || wants_page;
 }
 
 /* --- guesses --- */

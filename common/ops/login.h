@@ -52,10 +52,23 @@ struct login_result {
     unsigned retry_s; /* of LOGIN_LIMITED: the next login is checked in so many seconds */
 };
 
-/* True if a browser asks on behalf of another site's page, with the login that it remembers for us. The arguments are the
- * request's headers Sec-Fetch-Site (Fetch Metadata), Origin (RFC 6454) and Host, empty if missing. Clients that are no
- * browsers send neither of the first two. */
-bool login_is_foreign(struct slice fetch_site, struct slice origin, struct slice host);
+/* What a browser says about the page that makes it ask; each is empty if the header is missing. */
+struct login_page {
+    struct slice
+        fetch_site; /* Sec-Fetch-Site (Fetch Metadata); browsers leave it out over plain HTTP */
+    struct slice origin;  /* Origin (RFC 6454); not with a link */
+    struct slice referer; /* Referer; a page can leave it out */
+    struct slice host;    /* Host */
+    struct slice accept;  /* Accept */
+    bool upgrades;        /* there is an Upgrade-Insecure-Requests: a browser opens a page */
+};
+
+/* True if a browser asks on behalf of another site's page, with the login that it remembers for us. Clients that are no
+ * browsers send none of the first three headers. */
+bool login_is_foreign(const struct login_page *p);
+/* True if a browser opens a page, and says nothing about where the link to it stood. So it may be another site's. Ask only
+ * where the request changes something. */
+bool login_may_be_link(const struct login_page *p);
 
 struct login_guard; /* counts wrong logins */
 

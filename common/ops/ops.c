@@ -137,10 +137,31 @@ static void refuse_call(struct ops_call *c, enum ops_refusal why)
                   "log in with the name and password of an account");
 }
 
+static struct login_page page_of(const struct http_request *http)
+{
+    unsigned upgrades;
+    struct login_page p = {
+        .fetch_site = http_header(http, "sec-fetch-site", NULL),
+        .origin = http_header(http, "origin", NULL),
+        .referer = http_header(http, "referer", NULL),
+        .host = http_header(http, "host", NULL),
+        .accept = http_header(http, "accept", NULL),
+    };
+    (void)http_header(http, "upgrade-insecure-requests", &upgrades);
+    p.upgrades = upgrades > 0;
+    return p;
+}
+
 static bool is_foreign(const struct http_request *http)
 {
-    return login_is_foreign(http_header(http, "sec-fetch-site", NULL),
-                            http_header(http, "origin", NULL), http_header(http, "host", NULL));
+    struct login_page p = page_of(http);
+    return login_is_foreign(&p);
+}
+
+bool ops_may_be_link(const struct ops_call *c)
+{
+    struct login_page p = page_of(c->http);
+    return login_may_be_link(&p);
 }
 
 MUST_CHECK static enum flow log_in(struct ops_call *c)

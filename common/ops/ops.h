@@ -85,6 +85,9 @@ void ops_drain(struct ops *o, void (*on_empty)(void *ctx), void *ctx);
 /* Closes all connections now. Calls that are running lose their client, and end when their handlers end them. NULL is fine. */
 void ops_close(struct ops *o);
 
+/* True if C may come from a link on another site's page. A handler whose GET changes something asks, and refuses with
+ * OPS_FOREIGN. */
+bool ops_may_be_link(const struct ops_call *c);
 /* Each ends C. HEADERS is a run of "Name: value\r\n" lines, or empty. BODY is copied. */
 void ops_answer(struct ops_call *c, int status, struct slice content_type, struct slice headers,
                 struct slice body);

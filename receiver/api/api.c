@@ -234,6 +234,11 @@ MUST_CHECK static enum flow api_head(struct ops_call *c)
         request_end_error(r, 404, "", row->code, row->message);
         return ENDED;
     }
+    if (r->call == API_TASK_GET && !r->is_head && ops_may_be_link(c)) {
+        request_free(r); /* the task would count as fetched */
+        api_refused(c, OPS_FOREIGN);
+        return ENDED;
+    }
     r->plain_max = smaller(calls[r->call].body_max, r->conf->receiver.max_inflated_bytes);
     r->body.max = smaller(r->body.max, r->plain_max);
     if (http_content_length(c->http) > (int64_t)r->body.max) {

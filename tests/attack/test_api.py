@@ -315,7 +315,11 @@ def test_names_of_tasks_that_turn(stack, tmp_path):
 @pytest.mark.parametrize("headers, answered", [
     ({"Sec-Fetch-Site": "cross-site"}, 401), ({"Sec-Fetch-Site": "same-site"}, 401), ({"Sec-Fetch-Site": "same-origin"}, 200),
     ({"Sec-Fetch-Site": "none"}, 200), ({"Origin": "https://evil.example"}, 401), ({"Origin": "null"}, 401),
-    ({"Origin": "http://hookpace.test:8081"}, 200), ({"Origin": "http://hookpace.test"}, 401), ({}, 200)], ids=str)
+    ({"Origin": "http://hookpace.test:8081"}, 200), ({"Origin": "http://hookpace.test"}, 401), ({}, 200),
+    ({"Referer": "http://evil.example/hookpace.test:8081"}, 401), ({"Referer": "http://hookpace.test:8081.evil.example/"}, 401),
+    ({"Referer": "http://hookpace.test:8081/page?x=/"}, 200), ({"Referer": "http://hookpace.test:8081"}, 200),
+    ({"Referer": "about:blank"}, 401), ({"Referer": "http://hookpace.test:8081/", "Origin": "http://evil.example"}, 401),
+    ({"Referer": "http://evil.example/", "Origin": "http://hookpace.test:8081"}, 401)], ids=str)
 def test_a_browser_is_not_made_to_use_its_login(place, headers, answered):
     """A page of another site cannot have requests sent with the password that a browser remembers."""
     for method, path, body in (("POST", "/v3/appendix/webhook_resend", b'[{"id":"x"}]'), ("GET", "/v3/serp/task_get/x", None)):
@@ -323,6 +327,26 @@ def test_a_browser_is_not_made_to_use_its_login(place, headers, answered):
         assert answer.status == answered
         if answered == 401:
             assert answer.header("WWW-Authenticate") is None  # no password is asked for either
+
+
+CHROMIUM = {"Upgrade-Insecure-Requests": "1",
+            "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
+JAVA = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+
+
+@pytest.mark.parametrize("headers, answered", [
+    (CHROMIUM, 401), ({"Upgrade-Insecure-Requests": "1"}, 401), ({"Accept": CHROMIUM["Accept"]}, 401), ({"Accept": "text/html"}, 401),
+    ({**CHROMIUM, "Sec-Fetch-Site": "none"}, 200), ({**CHROMIUM, "Sec-Fetch-Site": "same-origin"}, 200),
+    ({**CHROMIUM, "Referer": "http://hookpace.test:8081/"}, 200), ({**CHROMIUM, "Referer": "http://evil.example/"}, 401),
+    (JAVA, 200), ({"Accept": "application/json"}, 200), ({"Accept": "*/*"}, 200)], ids=str)
+def test_a_link_does_not_fetch_a_task(place, headers, answered):
+    """Over plain HTTP a browser may say nothing about the page that has the link, but it says that it opens a page."""
+    about = {"Host": "hookpace.test:8081", **headers}
+    answer = call(place.api, "GET", "/v3/serp/task_get/x", headers=about)
+    assert answer.status == answered
+    if "evil" not in str(headers):
+        assert call(place.api, "GET", "/v3/tasks/count", headers=about).status == 200, "looking changes nothing"
+        assert call(place.api, "HEAD", "/v3/serp/task_get/x", headers=about).status == 200
 
 
 def test_bodies_under_way_have_a_budget(stack):
