@@ -58,6 +58,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     const char *path;
     char name[NAME_BYTES]; /* host:pid, seen in CLIENT LIST */
     struct loop *loop;
+    struct log_watch *log;
     struct metrics *metrics;
     struct deliver *engine;
     struct shards *shards;
@@ -259,6 +260,7 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
 {
     dispatcher_make_name(d);
     d->loop = loop_new();
+    d->log = program_watch_log(d->loop);
     d->metrics = families_metrics();
     struct transports transports;
     enum err rc = transports_open(d, d->conf, &transports);
@@ -315,6 +317,7 @@ static void dispatcher_end(struct dispatcher *d)
     loop_timer_free(d->drain_end);
     loop_timer_free(d->settle_check);
     metrics_free(d->metrics);
+    program_end_watch(d->log);
     loop_free(d->loop);
     config_unref(d->conf);
 }

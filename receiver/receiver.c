@@ -24,6 +24,7 @@ static const char *const listener_names[] = {
 struct receiver { /* Owns everything. Members start in this order and stop in the reverse. */
     const char *path;
     struct config *conf;
+    struct log_watch *log;
     struct loop *loop; /* of the main thread: signals, the admin and the API listener */
     struct metrics *metrics;
     struct http_budget budget;
@@ -233,6 +234,7 @@ static void close_all(struct receiver *r)
     for (enum listener l = 0; l < LISTENERS; l++)
         tls_server_free(r->tls[l]);
     loop_timer_free(r->grace);
+    program_end_watch(r->log);
     loop_free(r->loop);
     metrics_free(r->metrics);
     config_unref(r->conf);
@@ -246,6 +248,7 @@ int receiver_run(struct config *conf, const char *path)
     r.metrics = families_metrics();
     r.loop = loop_new();
     r.grace = loop_timer_new(r.loop, receiver_drain, &r);
+    r.log = program_watch_log(r.loop);
     loop_on_signal(r.loop, SIGTERM, receiver_on_stop, &r);
     loop_on_signal(r.loop, SIGINT, receiver_on_stop, &r);
     loop_on_signal(r.loop, SIGHUP, receiver_on_reload, &r);

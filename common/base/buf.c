@@ -112,9 +112,12 @@ void buf_add_json(struct buf *b, struct slice s)
 {
     size_t from = 0;
     for (size_t i = 0; i < s.len;) {
+        i += text_json_plain(slice_skip(s, i));
+        if (i == s.len)
+            break;
         unsigned char c = (unsigned char)s.ptr[i];
         size_t width = c < 0x80 ? 1 : text_utf8_width(slice_skip(s, i));
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && width > 0) {
+        if (c >= 0x80 && width > 0) {
             i += width;
             continue;
         }

@@ -1,30 +1,69 @@
 #include "common/base/log.h"
 
 #include "common/base/buf.h"
-#include "common/base/json_write.h"
+#include "common/base/text.h"
 
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 8192
 #define LINES_PER_WINDOW 3
 #define WINDOW_US 1000000
 
+#define LINES_ROOM ((size_t)256 * 1024) /* lines that wait; more are lost */
+#define LINES_MANY ((size_t)32 * 1024)  /* with so many bytes, what may wait is written at once */
+
 /* The process-wide log settings: set once in main before any thread starts, then only read. */
 static struct {
     const char *program;
     enum log_level level;
     bool text;
-} settings = {"hookpace", LL_INFO, false};
+    bool is_file;                  /* stderr is a file, which takes any number of bytes at once */
+    char heads[LL_ERROR + 1][160]; /* what a line has between its time and its message, by level */
+    size_t head_lens[LL_ERROR + 1];
+} settings = {"hookpace", LL_INFO, false, false, {""}, {0}};
+
+/* The lines that wait to be written. All threads add to them under the lock, so they leave in the order in which they
+ * were added. */
+static char room[LINES_ROOM];
+static struct {
+    pthread_mutex_t lock;
+    struct buf lines;
+    _Atomic bool has_lines;
+    unsigned lost;               /* lines for which there was no room */
+    int64_t second;              /* of NOW */
+    char now[CLOCK_ISO_LEN + 1]; /* its text, but for the milliseconds */
+    struct log_limit *limits;    /* of call sites that left lines out, ever */
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER, .second = -1};
 
 static const char *const level_words[] = {"debug", "info", "warn", "error"};
+
+static void set_heads(void)
+{
+    for (int i = LL_DEBUG; i <= LL_ERROR; i++) {
+        size_t size = sizeof settings.heads[i];
+        if (settings.text)
+            snprintf(settings.heads[i], size, " %-5s %s ", level_words[i], settings.program);
+        else
+            snprintf(settings.heads[i], size,
+                     "\",\"level\":\"%s\",\"program\":\"%s\",\"pid\":%ld,\"msg\":\"",
+                     level_words[i], settings.program, (long)getpid());
+        settings.head_lens[i] = strlen(settings.heads[i]);
+    }
+}
 
 bool log_init(const char *program)
 {
     const char *level = getenv("HOOKPACE_LOG");
     const char *format = getenv("HOOKPACE_LOG_FORMAT");
+    struct stat st;
     settings.program = program;
+    settings.is_file = fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode);
     bool known = !level || !*level;
     for (int i = LL_DEBUG; !known && i <= LL_ERROR; i++)
         if (strcmp(level, level_words[i]) == 0) {
@@ -35,6 +74,9 @@ bool log_init(const char *program)
         settings.text = true;
     else if (format && *format && strcmp(format, "json") != 0)
         known = false;
+    if (!out.lines.ptr)
+        out.lines = buf_over(room);
+    set_heads();
     return known;
 }
 
@@ -43,86 +85,247 @@ bool log_enabled(enum log_level level)
     return level >= settings.level;
 }
 
-/* Lines that could not be written since the last one that could. */
-static atomic_uint lost;
-
-/* A log that cannot be written must not stop the program: it does not wait for whoever reads it. */
-static bool put(const struct buf *b)
-{
-    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-    return !b->failed && poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) &&
-           write(STDERR_FILENO, b->ptr, b->len) == (ssize_t)b->len;
-}
+/* --- a line ---
+ *
+ * A healthy program writes a line for each event, so a line may cost a fiftieth of what an event costs. It is written by
+ * hand into room that is reserved once. */
 
 #define FIELD_MAX 1024 /* bytes of a text that are logged */
 
+struct pen { /* writes up to END; what does not fit is left out, and AT is END then */
+    char *at, *end;
+};
+
+static void write_bytes(struct pen *p, const char *bytes, size_t len)
+{
+    if ((size_t)(p->end - p->at) < len) {
+        p->at = p->end;
+        return;
+    }
+    memcpy(p->at, bytes, len);
+    p->at += len;
+}
+
+#define WRITE_LITERAL(p, z) write_bytes((p), (z), sizeof(z) - 1)
+
+/* The inside of a JSON string. */
+static void write_text(struct pen *p, struct slice s)
+{
+    s = slice_head(s, FIELD_MAX);
+    size_t plain = text_json_plain(s);
+    if (plain)
+        write_bytes(p, s.ptr, plain);
+    if (plain == s.len || p->at == p->end)
+        return;
+    struct buf rest = buf_over_(p->at, (size_t)(p->end - p->at));
+    buf_add_json(&rest, slice_skip(s, plain));
+    p->at = rest.failed ? p->end : p->at + rest.len;
+}
+
+static void write_number(struct pen *p, int64_t n)
+{
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t left = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+    } while (left /= 10);
+    if (n < 0)
+        digits[--at] = '-';
+    write_bytes(p, digits + at, sizeof digits - at);
+}
+
 static bool is_quiet(const struct log_field *f)
 {
-    return f->kind == LOG_INT && f->number == 0 && strcmp(f->key, "dropped") == 0;
+    return f->kind == LOG_ABSENT ||
+           (f->kind == LOG_INT && f->number == 0 && strcmp(f->key, "dropped") == 0);
 }
 
-static void add_text_line(struct buf *b, enum log_level level, const char *ts, const char *msg,
-                          const struct log_field *fields)
+/* ,"key": or, as text,  key= */
+static void write_field(struct pen *p, const struct log_field *f)
 {
-    buf_addf(b, "%s %-5s %s %s", ts, level_words[level], settings.program, msg);
-    for (const struct log_field *f = fields; f->key; f++) {
-        if (is_quiet(f))
-            continue;
-        buf_addf(b, " %s=", f->key);
-        if (f->kind == LOG_INT) {
-            buf_add_i64(b, f->number);
-        } else {
-            buf_add_char(b, '"');
-            buf_add_json(b, slice_head(f->text, FIELD_MAX));
-            buf_add_char(b, '"');
-        }
+    if (settings.text) {
+        WRITE_LITERAL(p, " ");
+        write_bytes(p, f->key, f->key_len);
+        WRITE_LITERAL(p, "=");
+    } else {
+        WRITE_LITERAL(p, ",\"");
+        write_bytes(p, f->key, f->key_len);
+        WRITE_LITERAL(p, "\":");
+    }
+    if (f->kind == LOG_INT) {
+        write_number(p, f->number);
+    } else if (f->kind == LOG_TRUE) {
+        WRITE_LITERAL(p, "true");
+    } else {
+        WRITE_LITERAL(p, "\"");
+        write_text(p, f->text);
+        WRITE_LITERAL(p, "\"");
     }
 }
 
-static void add_json_line(struct buf *b, enum log_level level, const char *ts, const char *msg,
-                          const struct log_field *fields)
+/* The time of now. The text of a second is made once. */
+static void write_time(struct pen *p)
 {
-    struct json_write w = json_write_to(b);
-    jw_open(&w, NULL, '{');
-    jw_str(&w, "ts", ts);
-    jw_str(&w, "level", level_words[level]);
-    jw_str(&w, "program", settings.program);
-    jw_int(&w, "pid", getpid());
-    jw_str(&w, "msg", msg);
-    for (const struct log_field *f = fields; f->key; f++) {
-        if (is_quiet(f))
-            continue;
-        if (f->kind == LOG_INT)
-            jw_int(&w, f->key, f->number);
-        else
-            jw_text(&w, f->key, slice_head(f->text, FIELD_MAX));
+    wall_ms at = clock_wall_ms();
+    if (at / 1000 != out.second) {
+        out.second = at / 1000;
+        clock_iso(at, out.now);
     }
-    jw_close(&w, '}');
+    int ms = (int)(at % 1000);
+    out.now[CLOCK_ISO_LEN - 4] = (char)('0' + ms / 100);
+    out.now[CLOCK_ISO_LEN - 3] = (char)('0' + ms / 10 % 10);
+    out.now[CLOCK_ISO_LEN - 2] = (char)('0' + ms % 10);
+    write_bytes(p, out.now, CLOCK_ISO_LEN);
 }
 
-static void add_line(struct buf *b, enum log_level level, const char *msg,
-                     const struct log_field *fields)
+static void write_line(struct pen *p, enum log_level level, const char *msg,
+                       const struct log_field *fields)
 {
-    char ts[CLOCK_ISO_LEN + 1];
-    clock_iso(clock_wall_ms(), ts);
+    if (!settings.text)
+        WRITE_LITERAL(p, "{\"ts\":\"");
+    write_time(p);
+    write_bytes(p, settings.heads[level], settings.head_lens[level]);
+    write_bytes(p, msg, strlen(msg)); /* a literal of ours */
+    if (!settings.text)
+        WRITE_LITERAL(p, "\"");
+    for (const struct log_field *f = fields; f->key; f++)
+        if (!is_quiet(f))
+            write_field(p, f);
     if (settings.text)
-        add_text_line(b, level, ts, msg, fields);
+        WRITE_LITERAL(p, "\n");
     else
-        add_json_line(b, level, ts, msg, fields);
-    buf_add_char(b, '\n');
+        WRITE_LITERAL(p, "}\n");
+}
+
+/* --- the lines that wait --- */
+
+/* Appends the line if there is room for it. */
+static bool append(enum log_level level, const char *msg, const struct log_field *fields)
+{
+    char *to = buf_reserve(&out.lines, LINE_MAX_BYTES);
+    struct pen p = {to, to ? to + LINE_MAX_BYTES : NULL};
+    if (to)
+        write_line(&p, level, msg, fields);
+    if (p.at == p.end) {
+        out.lines.failed = false;
+        out.lost++;
+        return false;
+    }
+    buf_wrote(&out.lines, (size_t)(p.at - to));
+    return true;
+}
+
+/* The bytes to write next. A pipe that can be written takes PIPE_BUF bytes without waiting for its reader. */
+static size_t next_piece(const char *at, size_t len)
+{
+    if (settings.is_file || len <= PIPE_BUF)
+        return len;
+    const char *end = memrchr(at, '\n', PIPE_BUF);
+    if (!end)
+        end = memchr(at, '\n', len); /* one long line */
+    return (size_t)(end - at) + 1;
+}
+
+/* A log that cannot be written must not stop the program: it does not wait for whoever reads it. */
+static bool can_write(void)
+{
+    struct pollfd to = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return settings.is_file || (poll(&to, 1, 0) == 1 && (to.revents & POLLOUT));
+}
+
+/* Writes what stderr takes without making anybody wait. The rest waits for the next call. */
+static void write_lines(void)
+{
+    size_t done = 0;
+    while (done < out.lines.len && can_write()) {
+        const char *at = out.lines.ptr + done;
+        ssize_t n = write(STDERR_FILENO, at, next_piece(at, out.lines.len - done));
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    out.lines.len -= done;
+    if (done && out.lines.len)
+        memmove(out.lines.ptr, out.lines.ptr + done, out.lines.len);
+    if (done && out.lost) {
+        unsigned lost = out.lost;
+        out.lost = 0;
+        append(LL_WARN, "log.lost", LOG_FIELDS(LI("lines", lost)));
+    }
+    atomic_store_explicit(&out.has_lines, out.lines.len > 0, memory_order_relaxed);
 }
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields)
 {
-    struct buf b;
-    buf_init(&b, LINE_MAX_BYTES);
-    add_line(&b, level, msg, fields);
-    unsigned before = atomic_exchange(&lost, 0);
-    if (before)
-        add_line(&b, LL_WARN, "log.lost", LOG_FIELDS(LI("lines", before)));
-    if (!put(&b))
-        atomic_fetch_add(&lost, before + 1);
-    buf_clear(&b);
+    pthread_mutex_lock(&out.lock);
+    append(level, msg, fields);
+    write_lines();
+    pthread_mutex_unlock(&out.lock);
+}
+
+void log_add(enum log_level level, const char *msg, const struct log_field *fields)
+{
+    pthread_mutex_lock(&out.lock);
+    append(level, msg, fields);
+    if (out.lines.len >= LINES_MANY)
+        write_lines();
+    else
+        atomic_store_explicit(&out.has_lines, true, memory_order_relaxed);
+    pthread_mutex_unlock(&out.lock);
+}
+
+void log_flush(void)
+{
+    if (!atomic_load_explicit(&out.has_lines, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&out.lock);
+    write_lines();
+    pthread_mutex_unlock(&out.lock);
+}
+
+void log_flush_in_handler(void)
+{
+    /* The thread that is ending may hold the lock itself. */
+    if (pthread_mutex_trylock(&out.lock) == 0)
+        write_lines();
+}
+
+/* --- few lines for one cause --- */
+
+void log_left_out(struct log_limit *limit, enum log_level level, const char *msg)
+{
+    if (atomic_exchange(&limit->is_known, true))
+        return;
+    limit->level = level;
+    limit->msg = msg;
+    pthread_mutex_lock(&out.lock);
+    limit->next = out.limits;
+    out.limits = limit;
+    pthread_mutex_unlock(&out.lock);
+}
+
+/* Returns how many lines LIMIT left out in a window that is over, and counts them as told. */
+static uint32_t take_left_out(struct log_limit *limit, int64_t window)
+{
+    uint32_t count = atomic_load(&limit->count);
+    if (atomic_load(&limit->window) >= window || count <= LINES_PER_WINDOW)
+        return 0;
+    return atomic_compare_exchange_strong(&limit->count, &count, LINES_PER_WINDOW)
+               ? count - LINES_PER_WINDOW
+               : 0;
+}
+
+void log_tell_left_out(mono_us now)
+{
+    pthread_mutex_lock(&out.lock);
+    for (struct log_limit *l = out.limits; l; l = l->next) {
+        uint32_t n = take_left_out(l, now / WINDOW_US + 1);
+        if (n)
+            append(l->level, "log.left_out", LOG_FIELDS(LS("of", l->msg), LI("dropped", n)));
+    }
+    write_lines();
+    pthread_mutex_unlock(&out.lock);
 }
 
 bool log_allow(struct log_limit *limit, mono_us now, uint32_t *dropped)

@@ -175,6 +175,35 @@ enum err text_unpercent(struct buf *out, struct slice s, bool plus)
     return out->failed ? ERR_TOO_BIG : OK;
 }
 
+#define EACH_BYTE(n) (UINT64_C(0x0101010101010101) * (n))
+
+/* Has a byte of X that is below 0x20, above 0x7e, a quote or a backslash? Bit tricks of eight bytes at a time: a byte that
+ * is zero or below N sets its highest bit when N is taken off, and so do some of its neighbours above. */
+static bool has_special(uint64_t x)
+{
+    uint64_t high = EACH_BYTE(0x80);
+    uint64_t quote = x ^ EACH_BYTE('"'), slash = x ^ EACH_BYTE('\\'), del = x ^ EACH_BYTE(0x7f);
+    uint64_t found = (x - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (slash - EACH_BYTE(1)) |
+                     (del - EACH_BYTE(1)) | x;
+    return (found & high) != 0;
+}
+
+size_t text_json_plain(struct slice s)
+{
+    size_t i = 0;
+    for (uint64_t x; s.len - i >= sizeof x; i += sizeof x) {
+        memcpy(&x, s.ptr + i, sizeof x);
+        if (has_special(x))
+            break; /* or one beside it looked so: byte by byte then */
+    }
+    for (; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            break;
+    }
+    return i;
+}
+
 size_t text_utf8_width(struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;

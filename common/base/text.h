@@ -35,6 +35,8 @@ void text_add_percent(struct buf *out, struct slice s);
 /* Decodes %XX; with PLUS also '+' as space. ERR_INVALID on a broken escape or on %00. */
 enum err text_unpercent(struct buf *out, struct slice s, bool plus) MUST_CHECK;
 
+/* How many bytes at the beginning of S stand for themselves in a JSON string: visible ASCII but quotes and backslashes. */
+size_t text_json_plain(struct slice s);
 /* Width (1-4) of the valid UTF-8 character that S starts with, or 0. No surrogates, no overlongs. */
 size_t text_utf8_width(struct slice s);
 /* All of S is valid UTF-8. */

@@ -193,6 +193,9 @@ struct source { /* owned by its config */
     char *ready_url;           /* the provider's tasks_ready; set if reconcile_ms is */
 };
 
+/* Which lines about single events and attempts the log has. The order is that of the words in config_table.c. */
+enum log_events { LOG_EVENTS_ALL, LOG_EVENTS_FAILURES, LOG_EVENTS_NONE };
+
 struct config {
     _Atomic unsigned refs;
     char *file;
@@ -202,6 +205,7 @@ struct config {
     struct config_dispatcher dispatcher;
     int64_t delay_ms, delay_step_ms;
     struct config_retention retention;
+    enum log_events log_events;
     struct map sources;      /* name -> struct source */
     struct map destinations; /* name -> struct destination */
     struct map accounts;     /* name -> struct config_account */

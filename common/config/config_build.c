@@ -246,6 +246,7 @@ static void build_top(struct building *b)
     *c = d->out;
     d->out = (struct config){.delay_step_ms = c->delay_step_ms};
     atomic_init(&c->refs, 1);
+    c->log_events = (enum log_events)d->log_events;
     c->delay_ms = build_delay(b, key_path("delay_ms"), c->delay_ms, 0);
     if (!was_reported(b, key_path("redis.url")) &&
         config_url_parse(slice_str(c->redis.url), &c->redis, &e) != OK)

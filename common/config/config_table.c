@@ -64,6 +64,9 @@ const struct config_key config_keys[] = {
     {"dispatcher.egress.deny", KEY_TEXTS, ROOT(egress_deny), RANGE(0, 1000), .fallback = "[]"},
     {"dispatcher.egress.proxy", KEY_TEXT, ROOT(out.dispatcher.proxy), RANGE(1, TEXT_MAX), .fallback = "null"},
 
+    {"log", KEY_OBJECT, ROOT(out), .children = "log", .fallback = "{}"},
+    {"log.events", KEY_CHOICE, ROOT(log_events), .choices = "all|failures|none", .fallback = "\"all\""},
+
     {"delay_ms", KEY_DELAY, ROOT(out.delay_ms), .fallback = "0"},
     {"delay_step_ms", KEY_INT, ROOT(out.delay_step_ms), RANGE(1, 1000), .fallback = "100"},
 

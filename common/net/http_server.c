@@ -207,6 +207,8 @@ void server_take(struct http_server *s, int fd, const struct addr *peer)
         return;
     c->peer_slot = slot;
     s->connections++;
+    LOG_EVENT(LL_DEBUG, "connection.opened", LI("port", peer->port),
+              LI("connections", s->connections));
     peers_add(&s->peers, slot);
     if (over) {
         set_refused(s, c);

@@ -170,11 +170,13 @@ static void drain(struct loop *l)
 void loop_run(struct loop *l)
 {
     while (!atomic_load(&l->stop)) {
-        int rc = event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
+        int rc = event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
         if (rc < 0)
             must(NULL);
+        log_flush();
     }
     drain(l);
+    log_flush();
     atomic_store(&l->stop, false);
 }
 

@@ -1,11 +1,16 @@
 #include "common/program/program.h"
 
+#include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/process.h"
+#include "common/net/loop.h"
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#define LOG_WATCH_US INT64_C(1000000)
 
 struct program {
     const char *name, *about;
@@ -125,6 +130,48 @@ static int load(const struct program *p, const char *path, struct config **confi
     return rc == OK ? -1 : EXIT_USAGE;
 }
 
+/* The lines of the log that wait are written however the program ends, unless it is killed. */
+static void on_abort(int signo)
+{
+    log_flush_in_handler();
+    sigaction(signo, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    raise(signo); /* blocked until this returns: then it ends the program */
+}
+
+static void keep_lines(void)
+{
+    sigaction(SIGABRT, &(struct sigaction){.sa_handler = on_abort}, NULL);
+    atexit(log_flush);
+}
+
+struct log_watch {
+    struct loop_timer *timer;
+};
+
+static void watch_log(void *ctx)
+{
+    struct log_watch *w = ctx;
+    log_tell_left_out(clock_mono_us());
+    loop_timer_arm(w->timer, LOG_WATCH_US);
+}
+
+struct log_watch *program_watch_log(struct loop *l)
+{
+    struct log_watch *w = NEW(struct log_watch);
+    w->timer = loop_timer_new(l, watch_log, w);
+    loop_timer_arm(w->timer, LOG_WATCH_US);
+    return w;
+}
+
+void program_end_watch(struct log_watch *w)
+{
+    if (!w)
+        return;
+    log_tell_left_out(clock_mono_us() + 2 * LOG_WATCH_US);
+    loop_timer_free(w->timer);
+    free(w);
+}
+
 int program_start(int argc, char **argv, const char *name, const char *about,
                   struct config **config, const char **path)
 {
@@ -143,8 +190,6 @@ int program_start(int argc, char **argv, const char *name, const char *about,
     }
     process_hide_memory(); /* before a secret is read */
     *path = config_path(o.config);
-    if (o.check)
-        return check_config(*path);
     if (!log_init(name)) {
         fprintf(stderr,
                 "%s: HOOKPACE_LOG must be debug, info, warn or error, and HOOKPACE_LOG_FORMAT "
@@ -152,7 +197,10 @@ int program_start(int argc, char **argv, const char *name, const char *about,
                 name);
         return EXIT_USAGE;
     }
+    if (o.check)
+        return check_config(*path);
     process_raise_files();
+    keep_lines();
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     return load(&p, *path, config);
 }

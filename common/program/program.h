@@ -19,6 +19,13 @@
 int program_start(int argc, char **argv, const char *name, const char *about,
                   struct config **config, const char **path);
 
+/* From now on the log says once a second how many lines were left out of it. End it before the loop. */
+struct log_watch;
+struct loop;
+struct log_watch *program_watch_log(struct loop *l);
+/* Says what was left out until now, too. NULL is fine. */
+void program_end_watch(struct log_watch *w);
+
 /* Reads the file PATH again and returns the new configuration. WAS is the one in force. The log names each changed key of
  * SECTIONS (names of top-level objects, ended by NULL) that needs a restart.
  * Returns NULL and logs every problem if the file is wrong, or if it changes a key that a running program cannot change

@@ -1,6 +1,7 @@
 #include "common/queue/shard.h"
 
 #include "common/base/alloc.h"
+#include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
@@ -233,6 +234,8 @@ enum err shard_run_taking(struct shard *s, const struct redis_script *script, st
         .fn = fn,
         .ctx = ctx,
     };
+    LOG_EVENT(LL_DEBUG, "redis.call", LS("script", script->name), LI("partition", s->number),
+              LI("arguments", args->count));
     return redis_eval(s->redis, &call);
 }
 

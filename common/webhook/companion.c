@@ -69,3 +69,54 @@ const char *companion_pattern_fault(struct slice pattern, const struct companion
         return "is the scheme's signature, which is kept only with keep_signature: true";
     return NULL;
 }
+
+/* --- trace ids --- */
+
+/* version "-" trace id "-" parent id "-" flags; later versions may go on behind a further "-" */
+enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, WHOLE = 55 };
+
+static bool is_hex(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f')))
+            return false;
+    return true;
+}
+
+static bool is_zero(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] != '0')
+            return false;
+    return true;
+}
+
+struct slice trace_id_of(struct slice traceparent)
+{
+    const struct slice none = {"", 0};
+    const char *p = traceparent.ptr;
+    if (traceparent.len < WHOLE || p[TRACE_AT - 1] != '-' || p[PARENT_AT - 1] != '-' ||
+        p[FLAGS_AT - 1] != '-')
+        return none;
+    struct slice version = slice_head(traceparent, 2), id = slice_make(p + TRACE_AT, TRACE_ID_LEN);
+    struct slice parent = slice_make(p + PARENT_AT, 16), flags = slice_make(p + FLAGS_AT, 2);
+    if (!is_hex(version) || !is_hex(id) || !is_hex(parent) || !is_hex(flags) || is_zero(id) ||
+        is_zero(parent) || slice_eq(version, slice_make("ff", 2)))
+        return none;
+    if (traceparent.len > WHOLE && (is_zero(version) || p[WHOLE] != '-'))
+        return none;
+    return id;
+}
+
+struct slice trace_id_in(struct slice lines)
+{
+    static const struct slice name = {"traceparent:", 12};
+    while (lines.len) {
+        struct slice line = slice_cut(&lines, '\n');
+        if (line.len && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        if (slice_starts_nocase(line, name))
+            return trace_id_of(slice_trim(slice_skip(line, name.len)));
+    }
+    return slice_make("", 0);
+}

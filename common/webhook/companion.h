@@ -24,4 +24,12 @@ bool companion_keeps(struct slice name, const struct companion_rules *rules);
 /* Says why no header that PATTERN matches can ever travel; NULL if some can. */
 const char *companion_pattern_fault(struct slice pattern, const struct companion_rules *rules);
 
+/* The trace id of W3C Trace Context: by it the logs of several programs fit together. */
+#define TRACE_ID_LEN 32
+
+/* The trace id in the value of a traceparent header, 32 hex digits in lower case. Empty if the value is none. */
+struct slice trace_id_of(struct slice traceparent);
+/* The same for the header in LINES ("Name: value\r\n" each). Empty if there is none. */
+struct slice trace_id_in(struct slice lines);
+
 #endif

@@ -334,6 +334,17 @@ bool scheme_owns_header(const struct scheme *s, struct slice header)
            (s->text.has_id && is_named(&r->id, header));
 }
 
+const char *scheme_looks_for(const struct scheme *s, enum scheme_verdict verdict)
+{
+    const struct scheme_rules *r = &s->rules;
+    if (r->kind == SCHEME_TOKEN || r->kind == SCHEME_BASIC)
+        return "Authorization";
+    const char *name = r->signature.name;
+    if (verdict == SCHEME_STALE && r->timestamp.name)
+        name = r->timestamp.name;
+    return name ? name : "";
+}
+
 bool scheme_sends_header(const struct scheme *s, struct slice header)
 {
     const struct scheme_rules *r = &s->rules;

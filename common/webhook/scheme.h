@@ -83,6 +83,9 @@ enum scheme_verdict {
     SCHEME_STALE,   /* 401 stale_timestamp */
 };
 
+/* The name of the header in which S looks for what a 401 with VERDICT complains of; empty if there is none. */
+const char *scheme_looks_for(const struct scheme *s, enum scheme_verdict verdict);
+
 struct verify; /* one verification under way */
 
 /* Judges the headers. With SCHEME_OK *OUT is the verification that takes the body, in the form that is signed. End it with

@@ -277,6 +277,7 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
     report_log(f->delivery, &o, end, r);
     report_metrics(f, &o);
     struct settlement s = settlement_of(f, end, &o, r);
+    report_attempt(f, &s, e->targets->conf->log_events);
     if (t) {
         flight_leave_target(f, o.verdict == SETTLE_DONE, r->duration_ms);
         flight_give_share_back(f);

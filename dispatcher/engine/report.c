@@ -2,7 +2,10 @@
 
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/webhook/companion.h"
 #include "dispatcher/engine/targets.h"
+
+#define ORIGIN_SHOWN_MAX 300
 
 void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end,
                 const struct attempt_result *r)
@@ -10,11 +13,7 @@ void report_log(const struct delivery *d, const struct outcome *o, enum attempt_
     if (o->verdict == SETTLE_DEAD)
         LOG_RARELY(LL_WARN, "delivery.dead", LS("delivery", d->id),
                    LSL("destination", d->destination), LI("attempt", d->attempt),
-                   LI("status", r->status), LS("error", o->error), LSL("detail", r->detail));
-    else if (o->verdict == SETTLE_RETRY)
-        LOG_RARELY(LL_INFO, "attempt.failed", LS("delivery", d->id),
-                   LSL("destination", d->destination), LI("attempt", d->attempt),
-                   LI("status", r->status), LS("error", o->error), LSL("detail", r->detail));
+                   LI("status", r->status), LS("error", o->error), LSO("detail", r->detail));
     else if (o->verdict == SETTLE_WAIT)
         LOG_RARELY(LL_INFO, "attempt.told_to_wait", LS("delivery", d->id),
                    LSL("destination", d->destination), LS("origin", d->origin ? d->origin : ""),
@@ -28,6 +27,57 @@ void report_log(const struct delivery *d, const struct outcome *o, enum attempt_
     else if (end == END_LOCAL)
         LOG_RARELY(LL_ERROR, "attempt.local_error", LS("delivery", d->id),
                    LS("reason", "out of descriptors or memory"));
+}
+
+/* The state of the delivery after the attempt, as the API calls it. */
+static const char *state_after(enum settle_verdict v)
+{
+    static const char *const words[] = {
+        [SETTLE_DONE] = "done",   [SETTLE_WAIT] = "retry",     [SETTLE_RETRY] = "retry",
+        [SETTLE_DEAD] = "dead",   [SETTLE_RELEASE] = "queued", [SETTLE_DEFER] = "deferred",
+        [SETTLE_FETCHED] = "done"};
+    return words[v];
+}
+
+/* Scheme, host and port of URL. */
+static struct slice origin_of(struct slice url)
+{
+    size_t i = 0, slashes = 0;
+    while (i < url.len && url.ptr[i] != '?' && !(url.ptr[i] == '/' && ++slashes == 3))
+        i++;
+    return slice_head(url, i < ORIGIN_SHOWN_MAX ? i : ORIGIN_SHOWN_MAX);
+}
+
+/* The moment of the next attempt; empty if there will be none. */
+static struct slice next_attempt(const struct settlement *s, char at[CLOCK_ISO_LEN + 1])
+{
+    if (s->verdict != SETTLE_RETRY && s->verdict != SETTLE_DEFER && s->verdict != SETTLE_WAIT)
+        return slice_make("", 0);
+    clock_iso(clock_wall_ms() + s->wait_ms, at);
+    return slice_make(at, CLOCK_ISO_LEN);
+}
+
+void report_attempt(const struct flight *f, const struct settlement *s, enum log_events which)
+{
+    const struct delivery *d = f->delivery;
+    static const struct event unreadable;
+    const struct event *event = d->readable ? &d->event : &unreadable;
+    bool is_attempt = s->verdict != SETTLE_RELEASE && s->verdict != SETTLE_DEFER;
+    enum log_level level = is_attempt ? LL_INFO : LL_DEBUG; /* else nothing has left */
+    char at[CLOCK_ISO_LEN + 1];
+    bool is_success = s->verdict == SETTLE_DONE || s->verdict == SETTLE_FETCHED;
+    if (!log_enabled(level) || which == LOG_EVENTS_NONE ||
+        (which == LOG_EVENTS_FAILURES && is_success))
+        return;
+    LOG_EVENT(level, is_attempt ? "attempt.ended" : "attempt.put_back",
+              LSL("source", event_owner(event)), LSL("id", d->readable ? event->id : d->event_id),
+              LSL("tag", event->tag), LS("delivery", d->id), LSL("destination", d->destination),
+              LSL("origin", origin_of(buf_slice(&f->request.url))),
+              LS("kind", d->is_configured ? delivery_kind_word(d->kind) : ""),
+              LI("attempt", d->attempt), LI("status", s->status), LSO("error", s->error),
+              LSO("detail", s->detail), LI("ms", s->duration_ms),
+              LSO("next_attempt", next_attempt(s, at)), LS("state", state_after(s->verdict)),
+              LSO("trace_id", trace_id_in(event->headers)));
 }
 
 void report_metrics(const struct flight *f, const struct outcome *o)

@@ -3,14 +3,19 @@
 #ifndef DISPATCHER_REPORT_H
 #define DISPATCHER_REPORT_H
 
+#include "common/config/config.h"
 #include "dispatcher/engine/flight.h"
 #include "dispatcher/engine/outcome.h"
 
 struct metric_series;
+struct settlement;
 
 /* Logs what people should know about. R is what the transport reported. */
 void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end,
                 const struct attempt_result *r);
+/* Logs how F's attempt ended, for people who look for one event, if WHICH lines are wanted has it. S is what the queue is
+ * told. */
+void report_attempt(const struct flight *f, const struct settlement *s, enum log_events which);
 /* Counts the attempt, and a success's time since its event was accepted. */
 void report_metrics(const struct flight *f, const struct outcome *o);
 /* D leaves NOW. Counts in OVERSHOOT how much later than its delay that is. The lane's previous request left at BEFORE;

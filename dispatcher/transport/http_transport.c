@@ -1,6 +1,7 @@
 #include "dispatcher/transport/http_transport.h"
 
 #include "common/base/alloc.h"
+#include "common/base/log.h"
 #include "common/base/pool.h"
 #include "common/crypto/certificates.h"
 #include "common/net/loop.h"
@@ -595,6 +596,13 @@ static void http_finish(struct http_call *call, CURLcode rc)
         http_fail_waiting(t, e, end);
 }
 
+static void log_connection(CURL *easy)
+{
+    long opened = 0;
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &opened);
+    LOG_EVENT(LL_DEBUG, "attempt.connection", LI("opened", opened), LT("reused", opened == 0));
+}
+
 static void http_after_step(struct http_transport *t)
 {
     int left;
@@ -605,6 +613,8 @@ static void http_after_step(struct http_transport *t)
         struct http_call *call = NULL;
         CURLcode rc = msg->data.result; /* MSG is gone once the handle is removed */
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call);
+        if (log_enabled(LL_DEBUG))
+            log_connection(msg->easy_handle);
         http_finish(call, rc);
     }
     if (t->name_found) {

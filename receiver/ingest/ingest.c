@@ -26,6 +26,7 @@
 #include "receiver/ingest/repeats.h"
 #include "receiver/ingest/respond.h"
 #include "receiver/ingest/slow_work.h"
+#include "receiver/ingest/trail.h"
 
 #include <stdlib.h>
 
@@ -48,6 +49,7 @@ struct
     bool is_inflating;     /* the memory that inflating takes is charged */
     struct slow_item slow; /* queued: no more of the body is read until it is inflated */
     struct identity identity;
+    struct trail trail; /* for the log, from when it is submitted */
 };
 
 struct ingest {
@@ -61,6 +63,7 @@ struct ingest {
     size_t waiting;
     struct answer_counts *counts;
     struct buf scratch, headers;
+    struct peer_text peer;
 };
 
 /* --- a webhook's beginning and end --- */
@@ -104,20 +107,12 @@ static void webhook_free(struct webhook *w)
         webhook_discard(w);
 }
 
-static void log_refused(const struct webhook *w, enum answer a)
-{
-    char peer[ADDR_TEXT];
-    addr_text(http_peer(w->http), peer);
-    LOG_RARELY(LL_INFO, "event.refused", LS("source", w->source->name),
-               LS("code", answer_row(a)->code), LS("peer", peer));
-}
-
 /* Ends W with answer A. DETAIL (may be NULL) says more than A's own message. */
 static void ingest_refuse(struct webhook *w, enum answer a, const char *detail)
 {
     struct http_request *http = w->http;
     answer_counts_add(w->in->counts, w->counts, a, http_started(http));
-    log_refused(w, a);
+    trail_refused(http, w->source, a);
     w->http = NULL;
     http_set_ctx(http, NULL);
     const char *headers = answer_row(a)->headers;
@@ -154,6 +149,8 @@ static void ingest_on_put(void *ctx, const struct put_answer *put)
         ingest_refuse(w, a, NULL);
         return;
     }
+    if (w->conf->log_events == LOG_EVENTS_ALL)
+        trail_accepted(&w->trail, w->source, &w->identity, put, &in->peer);
     /* Also if the client did not wait for the answer. */
     answer_counts_add(in->counts, w->counts, a, w->http ? http_started(w->http) : w->submitted);
     if (w->http) {
@@ -276,6 +273,7 @@ static enum answer begin_body(struct webhook *w)
 static void answer_unknown(struct ingest *in, struct http_request *http)
 {
     enum answer a = ANSWER_UNKNOWN_SOURCE;
+    trail_refused(http, NULL, a);
     answer_counts_add(in->counts, answer_counts_of(in->counts, SLICE_LIT("unknown")), a,
                       http_started(http));
     respond_error(http, a, answer_row(a)->headers, NULL);
@@ -460,6 +458,8 @@ static void submit(struct webhook *w, const struct scheme_request *view, struct 
                       NULL);
         return;
     }
+    if (w->conf->log_events == LOG_EVENTS_ALL)
+        trail_begin(&w->trail, w->http, event.body.len);
     if (put.taken)
         body->wire = (struct buf){0};
     line_enter(w);

@@ -31,7 +31,7 @@ WHOLE = {
                           "retry": {"schedule_s": [5, 300], "jitter": 0.2}}},
     "dispatcher": {"listen": "127.0.0.1:8082", "concurrency": 256, "drain_ms": 15000,
                    "egress": {"allow": ["10.1.0.0/16"], "allow_accounts": ["10.2.0.0/16"], "deny": []}},
-    "delay_ms": 0, "delay_step_ms": 100,
+    "log": {"events": "all"}, "delay_ms": 0, "delay_step_ms": 100,
     "retention": {"done_s": 86400, "dead_s": 604800, "dedup_s": 86400},
     "sources": {
         "serphouse": {"verify": {"scheme": "serphouse", "secrets": ["env:SERPHOUSE_SECRET", "env:SERPHOUSE_OLD_SECRET"]},

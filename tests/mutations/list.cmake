@@ -499,10 +499,30 @@ mutation(dumped "a crash leaves the memory behind"
 
 mutation(query_logged "refusals are logged with the query"
   TESTS tests/attack/test_secrets.py::test_no_refusal_is_logged_with_what_was_sent
-  EDIT receiver/ingest/ingest.c
-  [[LS("code", answer_row(a)->code), LS("peer", peer));]]
-  [[LS("code", answer_row(a)->code), LS("peer", peer),
-               LSL("query", http_query(w->http)));]])
+  EDIT receiver/ingest/trail.c
+  [[struct slice path = slice_head(http_path(r), SHOWN_MAX);]]
+  [[struct slice path = slice_make(http_path(r).ptr, http_path(r).len + 1 + http_query(r).len);]])
+
+mutation(event_id_of_header_is_trusted "an id in an unsigned header is as good as one in the body"
+  TESTS tests/e2e/test_ingest_picks.py::test_an_unsigned_header_makes_another_event
+  EDIT receiver/ingest/judge.c
+  [[kind == PICK_HEADER ? ID_OF_HEADER : ID_NAMED]]
+  [[kind == PICK_HEADER ? ID_NAMED : ID_NAMED]])
+
+mutation(form_takes_the_last "a field that is there twice is read all the same"
+  TESTS tests/e2e/test_ingest_picks.py::test_what_a_form_does_not_tell
+  EDIT common/json/form_scan.c
+  [[            f->state = JSON_PICK_TWICE;
+            return;]]
+  [[            return;]])
+
+mutation(log_forgets_the_last_lines "lines that wait are not written at the end"
+  TESTS test_log
+  EDIT common/base/log.c
+  [[    if (!atomic_load_explicit(&out.has_lines, memory_order_relaxed))
+        return;]]
+  [[    if (atomic_load_explicit(&out.has_lines, memory_order_relaxed))
+        return;]])
 
 # --- the receiver's listeners ---
 

@@ -192,6 +192,8 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
     if (!answered)
         LOG_RARELY(LL_WARN, "put.failed", LS("reason", err_word(rc)), LSL("reply", redis_text(r)),
                    LI("events", b->count));
+    else
+        LOG_EVENT(LL_DEBUG, "put.done", LI("events", b->count), LI("partition", b->partition));
     for (size_t i = 0; i < b->count; i++) {
         if (answered)
             read_result(b->puts[i], redis_at(r, i));

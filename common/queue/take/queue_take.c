@@ -255,6 +255,8 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
         FAULT_POINT("claim_reply");
     }
     size_t count = (redis_count(r) - 3) / 2;
+    LOG_EVENT(LL_DEBUG, "claim.done", LI("deliveries", count),
+              LI("us", clock_mono_us() - claimed_at));
     for (size_t i = 0; i < count; i++) {
         hand_over(p, redis_text(redis_at(r, 3 + 2 * i)), redis_text(redis_at(r, 4 + 2 * i)),
                   claimed_at);

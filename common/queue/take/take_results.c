@@ -129,6 +129,7 @@ static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
         settle_again(call, rc == OK);
     } else {
         struct claim *c;
+        LOG_EVENT(LL_DEBUG, "settle.done", LI("results", call->count));
         for (size_t i = 1; (c = claims_take(&call->claims)); i++) {
             log_answer(q, c, redis_int(redis_at(r, i)));
             settled(q, c);

@@ -132,26 +132,128 @@ static void test_zero_dropped_is_not_worth_a_field(void **state)
     expect("\"msg\":\"thing.done\",\"dropped\":2}\n");
 }
 
-/* A line that cannot be written is not waited for. The next one says how many are missing. */
-static void test_lost_lines_are_counted(void **state)
+static void fill_stderr(void)
 {
-    (void)state;
     char filler[4096] = {0};
     int flags = fcntl(STDERR_FILENO, F_GETFL);
     assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK), 0);
     while (write(STDERR_FILENO, filler, sizeof filler) > 0)
         ;
-    LOG(LL_INFO, "thing.lost", LI("n", 1));
-    LOG(LL_INFO, "thing.lost", LI("n", 2));
+    assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags), 0); /* who waits now waits for ever */
+}
+
+static void empty_stderr(void)
+{
+    char filler[4096];
     while (read(read_end, filler, sizeof filler) > 0)
         ;
+}
+
+/* A line that cannot be written is not waited for. It leaves with the next one. */
+static void test_lines_wait_for_their_reader(void **state)
+{
+    (void)state;
+    fill_stderr();
+    LOG(LL_INFO, "thing.late", LI("n", 1));
+    LOG_EVENT(LL_INFO, "thing.late", LI("n", 2));
+    log_flush();
+    empty_stderr();
     LOG(LL_INFO, "thing.seen", LI("n", 3));
     const char *line = written();
-    assert_null(strstr(line, "thing.lost"));
-    assert_non_null(strstr(line, "\"msg\":\"thing.seen\",\"n\":3}\n"));
-    assert_non_null(strstr(line, "\"msg\":\"log.lost\",\"lines\":2}\n"));
-    LOG(LL_INFO, "thing.seen", LI("n", 4));
-    assert_null(strstr(written(), "log.lost"));
+    const char *first = strstr(line, "\"msg\":\"thing.late\",\"n\":1}\n");
+    const char *second = strstr(line, "\"msg\":\"thing.late\",\"n\":2}\n");
+    const char *third = strstr(line, "\"msg\":\"thing.seen\",\"n\":3}\n");
+    assert_true(first && first < second && second < third);
+    assert_null(strstr(line, "log.lost"));
+}
+
+/* There is room for 256 KiB of lines. The next line that can be written says how many are missing. */
+static void test_lost_lines_are_counted(void **state)
+{
+    (void)state;
+    enum { LINES = 5000 };
+    fill_stderr();
+    for (int i = 0; i < LINES; i++)
+        LOG(LL_INFO, "thing.late", LI("n", 1));
+    int late = 0, seen = 0, lost = 0;
+    static char all[1024 * 1024];
+    size_t len = 0;
+    empty_stderr();
+    for (int i = 0; i < 100; i++) {
+        LOG(LL_INFO, "thing.seen", LI("n", 3));
+        for (ssize_t n; (n = read(read_end, all + len, sizeof all - 1 - len)) > 0;)
+            len += (size_t)n;
+    }
+    all[len] = 0;
+    for (const char *at = all; (at = strstr(at, "\"thing.late\"")); at++)
+        late++;
+    for (const char *at = all; (at = strstr(at, "\"thing.seen\"")); at++)
+        seen++;
+    for (const char *at = all; (at = strstr(at, "\"log.lost\",\"lines\":")); at++)
+        lost += atoi(at + strlen("\"log.lost\",\"lines\":"));
+    assert_true(late > 1000 && lost > 1000);
+    assert_int_equal(late + seen + lost, LINES + 100);
+}
+
+/* Lines that wait leave together, in one write, and in front of a line that does not wait. */
+static void test_lines_of_events_leave_together(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        LOG_EVENT(LL_INFO, "thing.done", LI("n", i), LSO("none", SLICE_LIT("")), LT("no", false));
+    LOG_EVENT(LL_DEBUG, "thing.seen", LI("n", 1));
+    assert_string_equal(written(), "");
+    log_flush();
+    const char *line = written();
+    for (int i = 0; i < 20; i++) {
+        char end[64];
+        snprintf(end, sizeof end, "\"msg\":\"thing.done\",\"n\":%d}\n", i);
+        const char *at = strstr(line, end);
+        assert_non_null(at);
+        assert_null(memchr(line, '\n', (size_t)(at - line))); /* it is the next line */
+        line = at + strlen(end);
+    }
+    assert_string_equal(line, "");
+    LOG_EVENT(LL_INFO, "thing.first", LT("yes", true), LIO("count", 0), LIO("more", 2));
+    LOG(LL_INFO, "thing.second", LI("n", 2));
+    line = written();
+    const char *first = strstr(line, "\"msg\":\"thing.first\",\"yes\":true,\"more\":2}\n");
+    assert_true(first && first < strstr(line, "thing.second"));
+    log_flush();
+    assert_string_equal(written(), "");
+}
+
+static void test_many_waiting_lines_do_not_wait_for_a_flush(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        LOG_EVENT(LL_INFO, "thing.done", LI("n", i));
+    assert_non_null(strstr(written(), "\"n\":0}"));
+    log_flush();
+    written();
+}
+
+static void repeat(int times)
+{
+    for (int i = 0; i < times; i++)
+        LOG_RARELY(LL_WARN, "thing.failed", LI("n", i));
+}
+
+/* When the trouble is over, nothing else would tell how many lines it would have had. */
+static void test_the_end_of_trouble_tells_what_was_left_out(void **state)
+{
+    (void)state;
+    repeat(10);
+    mono_us now = clock_mono_us();
+    written();
+    log_tell_left_out(now - 1000000);
+    assert_string_equal(written(), ""); /* its second is not over */
+    log_tell_left_out(now + 2000000);
+    const char *line = written();
+    assert_non_null(strstr(line, "\"level\":\"warn\""));
+    assert_non_null(strstr(line, "\"msg\":\"log.left_out\",\"of\":\"thing.failed\",\"dropped\":"));
+    log_tell_left_out(now + 4000000);
+    assert_string_equal(written(), "");
 }
 
 static void test_a_call_site_may_say_three_lines_a_second(void **state)
@@ -204,7 +306,11 @@ int main(void)
         WITH(test_unknown_settings_are_refused),
         WITH(test_a_value_is_cut_and_stays_text),
         WITH(test_zero_dropped_is_not_worth_a_field),
+        WITH(test_lines_wait_for_their_reader),
         WITH(test_lost_lines_are_counted),
+        WITH(test_lines_of_events_leave_together),
+        WITH(test_many_waiting_lines_do_not_wait_for_a_flush),
+        WITH(test_the_end_of_trouble_tells_what_was_left_out),
         WITH(test_a_call_site_may_say_three_lines_a_second),
         WITH(test_the_first_window_begins_at_time_zero),
         WITH(test_lines_of_text),

@@ -360,9 +360,33 @@ static void test_glob(void **state)
     assert_true(text_glob_nocase(none, none));
 }
 
+/* Every byte at every place, alone and beside each of its kind. */
+static void plain_bytes_of_json(void **state)
+{
+    (void)state;
+    char text[24];
+    for (size_t at = 0; at < sizeof text; at++)
+        for (int c = 0; c < 256; c++) {
+            memset(text, 'a', sizeof text);
+            text[at] = (char)c;
+            bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+            assert_int_equal(text_json_plain(slice_make(text, sizeof text)),
+                             plain ? sizeof text : at);
+            for (int d = 0; d < 256 && at + 1 < sizeof text; d += 3) {
+                text[at + 1] = (char)d;
+                bool both = plain && d >= 0x20 && d < 0x7f && d != '"' && d != '\\';
+                assert_int_equal(text_json_plain(slice_make(text, sizeof text)), both ? sizeof text
+                                                                                 : plain ? at + 1
+                                                                                         : at);
+            }
+        }
+    assert_int_equal(text_json_plain(slice_make(NULL, 0)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_bytes_of_json),
         cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_what_is_no_whole_number),
         cmocka_unit_test(test_a_number_has_a_limit),
