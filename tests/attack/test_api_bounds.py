@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import config, http
+from harness.downstream import Answer
 from harness.memory import Peak, is_sanitized
 from harness.stack import Stack
 from harness.wait import wait_for
@@ -214,3 +215,18 @@ def test_metrics_load_no_script_again(place):
     for t in threads:
         t.join()
     assert client.info("commandstats")["cmdstat_script|load"]["calls"] == before
+
+
+def test_a_failure_is_kept_short(stack):
+    """Whatever the downstream answers: bytes that are no text do not grow."""
+    sink = stack.downstream()
+    sink.on(None, Answer(status=500, body=bytes(range(32)) * 64))
+    conf = config.simple(stack.redis.url, sink.url("/" + "u" * 3000), delay_ms=0)
+    receiver = stack.receiver(conf)
+    stack.dispatcher(conf)
+    receiver.send("a")
+    client = stack.redis.client()
+    kept = wait_for(lambda: client.xrange(stack.keys.base() + "errors:postback"), 10, "a failure")
+    attempt = json.loads(kept[0][1]["attempt"])
+    assert attempt["response"].startswith("?????????\t\n??\r")
+    assert len(kept[0][1]["attempt"]) < 2 * 1024 + 2048 + 512

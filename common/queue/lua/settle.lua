@@ -59,12 +59,13 @@ local function remember(d, o, duration, response, attempt)
 end
 
 local FAILURES_MAX, FAILURES_MS = 20000, 7 * 86400000
+local FAILURES_OF_ACCOUNT_MAX = 5000
 
 -- Adds to the failed attempts that the API lists, for 7 days.
 local function list_failure(d, failure)
   for _, scope in ipairs(scopes_of(d.account)) do
     local key = base .. 'errors' .. scope .. (d.kind == 'pingback' and ':pingback' or ':postback')
-    call('XADD', key, 'MAXLEN', '~', text(FAILURES_MAX), '*', 'attempt', failure)
+    call('XADD', key, 'MAXLEN', '~', text(scope == '' and FAILURES_MAX or FAILURES_OF_ACCOUNT_MAX), '*', 'attempt', failure)
     call('PEXPIRE', key, text(FAILURES_MS))
   end
 end

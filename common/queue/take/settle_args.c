@@ -12,7 +12,7 @@
 
 #define ATTEMPT_MAX (16 * 1024)
 #define RESPONSE_KEPT 1024
-#define FAILURE_URL 4096
+#define FAILURE_URL 2048
 
 /* The numbers of a claim that follow its origin, in claim.lua's order. */
 enum claim_number {
@@ -73,10 +73,22 @@ bool claim_read(struct slice words, struct slice record, const struct config *co
     return true;
 }
 
+/* Control characters would take six bytes each, in up to four places of Redis: they become '?'. */
+static void write_response(struct json_write *w, struct slice response)
+{
+    char shown[RESPONSE_KEPT];
+    response = slice_head(response, RESPONSE_KEPT);
+    for (size_t i = 0; i < response.len; i++) {
+        unsigned char c = (unsigned char)response.ptr[i];
+        bool is_control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+        shown[i] = is_control ? '?' : response.ptr[i];
+    }
+    jw_text(w, "response", slice_make(shown, response.len));
+}
+
 static void attempt_json(struct buf *out, const struct delivery *d, const struct settlement *s,
                          wall_ms at)
 {
-    struct slice response = slice_head(s->response, RESPONSE_KEPT);
     struct json_write w = json_write_to(out);
     jw_open(&w, NULL, '{');
     jw_int(&w, "attempt", d->attempt);
@@ -86,7 +98,7 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
     jw_text(&w, "error", s->error);
     if (s->detail.len)
         jw_text(&w, "detail", s->detail);
-    jw_text(&w, "response", response);
+    write_response(&w, s->response);
     jw_close(&w, '}');
 }
 
@@ -94,7 +106,6 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
 static void failure_json(struct buf *out, const struct delivery *d, const struct settlement *s,
                          wall_ms at)
 {
-    struct slice response = slice_head(s->response, RESPONSE_KEPT);
     char text[ID_KEY_MAX];
     struct buf shown = buf_over(text);
     id_add_shown(&shown, d->event_id);
@@ -113,7 +124,7 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
     if (s->account_error.len)
         jw_text(&w, "account_error", s->account_error);
     jw_text(&w, "url", slice_head(s->url, FAILURE_URL));
-    jw_text(&w, "response", response);
+    write_response(&w, s->response);
     jw_close(&w, '}');
 }
 
