@@ -182,9 +182,11 @@ static void dispatcher_on_reload(void *ctx, int signo)
     (void)signo;
     static const char *const sections[] = {"redis", "dispatcher", NULL};
     struct config *conf = program_reload(d->path, d->conf, sections);
+    families_reloaded(d->metrics, conf != NULL);
     if (!conf)
         return;
     if (transports_open(d, conf, &transports) != OK) {
+        families_reloaded(d->metrics, false);
         LOG(LL_ERROR, "config.not_applied", LS("reason", "the HTTP client does not start"));
         config_unref(conf);
         return;
@@ -261,7 +263,7 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
     dispatcher_make_name(d);
     d->loop = loop_new();
     d->log = program_watch_log(d->loop);
-    d->metrics = families_metrics();
+    d->metrics = families_metrics("hookpace-dispatcher", HOOKPACE_VERSION);
     struct transports transports;
     enum err rc = transports_open(d, d->conf, &transports);
     if (rc != OK)

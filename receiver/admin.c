@@ -55,10 +55,7 @@ static void admin_check_ready(void *ctx, struct ops_call *c)
 static void admin_refresh(void *ctx, probes_done done, void *done_ctx)
 {
     struct admin *a = ctx;
-    if (shards_ready(a->shards))
-        queue_stats_read(a->shards, a->conf, a->setup.metrics, done, done_ctx);
-    else
-        done(done_ctx, ERR_UNAVAIL);
+    queue_stats_read(a->shards, a->conf, a->setup.metrics, done, done_ctx);
 }
 
 /* --- callbacks of Redis and of the listener --- */

@@ -154,6 +154,7 @@ static void receiver_on_reload(void *ctx, int signo)
     (void)signo;
     static const char *const sections[] = {"redis", "receiver", "admin", "api", NULL};
     struct config *conf = program_reload(r->path, r->conf, sections);
+    families_reloaded(r->metrics, conf != NULL);
     if (!conf)
         return; /* logged; the old one stays in force */
     reload_tls(r, conf);
@@ -245,7 +246,7 @@ int receiver_run(struct config *conf, const char *path)
     struct receiver r = {.path = path, .conf = conf};
     struct error e;
     r.budget.max = (int64_t)conf->receiver.max_inflight_bytes;
-    r.metrics = families_metrics();
+    r.metrics = families_metrics("hookpace-receiver", HOOKPACE_VERSION);
     r.loop = loop_new();
     r.grace = loop_timer_new(r.loop, receiver_drain, &r);
     r.log = program_watch_log(r.loop);

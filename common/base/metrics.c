@@ -7,19 +7,21 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static const char *const type_words[] = {"counter", "gauge", "histogram"};
+static const char *const type_words[] = {"counter", "gauge", "histogram", "counter"};
 
 static const double bounds[] = {.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05,
                                 .1,    .25,    .5,    1,    2.5,   5,    10,  30,   60};
 #define BOUNDS (sizeof bounds / sizeof bounds[0])
 #define SERIES_MAX 4096
+#define GAUGES_MAX 16384 /* they are small, and "other" would mean nothing */
 
 struct metric_series {
     char *labels; /* text inside the braces, may be empty */
     _Atomic uint64_t count;
-    _Atomic uint64_t sum_us; /* histograms */
-    _Atomic double value;    /* gauges */
-    _Atomic uint64_t buckets[BOUNDS];
+    _Atomic uint64_t sum_us;    /* histograms */
+    _Atomic double value;       /* gauges */
+    _Atomic bool is_set;        /* else the gauge is absent */
+    _Atomic uint64_t buckets[]; /* of a histogram: BOUNDS */
 };
 
 struct metrics {
@@ -80,13 +82,15 @@ struct metric_series *metrics_series(struct metrics *m, unsigned family, struct 
     add_labels(&labels, m->families[family].labels, l1, l2);
     pthread_mutex_lock(&m->lock);
     struct metric_series *s = map_get(&m->series[family], buf_slice(&labels));
-    if (!s && map_count(&m->series[family]) >= SERIES_MAX) {
+    enum metric_type type = m->families[family].type;
+    if (!s && map_count(&m->series[family]) >= (type == METRIC_GAUGE ? GAUGES_MAX : SERIES_MAX)) {
         buf_reset(&labels);
         add_labels(&labels, m->families[family].labels, SLICE_LIT("other"), SLICE_LIT("other"));
         s = map_get(&m->series[family], buf_slice(&labels));
     }
     if (!s) {
-        s = NEW(struct metric_series);
+        size_t buckets = type == METRIC_HISTOGRAM ? BOUNDS : 0;
+        s = xcalloc(1, sizeof *s + buckets * sizeof s->buckets[0]);
         s->labels = xslicedup(buf_slice(&labels));
         map_set(&m->series[family], buf_slice(&labels), s);
     }
@@ -103,6 +107,7 @@ void metric_add(struct metric_series *s, uint64_t n)
 void metric_set(struct metric_series *s, double value)
 {
     atomic_store_explicit(&s->value, value, memory_order_relaxed);
+    atomic_store_explicit(&s->is_set, true, memory_order_relaxed);
 }
 
 void metric_observe(struct metric_series *s, double seconds)
@@ -115,6 +120,18 @@ void metric_observe(struct metric_series *s, double seconds)
     atomic_fetch_add_explicit(&s->count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->sum_us, seconds > 0 ? (uint64_t)(seconds * 1e6) : 0,
                               memory_order_relaxed);
+}
+
+void metrics_unset(struct metrics *m, unsigned family)
+{
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    pthread_mutex_lock(&m->lock);
+    while (map_next(&m->series[family], &at, &key, &value))
+        atomic_store_explicit(&((struct metric_series *)value)->is_set, false,
+                              memory_order_relaxed);
+    pthread_mutex_unlock(&m->lock);
 }
 
 static void write_histogram(struct buf *out, const char *name, const struct metric_series *s)
@@ -141,6 +158,8 @@ static void write_series(struct buf *out, const struct metric_family *f,
         write_histogram(out, f->name, s);
         return;
     }
+    if (f->type != METRIC_COUNTER && !atomic_load_explicit(&s->is_set, memory_order_relaxed))
+        return;
     if (*s->labels)
         buf_addf(out, "%s{%s} ", f->name, s->labels);
     else

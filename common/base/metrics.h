@@ -11,7 +11,12 @@
 
 #include <stdint.h>
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_type {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM,
+    METRIC_READING /* a counter that somebody else counts: metric_set sets it */
+};
 
 struct metric_family {
     const char *name;
@@ -28,7 +33,7 @@ struct metrics *metrics_new(const struct metric_family *families, unsigned count
 void metrics_free(struct metrics *m);
 
 /* The series of family number FAMILY with these label values (L1, L2 in the order of the row; empty where the
- * family has fewer labels). Made on first use; at most 4096 per family, past which the values
+ * family has fewer labels). Made on first use; at most 4096 per family (16384 of gauges), past which the values
  * become "other". Never NULL; owned by the registry. */
 struct metric_series *metrics_series(struct metrics *m, unsigned family, struct slice l1,
                                      struct slice l2);
@@ -36,6 +41,9 @@ struct metric_series *metrics_series(struct metrics *m, unsigned family, struct 
 void metric_add(struct metric_series *s, uint64_t n);         /* counters */
 void metric_set(struct metric_series *s, double value);       /* gauges */
 void metric_observe(struct metric_series *s, double seconds); /* histograms */
+
+/* All gauges of FAMILY are absent until they are set again. */
+void metrics_unset(struct metrics *m, unsigned family);
 
 /* Appends the whole registry in text format 0.0.4. */
 void metrics_write(struct metrics *m, struct buf *out);

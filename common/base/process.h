@@ -8,6 +8,13 @@ void process_raise_files(void);
 /* How many files the process may have open. */
 unsigned process_files_max(void);
 
+struct process_usage { /* each is negative if the system does not tell it */
+    double cpu_s, rss_bytes, virtual_bytes;
+    double started_s; /* since 1970 */
+    double open_files;
+};
+void process_read_usage(struct process_usage *out);
+
 /* Secrets live in memory: no core dump is written, and other processes of the same user cannot look
  * (ptrace, /proc/<pid>/mem, environ). $HOOKPACE_CORE_DUMPS=1 leaves all that as it is, for
  * debugging. */

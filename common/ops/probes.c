@@ -4,6 +4,7 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/ops/families.h"
 #include "common/ops/ops.h"
 
 #include <stdlib.h>
@@ -49,6 +50,7 @@ static void answer_scrapes(void *ctx, enum err rc)
     if (rc != OK)
         LOG_RARELY(LL_WARN, "stats.unavailable", LS("reason", err_word(rc)));
     p->is_refreshing = false;
+    families_read_process(p->setup.metrics);
     buf_init(&text, METRICS_TEXT_MAX);
     metrics_write(p->setup.metrics, &text);
     struct scrape *s;

@@ -18,8 +18,8 @@ struct probes_setup { /* all borrowed, and must outlive the probes */
     struct metrics *metrics;
     /* Answers /readyz: ends C with probes_ready or probes_unready, now or later. c->state is free for its use. */
     void (*check_ready)(void *ctx, struct ops_call *c);
-    /* Brings gauges up to date for /metrics and then calls DONE, now or later, exactly once. If RC is no OK the gauges keep
-     * their values, and the counters are right all the same. */
+    /* Brings gauges up to date for /metrics and then calls DONE, now or later, exactly once. If RC is no OK, gauges
+     * are absent, and the counters are right all the same. */
     void (*refresh)(void *ctx, probes_done done, void *done_ctx);
     void *ctx;
 };

@@ -36,6 +36,7 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     int64_t delay_ms; /* captured at acceptance */
     unsigned attempt; /* this one's number, from 1 */
     unsigned requeues;
+    bool is_resent;         /* it had ended, and somebody had it sent again */
     struct slice secret_id; /* captured at acceptance; empty without one */
     wall_ms accepted_at;    /* when the event was accepted, receiver's clock */
     uint64_t fence;         /* identifies this claim */

@@ -275,7 +275,7 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
                                   .give_up_on = t ? t->give_up_on : NULL};
     struct outcome o = outcome_judge(&facts);
     report_log(f->delivery, &o, end, r);
-    report_metrics(f, &o);
+    report_metrics(f, &o, r->duration_ms, e->metrics);
     struct settlement s = settlement_of(f, end, &o, r);
     report_attempt(f, &s, e->targets->conf->log_events);
     if (t) {

@@ -2,6 +2,7 @@
 
 #include "common/base/log.h"
 #include "common/base/metrics.h"
+#include "common/ops/families.h"
 #include "common/webhook/companion.h"
 #include "dispatcher/engine/targets.h"
 
@@ -80,14 +81,22 @@ void report_attempt(const struct flight *f, const struct settlement *s, enum log
               LSO("trace_id", trace_id_in(event->headers)));
 }
 
-void report_metrics(const struct flight *f, const struct outcome *o)
+void report_metrics(const struct flight *f, const struct outcome *o, int64_t duration_ms,
+                    struct metrics *metrics)
 {
-    if (!f->target)
+    const struct delivery *d = f->delivery;
+    if (!f->target) { /* it could not be read, or its destination is not configured */
+        metric_add(metrics_series(metrics, METRIC_ATTEMPTS, d->destination,
+                                  slice_str(outcome_verdict_word(o->verdict))),
+                   1);
         return;
+    }
     metric_add(f->target->results[o->verdict], 1);
-    if (o->verdict != SETTLE_DONE)
+    if (f->state == FLIGHT_SENT)
+        metric_observe(f->target->attempt_seconds, (double)duration_ms / 1000);
+    if (o->verdict != SETTLE_DONE || d->is_resent)
         return;
-    wall_ms took = clock_wall_ms() - f->delivery->accepted_at;
+    wall_ms took = clock_wall_ms() - d->accepted_at;
     metric_observe(f->target->latency, took > 0 ? (double)took / 1000 : 0);
 }
 

@@ -8,6 +8,7 @@
 #include "dispatcher/engine/outcome.h"
 
 struct metric_series;
+struct metrics;
 struct settlement;
 
 /* Logs what people should know about. R is what the transport reported. */
@@ -16,8 +17,10 @@ void report_log(const struct delivery *d, const struct outcome *o, enum attempt_
 /* Logs how F's attempt ended, for people who look for one event, if WHICH lines are wanted has it. S is what the queue is
  * told. */
 void report_attempt(const struct flight *f, const struct settlement *s, enum log_events which);
-/* Counts the attempt, and a success's time since its event was accepted. */
-void report_metrics(const struct flight *f, const struct outcome *o);
+/* Counts the attempt and how long it took. A success's time since its event was accepted counts too, unless somebody had the
+ * delivery sent again. A destination that is not configured has its counts in METRICS. */
+void report_metrics(const struct flight *f, const struct outcome *o, int64_t duration_ms,
+                    struct metrics *metrics);
 /* D leaves NOW. Counts in OVERSHOOT how much later than its delay that is. The lane's previous request left at BEFORE;
  * negative: there was none. */
 void report_gap(struct metric_series *overshoot, const struct delivery *d, mono_us before,

@@ -98,6 +98,7 @@ static void target_open_metrics(struct target *t)
     for (int v = 0; v < VERDICTS; v++)
         t->results[v] = metrics_series(m, METRIC_ATTEMPTS, t->name,
                                        slice_str(outcome_verdict_word((enum settle_verdict)v)));
+    t->attempt_seconds = metrics_series(m, METRIC_ATTEMPT_SECONDS, t->name, slice_make(NULL, 0));
     t->latency = metrics_series(m, METRIC_DELIVERY_SECONDS, t->name, slice_make(NULL, 0));
 }
 

@@ -36,6 +36,7 @@ struct target { /* One destination. Owned by its targets. */
     struct list_link start;                  /* in the engine's targets whose first turns are up */
     struct metric_series *results[VERDICTS]; /* attempts, by enum settle_verdict */
     struct metric_series *latency;           /* from accepted to delivered */
+    struct metric_series *attempt_seconds;
 };
 
 struct targets {           /* Owned by the engine; targets_free. */

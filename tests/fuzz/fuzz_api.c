@@ -60,7 +60,7 @@ static void set_up(void)
     INSIST(world.conf);
     config_problems_clear(&problems);
     world.loop = loop_new();
-    world.metrics = families_metrics();
+    world.metrics = families_metrics("test", "0");
     text_base64("root:" PASSWORD, strlen("root:" PASSWORD), world.login[0]);
     text_base64("acme:" PASSWORD, strlen("acme:" PASSWORD), world.login[1]);
 }

@@ -228,7 +228,7 @@ static void session(struct slice input, struct fuzz_cuts cuts, bool shake)
     struct session s = {0};
     struct shard_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = &s};
     struct take_handler handler = {.on_claimed = on_claimed, .ctx = &s};
-    s.metrics = families_metrics();
+    s.metrics = families_metrics("test", "0");
     s.shards = shards_new(world.loop, &world.redis_conf, "fuzz", &events);
     s.put = queue_put_new(world.loop, s.shards, world.conf);
     s.take = queue_take_new(world.loop, s.shards, world.conf, s.metrics, &handler);

@@ -11,7 +11,7 @@ from harness.redis_server import read_clock
 
 LUA = Path(os.environ.get("HOOKPACE_SCRIPTS") or Path(__file__).resolve().parents[2] / "common/queue/lua")
 
-Claim = namedtuple("Claim", "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe record")
+Claim = namedtuple("Claim", "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent record")
 EARLY_US = 8000
 VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
@@ -78,7 +78,7 @@ class Queue:
         self.r = client
         self.base = f"{prefix}:{{{partition}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
-        self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "task", "resend", "ready", "posted",
+        self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
                                                                            "counts", "failures", "setting", "pause", "take")}
         self.wait_us = None
         self.now = int(time.time() * 1000)

@@ -276,7 +276,7 @@ static void open_queue(struct drive *d, const char *path)
     struct shard_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = d};
     struct take_handler handler = {.on_claimed = on_claimed, .ctx = d};
     d->loop = loop_new();
-    d->metrics = families_metrics();
+    d->metrics = families_metrics("test", "0");
     d->gap = loop_timer_new(d->loop, report_batch, d);
     d->shards = shards_new(d->loop, &d->conf->redis, "drive", &events);
     d->put = queue_put_new(d->loop, d->shards, d->conf);

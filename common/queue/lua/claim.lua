@@ -5,7 +5,7 @@
 -- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
 -- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, claim, record, claim, record...},
--- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe". If report is 1, the
+-- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent". If report is 1, the
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
 -- the claim tries an origin whose circuit is open; 2: an origin that asked to wait. The origin is '*' where the destination has only one.
 --
@@ -302,6 +302,8 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   local fence = take_fence()
   local written = text(fence)
   local attempt = attempts == '0' and '1' or text(tonumber(attempts) + 1)
+  -- A delivery that was sent again has `since`. It was attempted before, so first attempts need not look.
+  local resent = attempt ~= '1' and call('HEXISTS', key, 'since') == 1 and ' 1' or ' 0'
   call('HSET', key, 'state', 'inflight', 'attempts', attempt, 'fence', written)
   local n = #leases
   leases[n + 1], leases[n + 2] = t.expires, id
@@ -312,7 +314,7 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   t.room.left = t.room.left - 1
   if not t.room.is_reserved then common_room = common_room - 1 end
   n = #claims
-  claims[n + 1], claims[n + 2] = id .. ' ' .. attempt .. ' ' .. written .. ' ' .. requeues .. tail, record
+  claims[n + 1], claims[n + 2] = id .. ' ' .. attempt .. ' ' .. written .. ' ' .. requeues .. tail .. resent, record
   return fence
 end
 

@@ -21,6 +21,7 @@ enum claim_number {
     CLAIM_REPORT,
     CLAIM_WAIT_US,
     CLAIM_PROBE,
+    CLAIM_RESENT,
     CLAIM_NUMBERS
 };
 
@@ -32,7 +33,7 @@ static bool read_numbers(struct slice words, uint64_t *out, size_t count)
     return words.len == 0;
 }
 
-/* Reads "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe". */
+/* Reads "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent". */
 static bool read_words(struct slice words, struct delivery *d)
 {
     struct slice id = slice_cut(&words, ' ');
@@ -48,6 +49,7 @@ static bool read_words(struct slice words, struct delivery *d)
     d->id = xslicedup(id);
     d->lane = xslicedup(lane);
     d->origin = slice_eq(origin, SLICE_LIT("*")) ? NULL : xslicedup(origin);
+    d->is_resent = numbers[CLAIM_RESENT] != 0;
     d->is_probe = numbers[CLAIM_PROBE] == 1;
     d->attempt = (unsigned)attempt;
     d->requeues = (unsigned)requeues;

@@ -121,7 +121,7 @@ static int setup(void **state)
     static struct world w;
     static const struct shard_events no_events = {0};
     struct config_problems problems;
-    w = (struct world){.loop = loop_new(), .metrics = families_metrics()};
+    w = (struct world){.loop = loop_new(), .metrics = families_metrics("test", "0")};
     w.turn_end = loop_timer_new(w.loop, end_turn, &w);
     config_problems_init(&problems);
     if (config_parse(slice_str(CONF), "x.json", &w.conf, &problems) != OK)
