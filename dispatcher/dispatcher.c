@@ -81,7 +81,7 @@ static void dispatcher_on_ready(void *ctx, struct shard *s)
     if (d->was_ready || !shards_ready(d->shards))
         return;
     d->was_ready = true;
-    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION));
+    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION), LS("config", d->conf->digest));
 }
 
 static void dispatcher_on_lost(void *ctx, struct shard *s)
@@ -195,9 +195,11 @@ static void dispatcher_on_reload(void *ctx, int signo)
     deliver_set_config(d->engine, conf, transports.deliveries);
     reconcile_set_config(d->reconcile, conf, transports.reconcile);
     queue_take_set_config(d->queue, conf);
+    bool is_same = config_is_same(d->conf, conf);
     config_unref(d->conf);
     d->conf = conf;
-    LOG(LL_INFO, "config.reloaded", LS("file", d->path));
+    LOG(LL_INFO, "config.reloaded", LS("file", d->path), LS("digest", conf->digest),
+        LT("unchanged", is_same));
 }
 
 /* ---- operators ---- */

@@ -54,8 +54,8 @@ static void check_ready(void *ctx)
     if (r->was_ready || !admin_is_ready(r->admin) || !workers_are_ready(r))
         return;
     r->was_ready = true;
-    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION), LI("threads", r->worker_count),
-        LS("redis", r->conf->redis.shown));
+    LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION), LS("config", r->conf->digest),
+        LI("threads", r->worker_count), LS("redis", r->conf->redis.shown));
 }
 
 static void end_loop(void *ctx)
@@ -161,9 +161,11 @@ static void receiver_on_reload(void *ctx, int signo)
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_set_config(r->workers[i], conf);
     admin_set_config(r->admin, conf);
+    bool is_same = config_is_same(r->conf, conf);
     config_unref(r->conf);
     r->conf = conf;
-    LOG(LL_INFO, "config.reloaded", LS("file", r->path));
+    LOG(LL_INFO, "config.reloaded", LS("file", r->path), LS("digest", conf->digest),
+        LT("unchanged", is_same));
 }
 
 /* --- start and stop --- */

@@ -1,6 +1,7 @@
 #include "common/config/config.h"
 
 #include "common/base/alloc.h"
+#include "common/base/text.h"
 #include "common/config/config_build.h"
 #include "common/config/config_private.h"
 #include "common/config/config_problems.h"
@@ -169,6 +170,21 @@ static void load_document(const struct json *root, const char *name, struct conf
     free(copy);
 }
 
+static void name_text(struct config *c, struct slice text)
+{
+    unsigned char digest[32];
+    struct sha256 *sha = sha256_start();
+    sha256_add(sha, text);
+    sha256_end(sha, digest);
+    text_hex(digest, CONFIG_DIGEST_LEN / 2, c->digest);
+    c->digest[CONFIG_DIGEST_LEN] = 0;
+}
+
+bool config_is_same(const struct config *a, const struct config *b)
+{
+    return strcmp(a->digest, b->digest) == 0 && memcmp(a->values, b->values, sizeof a->values) == 0;
+}
+
 enum err config_parse(struct slice text, const char *name, struct config **out,
                       struct config_problems *problems)
 {
@@ -181,6 +197,8 @@ enum err config_parse(struct slice text, const char *name, struct config **out,
     }
     load_document(root, name, out, problems);
     json_free(root);
+    if (*out)
+        name_text(*out, text);
     return *out ? OK : ERR_INVALID;
 }
 

@@ -26,6 +26,8 @@
 struct form_picks;
 struct json_picks;
 
+#define CONFIG_DIGEST_LEN 16
+
 struct config_redis {
     char *host; /* NULL with a unix socket */
     unsigned port;
@@ -199,6 +201,10 @@ enum log_events { LOG_EVENTS_ALL, LOG_EVENTS_FAILURES, LOG_EVENTS_NONE };
 struct config {
     _Atomic unsigned refs;
     char *file;
+    char digest[CONFIG_DIGEST_LEN +
+                1]; /* of the file's text, in hex: by it people see which file is in force */
+    unsigned char
+        values[32]; /* a digest of what the file names (env:, file:, certificates); secret */
     struct config_redis redis;
     struct config_receiver receiver;
     struct config_listener admin, api; /* `api.listen` may be NULL, `admin.listen` never is */
@@ -233,6 +239,8 @@ enum err config_load(const char *path, struct config **out,
 /* The same for a text, for tests and fuzzing. Messages call the file NAME. */
 enum err config_parse(struct slice text, const char *name, struct config **out,
                       struct config_problems *problems) MUST_CHECK;
+/* Was the same file read for both, with the same variables and files that it names? */
+bool config_is_same(const struct config *a, const struct config *b);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* C may be NULL; any thread may call it */
 

@@ -5,6 +5,7 @@
 #include "common/config/config_problems.h"
 #include "common/config/config_set.h"
 #include "common/config/config_table.h"
+#include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/webhook/ids.h"
 
@@ -182,13 +183,14 @@ static void read_keys(struct config_reader *r, const char *prefix, const struct 
 void config_read(const struct json *root, const char *dir, struct raw_config *d,
                  struct config_problems *problems)
 {
-    struct config_reader r = {.problems = problems, .dir = dir};
+    struct config_reader r = {.problems = problems, .dir = dir, .values = sha256_start()};
     buf_init(&r.path, CONFIG_PATH_MAX);
     if (json_kind(root) != JSON_OBJECT)
         config_problems_add(problems, SLICE_LIT("(document)"), "must be an object, not %s",
                             config_kind_word(root));
     else
         read_keys(&r, "", root, d);
+    sha256_end(r.values, d->out.values);
     buf_clear(&r.path);
 }
 

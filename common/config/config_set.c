@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config_problems.h"
+#include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/webhook/ids.h"
 
@@ -17,6 +18,7 @@
 
 #define WAITS_MAX 50
 #define VALUE_MAX 65536 /* bytes of one value */
+#define NOTED_FILE_MAX ((size_t)4 << 20)
 
 /* --- where values come from: the file itself, env:NAME, file:PATH --- */
 
@@ -243,6 +245,26 @@ static bool set_share(struct config_reader *r, const struct config_key *key,
     return true;
 }
 
+static void note_value(struct config_reader *r, struct slice value)
+{
+    if (!r->values)
+        return;
+    uint64_t len = value.len;
+    sha256_add(r->values, slice_make((const char *)&len, sizeof len));
+    sha256_add(r->values, value);
+}
+
+/* The content of a file that the configuration only names, such as a certificate. Whether it can be read is checked later. */
+static void note_file(struct config_reader *r, const char *path)
+{
+    struct buf content;
+    struct error ignored;
+    buf_init(&content, NOTED_FILE_MAX);
+    if (config_read_file(path, &content, &ignored) == OK)
+        note_value(r, buf_slice(&content));
+    buf_clear(&content);
+}
+
 /* The value of RAW as a C string of MIN to MAX bytes, for the caller to free; NULL after reporting a problem. */
 static char *resolve(struct config_reader *r, struct slice raw, int64_t min, int64_t max)
 {
@@ -250,6 +272,7 @@ static char *resolve(struct config_reader *r, struct slice raw, int64_t min, int
     struct error e;
     buf_init(&b, VALUE_MAX);
     enum err rc = add_value(raw, r->dir, &b, &e);
+    note_value(r, buf_slice(&b));
     if (rc != OK)
         config_wrong(r, "%s", e.text);
     else if ((int64_t)b.len < min && b.len == 0)
@@ -289,6 +312,7 @@ static bool set_text(struct config_reader *r, const struct config_key *key,
     *field = text;
     if (key->type == KEY_PATH) {
         *field = file_path(slice_str(text), r->dir);
+        note_file(r, *field);
         free(text);
     }
     return true;

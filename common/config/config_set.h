@@ -6,13 +6,15 @@
 #include "common/config/config_table.h"
 
 struct json;
+struct sha256;
 
 #define CONFIG_PATH_MAX 1024
 
 struct config_reader { /* one walk over a document */
     struct config_problems *problems;
-    const char *dir; /* where relative files are */
-    struct buf path; /* of the value being read */
+    const char *dir;       /* where relative files are */
+    struct buf path;       /* of the value being read */
+    struct sha256 *values; /* over all that comes from variables and files */
 };
 
 /* Adds KEY to the path. Give the result to config_path_pop afterwards. */

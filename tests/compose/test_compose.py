@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import secrets
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
@@ -37,7 +38,7 @@ class Compose:
         (directory / "override.yml").write_text(OVERRIDE)
         self.files = ["-f", ROOT / "docker-compose.yml", "-f", directory / "override.yml"]
         self.env = {**engine.env, "COMPOSE_PROJECT_NAME": f"hookpace{os.getpid()}", "HOOKPACE_REDIS_IMAGE": REDIS_IMAGE,
-                    "HOOKPACE_BASE_IMAGE": BASE_IMAGE,
+                    "HOOKPACE_BASE_IMAGE": BASE_IMAGE, "HOOKPACE_DEMO": "1",
                     "HOOKPACE_PORT": str(self.port), "HOOKPACE_ADMIN_PORT": str(self.admin_port)}
 
     def __call__(self, *args, **more):
@@ -84,7 +85,7 @@ def compose(engine, tmp_path_factory):
 
 
 def test_out_of_the_box(compose):
-    """No variable set: it starts, random secrets keep strangers out, and the sample gets what is sent."""
+    """Nothing but HOOKPACE_DEMO is set: it starts, random secrets keep strangers out, and the sample gets what is sent."""
     compose("up", "-d")
     wait_for(compose.is_ready, 60, "ready")
     for service in ("redis", "receiver", "dispatcher"):
@@ -102,6 +103,15 @@ def test_out_of_the_box(compose):
     assert compose("exec", "-T", "receiver", "id", "-u").strip() == "10001"
     fsync = compose("exec", "-T", "redis", "redis-cli", "config", "get", "appendfsync")
     assert "always" in fsync
+
+
+def test_no_secret_is_made_up_in_production(compose):
+    """Without HOOKPACE_DEMO the program names what is missing, and does not start."""
+    done = subprocess.run(["docker-compose", *compose.files, "run", "--rm", "--no-deps", "receiver", "hookpace-receiver", "--check-config"],
+                          cwd=ROOT, env={**compose.env, "HOOKPACE_DEMO": ""}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done
+    for name in ("SERPHOUSE_SECRET", "DATAFORSEO_TOKEN", "ORDERS_SECRET", "HOOKPACE_ADMIN_PASSWORD"):
+        assert f"the environment variable {name} is not set" in done.stdout + done.stderr
 
 
 def test_four_dispatchers_keep_the_delay_and_lose_nothing(compose):

@@ -1,5 +1,7 @@
 """Both programs read their configuration again: what changes, what is refused, and nothing is lost."""
 
+import hashlib
+import signal
 import time
 
 import pytest
@@ -81,3 +83,31 @@ def test_a_reload_cannot_change_the_keys_of_the_queue(stack, change):
         program.wait_log("config.rejected")
     http.Sender(receiver.ingest, http.numbered(), threads=1, count=20).start().join()
     sink.wait_count(20)
+
+
+@pytest.mark.parametrize("part", ["receiver", "dispatcher"])
+def test_a_reload_says_what_it_read(stack, tmp_path, part):
+    """The digest of the file, and whether anything at all has changed: also a secret in a file."""
+    secret = tmp_path / "secret"
+    secret.write_text("a-secret-of-a-file-1")
+    conf = config.base(stack.redis.url)
+    conf["sources"]["in"] = config.source([], "serphouse", [f"file:{secret}"])
+    program = getattr(stack, part)(conf)
+    ready = program.wait_log("ready")["config"]
+
+    def reloaded():
+        since = len(program.logged("config.reloaded"))
+        program.signal(signal.SIGHUP)
+        wait_for(lambda: len(program.logged("config.reloaded")) > since, 5)
+        return program.logged("config.reloaded")[-1]
+
+    first = reloaded()
+    assert first["digest"] == ready == hashlib.sha256(program.config_path.read_bytes()).hexdigest()[:16]
+    assert first["unchanged"] is True
+    secret.write_text("a-secret-of-a-file-2")
+    second = reloaded()
+    assert second["digest"] == ready and "unchanged" not in second
+    assert reloaded()["unchanged"] is True
+    program.write_config(conf | {"delay_ms": 100})
+    third = reloaded()
+    assert third["digest"] != ready and "unchanged" not in third
