@@ -17,6 +17,7 @@
 #include "common/queue/record.h"
 
 struct config;
+struct load;
 struct loop;
 struct metrics;
 struct queue_take;
@@ -44,9 +45,11 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     mono_us send_from;      /* nor before this one: claims come a little early */
     mono_us send_until;     /* the request must have left before this moment */
     bool report_sent;       /* call queue_take_sent when the request leaves */
+    size_t unread;          /* bytes of a large record of which only the head is here; else 0 */
     bool readable;          /* false: the event's record is gone or of an unknown version */
     struct event event;     /* valid while the delivery lives, if readable */
     struct buf record, scratch;
+    struct load *load; /* reads the record, or NULL */
 };
 
 enum settle_verdict {
@@ -111,6 +114,10 @@ void queue_take_set_capacity(struct queue_take *q, size_t n);
  * starts them as attempts end. It is worth it for destinations that answer faster than Redis. queue_take_set_config puts
  * N back to 0 for all destinations; Redis stores nothing of it. */
 void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n);
+/* Reads the record of D, which has `unread` bytes, in pieces that hold neither Redis nor the loop for long. FN is called once, unless D
+ * is settled before: OK, ERR_INVALID if there is no such record any more, or why Redis did not answer. */
+void queue_take_load(struct queue_take *q, struct delivery *d, void (*fn)(void *ctx, enum err rc),
+                     void *ctx);
 /* The request of D leaves now. Only where d->report_sent. */
 void queue_take_sent(struct queue_take *q, const struct delivery *d);
 /* Records the outcome and frees D. */

@@ -5,6 +5,7 @@
  *   HELD      flight_hold      the time at which its lane may be sent on       RUNNING
  *   WAITING   flight_queue_up  an attempt of its destination to end            RUNNING, or back after half its window
  *   RUNNING   flight_start     where its result goes (a fetch), a connection   SENT
+ *   MAKING    flight_make      the thread that makes long requests                    RUNNING, or back after half its window
  *   SENT      flight_may_send  the answer                                      settled: flight_settle_as
  *
  * Prefetching, and turns
@@ -30,6 +31,13 @@
  *   every 250 ms   deliver_send_back hands back what has waited for half of its window: the destination became slow,
  *                  and another dispatcher may have a place free
  *
+ * Large bodies
+ *
+ * A claim brings only the head of a record over 128 KiB. flight_load reads the rest in pieces, and only if the bytes fit into the
+ * share of the flight's holder (shares.c). flight_make sets bytes aside before it makes a body. Inflating gets 16 times the gzip
+ * first. A body that needs more gets receiver.max_inflated_bytes, if they fit. Requests that take long to make are made by a
+ * thread, one at a time, so that the loop serves everybody else.
+ *
  * Only deliveries without a delay are prefetched. On a lane with a delay, Redis decides when the next request may
  * leave, so claiming earlier would gain nothing.
  */
@@ -39,6 +47,7 @@
 #include "common/base/fault.h"
 #include "common/net/loop.h"
 #include "common/ops/families.h"
+#include "common/program/work_thread.h"
 #include "dispatcher/engine/flight.h"
 #include "dispatcher/engine/outcome.h"
 #include "dispatcher/engine/pace_guard.h"
@@ -51,9 +60,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A body of 100 KB can inflate to 100 MB. While the flights hold so many bytes beside their claims, the engine inflates
- * no further body. So they hold at most HELD_MAX and one receiver.max_inflated_bytes. */
-#define HELD_MAX ((size_t)128 * 1024 * 1024)
+/* Text inflates to about ten times its gzip. Only a body that passes this is given room for receiver.max_inflated_bytes. */
+#define USUAL_RATIO 16
 #define SEND_BACK_US 250000
 #define JUDGE_US 100000
 #define LONG_US 1000000 /* an attempt that runs for so long says something about its holder */
@@ -72,10 +80,12 @@ struct deliver { /* Owned by the dispatcher. */
     struct metric_series *overshoot;
     struct flights flights;
     struct shares shares;
-    size_t held;       /* bytes of results that were fetched and of bodies that were made */
-    mono_us judged_at; /* when the running attempts were last looked at */
-    bool is_deferred;  /* deliver_run_deferred is on its way */
-    bool is_freed;     /* by it */
+    struct list making;         /* flights whose requests the thread makes next */
+    struct flight *built;       /* whose request it makes now, or NULL */
+    struct work_thread *thread; /* NULL before the first long request */
+    mono_us judged_at;          /* when the running attempts were last looked at */
+    bool is_deferred;           /* deliver_run_deferred is on its way */
+    bool is_freed;              /* by it */
     bool draining;
     void (*on_idle)(void *ctx);
     void *on_idle_ctx;
@@ -211,19 +221,24 @@ static void flight_take_share(struct flight *f)
     shares_hold(s, f->holder, f->held);
 }
 
-/* F holds so many bytes more: of a result that it fetched, or of a body that was made for it. */
-static void flight_hold_bytes(struct flight *f, size_t bytes)
+/* F holds so many bytes more: of a result that it fetched, or of a body that is made for it. */
+static void flight_hold_made(struct flight *f, size_t bytes)
 {
     f->held += bytes;
     f->made += bytes;
-    f->engine->held += bytes;
     shares_hold(&f->engine->shares, f->holder, bytes);
+}
+
+static void flight_drop_made(struct flight *f)
+{
+    shares_drop(&f->engine->shares, f->holder, f->made);
+    f->held -= f->made;
+    f->made = 0;
 }
 
 static void flight_give_share_back(struct flight *f)
 {
     struct shares *s = &f->engine->shares;
-    f->engine->held -= f->made;
     if (f->state >= FLIGHT_RUNNING)
         shares_note(s, f->holder, (clock_mono_us() - f->started) / 1000);
     shares_give_back(s, f->holder, f->held);
@@ -301,6 +316,13 @@ static void flight_give_up(struct flight *f, enum attempt_end end)
 
 /* ---- from claim to request ---- */
 
+/* Some flight waits for its turn, but not for longer than half of its window. */
+static void deliver_watch_waiting(struct deliver *e)
+{
+    if (!loop_timer_armed(e->send_back))
+        loop_timer_arm(e->send_back, SEND_BACK_US);
+}
+
 static enum attempt_end end_of_building(enum request_verdict v)
 {
     switch (v) {
@@ -315,28 +337,7 @@ static enum attempt_end end_of_building(enum request_verdict v)
 
 static void flight_send(struct flight *f)
 {
-    struct deliver *e = f->engine;
-    struct delivery *d = f->delivery;
     struct request *q = &f->request;
-    struct request_input in = {.event = &d->event,
-                               .delivery_id = slice_str(d->id),
-                               .message_id = d->event_id,
-                               .secret_id = d->secret_id,
-                               .attempt = d->attempt,
-                               .now = clock_wall_ms()};
-    if (e->held >= HELD_MAX && request_inflates(&f->target->rules, &d->event)) {
-        flight_give_up(f, END_NO_ROOM);
-        return;
-    }
-    enum request_verdict v = request_build(&f->target->rules, &in, q);
-    if (v != REQUEST_OK) {
-        flight_give_up(f, end_of_building(v));
-        return;
-    }
-    if (q->made.len) {
-        flight_hold_bytes(f, q->made.cap);
-        deliver_ask_for_more(e);
-    }
     struct attempt_request wire = {.url = q->url.ptr,
                                    .headers = q->headers.ptr,
                                    .headers_len = q->headers.len,
@@ -346,11 +347,134 @@ static void flight_send(struct flight *f)
         flight_give_up(f, END_LOCAL);
 }
 
+/* How far the body of F may inflate now. */
+static size_t flight_inflated_max(const struct flight *f)
+{
+    size_t max = f->target->rules.inflated_max, usual = USUAL_RATIO * f->delivery->event.body.len;
+    return f->is_large || usual > max ? max : usual;
+}
+
+/* Changes nothing but F's request: the thread may run it. */
+static enum request_verdict flight_build(struct flight *f)
+{
+    struct delivery *d = f->delivery;
+    struct request_input in = {.event = &d->event,
+                               .delivery_id = slice_str(d->id),
+                               .message_id = d->event_id,
+                               .secret_id = d->secret_id,
+                               .attempt = d->attempt,
+                               .now = clock_wall_ms(),
+                               .made_max = flight_inflated_max(f)};
+    return request_build(&f->target->rules, &in, &f->request);
+}
+
+static void flight_make(struct flight *f);
+
+/* F's request is made, as V says. What was set aside for it is more than it needs. */
+static void flight_on_made(struct flight *f, enum request_verdict v)
+{
+    struct deliver *e = f->engine;
+    flight_drop_made(f);
+    if (e->draining) {
+        flight_give_up(f, END_DRAINING);
+    } else if (v == REQUEST_OVER_MAX) {
+        request_reset(&f->request);
+        f->is_large = true;
+        flight_make(f);
+    } else if (v != REQUEST_OK) {
+        flight_give_up(f, end_of_building(v));
+    } else {
+        flight_hold_made(f, f->request.made.len);
+        flight_send(f);
+    }
+}
+
+static void deliver_make_next(struct deliver *e);
+
+static void deliver_build(void *ctx)
+{
+    struct flight *f = ((struct deliver *)ctx)->built;
+    f->verdict = flight_build(f);
+}
+
+static void deliver_on_built(void *ctx)
+{
+    struct deliver *e = ctx;
+    struct flight *f = e->built;
+    e->built = NULL;
+    f->state = FLIGHT_RUNNING;
+    flight_on_made(f, f->verdict);
+    deliver_make_next(e);
+}
+
+/* The thread makes one request at a time. */
+static void deliver_make_next(struct deliver *e)
+{
+    if (e->built || e->draining)
+        return;
+    e->built = LIST_TAKE_FIRST(&e->making, struct flight, turn);
+    if (!e->built)
+        return;
+    if (!e->thread)
+        e->thread = work_thread_new(e->loop);
+    work_thread_run(e->thread, deliver_build, deliver_on_built, e);
+}
+
+static void flight_make(struct flight *f)
+{
+    struct deliver *e = f->engine;
+    const struct request_rules *rules = &f->target->rules;
+    const struct event *event = &f->delivery->event;
+    size_t bytes = request_inflates(rules, event) ? flight_inflated_max(f)
+                                                  : request_makes(rules, event, event->body.len);
+    if (!shares_fit(&e->shares, f->holder, f->held, bytes)) {
+        flight_give_up(f, END_NO_ROOM);
+        return;
+    }
+    flight_hold_made(f, bytes);
+    if (!request_is_long(rules, event)) {
+        flight_on_made(f, flight_build(f));
+        return;
+    }
+    f->state = FLIGHT_MAKING;
+    list_add_last(&e->making, &f->turn);
+    deliver_watch_waiting(e);
+    deliver_make_next(e);
+}
+
+static void flight_on_loaded(void *ctx, enum err rc)
+{
+    struct flight *f = ctx;
+    if (rc == OK)
+        flight_make(f);
+    else
+        flight_give_up(f, rc == ERR_INVALID ? END_UNREADABLE : END_QUEUE);
+}
+
+/* Reads the record of F, if it is too large to come with the claim, and makes the request. */
+static void flight_load(struct flight *f)
+{
+    struct deliver *e = f->engine;
+    struct delivery *d = f->delivery;
+    if (!d->unread) {
+        flight_make(f);
+        return;
+    }
+    size_t all = d->unread + request_makes(&f->target->rules, &d->event, d->unread);
+    if (!shares_fit(&e->shares, f->holder, f->held, all)) {
+        flight_give_up(f, END_NO_ROOM);
+        return;
+    }
+    f->held += d->unread;
+    shares_hold(&e->shares, f->holder, d->unread);
+    queue_take_load(e->queue, d, flight_on_loaded, f);
+}
+
 static void flight_on_fetch_known(void *ctx, enum attempt_end end)
 {
     struct flight *f = ctx;
     if (end == END_NONE)
-        flight_send(f);
+        flight_load(f);
     else
         flight_give_up(f, end);
 }
@@ -368,7 +492,7 @@ static void flight_start(struct flight *f)
     f->started = clock_mono_us();
     t->running++;
     if (!t->source) {
-        flight_send(f);
+        flight_load(f);
         return;
     }
     struct fetch_handler handler = {
@@ -400,8 +524,7 @@ static void flight_queue_up(struct flight *f)
 {
     f->state = FLIGHT_WAITING;
     list_add_last(&f->target->turns, &f->turn);
-    if (!loop_timer_armed(f->engine->send_back))
-        loop_timer_arm(f->engine->send_back, SEND_BACK_US);
+    deliver_watch_waiting(f->engine);
 }
 
 static void deliver_send_back(void *ctx)
@@ -411,7 +534,7 @@ static void deliver_send_back(void *ctx)
     bool more = false;
     LIST_EACH (at, &e->flights.list) {
         struct flight *f = LIST_ITEM(at, struct flight, link);
-        if (f->state != FLIGHT_WAITING)
+        if (f->state != FLIGHT_WAITING && (f->state != FLIGHT_MAKING || f == e->built))
             continue;
         if (now - f->delivery->claimed_at > f->delivery->send_until - now)
             flight_give_up(f, END_WINDOW_OVER);
@@ -497,8 +620,7 @@ static void flight_on_done(void *ctx, const struct attempt_result *r)
         flight_settle_as(f, r->end, r->status, r);
         return;
     }
-    flight_hold_bytes(f, r->body->len);
-    deliver_ask_for_more(f->engine);
+    flight_hold_made(f, r->body->len);
     fetch_take(f->fetch, r);
 }
 
@@ -522,7 +644,7 @@ void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
     deliver_ask_for_more(e);
     LIST_EACH (at, &e->flights.list) {
         struct flight *f = LIST_ITEM(at, struct flight, link);
-        if (f->state != FLIGHT_SENT)
+        if (f->state != FLIGHT_SENT && f != e->built) /* the thread uses it */
             flight_hand_back(f);
     }
     if (e->flights.count == 0)
@@ -532,6 +654,8 @@ void deliver_drain(struct deliver *e, void (*on_idle)(void *ctx), void *ctx)
 void deliver_release_all(struct deliver *e)
 {
     e->draining = true;
+    work_thread_free(e->thread); /* hands back what it makes */
+    e->thread = NULL;
     for (struct flight *f; (f = LIST_FIRST(&e->flights.list, struct flight, link));)
         flight_hand_back(f);
 }
@@ -553,6 +677,7 @@ struct deliver *deliver_new(struct loop *l, struct config *conf, struct transpor
     list_init(&e->retired);
     e->sweeper = loop_timer_new(l, deliver_sweep, e);
     list_init(&e->starts);
+    list_init(&e->making);
     e->send_back = loop_timer_new(l, deliver_send_back, e);
     pace_guard_init(&e->pace);
     e->overshoot =

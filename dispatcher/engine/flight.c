@@ -45,6 +45,7 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     f->state = FLIGHT_CLAIMED;
     f->wait_ms = 0;
     f->held = f->made = 0;
+    f->is_large = false;
     list_add_first(&l->list, &f->link);
     l->count++;
     return f;

@@ -22,6 +22,7 @@ enum flight_state {
     FLIGHT_HELD,    /* until its lane may be sent on */
     FLIGHT_WAITING, /* for its turn at its destination */
     FLIGHT_RUNNING, /* counted in its target's running attempts */
+    FLIGHT_MAKING,  /* running, and its request waits for the thread or is made there */
     FLIGHT_SENT,    /* running, and the request has left */
 };
 
@@ -34,11 +35,13 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct fetch *fetch; /* if the event was only announced and its result is fetched, else NULL */
     struct loop_timer *hold; /* made when first needed, kept */
     struct request request;
-    struct holder *holder; /* whose share it takes; NULL before it has a target */
-    size_t held;           /* bytes counted in its holder's share */
-    size_t made;           /* so many of them beside the record */
+    struct holder *holder;        /* whose share it takes; NULL before it has a target */
+    size_t held;                  /* bytes counted in its holder's share */
+    size_t made;                  /* so many of them for the request */
+    bool is_large;                /* its body inflates to more than it usually would */
+    enum request_verdict verdict; /* of the thread that made its request */
     enum flight_state state;
-    struct list_link turn; /* in its target's turns while it waits */
+    struct list_link turn; /* in its target's turns while it waits, or in the engine's `making` */
     mono_us started;       /* when it began to run */
     int64_t wait_ms;       /* of a release that may_send asked for */
 };

@@ -12,6 +12,10 @@
 #define URL_MAX (16 * 1024)
 #define HEADERS_MAX (64 * 1024)
 #define COMPRESSED_MAX ((size_t)1 << 31)
+/* Bodies over these sizes are made in a thread of their own: to sign or to compress more bytes takes over 3 ms, and a
+ * kilobyte of gzip may inflate to a megabyte. */
+#define LONG_BYTES ((size_t)256 * 1024)
+#define LONG_GZIP ((size_t)2 * 1024)
 #define KEPT_BYTES_MAX (64 * 1024) /* memory for a body kept from attempt to attempt */
 
 void request_init(struct request *r)
@@ -139,9 +143,29 @@ bool request_inflates(const struct request_rules *rules, const struct event *e)
            gzip_is(e->body);
 }
 
-static enum err request_inflate(const struct request_rules *rules, struct request *r)
+size_t request_makes(const struct request_rules *rules, const struct event *e, size_t len)
 {
-    r->made.max = rules->inflated_max;
+    if (rules->kind != DELIVERY_POSTBACK || !e->has_body)
+        return 0;
+    size_t bytes = 0;
+    if (rules->is_account && rules->payload == PAYLOAD_ENVELOPE)
+        bytes = len + e->data.len;
+    /* JSON of this size shrinks to a tenth. Only one body is compressed at a time. */
+    if (rules->gzip == GZIP_ALWAYS)
+        bytes += len / 4;
+    return bytes;
+}
+
+bool request_is_long(const struct request_rules *rules, const struct event *e)
+{
+    if (rules->kind != DELIVERY_POSTBACK)
+        return false;
+    return e->body.len > LONG_BYTES || (e->body.len > LONG_GZIP && request_inflates(rules, e));
+}
+
+static enum err request_inflate(struct request *r, size_t max)
+{
+    r->made.max = max;
     enum err rc = gzip_inflate_all(r->body, &r->made, NULL);
     r->body = buf_slice(&r->made);
     return rc;
@@ -161,7 +185,7 @@ static enum err request_deflate(struct request *r)
 
 /* Sets body, Content-Type and Content-Encoding of a postback. */
 static enum err request_add_body(const struct request_rules *rules, const struct event *e,
-                                 struct request *r)
+                                 size_t made_max, struct request *r)
 {
     struct slice type = e->has_body ? e->content_type : SLICE_LIT("application/json");
     if (!type.len)
@@ -176,7 +200,7 @@ static enum err request_add_body(const struct request_rules *rules, const struct
     bool is_gzip = e->has_body && gzip_is(r->body);
     enum err rc = OK;
     if (is_gzip && rules->gzip == GZIP_NEVER) {
-        rc = request_inflate(rules, r);
+        rc = request_inflate(r, made_max < rules->inflated_max ? made_max : rules->inflated_max);
         is_gzip = false;
     } else if (!is_gzip && rules->gzip == GZIP_ALWAYS) {
         rc = request_deflate(r);
@@ -225,8 +249,13 @@ enum request_verdict request_build(const struct request_rules *rules,
     request_reset(r);
     if (request_add_url(rules, e, &r->url) != OK || r->url.failed)
         return REQUEST_BAD_URL;
-    if (rules->kind == DELIVERY_POSTBACK && request_add_body(rules, e, r) != OK)
-        return REQUEST_BAD_BODY;
+    if (rules->kind == DELIVERY_POSTBACK) {
+        enum err rc = request_add_body(rules, e, in->made_max, r);
+        if (rc == ERR_TOO_BIG && request_inflates(rules, e) && in->made_max < rules->inflated_max)
+            return REQUEST_OVER_MAX;
+        if (rc != OK)
+            return REQUEST_BAD_BODY;
+    }
     request_add_identity(rules, in, r);
     if (rules->kind != DELIVERY_FETCH)
         request_add_lines(&r->headers, e->headers, rules->headers, rules);

@@ -30,6 +30,7 @@ struct request_input { /* of one attempt; everything borrowed */
     struct slice secret_id;  /* of the signing secret captured at acceptance */
     unsigned attempt;
     wall_ms now;
+    size_t made_max; /* ceiling for an inflated body, bytes */
 };
 
 struct request {        /* Owned by whoever holds it; reused from attempt to attempt. */
@@ -41,7 +42,8 @@ struct request {        /* Owned by whoever holds it; reused from attempt to att
 
 enum request_verdict {
     REQUEST_OK,
-    REQUEST_BAD_URL, /* a value would change the URL's path, or it is too long */
+    REQUEST_BAD_URL,  /* a value would change the URL's path, or it is too long */
+    REQUEST_OVER_MAX, /* the body inflates to more than made_max, which is less than inflated_max */
     REQUEST_BAD_BODY, /* the body is damaged gzip or inflates to too much, or the headers pass their ceiling */
     REQUEST_LOCAL, /* signing failed in the library */
 };
@@ -53,6 +55,10 @@ void request_reset(struct request *r);
 
 /* True if the body of E must be inflated for the request: the one case in which a request can be far larger than E. */
 bool request_inflates(const struct request_rules *rules, const struct event *e);
+/* About how many bytes request_build makes for a body of LEN bytes beside it; what is inflated is not counted. */
+size_t request_makes(const struct request_rules *rules, const struct event *e, size_t len);
+/* True if request_build may take more than a few milliseconds. */
+bool request_is_long(const struct request_rules *rules, const struct event *e);
 /* Builds R. Its body may point into the event, so the event must outlive the attempt. */
 enum request_verdict request_build(const struct request_rules *rules,
                                    const struct request_input *in, struct request *r);

@@ -216,10 +216,10 @@ static void set_needs(struct shares *s, struct holder *h, size_t bytes)
         list_add_last(&s->needy, &h->needy);
 }
 
-bool shares_fit(struct shares *s, struct holder *h, size_t bytes)
+bool shares_fit(struct shares *s, struct holder *h, size_t held, size_t more)
 {
-    bool fits = may_hold(s, h, bytes, h->slots == 1);
-    set_needs(s, h, fits ? 0 : bytes);
+    bool fits = may_hold(s, h, more, h->slots == 1);
+    set_needs(s, h, fits ? 0 : held + more);
     return fits;
 }
 

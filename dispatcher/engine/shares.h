@@ -52,8 +52,8 @@ void shares_give_back(struct shares *s, struct holder *h, size_t bytes);
 /* A delivery of H holds so many bytes more, or less. */
 void shares_hold(struct shares *s, struct holder *h, size_t bytes);
 void shares_drop(struct shares *s, struct holder *h, size_t bytes);
-/* May a delivery of H, which has its slot, hold so many bytes more? If not, the holder gets no claims until they fit. */
-bool shares_fit(struct shares *s, struct holder *h, size_t bytes);
+/* May a delivery of H, which has its slot and holds HELD bytes, hold MORE? If not, the holder gets no claims until both fit. */
+bool shares_fit(struct shares *s, struct holder *h, size_t held, size_t more);
 /* An attempt of H ended after DURATION_MS, or runs for so long already. */
 void shares_note(struct shares *s, struct holder *h, int64_t duration_ms);
 /* Are there fewer slots free than one claim may ask for (WANT), or fewer than the reserve? */

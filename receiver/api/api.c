@@ -45,7 +45,7 @@ struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
     a->conf = config_ref(conf);
     a->tasks = queue_tasks_new(l, shards, conf);
     a->put = queue_put_new(l, shards, conf);
-    a->thread = api_thread_new(l);
+    a->thread = work_thread_new(l);
     a->readings = api_turns_new(l, 1);
     a->asking = api_turns_new(l, ASKING_MAX);
     return a;
@@ -66,7 +66,7 @@ void api_free(struct api *a)
     if (!a)
         return;
     a->is_closing = true;
-    api_thread_free(a->thread);
+    work_thread_free(a->thread);
     end_waiting(a->readings, offsetof(struct api_request, reading));
     end_waiting(a->asking, offsetof(struct api_request, asking));
     api_turns_free(a->readings);
@@ -289,10 +289,10 @@ static void work_aside(struct api_turn *turn)
         api_unavailable(r);
         return;
     }
-    api_thread_run(r->api->thread, r->work, on_worked, r);
+    work_thread_run(r->api->thread, r->work, on_worked, r);
 }
 
-void api_work_aside(struct api_request *r, int64_t charge, api_work work, api_work done)
+void api_work_aside(struct api_request *r, int64_t charge, work_fn work, work_fn done)
 {
     r->reserved = charge;
     r->work = work;

@@ -9,13 +9,13 @@
 #include "common/base/json_write.h"
 #include "common/config/config.h"
 #include "common/ops/ops.h"
+#include "common/program/work_thread.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/queue_tasks.h"
 #include "common/webhook/envelope.h"
 #include "common/webhook/ids.h"
 #include "receiver/api/api.h"
 #include "receiver/api/api_path.h"
-#include "receiver/api/api_thread.h"
 #include "receiver/api/api_turns.h"
 
 #define API_ANSWER_MAX ((size_t)1 << 31)
@@ -66,7 +66,7 @@ struct api {
     struct config *conf;
     struct queue_tasks *tasks;
     struct queue_put *put;
-    struct api_thread *thread;
+    struct work_thread *thread;
     struct api_turns *readings; /* the thread's */
     struct api_turns *asking;   /* calls that read much from Redis */
     bool is_closing;
@@ -84,8 +84,8 @@ struct
     struct api_path path;
     mono_us started;
     struct api_turn reading, asking;
-    api_work work, on_worked; /* what the thread does in the turn `reading`, and what follows */
-    int64_t reserved;         /* charged for what the thread makes */
+    work_fn work, on_worked; /* what the thread does in the turn `reading`, and what follows */
+    int64_t reserved;        /* charged for what the thread makes */
     struct buf body, plain;
     size_t plain_max;
     enum api_code fault; /* of the body; CODE_OK if there is none */
@@ -158,7 +158,7 @@ void api_body_read(struct api_request *r);
 
 /* Calls WORK in the API's thread, then DONE. CHARGE: bytes that WORK may make; they count as the request's until DONE. Without room
  * for them it answers that it is unavailable, and neither is called. Both get the request. R may be gone when this returns. */
-void api_work_aside(struct api_request *r, int64_t charge, api_work work, api_work done);
+void api_work_aside(struct api_request *r, int64_t charge, work_fn work, work_fn done);
 /* The most bytes that WIRE can inflate to, if that is less than MOST. */
 size_t api_inflated_most(struct slice wire, size_t most);
 

@@ -117,7 +117,8 @@ static void build(const struct url_template *t, const struct url_vars *vars, str
                                   .delivery_id = SLICE_LIT("id:to"),
                                   .message_id = SLICE_LIT("id"),
                                   .attempt = 1,
-                                  .now = 1763691349123};
+                                  .now = 1763691349123,
+                                  .made_max = SIZE_MAX};
     struct request r;
     request_init(&r);
     if (request_build(&rules, &input, &r) == REQUEST_OK) {

@@ -57,7 +57,8 @@ def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, 
 
 
 def read_claim(words, record):
-    id, attempt, fence, requeues, lane, origin, *numbers = words.split(" ")
+    """A large record's size, which follows the other numbers, is left out."""
+    id, attempt, fence, requeues, lane, origin, *numbers = words.split(" ")[:12]
     return Claim(id, int(attempt), int(fence), int(requeues), lane, origin, *map(int, numbers), record)
 
 

@@ -214,6 +214,16 @@ def test_most_bytes_of_a_claim(queue):
     queue.check()
 
 
+@pytest.mark.parametrize("size, whole", [(100_000, True), (131_071, True), (131_072, False), (10_000_000, False)])
+def test_of_a_large_record_only_the_head_comes_with_the_claim(queue, size, whole):
+    queue.put(queue.event("e", ("d", "d", 0), body=""))
+    record = queue.record(body="").ljust(size, "x")
+    queue.r.set(queue.key("event:e"), record)
+    reply = queue.run("claim", 1, 1 << 22, queue.dead_ms, queue.dedup_ms, 1, 1, 0)
+    assert reply[4] == (record if whole else record[:record.index("\n\n") + 2])
+    assert reply[3].split(" ")[12:] == ([] if whole else [str(size)])
+
+
 def test_lanes_share_a_claim(queue):
     for lane in ("d", "x", "y"):
         queue.limits(**{lane: (100, 10000, 2000, 8)})

@@ -5,7 +5,8 @@
 -- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
 -- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, claim, record, claim, record...},
--- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent". If report is 1, the
+-- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent[ size]". If there is a size, the
+-- record has so many bytes and only its head follows: the dispatcher reads the record in pieces (queue_take_load). If report is 1, the
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
 -- the claim tries an origin whose circuit is open; 2: an origin that asked to wait. The origin is '*' where the destination has only one.
 --
@@ -27,6 +28,7 @@ local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 100
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
+local RECORD_MAX = 131072 -- a record of so many bytes is not in the reply
 local claims, leases, moved = {}, {}, {}
 local crowded = 0
 local unlisted, common_room = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -308,7 +310,13 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   local n = #leases
   leases[n + 1], leases[n + 2] = t.expires, id
   t.busy = t.busy + 1
-  local record = call('GET', EVENT .. string.sub(id, 1, t.event_end)) or ''
+  local event = EVENT .. string.sub(id, 1, t.event_end)
+  local record = call('GETRANGE', event, 0, RECORD_MAX - 1)
+  if #record == RECORD_MAX then
+    resent = resent .. ' ' .. call('STRLEN', event)
+    local stop = string.find(record, '\n\n', 1, true)
+    record = stop and string.sub(record, 1, stop + 1) or record
+  end
   bytes_left = bytes_left - #record
   want = want - 1
   t.room.left = t.room.left - 1

@@ -25,27 +25,29 @@ enum claim_number {
     CLAIM_NUMBERS
 };
 
-static bool read_numbers(struct slice words, uint64_t *out, size_t count)
+static bool read_numbers(struct slice *words, uint64_t *out, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (text_u64(slice_cut(&words, ' '), INT64_MAX, &out[i]) != OK)
+        if (text_u64(slice_cut(words, ' '), INT64_MAX, &out[i]) != OK)
             return false;
-    return words.len == 0;
+    return true;
 }
 
-/* Reads "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent". */
+/* Reads "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent[ size]". */
 static bool read_words(struct slice words, struct delivery *d)
 {
     struct slice id = slice_cut(&words, ' ');
-    uint64_t attempt, requeues, numbers[CLAIM_NUMBERS];
+    uint64_t attempt, requeues, size = 0, numbers[CLAIM_NUMBERS];
     if (text_u64(slice_cut(&words, ' '), UINT32_MAX, &attempt) != OK ||
         text_u64(slice_cut(&words, ' '), UINT64_MAX, &d->fence) != OK ||
         text_u64(slice_cut(&words, ' '), UINT32_MAX, &requeues) != OK)
         return false;
     struct slice lane = slice_cut(&words, ' ');
     struct slice origin = slice_cut(&words, ' ');
-    if (!read_numbers(words, numbers, CLAIM_NUMBERS))
+    if (!read_numbers(&words, numbers, CLAIM_NUMBERS) ||
+        (words.len && text_u64(words, SIZE_MAX / 2, &size) != OK))
         return false;
+    d->unread = size;
     d->id = xslicedup(id);
     d->lane = xslicedup(lane);
     d->origin = slice_eq(origin, SLICE_LIT("*")) ? NULL : xslicedup(origin);
@@ -69,7 +71,8 @@ bool claim_read(struct slice words, struct slice record, const struct config *co
     d->is_configured = to != NULL;
     d->kind = to ? to->kind : DELIVERY_POSTBACK;
     buf_add_slice(&d->record, record);
-    d->readable = record_read(d->event_id, buf_slice(&d->record), &d->scratch, &d->event) == OK;
+    d->readable = (d->unread ? record_read_head : record_read)(d->event_id, buf_slice(&d->record),
+                                                               &d->scratch, &d->event) == OK;
     d->secret_id = d->readable ? event_secret(&d->event, d->destination) : slice_make("", 0);
     d->accepted_at = d->event.completed_at ? d->event.completed_at : d->event.received_at;
     return true;

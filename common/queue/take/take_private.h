@@ -57,6 +57,8 @@ void take_note_wait(struct part *p, int64_t wait_us);
 
 /* Logs what happened to the circuit of D's origin. */
 void take_log_circuit(const char *what, const struct delivery *d);
+/* take_load.c: D needs its record no longer. */
+void take_load_forget(struct delivery *d);
 /* take_results.c: sends what was collected since the last turn. */
 void take_flush_sent(struct part *p);
 void take_flush_results(struct part *p, mono_us now);

@@ -176,6 +176,7 @@ void take_flush_results(struct part *p, mono_us now)
 void queue_take_settle(struct queue_take *q, struct delivery *d, const struct settlement *s)
 {
     struct claim *c = claim_of(d);
+    take_load_forget(d);
     result_make(&c->result, d, s, clock_wall_ms());
     list_add_last(&q->parts[d->partition].results, &c->link);
     if (d->delay_ms == 0)

@@ -48,7 +48,8 @@ static inline int setup(void **state)
         .in = {.delivery_id = SLICE_LIT("id-1:orders"),
                .message_id = SLICE_LIT("id-1"),
                .attempt = 3,
-               .now = NOW},
+               .now = NOW,
+               .made_max = SIZE_MAX},
     };
     f.in.event = &f.event;
     request_init(&f.request);

@@ -160,15 +160,15 @@ static void bytes_are_shared(void **state)
     struct holder *big = holder(&w, 0), *other = holder(&w, 1);
     for (int i = 0; i < 2; i++) {
         shares_take(&w.shares, big);
-        assert_true(shares_fit(&w.shares, big, 90 * MB));
+        assert_true(shares_fit(&w.shares, big, 0, 90 * MB));
         shares_hold(&w.shares, big, 90 * MB);
     }
     shares_take(&w.shares, big);
-    assert_false(shares_fit(&w.shares, big, 90 * MB));
+    assert_false(shares_fit(&w.shares, big, 0, 90 * MB));
     assert_int_equal(room(&w, big, 64), 0);
     assert_true(room(&w, other, 64) > 32); /* its deliveries are small */
     shares_take(&w.shares, other);
-    assert_true(shares_fit(&w.shares, other, 10 * MB));
+    assert_true(shares_fit(&w.shares, other, 0, 10 * MB));
     shares_give_back(&w.shares, big, 90 * MB);
     assert_int_equal(room(&w, big, 64), 1);
     teardown(&w);
@@ -184,13 +184,13 @@ static void what_is_larger_than_all_goes_alone(void **state)
     shares_take(&w.shares, other);
     shares_hold(&w.shares, other, 8 * MB);
     shares_take(&w.shares, big);
-    assert_false(shares_fit(&w.shares, big, 90 * MB));
+    assert_false(shares_fit(&w.shares, big, 0, 90 * MB));
     shares_give_back(&w.shares, big, 0);
     assert_int_equal(room(&w, big, 64), 0); /* also while it holds nothing */
     shares_give_back(&w.shares, other, 8 * MB);
     assert_true(room(&w, big, 64) > 0);
     shares_take(&w.shares, big);
-    assert_true(shares_fit(&w.shares, big, 90 * MB));
+    assert_true(shares_fit(&w.shares, big, 0, 90 * MB));
     teardown(&w);
 }
 

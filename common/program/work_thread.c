@@ -1,4 +1,4 @@
-#include "receiver/api/api_thread.h"
+#include "common/program/work_thread.h"
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
@@ -11,12 +11,12 @@
 #include <stdlib.h>
 
 struct job {
-    struct api_thread *thread; /* NULL: it was freed, and DONE was called */
-    api_work work, done;
+    struct work_thread *thread; /* NULL: it was freed, and DONE was called */
+    work_fn work, done;
     void *ctx;
 };
 
-struct api_thread { /* owned by the API */
+struct work_thread { /* owned by whoever made it */
     struct loop *loop;
     pthread_t thread;
     pthread_mutex_t lock; /* guards `next` and `stop` */
@@ -37,7 +37,7 @@ static void job_on_done(void *ctx)
     job.done(job.ctx);
 }
 
-static struct job *wait_job(struct api_thread *t)
+static struct job *wait_job(struct work_thread *t)
 {
     pthread_mutex_lock(&t->lock);
     while (!t->next && !t->stop)
@@ -50,7 +50,7 @@ static struct job *wait_job(struct api_thread *t)
 
 static void *thread_run(void *ctx)
 {
-    struct api_thread *t = ctx;
+    struct work_thread *t = ctx;
     for (struct job *job; (job = wait_job(t));) {
         job->work(job->ctx);
         loop_post(t->loop, job_on_done, job);
@@ -59,7 +59,7 @@ static void *thread_run(void *ctx)
 }
 
 /* Signals are the main thread's. */
-static int thread_start(struct api_thread *t)
+static int thread_start(struct work_thread *t)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -69,20 +69,20 @@ static int thread_start(struct api_thread *t)
     return rc;
 }
 
-struct api_thread *api_thread_new(struct loop *l)
+struct work_thread *work_thread_new(struct loop *l)
 {
-    struct api_thread *t = NEW(struct api_thread);
+    struct work_thread *t = NEW(struct work_thread);
     t->loop = l;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->changed, NULL);
     if (thread_start(t) != 0) {
-        LOG(LL_ERROR, "thread.failed", LS("reason", "the system has no thread for the API"));
+        LOG(LL_ERROR, "thread.failed", LS("reason", "the system has no thread for long work"));
         abort();
     }
     return t;
 }
 
-void api_thread_free(struct api_thread *t)
+void work_thread_free(struct work_thread *t)
 {
     if (!t)
         return;
@@ -101,7 +101,7 @@ void api_thread_free(struct api_thread *t)
     free(t);
 }
 
-void api_thread_run(struct api_thread *t, api_work work, api_work done, void *ctx)
+void work_thread_run(struct work_thread *t, work_fn work, work_fn done, void *ctx)
 {
     assert(!t->current);
     struct job *job = NEW(struct job);
