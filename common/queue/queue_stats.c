@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NAMES_MOST 100 /* destinations of one script call */
+#define NAMES_MOST 50 /* destinations of one script call */
 #define RETRY_STEP 1000
 #define RETRY_STEPS 20
 

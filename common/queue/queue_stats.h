@@ -12,7 +12,7 @@ struct shards;
  * before this returns. All gauges that come from Redis are taken out first. If RC is not OK, a shard did not answer, and
  * all these gauges are absent but hookpace_redis_up.
  *
- * One script call reads at most 100 destinations or 1,000 deliveries that wait for a retry; the next one follows when it
+ * One script call reads at most 50 destinations or 1,000 deliveries that wait for a retry; the next one follows when it
  * has answered. With more than 20,000 deliveries in `retry` of a shard, 20,000 of them are looked at, and the rest is
  * taken to be alike. */
 typedef void (*stats_fn)(void *ctx, enum err rc);
