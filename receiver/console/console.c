@@ -103,8 +103,8 @@ static void console_refused(struct ops_call *c, enum ops_refusal why)
     static const char *const messages[] = {
         [OPS_FOREIGN] = "the request comes from a page of another site",
         [OPS_UNKNOWN] = "log in with the name and password of an account",
-        [OPS_LIMITED] = "too many wrong logins with this name from this address; wait as "
-                        "Retry-After says",
+        [OPS_LIMITED] = ("too many wrong logins with this name from this address; wait as "
+                         "Retry-After says"),
         [OPS_NOT_ALLOWED] = "the account's role may not do this",
     };
     char text[128];
