@@ -153,6 +153,7 @@ struct config_account {
     char *name, *password;
     enum account_role role;
     enum account_payload payload; /* what its postbacks carry */
+    int64_t max_tasks, max_bytes; /* most that is kept for it; 0: no limit */
     struct delivery_settings *settings;
     /* The destinations of its tasks' webhooks, on the lane "<account>". Each task brings their URL (url is NULL). */
     struct destination *postback, *pingback;

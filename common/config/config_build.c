@@ -411,6 +411,10 @@ static struct destination *imply_hook(struct config *c, const struct config_acco
 
 /* --- accounts --- */
 
+/* What one account may keep in a Redis of 1 GB beside all else: docs/configuration.md#quotas. */
+#define ACCOUNT_TASKS 100000
+#define ACCOUNT_BYTES (128 << 20)
+
 static void build_account(struct building *b, struct raw_account *from)
 {
     struct config_account *a = NEW(struct config_account);
@@ -419,6 +423,11 @@ static void build_account(struct building *b, struct raw_account *from)
     map_set(&b->c->accounts, slice_str(a->name), a);
     a->role = (enum account_role)from->role;
     a->payload = (enum account_payload)from->payload;
+    bool is_limited = a->role != ACCOUNT_ADMIN;
+    if (a->max_tasks < 0)
+        a->max_tasks = is_limited ? ACCOUNT_TASKS : 0;
+    if (a->max_bytes < 0)
+        a->max_bytes = is_limited ? ACCOUNT_BYTES : 0;
     struct key_path path = key_path("accounts.%s", a->name);
     a->settings = build_delivery(b, path, &from->delivery, GZIP_ALWAYS);
     a->postback = imply_hook(b->c, a, DELIVERY_POSTBACK);

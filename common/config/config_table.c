@@ -51,6 +51,8 @@ const struct config_key config_keys[] = {
     {"accounts.*.password", KEY_SECRET, ACCOUNT(out.password), RANGE(SECRET_MIN, TEXT_MAX)},
     {"accounts.*.role", KEY_CHOICE, ACCOUNT(role), .choices = "admin|user|viewer", .fallback = "\"user\""},
     {"accounts.*.payload", KEY_CHOICE, ACCOUNT(payload), .choices = "envelope|result", .fallback = "\"envelope\""},
+    {"accounts.*.max_tasks", KEY_INT, ACCOUNT(out.max_tasks), RANGE(0, 1000000000), .fallback = "null"},
+    {"accounts.*.max_bytes", KEY_INT, ACCOUNT(out.max_bytes), RANGE(0, INT64_C(1) << 50), .fallback = "null"},
     {"accounts.*.", KEY_SHARED, ACCOUNT(delivery), .children = "delivery"},
 
     {"dispatcher", KEY_OBJECT, ROOT(out), .children = "dispatcher", .fallback = "{}"},

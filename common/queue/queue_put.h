@@ -23,6 +23,8 @@ enum put_result {
     PUT_DUPLICATE,   /* accepted before, inside dedup_s; nothing was queued */
     PUT_TAKEN,       /* a task only: another task has this id; nothing was queued */
     PUT_NOT_OPEN,    /* a result only: its task does not wait for it (any more) */
+    PUT_MANY_TASKS,  /* a task only: its account has as many tasks as it may */
+    PUT_MANY_BYTES,  /* the same for the bytes of its tasks */
     PUT_UNAVAILABLE, /* any doubt: refused, no answer in time, or one of several partitions failed
                       */
 };

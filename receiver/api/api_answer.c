@@ -4,6 +4,8 @@
 #include "receiver/api/api_private.h"
 #include "receiver/api/api_time.h"
 
+#include <stdio.h>
+
 static const struct api_code_row codes[] = {
 #define API_CODE_ROW(id, code, message) {code, message},
     API_CODES(API_CODE_ROW)
@@ -36,6 +38,21 @@ void api_add_call(struct api_request *r, struct slice data, struct slice result,
                               .result = result,
                               .result_count = count};
     envelope_add(&r->envelope, &t);
+}
+
+void api_quota_message(const struct config_account *account, enum put_result result, char *out,
+                       size_t size)
+{
+    if (result == PUT_MANY_TASKS)
+        snprintf(out, size,
+                 "The Quota 'max_tasks' Of %lld Tasks Has Been Reached. Tasks leave when their "
+                 "retention ends.",
+                 (long long)account->max_tasks);
+    else
+        snprintf(out, size,
+                 "The Quota 'max_bytes' Of %lld Bytes Has Been Reached. Tasks leave when their "
+                 "retention ends.",
+                 (long long)account->max_bytes);
 }
 
 void api_add_task(struct api_request *r, struct slice id, enum api_code c, const char *message,

@@ -137,8 +137,9 @@ struct completion { /* one task of the call */
     struct buf body;                  /* what a task that failed has as its result */
     char error[EVENT_ERROR_MAX + 16]; /* "<code> <message>"; empty: the task has a result */
     char fresh_id[UUID_LEN + 1];
-    bool is_asked; /* it is well-formed */
-    bool is_late;  /* the task is complete, or is gone */
+    const struct config_account *owner; /* of the task; NULL if it is not configured */
+    bool is_asked;                      /* it is well-formed */
+    bool is_late;                       /* the task is complete, or is gone */
     enum api_code code;
     char message[MESSAGE_MAX]; /* empty: the code's own */
 };
@@ -361,11 +362,19 @@ static void complete_release(struct api_request *r)
         complete_compare(r);
 }
 
+static void completion_over_quota(struct completion *c, enum put_result result)
+{
+    c->code = CODE_QUOTA;
+    api_quota_message(c->owner, result, c->message, sizeof c->message);
+}
+
 static void completion_on_put(void *ctx, const struct put_answer *answer)
 {
     struct completion *c = ctx;
     if (answer->result == PUT_NOT_OPEN)
         c->is_late = true; /* another has completed it meanwhile, or it has expired */
+    else if (answer->result == PUT_MANY_BYTES && c->owner)
+        completion_over_quota(c, answer->result);
     else if (answer->result != PUT_QUEUED)
         completion_fail(c);
     complete_release(c->r);
@@ -377,6 +386,7 @@ static void completion_put(struct completion *c, const struct task *t)
     struct complete *s = r->state;
     struct event event = t->event;
     const struct config_account *account = map_get(&r->conf->accounts, event.account);
+    c->owner = account;
     struct destination *to[2];
     size_t count = 0;
     if (account && event.postback_url.len)

@@ -36,6 +36,7 @@
     X(TOO_MANY, 40006, "You Can Set No More Than 100 Tasks At A Time.")                            \
     X(UNAUTHORIZED, 40100, "You are not authorized to access this resource.")                      \
     X(RATE, 40202, "Rate Limit Per Minute Has Been Exceeded: Too Many Wrong Logins.")              \
+    X(QUOTA, 40203, "The Quota Of The Account Has Been Reached.")                                  \
     X(NOT_FOUND, 40400, "Not Found.")                                                              \
     X(TASK_NOT_FOUND, 40401, "Task Not Found.")                                                    \
     X(INVALID_PATH, 40402, "Invalid Path.")                                                        \
@@ -117,6 +118,9 @@ void api_answer_raw(struct api_request *r, struct slice body);
 
 /* Adds a task for the call itself. DATA is an object, RESULT an array of COUNT items (empty: null). */
 void api_add_call(struct api_request *r, struct slice data, struct slice result, size_t count);
+/* Writes the message of CODE_QUOTA to OUT: which quota ACCOUNT has reached, its figure, and what helps. */
+void api_quota_message(const struct config_account *account, enum put_result result, char *out,
+                       size_t size);
 /* Adds task ID with code C. If MESSAGE is NULL the code's own is taken. */
 void api_add_task(struct api_request *r, struct slice id, enum api_code c, const char *message,
                   struct slice data);

@@ -200,6 +200,9 @@ static void draft_on_put(void *ctx, const struct put_answer *answer)
     struct post *p = d->r->state;
     if (answer->result == PUT_TAKEN) {
         draft_refuse(d, "id", "Another task has it.");
+    } else if (answer->result == PUT_MANY_TASKS || answer->result == PUT_MANY_BYTES) {
+        d->code = CODE_QUOTA;
+        api_quota_message(d->r->account, answer->result, d->message, sizeof d->message);
     } else if (answer->result == PUT_UNAVAILABLE) {
         d->code = CODE_INTERNAL;
         p->unavailable = true;

@@ -47,11 +47,11 @@ def delivery_line(destination, lane, delay, order="", secret=""):
 
 
 def plan(*deliveries, kind, owner, fetched_by="", is_home=True, is_named=False, message="", never_repeats=False, stage="whole",
-         pending_ms=2592000000):
+         pending_ms=2592000000, max_tasks=0, max_bytes=0):
     """What put.lua calls a plan. OWNER: the source, or the account of a task."""
     flags = (is_home, is_named, False)
     repeats = "2" if never_repeats else "1" if message else "0"
-    more = [stage, str(pending_ms)] if kind == "task" else []
+    more = [stage, str(pending_ms), str(max_tasks), str(max_bytes)] if kind == "task" else []
     first = " ".join([kind, owner, fetched_by or "*", *["1" if f else "0" for f in flags], repeats, *more])
     return first + "\n" + "".join(delivery_line(*d) for d in deliveries)
 

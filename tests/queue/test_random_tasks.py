@@ -331,6 +331,25 @@ class World(Dispatchers):
         self.check_sets()
         self.check_counts()
         self.check_expiry()
+        self.check_usage()
+
+    def check_usage(self):
+        """What the quotas of an account count is what there is."""
+        q = self.queue
+        for account in ACCOUNTS:
+            mine = [q.key("event:" + t.key) for t in self.tasks.values() if t.account == account]
+            bytes = sum(q.r.strlen(key) for key in mine)
+            held = sum(q.r.pttl(key) == -1 for key in mine)
+            ends = {}
+            for key in mine:
+                if (at := q.r.execute_command("PEXPIRETIME", key)) > 0:
+                    ends[f"t:{at}"] = ends.get(f"t:{at}", 0) + 1
+                    ends[f"b:{at}"] = ends.get(f"b:{at}", 0) + q.r.strlen(key)
+            expected = {"tasks": len(mine), "bytes": bytes, "held": held, **ends} if mine else {}
+            seen = {k: int(v) for k, v in q.r.hgetall(q.key("usage:" + account)).items()}
+            assert seen == expected, (account, seen, expected)
+            assert q.r.zcard(q.key("ends:" + account)) == len(ends) // 2
+            assert not mine or (q.r.pttl(q.key("usage:" + account)) >= 0) == (held == 0)
 
     def check_counts(self):
         for scope in ("", *ACCOUNTS):

@@ -158,7 +158,7 @@ local function release_event(d, keep_ms, dedup_ms, dead)
     judge_end(d, event, is, dead, revived, kept or keep_ms, not kept)
   end
   if kept then
-    call('PEXPIRE', base .. 'event:' .. event, text(kept))
+    expire_event(event, d.account, kept)
     keep_known(event, kept, dedup_ms)
   end
 end

@@ -1,6 +1,6 @@
 -- lib_resend: queues a delivery again that is over. Needs lib_lane and lib_tasks. Shared by resend (what the API asks for) and put (the
 -- sender repeats an event).
--- D is a table: id, key, destination, state, apart, lane, delay_ms (a number), fan, kind.
+-- D is a table: id, key, destination, state, apart, lane, delay_ms (a number), fan, kind, account (of a task).
 local LOOK_MAX = 10000 -- at each end of a list of dead letters
 local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
 
@@ -33,7 +33,7 @@ local function hold_event(event, d)
     call('HSET', pending, 'dead', '0')
     if keep > 0 then call('HSET', pending, 'keep', text(keep)) end
   end
-  call('PERSIST', key)
+  keep_event(event, d.account)
 end
 
 -- Queues D of EVENT at the tail of its lane, as it was accepted (delay, signing secret). FENCES: the last fence given out.

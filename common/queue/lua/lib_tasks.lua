@@ -165,7 +165,73 @@ local function fail_task(account, path, event, keep_ms)
   if not call('ZSCORE', set_key('failed', ''), member) then list_task('failed', account, path, event, keep_ms) end
 end
 
+-- What an account keeps, for its quotas. `usage` counts its tasks and the bytes of their records: in all (tasks, bytes), those that do
+-- not expire now (held), and those that expire at a moment (t:<ms>, b:<ms>). `ends` has these moments, so that the next put
+-- takes off the sums what has expired. Events of accounts expire at round moments, so that there are few: some 130 of each
+-- retention.
+local used = {} -- account -> changes of this call
+local function use_of(account)
+  local u = used[account]
+  if not u then
+    u = {tasks = 0, bytes = 0, held = 0, ends = {}}
+    used[account] = u
+  end
+  return u
+end
+
+-- N tasks of BYTES expire at AT (or, below 0, do not any more).
+local function use_ends(u, at, n, bytes)
+  local e = u.ends[at] or {n = 0, bytes = 0}
+  u.ends[at] = e
+  e.n, e.bytes, u.held = e.n + n, e.bytes + bytes, u.held - n
+end
+
+-- EVENT is over and expires KEEP_MS from now, or a little later if it is a task of ACCOUNT.
+local function expire_event(event, account, keep_ms)
+  local key = EVENT .. event
+  local size = account and call('STRLEN', key) or 0
+  if size == 0 then return call('PEXPIRE', key, text(keep_ms)) end
+  local step = 2 ^ math.max(0, math.floor(math.log(keep_ms / 64) / math.log(2)))
+  local at = text(math.ceil((now_ms + keep_ms) / step) * step)
+  call('PEXPIREAT', key, at)
+  use_ends(use_of(account), at, 1, size)
+end
+
+-- EVENT does not expire until it is over again.
+local function keep_event(event, account)
+  local key = EVENT .. event
+  local at = account and call('PEXPIRETIME', key) or 0
+  if at > 0 then use_ends(use_of(account), text(at), -1, -call('STRLEN', key)) end
+  call('PERSIST', key)
+end
+
+local function write_use(account, u)
+  local usage, ends = base .. 'usage:' .. account, base .. 'ends:' .. account
+  if u.tasks ~= 0 then call('HINCRBY', usage, 'tasks', u.tasks) end
+  if u.bytes ~= 0 then call('HINCRBY', usage, 'bytes', u.bytes) end
+  for at, e in pairs(u.ends) do
+    call('HINCRBY', usage, 'b:' .. at, e.bytes)
+    if e.n ~= 0 and call('HINCRBY', usage, 't:' .. at, e.n) <= 0 then
+      call('HDEL', usage, 't:' .. at, 'b:' .. at)
+      call('ZREM', ends, at)
+    elseif e.n > 0 then
+      call('ZADD', ends, at, at)
+    end
+  end
+  if call('HINCRBY', usage, 'held', u.held) > 0 then
+    call('PERSIST', usage)
+    call('PERSIST', ends)
+    return
+  end
+  -- All that the account has expires, and so does this.
+  local last = call('ZRANGE', ends, -1, -1)[1] or now_text
+  call('PEXPIREAT', usage, last)
+  call('PEXPIREAT', ends, last)
+end
+
 local function write_tasks()
+  for account, u in pairs(used) do write_use(account, u) end
+  used = {}
   for scope, counts in pairs(counted) do
     local key = base .. 'counts' .. scope
     for what, n in pairs(counts) do

@@ -58,7 +58,7 @@ local function judge_task(t)
     local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind')
     if v[1] then
       t.deliveries[#t.deliveries + 1] = {id = t.id .. ':' .. name, key = key, destination = name, state = v[1], apart = v[2],
-        lane = v[3], delay_ms = tonumber(v[4]), fan = v[5], kind = v[6]}
+        lane = v[3], delay_ms = tonumber(v[4]), fan = v[5], kind = v[6], account = t.account}
       if v[2] ~= 'guest' then t.home = true end
       if v[1] == 'dead' then
         t.state = complete and 'failed' or 'lost'

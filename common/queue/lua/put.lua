@@ -12,9 +12,11 @@
 --   named      1 if the record names the task's id
 --   rest       1 if the rest of the record is an argument of its own
 --   repeats    1 if a name is given by which a repeat is known; 0 if the source, id and body decide; 2 if nothing is a repeat
--- Of a task two more words follow:
+-- Of a task four more words follow:
 --   stage      whole: with its result; pending: the result comes later; result: it is here, for a task that was pending
 --   pending ms how long a task is kept without its result
+--   max tasks  the account's quotas: most tasks
+--   max bytes  and most bytes of their records. 0: no limit
 -- Each further line is a delivery:
 --   destination, kind (postback, pingback, fetch), lane
 --   delay in ms, and whose it is: own (the destination's), top (everybody's) or kept (captured by an earlier put)
@@ -23,7 +25,8 @@
 -- The first delivery of an announcement fetches the result. The others are put when the result is here. A pending task gets its
 -- deliveries when its result is here, as its plan says now; the plan that comes with the result counts only if the first is lost.
 --
--- Replies a number per event: 0 queued, 1 the task does not wait for this result, 2 no free revision, 3 the id is taken. Any other number: the event is a duplicate of
+-- Replies a number per event: 0 queued, 1 the task does not wait for this result, 2 no free revision, 3 the id is taken, 4 and 5 the
+-- account has reached its quota of tasks or bytes. Any other number: the event is a duplicate of
 -- the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
 --@include lib_lane.lua
 --@include lib_record.lua
@@ -114,6 +117,40 @@ local function repeat_key(plan, id, name)
   return name and dedup_key(plan.owner .. ':' .. name)
 end
 
+local usages = {} -- account -> what it keeps: tasks and bytes, and when this call began
+
+-- Takes off what has expired.
+local ENDS_MAX = 200
+local function usage_of(account)
+  local u = usages[account]
+  if u then return u end
+  local usage, ends = base .. 'usage:' .. account, base .. 'ends:' .. account
+  for _, at in ipairs(call('ZRANGEBYSCORE', ends, '-inf', now_text, 'LIMIT', 0, ENDS_MAX)) do
+    local v = call('HMGET', usage, 't:' .. at, 'b:' .. at)
+    call('HINCRBY', usage, 'tasks', -(tonumber(v[1]) or 0))
+    call('HINCRBY', usage, 'bytes', -(tonumber(v[2]) or 0))
+    call('HDEL', usage, 't:' .. at, 'b:' .. at)
+    call('ZREM', ends, at)
+  end
+  local v = call('HMGET', usage, 'tasks', 'bytes')
+  u = {tasks = tonumber(v[1]) or 0, bytes = tonumber(v[2]) or 0}
+  usages[account] = u
+  return u
+end
+
+-- Would N more tasks and BYTES more be over a quota of the plan's account? Returns the code to reply, or nil.
+local function over_quota(plan, n, bytes)
+  local u = usage_of(plan.account)
+  if plan.max_tasks and n > 0 and plan.max_tasks > 0 and u.tasks + n > plan.max_tasks then return 4 end
+  if plan.max_bytes and bytes > 0 and plan.max_bytes > 0 and u.bytes + bytes > plan.max_bytes then return 5 end
+end
+
+local function use_more(account, n, bytes)
+  local u, change = usage_of(account), use_of(account)
+  u.tasks, u.bytes = u.tasks + n, u.bytes + bytes
+  change.tasks, change.bytes, change.held = change.tasks + n, change.bytes + bytes, change.held + n
+end
+
 -- Stores the event. Returns the id of its task; for a repeat nil, when the first came, and the key of the first; if the id is
 -- taken nil, nil, nil, true. An event without deliveries expires from now on.
 local function accept(plan, id, name, received, record)
@@ -128,10 +165,14 @@ local function accept(plan, id, name, received, record)
     local before, event = announced_before(plan, id)
     if before then return nil, before, event end
   end
+  local over = plan.account and over_quota(plan, 1, #record)
+  if over and call('EXISTS', EVENT .. id) == 0 then return nil, nil, nil, over end
   local old = call('SET', base .. 'event:' .. event_key(plan, id), record, 'NX', 'GET', unpack(options))
   if old and plan.kind == 'task' then return refuse_beside(id, record, old) end
   if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, nil, true end
   if old then return accept_beside(plan, id, known, received, record, options, old) end
+  if plan.account then use_more(plan.account, 1, #record) end
+  if kept and plan.account then expire_event(id, plan.account, kept[2]) end
   if known then
     remember(known, received, event_key(plan, id))
   elseif kept and done_ms < dedup_ms and not plan.never_repeats then
@@ -163,7 +204,8 @@ local function read_plan(written)
   local plan = {kind = kind, owner = owner, account = kind == 'task' and owner or nil, fetch = given(fetch), is_home = home == '1',
     is_named = named == '1', has_rest = rest == '1', has_name = name == '1', never_repeats = name == '2'}
   if more ~= '' then
-    local stage, pending_ms = string.match(more, '^ (%S+) (%d+)$')
+    local stage, pending_ms, max_tasks, max_bytes = string.match(more, '^ (%S+) (%d+) (%d+) (%d+)$')
+    plan.max_tasks, plan.max_bytes = tonumber(max_tasks), tonumber(max_bytes)
     plan.stage, plan.pending_ms, plan.is_later = stage, tonumber(pending_ms), stage ~= 'whole'
     plan.first = string.match(written, '^[^\n]*\n')
   end
@@ -337,13 +379,19 @@ local function queue_dead(event)
   return n
 end
 
+-- What is replied for an event that was not accepted; BEFORE and TAKEN are what `accept` returned.
+local function refusal(before, taken)
+  if before then return tonumber(before) end
+  return taken == true and 3 or taken or 2
+end
+
 -- Returns the function that puts pending tasks and results. Few calls need it: they make it, the others need not pay for it.
 local function later()
 --@include lib_open.lua
   -- Keeps a task without its result, and what its deliveries will be: their delays are captured now.
   local function put_pending(plan, id, received, record)
     local task, before, _, taken = accept(plan, id, nil, received, record)
-    if not task then return before and tonumber(before) or taken and 3 or 2 end
+    if not task then return refusal(before, taken) end
     local account, lines = plan.account, {}
     for i, to in ipairs(plan) do
       lines[i] = string.format('%s %s %s %s kept %s *\n', to.destination, to.kind, to.lane, to.delay,
@@ -362,12 +410,18 @@ local function later()
     local set, digest = read_record(old)
     local _, same = read_record(record)
     if set ~= received or digest ~= same or not is_open(old) then return 1 end
+    local growth = #record - call('STRLEN', key)
+    local over = over_quota(plan, 0, growth)
+    if over then return over end
+    keep_event(id, plan.account) -- takes its record off what expires
+    use_more(plan.account, 0, growth)
     local lines = close_task(plan.account, id)
     if lines then
       local written = plan.first .. lines
       plan = plans[written] or read_plan(written)
     end
-    if plan.fan == 0 then call('SET', key, record, 'PX', text(done_ms)) else call('SET', key, record) end
+    call('SET', key, record)
+    if plan.fan == 0 then expire_event(id, plan.account, done_ms) end
     local is_sending = count_complete(plan, id, record)
     if plan.fan > 1 then call('HSET', base .. 'pending:' .. id, 'n', text(plan.fan), 'is', is_sending and 'sending' or 'listed') end
     for n = 1, plan.fan do add_delivery(plan, id, now_text, plan[n]) end
@@ -402,7 +456,7 @@ for i = 1, tonumber(ARGV[4]) do
     if plan.kind == 'announcement' then add_fetch(plan, hash, task) end
     results[i] = 0
   elseif not results[i] then
-    results[i] = before and tonumber(before) or taken and 3 or 2
+    results[i] = refusal(before, taken)
     if before and event and plan.kind ~= 'task' and not plan.fetch then repeated[i] = event end
   end
 end

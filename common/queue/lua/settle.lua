@@ -186,7 +186,7 @@ local function settle_plain(lane, id, key, o, v, duration, response, attempt)
   end
   local event = string.sub(id, 1, o.event_end)
   call('PEXPIRE', key, delivery_kept)
-  call('PEXPIRE', EVENT .. event, event_kept)
+  if o.account then expire_event(event, o.account, done_ms) else call('PEXPIRE', EVENT .. event, event_kept) end
   if done_ms < dedup_ms then keep_known(event, done_ms, dedup_ms) end
 end
 

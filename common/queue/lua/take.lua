@@ -24,7 +24,8 @@ local function lease_task(event, owner)
     leased[of] = true
   end
   if call('PTTL', EVENT .. event) < lease_ms then
-    call('PEXPIRE', EVENT .. event, text(lease_ms))
+    keep_event(event, owner)
+    expire_event(event, owner, lease_ms)
     call('PEXPIRE', plan_key(event), text(lease_ms + afterglow(pending_ms)))
   end
 end
@@ -50,4 +51,5 @@ for i = 1, #members, 2 do
   end
 end
 for of in pairs(leased) do keep_key(taken_key(of), lease_ms + pending_ms) end
+write_tasks()
 return reply

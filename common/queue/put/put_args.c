@@ -49,12 +49,20 @@ static void add_flag(struct buf *b, bool flag)
     buf_add_str(b, flag ? " 1" : " 0");
 }
 
-static void add_stage(struct buf *b, enum put_stage stage, int64_t pending_ms)
+static void add_number(struct buf *b, int64_t n)
+{
+    buf_add_char(b, ' ');
+    buf_add_i64(b, n);
+}
+
+static void add_stage(struct buf *b, enum put_stage stage, const struct put_flags *flags)
 {
     static const char *const words[] = {
-        [PUT_WHOLE] = " whole ", [PUT_PENDING] = " pending ", [PUT_RESULT] = " result "};
+        [PUT_WHOLE] = " whole", [PUT_PENDING] = " pending", [PUT_RESULT] = " result"};
     buf_add_str(b, words[stage]);
-    buf_add_i64(b, pending_ms);
+    add_number(b, flags->pending_ms);
+    add_number(b, flags->max_tasks);
+    add_number(b, flags->max_bytes);
 }
 
 static void add_first_line(struct buf *b, const struct put_request *req, struct put_flags flags)
@@ -70,7 +78,7 @@ static void add_first_line(struct buf *b, const struct put_request *req, struct 
     add_flag(b, flags.has_rest);
     buf_add_str(b, req->never_repeats ? " 2" : req->repeat_name.len ? " 1" : " 0");
     if (e->kind == EVENT_TASK)
-        add_stage(b, req->stage, flags.pending_ms);
+        add_stage(b, req->stage, &flags);
     buf_add_char(b, '\n');
 }
 

@@ -7,10 +7,11 @@
 #include "common/queue/queue_put.h"
 
 struct put_flags {
-    bool is_home;       /* this partition lists and counts the event */
-    bool is_named;      /* the record names the task's id */
-    bool has_rest;      /* the rest of the record follows as an argument */
-    int64_t pending_ms; /* how long a task without its result is kept */
+    bool is_home;                 /* this partition lists and counts the event */
+    bool is_named;                /* the record names the task's id */
+    bool has_rest;                /* the rest of the record follows as an argument */
+    int64_t max_tasks, max_bytes; /* of the account, 0: no limit */
+    int64_t pending_ms;           /* how long a task without its result is kept */
 };
 
 /* Appends what put.lua calls the plan: the deliveries of PARTITION (of an announcement all that will be). */

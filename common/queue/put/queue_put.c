@@ -30,7 +30,7 @@ struct put { /* one submitted request; owned by the batches it waits for, or by 
     put_fn fn;
     void *ctx;
     unsigned waiting; /* partitions that have not answered */
-    bool failed, queued, taken, not_open;
+    bool failed, queued, taken, not_open, many_tasks, many_bytes;
     unsigned requeued;
     wall_ms received_at, first_at;
 };
@@ -138,11 +138,13 @@ static void put_answer(struct queue_put *q, struct put *p)
 {
     if (--p->waiting > 0)
         return;
-    enum put_result result = p->failed     ? PUT_UNAVAILABLE
-                             : p->taken    ? PUT_TAKEN
-                             : p->not_open ? PUT_NOT_OPEN
-                             : p->queued   ? PUT_QUEUED
-                                           : PUT_DUPLICATE;
+    enum put_result result = p->failed       ? PUT_UNAVAILABLE
+                             : p->taken      ? PUT_TAKEN
+                             : p->not_open   ? PUT_NOT_OPEN
+                             : p->many_tasks ? PUT_MANY_TASKS
+                             : p->many_bytes ? PUT_MANY_BYTES
+                             : p->queued     ? PUT_QUEUED
+                                             : PUT_DUPLICATE;
     struct put_answer answer = {
         .result = result,
         .received_at = result == PUT_DUPLICATE ? p->first_at : p->received_at,
@@ -162,13 +164,17 @@ static void read_result(struct put *p, const struct redis_reply *r)
     int64_t said = redis_kind(r) == REDIS_INT ? redis_int(r) : -1;
     if (said == 0) {
         p->queued = true;
-    } else if (said > 3) {
+    } else if (said > 5) {
         if (p->first_at == 0 || said < p->first_at)
             p->first_at = said;
     } else if (said == 3) {
         p->taken = true;
     } else if (said == 1) {
         p->not_open = true;
+    } else if (said == 4) {
+        p->many_tasks = true;
+    } else if (said == 5) {
+        p->many_bytes = true;
     } else {
         p->failed = true;
     }
@@ -346,6 +352,22 @@ static void add_plan(struct batch *b, struct buf *plan)
     *plan = before;
 }
 
+/* A task that failed is always recorded: its result is short. */
+static struct put_flags flags_of(const struct queue_put *q, const struct event *e, bool is_home,
+                                 bool has_rest)
+{
+    struct put_flags flags = {.is_home = is_home, .is_named = e->is_renamed, .has_rest = has_rest};
+    if (e->kind != EVENT_TASK)
+        return flags;
+    const struct config_account *account = map_get(&q->conf->accounts, e->account);
+    flags.pending_ms = q->conf->retention.pending_s * 1000;
+    if (account) {
+        flags.max_tasks = account->max_tasks;
+        flags.max_bytes = e->error.len ? 0 : account->max_bytes;
+    }
+    return flags;
+}
+
 /* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
 static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
                           const struct put_request *req, char *taken, struct put *p)
@@ -367,8 +389,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     }
     args_add_since(a, mark);
     buf_reset(&q->plan);
-    put_plan(&q->plan, req, partition,
-             (struct put_flags){is_home, e.is_renamed, large, q->conf->retention.pending_s * 1000});
+    put_plan(&q->plan, req, partition, flags_of(q, &e, is_home, large));
     add_plan(b, &q->plan);
     if (large)
         args_borrow(a, e.body);

@@ -1,0 +1,107 @@
+"""What an account may keep: max_tasks and max_bytes."""
+
+import os
+
+import pytest
+
+from harness.wait import wait_for
+
+
+def limited(service, dispatchers=0, retention=None, **quotas):
+    service.conf["accounts"]["acme"].update(quotas)
+    if retention:
+        service.conf["retention"] = retention
+    return service.start(dispatchers)
+
+
+def codes(answers):
+    return [a["status_code"] for a in answers]
+
+
+def noise(n):
+    """A text of N bytes that does not shrink much."""
+    return os.urandom(n).hex()[:n]
+
+
+def test_above_the_most_tasks(service):
+    api = limited(service, max_tasks=3)
+    answers = api.acme.set(*[{"id": f"t{n}", "result": n} for n in range(2)], *[{"id": f"p{n}"} for n in range(3)])
+    assert codes(answers) == [20100, 20100, 20100, 40203, 40203]
+    assert "'max_tasks' Of 3 " in answers[3]["status_message"]
+    assert codes(api.acme.set({"id": "t0", "result": 0}, {"id": "p0"})) == [20100, 20100], "a repeat needs no room"
+    assert codes(api.acme.set({"id": "t0", "result": 1})) == [40501]
+    assert codes(api.beta.set({"id": "t9", "result": 1})) == codes(api.admin.set({"id": "t9", "result": 1})) == [20100]
+    api.acme.complete_one("p0", result=1)
+    api.acme.task("t0")
+    assert codes(api.acme.set({"id": "t9", "result": 1})) == [40203], "a task that was fetched is kept all the same"
+    assert api.acme.counts()["total"] == 3
+
+
+def test_above_the_most_bytes(service):
+    api = limited(service, max_bytes=10000)
+    assert codes(api.acme.set({"id": "a", "result": noise(8000)}, {"id": "b", "result": noise(8000)}, {"id": "c", "result": 1})) == [20100, 40203, 20100]
+    (answer,) = api.acme.set({"id": "b", "result": noise(8000)})
+    assert "'max_bytes' Of 10000 " in answer["status_message"]
+    api.acme.pend("p", "q")
+    refused = api.acme.complete_one("p", 40203, result=noise(8000))
+    assert "'max_bytes' Of 10000 " in refused["status_message"] and api.acme.counts()["pending"] == 2
+    api.acme.complete_one("p", result=2)
+    api.acme.complete_one("q", error={"status_code": 40102, "status_message": "x" * 1000})
+
+
+@pytest.mark.parametrize("hook", ["none", "delivered", "dead", "pending"])
+def test_what_has_expired_makes_room(service, hook):
+    service.sink.on("/dead", 410)
+    api = limited(service, dispatchers=1, max_tasks=4, retention={"done_s": 1, "dead_s": 1, "pending_s": 1})
+    more = {"none": {"result": 1}, "pending": {}, "delivered": {"result": 1, "postback_url": api.hook("/post")},
+            "dead": {"result": 1, "postback_url": api.hook("/dead")}}[hook]
+    for round in range(3):
+        answers = api.acme.set(*[{"id": f"{round}-{n}", **more} for n in range(5)])
+        assert codes(answers) == [20100] * 4 + [40203]
+        wait_for(lambda: api.acme.task(f"{round}-3")["status_code"] == 40403, 10)
+
+
+def test_a_resent_task_is_counted_once(service):
+    service.sink.on("/dead", 410)
+    api = limited(service, dispatchers=1, max_tasks=2, retention={"done_s": 3, "dead_s": 3})
+    keys, usage = service.stack.redis.client(), "hookpace:{0}:usage:acme"
+    api.acme.set_one(id="a", postback_url=api.hook("/dead"), pingback_url=api.hook("/dead"))
+    for _ in range(5):
+        wait_for(lambda: keys.hget(usage, "held") == "0", 10, lambda: keys.hgetall(usage))
+        assert keys.hget(usage, "tasks") == "1"
+        api.acme.resend("a")
+    assert codes(api.acme.set({"id": "b", "result": 1}, {"id": "c", "result": 1})) == [20100, 40203]
+    wait_for(lambda: not keys.exists(usage), 10, lambda: keys.hgetall(usage))
+
+
+def test_the_defaults(quiet):
+    """A user has quotas, an admin has none."""
+    quiet.acme.pend("t")
+    client = quiet.stack.redis.client()
+    client.hset("hookpace:{0}:usage:acme", mapping={"tasks": 100000})
+    client.hset("hookpace:{0}:usage:admin", mapping={"tasks": 10**9, "bytes": 10**12})
+    (answer,) = quiet.acme.set({"id": "u"})
+    assert answer["status_code"] == 40203 and "'max_tasks' Of 100000 " in answer["status_message"]
+    client.hset("hookpace:{0}:usage:acme", mapping={"tasks": 1, "bytes": 128 << 20})
+    (answer,) = quiet.acme.set({"id": "u"})
+    assert answer["status_code"] == 40203 and f"'max_bytes' Of {128 << 20} " in answer["status_message"]
+    assert codes(quiet.admin.set({"id": "u"})) == [20100]
+
+
+def test_a_changed_quota_counts_at_once(service):
+    api = limited(service, max_tasks=1)
+    assert codes(api.acme.set({"id": "a"}, {"id": "b"})) == [20100, 40203]
+    service.conf["accounts"]["acme"]["max_tasks"] = 0
+    api.receiver.reload(service.conf)
+    assert codes(api.acme.set(*[{"id": f"n{n}"} for n in range(100)])) == [20100] * 100
+    service.conf["accounts"]["acme"]["max_tasks"] = 50
+    api.receiver.reload(service.conf)
+    assert codes(api.acme.set({"id": "c"})) == [40203]
+
+
+def test_over_partitions(service):
+    service.conf["redis"]["partitions"] = 5
+    api = limited(service, max_tasks=10)
+    for n in range(10):
+        assert codes(api.acme.set({"id": f"t{n}", "postback_url": api.hook()} if n % 2 else {"id": f"t{n}", "result": 1})) == [20100]
+    assert codes(api.acme.set({"id": "u"}, {"id": "v", "result": 1, "pingback_url": api.hook()})) == [40203, 40203]
