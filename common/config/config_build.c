@@ -412,7 +412,7 @@ static struct destination *imply_hook(struct config *c, const struct config_acco
 /* --- accounts --- */
 
 /* What one account may keep in a Redis of 1 GB beside all else: docs/configuration.md#quotas. */
-#define ACCOUNT_TASKS 100000
+#define ACCOUNT_TASKS 50000
 #define ACCOUNT_BYTES (128 << 20)
 
 static void build_account(struct building *b, struct raw_account *from)

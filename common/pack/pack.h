@@ -11,7 +11,8 @@
 #include "common/base/slice.h"
 
 #define PACK_MIN 256
-#define PACK_MAX (64 * 1024)
+/* What is packed small may be 250 times as large in the memory of a dispatcher, which has hundreds at a time. */
+#define PACK_MAX (256 * 1024)
 
 struct packer; /* working memory; one per thread */
 struct packer *packer_new(void);

@@ -112,6 +112,18 @@ enum err record_write_head(const struct event *e, struct buf *out)
     return check_head(out, start);
 }
 
+enum err record_write_packed(const struct event *e, struct packer *packer, struct buf *out,
+                             bool *is_whole)
+{
+    size_t start = out->len;
+    size_t flag = add_head(e, out);
+    enum err rc = check_head(out, start);
+    *is_whole = rc == OK && packer_pack(packer, e->body, out);
+    if (*is_whole)
+        out->ptr[flag] = 'p';
+    return rc;
+}
+
 enum err record_write(const struct event *e, struct packer *packer, struct buf *out)
 {
     size_t start = out->len;

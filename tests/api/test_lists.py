@@ -43,7 +43,7 @@ def test_a_kib_of_the_answer_is_told(api):
     api.sink.on(None, Answer(status=500, body=text.encode()))
     api.acme.set_one(postback_url=api.hook())
     wait_for(lambda: api.acme.errors())
-    assert api.acme.errors()[0]["http_response"] == text[:1024]
+    assert api.acme.errors()[0]["http_response"] == text[:512]
 
 
 def test_a_fetch_that_failed_is_told_of_its_task(service):

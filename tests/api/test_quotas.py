@@ -1,9 +1,12 @@
 """What an account may keep: max_tasks and max_bytes."""
 
+import gzip
+import json
 import os
 
 import pytest
 
+from harness.exchange import Answer
 from harness.wait import wait_for
 
 
@@ -78,10 +81,10 @@ def test_the_defaults(quiet):
     """A user has quotas, an admin has none."""
     quiet.acme.pend("t")
     client = quiet.stack.redis.client()
-    client.hset("hookpace:{0}:usage:acme", mapping={"tasks": 100000})
+    client.hset("hookpace:{0}:usage:acme", mapping={"tasks": 50000})
     client.hset("hookpace:{0}:usage:admin", mapping={"tasks": 10**9, "bytes": 10**12})
     (answer,) = quiet.acme.set({"id": "u"})
-    assert answer["status_code"] == 40203 and "'max_tasks' Of 100000 " in answer["status_message"]
+    assert answer["status_code"] == 40203 and "'max_tasks' Of 50000 " in answer["status_message"]
     client.hset("hookpace:{0}:usage:acme", mapping={"tasks": 1, "bytes": 128 << 20})
     (answer,) = quiet.acme.set({"id": "u"})
     assert answer["status_code"] == 40203 and f"'max_bytes' Of {128 << 20} " in answer["status_message"]
@@ -105,3 +108,42 @@ def test_over_partitions(service):
     for n in range(10):
         assert codes(api.acme.set({"id": f"t{n}", "postback_url": api.hook()} if n % 2 else {"id": f"t{n}", "result": 1})) == [20100]
     assert codes(api.acme.set({"id": "u"}, {"id": "v", "result": 1, "pingback_url": api.hook()})) == [40203, 40203]
+
+
+def test_a_failure_is_kept_once_and_short(service):
+    """The answer has a KiB of control characters, the URL almost 4 KB."""
+    service.sink.on("/bad", Answer(status=500, body=bytes(range(1, 9)) * 128))
+    service.sink.on("/text", Answer(status=500, body=("g\u00fc\n" * 300 + "\u00fc").encode()))
+    service.conf["accounts"]["acme"]["retry"] = {"schedule_s": [0.01] * 5}
+    api = limited(service, dispatchers=1)
+    client = service.stack.redis.client()
+    api.acme.set_one(id="warm", postback_url=api.hook("/bad"))
+    wait_for(lambda: api.delivery("warm").get("state") == "dead", 10)
+    before = client.info("memory")["used_memory"]
+    for n in range(20):
+        api.acme.set_one(id=f"t{n}", postback_url=api.sink.url("/bad?" + "x" * 3900))
+    wait_for(lambda: api.acme.counts()["failed"] == 21, 20, api.acme.counts)
+    each = (client.info("memory")["used_memory"] - before) / 20 / 6
+    assert each < 8000, f"{each} bytes an attempt, with a sixth of the task itself"
+    mine, everybodys = api.acme.errors(limit=1000), api.admin.errors(limit=1000)
+    assert len(mine) == len(everybodys) == 21 * 6
+    assert {e["http_response"] for e in mine} == {"?" * 512} and max(len(e["http_url"]) for e in mine) <= 2048
+    assert [{**e, "id": "@acme/" + e["id"]} for e in mine] == everybodys
+    api.acme.set_one(id="text", postback_url=api.hook("/text"))
+    wait_for(lambda: api.delivery("text").get("state") == "dead", 10)
+    assert api.acme.errors(limit=1)[0]["http_response"] == "g\u00fc\n" * 128
+
+
+@pytest.mark.parametrize("result,most", [("x" * 200000, 3000), ({"items": [{"rank": n, "url": f"https://site.example/{n}"} for n in range(4000)]}, 120000)], ids=["text", "items"])
+def test_large_results_are_packed(service, result, most):
+    """Whether they come at once or later; and they come back as they were."""
+    api = limited(service, dispatchers=1)
+    api.acme.pend("later", postback_url=api.hook("/post"))
+    api.acme.set_one(id="once", result=result)
+    api.acme.complete_one("later", result=result)
+    client = service.stack.redis.client()
+    for ident in ("once", "later"):
+        assert client.strlen(f"hookpace:{{0}}:event:@acme/{ident}") < most
+        assert api.acme.task(ident)["result"] == [result]
+    (post,) = api.sink.wait_count(1)
+    assert json.loads(gzip.decompress(post.body))["tasks"][0]["result"] == [result]

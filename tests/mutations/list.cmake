@@ -111,6 +111,22 @@ mutation(oldest_last "take hands out the newest tasks first"
   [[local at = text(now + OPEN_RANK)]]
   [[local at = text(now - OPEN_RANK)]])
 
+mutation(quota_forgets "tasks of an account are never counted off its quotas"
+  TESTS tests/queue/test_random_tasks.py::test_the_api_says_what_happened
+        tests/api/test_quotas.py::test_what_has_expired_makes_room
+  EDIT common/queue/lua/put.lua
+  [[-(tonumber(v[1]) or 0))]]
+  [[0)]]
+  EDIT common/queue/lua/lib_tasks.lua
+  [[e.n + n, e.bytes + bytes, u.held - n]]
+  [[e.n + 1, e.bytes + bytes, u.held - n]])
+
+mutation(quota_off "an account may keep more tasks than its quota"
+  TESTS tests/api/test_quotas.py::test_above_the_most_tasks
+  EDIT common/queue/lua/put.lua
+  [[u.tasks + n > plan.max_tasks]]
+  [[u.tasks + n > 100 * plan.max_tasks]])
+
 # --- pacing ---
 
 mutation(pace_at_claim "the lane's clock is set at the claim alone; windows and reports are ignored"

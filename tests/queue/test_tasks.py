@@ -306,8 +306,10 @@ def test_failed_attempts_are_listed_for_everybody_and_their_account(tasks):
         tasks.settle(c, "retry", wait_ms=1000, status=500, failure='{"pingback":%s,"id":"%s"}' % (kind, c.id))
 
     def failures(key):
-        return [entry[1]["attempt"] for entry in tasks.r.xrange(tasks.key(key))]
+        return [entry[1].get("attempt") for entry in tasks.r.xrange(tasks.key(key))]
     assert len(failures("errors:postback")) == len(failures("errors@acme:postback")) == 1
+    (own,), (everybodys,) = tasks.r.xrange(tasks.key("errors@acme:postback")), tasks.r.xrange(tasks.key("errors:postback"))
+    assert everybodys[1] == {"of": f"acme {own[0]}"} and own[1]["attempt"], "it is kept once"
     assert len(failures("errors:pingback")) == 2 and len(failures("errors@acme:pingback")) == 1
     assert 0 < tasks.r.pttl(tasks.key("errors:postback")) <= 7 * DAY
 

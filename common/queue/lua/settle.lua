@@ -61,13 +61,17 @@ end
 local FAILURES_MAX, FAILURES_MS = 20000, 7 * 86400000
 local FAILURES_OF_ACCOUNT_MAX = 5000
 
--- Adds to the failed attempts that the API lists, for 7 days.
+-- Adds to the failed attempts that the API lists, for 7 days. One of an account is kept once: everybody's list names its place.
 local function list_failure(d, failure)
-  for _, scope in ipairs(scopes_of(d.account)) do
-    local key = base .. 'errors' .. scope .. (d.kind == 'pingback' and ':pingback' or ':postback')
-    call('XADD', key, 'MAXLEN', '~', text(scope == '' and FAILURES_MAX or FAILURES_OF_ACCOUNT_MAX), '*', 'attempt', failure)
+  local kind = d.kind == 'pingback' and ':pingback' or ':postback'
+  local function add(scope, field, value)
+    local key = base .. 'errors' .. scope .. kind
+    local id = call('XADD', key, 'MAXLEN', '~', text(scope == '' and FAILURES_MAX or FAILURES_OF_ACCOUNT_MAX), '*', field, value)
     call('PEXPIRE', key, text(FAILURES_MS))
+    return id
   end
+  if not d.account then return add('', 'attempt', failure) end
+  add('', 'of', d.account .. ' ' .. add('@' .. d.account, 'attempt', failure))
 end
 
 local VERDICT = {}

@@ -368,6 +368,20 @@ static struct put_flags flags_of(const struct queue_put *q, const struct event *
     return flags;
 }
 
+/* Results of tasks are packed also if they are large: they stay for days. Bodies of sources are not: packing delays their answer.
+ * *LARGE becomes false if the record is whole. */
+static enum err add_record(struct queue_put *q, const struct event *e, bool *large, struct buf *out)
+{
+    if (!*large)
+        return record_write(e, q->packer, out);
+    if (e->kind != EVENT_TASK)
+        return record_write_head(e, out);
+    bool is_whole;
+    enum err rc = record_write_packed(e, q->packer, out, &is_whole);
+    *large = !is_whole;
+    return rc;
+}
+
 /* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
 static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
                           const struct put_request *req, char *taken, struct put *p)
@@ -380,7 +394,7 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     add_task_id(q, a, req);
     args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
-    enum err rc = large ? record_write_head(&e, &a->text) : record_write(&e, q->packer, &a->text);
+    enum err rc = add_record(q, &e, &large, &a->text);
     if (rc != OK) { /* leaves the batch as it was */
         a->count = count;
         a->text.len = text;

@@ -12,6 +12,9 @@
 
 #define ATTEMPT_MAX (16 * 1024)
 #define RESPONSE_KEPT 1024
+#define TASK_RESPONSE                                                                              \
+    256 /* of a failed attempt of a task: an account chooses what fails, and how often */
+#define FAILURE_RESPONSE 512 /* the list of failures keeps 20,000 of them, for 7 days */
 #define FAILURE_URL 2048
 
 /* The numbers of a claim that follow its origin, in claim.lua's order. */
@@ -78,17 +81,21 @@ bool claim_read(struct slice words, struct slice record, const struct config *co
     return true;
 }
 
-/* Control characters would take six bytes each, in up to four places of Redis: they become '?'. */
-static void write_response(struct json_write *w, struct slice response)
+/* Writes the first MOST bytes of an answer. A byte that is no text becomes one character, because JSON spends six on it. */
+static void write_answer(struct json_write *w, struct slice answer, size_t most)
 {
-    char shown[RESPONSE_KEPT];
-    response = slice_head(response, RESPONSE_KEPT);
-    for (size_t i = 0; i < response.len; i++) {
-        unsigned char c = (unsigned char)response.ptr[i];
-        bool is_control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
-        shown[i] = is_control ? '?' : response.ptr[i];
+    char text[RESPONSE_KEPT];
+    struct slice head = slice_head(answer, most);
+    while (head.len && head.len < answer.len && (answer.ptr[head.len] & 0xc0) == 0x80)
+        head.len--; /* no half character */
+    bool is_utf8 = text_is_utf8(head);
+    for (size_t i = 0; i < head.len; i++) {
+        unsigned char c = (unsigned char)head.ptr[i];
+        bool is_space = c == '\n' || c == '\r' || c == '\t';
+        bool is_text = is_space || (c >= 0x20 && c < 0x7f) || (c >= 0x80 && is_utf8);
+        text[i] = is_text ? head.ptr[i] : '?';
     }
-    jw_text(w, "response", slice_make(shown, response.len));
+    jw_text(w, "response", slice_make(text, head.len));
 }
 
 static void attempt_json(struct buf *out, const struct delivery *d, const struct settlement *s,
@@ -103,7 +110,8 @@ static void attempt_json(struct buf *out, const struct delivery *d, const struct
     jw_text(&w, "error", s->error);
     if (s->detail.len)
         jw_text(&w, "detail", s->detail);
-    write_response(&w, s->response);
+    bool is_tasks = d->event.account.len && s->verdict != SETTLE_DONE;
+    write_answer(&w, s->response, is_tasks ? TASK_RESPONSE : RESPONSE_KEPT);
     jw_close(&w, '}');
 }
 
@@ -129,7 +137,7 @@ static void failure_json(struct buf *out, const struct delivery *d, const struct
     if (s->account_error.len)
         jw_text(&w, "account_error", s->account_error);
     jw_text(&w, "url", slice_head(s->url, FAILURE_URL));
-    write_response(&w, s->response);
+    write_answer(&w, s->response, FAILURE_RESPONSE);
     jw_close(&w, '}');
 }
 

@@ -325,17 +325,40 @@ void queue_tasks_ready(struct queue_tasks *q, struct task_scope scope, struct sl
 
 /* --- failed attempts --- */
 
+struct body_place { /* the streams that have an entry of a page, but for their account */
+    unsigned partition;
+    const char *kind;
+};
+
 struct bodies_call {        /* what the entries of a page say */
     struct tasks_call call; /* first */
-    struct json **docs;     /* NULL where an entry has left meanwhile */
-    char *whose;            /* account as which the tasks are shown */
-    bool is_account;        /* an account looks at its own tasks, not an admin at all */
+    struct body_place *places;
+    struct json **docs; /* NULL where an entry has left meanwhile */
+    char *whose;        /* account as which the tasks are shown */
+    bool is_account;    /* an account looks at its own tasks, not an admin at all */
     size_t count;
     failures_fn fn;
     void *ctx;
 };
 
-/* {{id, {"attempt", JSON}}}, or {}. */
+/* Reads the entry ID of ACCOUNT's stream of the kind that entry INDEX of the page has. */
+static void ask_entry(struct bodies_call *b, size_t index, struct slice account, struct slice id)
+{
+    const struct body_place *place = &b->places[index];
+    struct shard *shard = shards_at(b->call.q->shards, place->partition);
+    struct buf key;
+    buf_init(&key, KEY_BYTES);
+    keys_errors(&key, shard_base(shard), account, place->kind);
+    struct args a;
+    args_init(&a, TASKS_ARGS_MAX);
+    args_borrow(&a, id);
+    args_borrow(&a, id);
+    tasks_call_command(&b->call, index, shard, "XRANGE", buf_slice(&key), &a);
+    args_clear(&a);
+    buf_clear(&key);
+}
+
+/* {{id, {"attempt", JSON}}}; {{id, {"of", "<account> <id>"}}} if an account's stream has it; or {}. */
 static bool on_body(struct tasks_call *call, size_t index, const struct redis_reply *r)
 {
     struct bodies_call *c = (struct bodies_call *)call;
@@ -345,6 +368,11 @@ static bool on_body(struct tasks_call *call, size_t index, const struct redis_re
     struct error e;
     if (redis_count(fields) != 2)
         return false;
+    if (slice_eq(redis_text(redis_at(fields, 0)), SLICE_LIT("of"))) {
+        struct slice id = redis_text(redis_at(fields, 1)), account = slice_cut(&id, ' ');
+        ask_entry(c, index, account, id);
+        return true;
+    }
     if (json_parse_received(redis_text(redis_at(fields, 1)), &c->docs[index], &e) != OK)
         c->docs[index] = NULL;
     return true;
@@ -392,6 +420,7 @@ static void on_bodies_end(struct tasks_call *call)
     for (size_t i = 0; i < c->count; i++)
         json_free(c->docs[i]);
     free(c->docs);
+    free(c->places);
     free(c->whose);
     free(list);
     free(c);
@@ -401,17 +430,8 @@ static void ask_body(struct bodies_call *b, const struct list_call *c, size_t in
 {
     const struct listed *entry = &c->found[index];
     const struct stream *s = &c->streams[entry->stream];
-    struct buf key;
-    struct shard *shard = shards_at(c->call.q->shards, s->partition);
-    buf_init(&key, KEY_BYTES);
-    keys_errors(&key, shard_base(shard), slice_str(c->account), s->kind);
-    struct args a;
-    args_init(&a, TASKS_ARGS_MAX);
-    args_borrow(&a, slice_str(entry->text));
-    args_borrow(&a, slice_str(entry->text));
-    tasks_call_command(&b->call, index, shard, "XRANGE", buf_slice(&key), &a);
-    args_clear(&a);
-    buf_clear(&key);
+    b->places[index] = (struct body_place){s->partition, s->kind};
+    ask_entry(b, index, slice_str(c->account), slice_str(entry->text));
 }
 
 static void tell_failures(struct list_call *c)
@@ -421,6 +441,7 @@ static void tell_failures(struct list_call *c)
     b->call.on_reply = on_body;
     b->call.on_end = on_bodies_end;
     b->docs = xcalloc(c->found_count + 1, sizeof *b->docs);
+    b->places = xcalloc(c->found_count + 1, sizeof *b->places);
     b->count = c->found_count;
     b->whose = xslicedup(slice_str(c->login));
     b->is_account = c->account[0] != '\0';
