@@ -1,4 +1,4 @@
-# Hookpace in a container: `hookpace` (both programs) and `sample` (a downstream to look at).
+# Hookpace in a container: `hookpace` (both programs and the command) and `sample` (a downstream to look at).
 ARG HOOKPACE_BASE_IMAGE=debian:bookworm-slim
 
 FROM ${HOOKPACE_BASE_IMAGE} AS build
@@ -9,9 +9,10 @@ COPY cmake /src/cmake
 COPY common /src/common
 COPY receiver /src/receiver
 COPY dispatcher /src/dispatcher
+COPY cli /src/cli
 RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \
-    && cmake --build /build --target hookpace-receiver hookpace-dispatcher \
-    && strip /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher
+    && cmake --build /build --target hookpace-receiver hookpace-dispatcher hookpace \
+    && strip /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher /build/cli/hookpace
 
 FROM ${HOOKPACE_BASE_IMAGE} AS sample
 RUN apt-get update && apt-get install -y --no-install-recommends python3 && apt-get clean && rm -rf /var/lib/apt/lists/*
@@ -24,7 +25,7 @@ FROM ${HOOKPACE_BASE_IMAGE} AS hookpace
 COPY scripts/install-packages /usr/local/share/hookpace/install-packages
 RUN /usr/local/share/hookpace/install-packages runtime && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/local/share/hookpace \
     && useradd --system --uid 10001 --user-group --home-dir /var/lib/hookpace --create-home --shell /usr/sbin/nologin hookpace
-COPY --from=build /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher /usr/local/bin/
+COPY --from=build /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher /build/cli/hookpace /usr/local/bin/
 COPY scripts/container/entrypoint scripts/container/healthy /usr/local/bin/
 COPY hookpace.example.json /etc/hookpace/hookpace.json
 USER hookpace

@@ -29,6 +29,14 @@ def program(part: str, build: Path = None) -> Path:
     return path
 
 
+def command(build: Path = None) -> Path:
+    """The command `hookpace`."""
+    path = (build or build_dir()) / "cli" / "hookpace"
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(f"{path} is not there: build it, or set HOOKPACE_BUILD to the build tree")
+    return path
+
+
 def tool(name: str) -> Path:
     """A C tool of tests/tools, from the build tree, or (tools are no part of what is tested) from <repository>/build."""
     for build in (build_dir(), REPOSITORY / "build"):

@@ -1,0 +1,243 @@
+/* The commands that change something: resend, drop, pause, resume, purge, delay, send-test. */
+#include "cli/commands.h"
+
+#include "common/base/json_write.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BODY_MAX ((size_t)10 << 20)
+#define POLL_US 300000
+
+static int64_t number(const struct json *doc, const char *name)
+{
+    const struct json *value = json_kind(doc) == JSON_OBJECT ? json_get(doc, name) : NULL;
+    return json_kind(value) == JSON_INT ? json_int(value) : 0;
+}
+
+static struct slice text(const struct json *doc, const char *name)
+{
+    const struct json *value = json_kind(doc) == JSON_OBJECT ? json_get(doc, name) : NULL;
+    return json_kind(value) == JSON_STRING ? json_string(value) : SLICE_LIT("");
+}
+
+/* Posts BODY (NULL: nothing) to PATH, and prints DONE unless --json was given. */
+static int post(struct cli *c, const char *path, const char *body, const char *done)
+{
+    struct slice posted = slice_str(body ? body : "");
+    struct json *doc = cli_call(c, path, &posted);
+    if (doc && !c->json)
+        printf("%s\n", done);
+    json_free(doc);
+    return doc ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int post_to(struct cli *c, const char *thing, const char *verb, const char *done)
+{
+    struct buf path, say;
+    buf_init(&path, 1 << 16);
+    buf_init(&say, 1 << 16);
+    cli_add_path(&path, thing, c->options.arguments[0], verb);
+    show_add_text(&say, slice_str(c->options.arguments[0]));
+    buf_addf(&say, ": %s", done);
+    int code = post(c, path.ptr, NULL, say.ptr);
+    buf_clear(&path);
+    buf_clear(&say);
+    return code;
+}
+
+/* --- jobs --- */
+
+static bool is_over(const struct json *job)
+{
+    return !slice_eq(text(job, "state"), SLICE_LIT("running"));
+}
+
+/* Waits until job ID is over, and shows how far it is. */
+static int follow_job(struct cli *c, const char *id)
+{
+    struct buf path;
+    bool quiet = c->json, is_terminal = isatty(STDERR_FILENO);
+    int code = EXIT_FAILED;
+    buf_init(&path, 4096);
+    cli_add_path(&path, "jobs", id, NULL);
+    for (;;) {
+        c->json = false;
+        struct json *job = cli_call(c, path.ptr, NULL);
+        c->json = quiet;
+        if (!job)
+            break;
+        if (!quiet && is_terminal)
+            fprintf(stderr, "\r%lld of %lld ", (long long)number(job, "done"),
+                    (long long)number(job, "total"));
+        bool over = is_over(job);
+        if (over) {
+            if (!quiet && is_terminal)
+                fputc('\n', stderr);
+            if (!quiet)
+                printf("%lld done, %lld failed\n", (long long)number(job, "done"),
+                       (long long)number(job, "failed"));
+            code = slice_eq(text(job, "state"), SLICE_LIT("done")) && number(job, "failed") == 0
+                       ? EXIT_DONE
+                       : EXIT_FAILED;
+        }
+        json_free(job);
+        if (over)
+            break;
+        usleep(POLL_US);
+    }
+    buf_clear(&path);
+    return code;
+}
+
+/* Posts BODY to PATH, which answers a job, and follows it. */
+static int run_job(struct cli *c, const char *path, struct slice body)
+{
+    struct json *doc = cli_call(c, path, &body);
+    if (!doc)
+        return EXIT_FAILED;
+    struct slice id = text(doc, "job");
+    char name[128];
+    snprintf(name, sizeof name, "%.*s", (int)id.len, id.ptr);
+    json_free(doc);
+    return name[0] ? follow_job(c, name) : EXIT_DONE;
+}
+
+/* All that fit the options. */
+static int act_on_all(struct cli *c, const char *verb, bool must_ask)
+{
+    char question[100];
+    struct buf body, path;
+    if (!c->options.values[OPTION_STATE] && !c->options.values[OPTION_DESTINATION] &&
+        !c->options.values[OPTION_SOURCE])
+        return cli_fail(EXIT_MISUSED, "add --state, --destination or --source",
+                        "%s needs an ID or a filter", verb);
+    snprintf(question, sizeof question, "Really %s all deliveries that fit?", verb);
+    if (must_ask && !cli_confirm(c, question))
+        return EXIT_MISUSED;
+    buf_init(&body, 1 << 16);
+    buf_init(&path, 64);
+    buf_addf(&path, "/api/%s", verb);
+    int code = cli_add_filter(c, &body);
+    if (code == EXIT_DONE)
+        code = run_job(c, path.ptr, buf_slice(&body));
+    buf_clear(&body);
+    buf_clear(&path);
+    return code;
+}
+
+int command_resend(struct cli *c)
+{
+    return c->options.argument_count ? post_to(c, "deliveries", "resend", "is queued again")
+                                     : act_on_all(c, "resend", true);
+}
+
+int command_drop(struct cli *c)
+{
+    if (!c->options.argument_count)
+        return act_on_all(c, "drop", true);
+    if (!cli_confirm(c, "Really drop this delivery?"))
+        return EXIT_MISUSED;
+    return post_to(c, "deliveries", "drop", "is dropped");
+}
+
+/* --- lanes --- */
+
+int command_pause(struct cli *c)
+{
+    return post_to(c, "lanes", "pause", "is stopped");
+}
+
+int command_resume(struct cli *c)
+{
+    return post_to(c, "lanes", "resume", "goes on");
+}
+
+int command_purge(struct cli *c)
+{
+    struct buf path, body;
+    if (!cli_confirm(c, "Really drop everything that waits on this lane?"))
+        return EXIT_MISUSED;
+    buf_init(&path, 4096);
+    buf_init(&body, 4096);
+    cli_add_path(&path, "lanes", c->options.arguments[0], "purge");
+    struct json_write w = json_write_to(&body);
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "confirm", c->options.arguments[0]);
+    jw_close(&w, '}');
+    int code = run_job(c, path.ptr, buf_slice(&body));
+    buf_clear(&path);
+    buf_clear(&body);
+    return code;
+}
+
+/* --- delay --- */
+
+int command_delay(struct cli *c)
+{
+    const char *given = c->options.arguments[0];
+    char *end;
+    struct buf body;
+    bool is_default = strcmp(given, "default") == 0;
+    errno = 0;
+    long ms = strtol(given, &end, 10);
+    if (!is_default && (errno || *end || end == given || ms < 0))
+        return cli_fail(EXIT_MISUSED,
+                        "write a number of milliseconds, or `default` for the configured one",
+                        "%s is no delay", given);
+    buf_init(&body, 4096);
+    struct json_write w = json_write_to(&body);
+    jw_open(&w, NULL, '{');
+    if (is_default)
+        jw_null(&w, "delay_ms");
+    else
+        jw_int(&w, "delay_ms", ms);
+    if (c->options.values[OPTION_DESTINATION])
+        jw_str(&w, "destination", c->options.values[OPTION_DESTINATION]);
+    if (c->options.values[OPTION_ACCOUNT])
+        jw_str(&w, "account", c->options.values[OPTION_ACCOUNT]);
+    jw_close(&w, '}');
+    int code = post(c, "/api/delay", body.ptr, "the delay is set for what is accepted from now on");
+    buf_clear(&body);
+    return code;
+}
+
+/* --- send-test --- */
+
+static int read_file(const char *name, struct buf *out)
+{
+    char piece[65536];
+    FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
+    if (!f)
+        return cli_fail(EXIT_MISUSED, NULL, "%s: %s", name, strerror(errno));
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
+        buf_add_slice(out, slice_make(piece, n));
+    bool failed = ferror(f);
+    if (f != stdin)
+        fclose(f);
+    if (failed || out->failed)
+        return cli_fail(EXIT_FAILED, NULL, "%s cannot be read, or is larger than 10 MiB", name);
+    return EXIT_DONE;
+}
+
+int command_send_test(struct cli *c)
+{
+    struct buf file, body;
+    buf_init(&file, BODY_MAX);
+    buf_init(&body, 2 * BODY_MAX);
+    struct json_write w = json_write_to(&body);
+    int code = c->options.values[OPTION_BODY] ? read_file(c->options.values[OPTION_BODY], &file)
+                                              : EXIT_DONE;
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "source", c->options.arguments[0]);
+    if (c->options.values[OPTION_BODY])
+        jw_text(&w, "body", buf_slice(&file));
+    jw_close(&w, '}');
+    if (code == EXIT_DONE)
+        code = post(c, "/api/send-test", body.ptr, "sent; look for it with `hookpace list`");
+    buf_clear(&file);
+    buf_clear(&body);
+    return code;
+}

@@ -1,0 +1,200 @@
+/* The table of commands, and what they share. */
+#include "cli/commands.h"
+
+#include "common/base/json_write.h"
+#include "common/base/text.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BIT(o) (1ul << (o))
+#define FILTER                                                                                     \
+    (BIT(OPTION_STATE) | BIT(OPTION_DESTINATION) | BIT(OPTION_SOURCE) | BIT(OPTION_SINCE) |        \
+     BIT(OPTION_UNTIL))
+
+const struct command commands[] = {
+    {"status", "", "which programs run, and how Redis is", 0, 0, 0, false, command_status},
+    {"lanes", "[LANE]", "what waits on each lane", 0, 1, 0, false, command_lanes},
+    {"list", "", "deliveries that fit a filter, newest first", 0, 0,
+     FILTER | BIT(OPTION_LANE) | BIT(OPTION_TAG) | BIT(OPTION_ID) | BIT(OPTION_LIMIT) |
+         BIT(OPTION_ALL),
+     false, command_list},
+    {"show", "ID", "one delivery with its attempts, or one event with its deliveries", 1, 1, 0,
+     false, command_show},
+    {"body", "ID", "an event's body, inflated", 1, 1, 0, false, command_body},
+    {"resend", "[ID]", "send a delivery again, or all that fit a filter", 0, 1,
+     FILTER | BIT(OPTION_YES), false, command_resend},
+    {"drop", "[ID]", "give a delivery up, or all that fit a filter", 0, 1, FILTER | BIT(OPTION_YES),
+     false, command_drop},
+    {"pause", "LANE", "stop a lane; what is accepted waits", 1, 1, 0, false, command_pause},
+    {"resume", "LANE", "let a lane go on", 1, 1, 0, false, command_resume},
+    {"purge", "LANE", "drop everything that waits on a lane", 1, 1, BIT(OPTION_YES), false,
+     command_purge},
+    {"delay", "MS|default", "set the delay of what is accepted from now on", 1, 1,
+     BIT(OPTION_DESTINATION) | BIT(OPTION_ACCOUNT), false, command_delay},
+    {"send-test", "SOURCE", "sign a sample as the provider would, and send it in", 1, 1,
+     BIT(OPTION_BODY), false, command_send_test},
+    {"completion", "bash|zsh|fish", "print a script for the shell", 1, 1, 0, true,
+     command_completion},
+    {0},
+};
+
+int cli_fail(int code, const char *next, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("hookpace: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    if (next)
+        fprintf(stderr, "          %s\n", next);
+    return code;
+}
+
+/* --- calls --- */
+
+static const char *advice(long status)
+{
+    switch (status) {
+    case 401:
+        return "set HOOKPACE_LOGIN to name:password of an account with the role admin";
+    case 403:
+        return "this account may not do that; use one with the role admin";
+    case 503:
+        return "look at `hookpace status`, and whether Redis runs";
+    default:
+        return NULL;
+    }
+}
+
+int cli_refused(const struct client_answer *a)
+{
+    struct json *doc = NULL;
+    struct buf text;
+    buf_init(&text, 4096);
+    if (json_parse(buf_slice(&a->body), &doc, NULL) == OK && json_kind(doc) == JSON_OBJECT)
+        show_add_text(&text, json_string(json_get(json_get(doc, "error"), "message")));
+    if (text.len)
+        cli_fail(EXIT_FAILED, advice(a->status), "%s (HTTP %ld)", text.ptr, a->status);
+    else
+        cli_fail(EXIT_FAILED, "is this the receiver's admin listener?", "HTTP %ld without a reason",
+                 a->status);
+    json_free(doc);
+    buf_clear(&text);
+    return EXIT_FAILED;
+}
+
+struct json *cli_call(struct cli *c, const char *path, const struct slice *posted)
+{
+    struct client_answer answer;
+    struct json *doc = NULL;
+    struct error e;
+    if (client_call(c->client, path, posted, &answer, &e) != OK) {
+        cli_fail(EXIT_FAILED, "set HOOKPACE_URL to the receiver's admin listener, or use --config",
+                 "%s", e.text);
+    } else if (answer.status < 200 || answer.status > 299) {
+        (void)cli_refused(&answer);
+    } else if (json_parse(buf_slice(&answer.body), &doc, &e) != OK) {
+        cli_fail(EXIT_FAILED, "is this the receiver's admin listener?", "the answer is no JSON: %s",
+                 e.text);
+    } else if (c->json) {
+        fwrite(answer.body.ptr, 1, answer.body.len, stdout);
+        fputc('\n', stdout);
+    }
+    client_answer_clear(&answer);
+    return doc;
+}
+
+void cli_add_path(struct buf *out, const char *thing, const char *id, const char *verb)
+{
+    buf_addf(out, "/api/%s/", thing);
+    text_add_percent(out, slice_str(id));
+    if (verb)
+        buf_addf(out, "/%s", verb);
+}
+
+/* --- filters --- */
+
+/* The parameters of a filter that go as they are. */
+static const struct {
+    enum option option;
+    const char *name;
+} plain[] = {{OPTION_STATE, "state"},   {OPTION_DESTINATION, "destination"},
+             {OPTION_SOURCE, "source"}, {OPTION_LANE, "lane"},
+             {OPTION_TAG, "tag"},       {OPTION_ID, "id"},
+             {OPTION_LIMIT, "limit"}};
+#define PLAIN (sizeof plain / sizeof *plain)
+
+static const struct {
+    enum option option;
+    const char *name;
+} moments[] = {{OPTION_SINCE, "since"}, {OPTION_UNTIL, "until"}};
+#define MOMENTS (sizeof moments / sizeof *moments)
+
+/* Sets *AT to the moment of option O. EXIT_DONE, or EXIT_MISUSED. */
+static int read_moment(const struct cli *c, enum option o, wall_ms *at)
+{
+    const char *text = c->options.values[o];
+    if (show_read_moment(slice_str(text), c->now, at))
+        return EXIT_DONE;
+    return cli_fail(EXIT_MISUSED, "write 14:00, 90m, 2h, 3d, or 2026-11-21T02:15:49Z",
+                    "%s %s is no moment", option_row(o)->name, text);
+}
+
+int cli_add_query(const struct cli *c, struct buf *out)
+{
+    char before = '?';
+    for (size_t i = 0; i < PLAIN; i++) {
+        const char *value = c->options.values[plain[i].option];
+        if (!value)
+            continue;
+        buf_addf(out, "%c%s=", before, plain[i].name);
+        text_add_percent(out, slice_str(value));
+        before = '&';
+    }
+    for (size_t i = 0; i < MOMENTS; i++) {
+        wall_ms at;
+        if (!c->options.values[moments[i].option])
+            continue;
+        if (read_moment(c, moments[i].option, &at) != EXIT_DONE)
+            return EXIT_MISUSED;
+        buf_addf(out, "%c%s=%lld", before, moments[i].name, (long long)at);
+        before = '&';
+    }
+    return EXIT_DONE;
+}
+
+int cli_add_filter(const struct cli *c, struct buf *out)
+{
+    struct json_write w = json_write_to(out);
+    jw_open(&w, NULL, '{');
+    for (size_t i = 0; i < PLAIN; i++)
+        if (c->options.values[plain[i].option])
+            jw_str(&w, plain[i].name, c->options.values[plain[i].option]);
+    for (size_t i = 0; i < MOMENTS; i++) {
+        wall_ms at;
+        if (!c->options.values[moments[i].option])
+            continue;
+        if (read_moment(c, moments[i].option, &at) != EXIT_DONE)
+            return EXIT_MISUSED;
+        jw_int(&w, moments[i].name, at);
+    }
+    jw_close(&w, '}');
+    return EXIT_DONE;
+}
+
+bool cli_confirm(const struct cli *c, const char *question)
+{
+    char answer[16] = "";
+    if (c->options.values[OPTION_YES])
+        return true;
+    if (!isatty(STDIN_FILENO)) {
+        cli_fail(EXIT_MISUSED, "add --yes", "%s Nobody can be asked here.", question);
+        return false;
+    }
+    fprintf(stderr, "%s [y/N] ", question);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}

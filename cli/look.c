@@ -1,0 +1,312 @@
+/* The commands that look: status, lanes, list, show, body. */
+#include "cli/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct json *member(const struct json *object, const char *name)
+{
+    return json_kind(object) == JSON_OBJECT ? json_get(object, name) : NULL;
+}
+
+static struct slice text_of(const struct json *object, const char *name)
+{
+    const struct json *value = member(object, name);
+    return json_kind(value) == JSON_STRING ? json_string(value) : SLICE_LIT("");
+}
+
+static void add_cell(struct table *t, const struct json *value, enum show_color color)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    show_add_value(&text, value);
+    table_add(t, buf_slice(&text), color);
+    buf_clear(&text);
+}
+
+static void add_age(struct table *t, const struct cli *c, const struct json *object,
+                    const char *name)
+{
+    struct buf text;
+    buf_init(&text, 64);
+    show_add_age(&text, text_of(object, name), c->now);
+    table_add(t, buf_slice(&text), COLOR_NONE);
+    buf_clear(&text);
+}
+
+/* Prints "name: value" for each member of OBJECT, nested ones with their path. */
+static void print_members(const struct json *object, const char *prefix)
+{
+    size_t at = 0;
+    struct slice key;
+    const struct json *value;
+    while (json_next(object, &at, &key, &value)) {
+        struct buf name, text;
+        buf_init(&name, 4096);
+        buf_init(&text, 1 << 16);
+        buf_add_str(&name, prefix);
+        show_add_text(&name, key);
+        if (json_kind(value) == JSON_OBJECT) {
+            buf_add_char(&name, '.');
+            print_members(value, name.ptr);
+        } else if (json_kind(value) != JSON_ARRAY) {
+            show_add_value(&text, value);
+            printf("%-18s %s\n", name.ptr, text.ptr ? text.ptr : "");
+        }
+        buf_clear(&name);
+        buf_clear(&text);
+    }
+}
+
+/* A table of the objects in ARRAY, one column a name in NAMES. */
+static void print_objects(const struct cli *c, const struct json *array, const char *const *names,
+                          size_t count)
+{
+    struct table t = table_new(names, count);
+    for (size_t i = 0; i < json_length(array); i++)
+        for (size_t k = 0; k < count; k++)
+            add_cell(&t, member(json_at(array, i), names[k]),
+                     strcmp(names[k], "state") == 0
+                         ? show_state_color(text_of(json_at(array, i), "state"))
+                         : COLOR_NONE);
+    table_print(&t, stdout, c->use_colors);
+    table_clear(&t);
+}
+
+/* --- status --- */
+
+int command_status(struct cli *c)
+{
+    static const char *const programs[] = {"program",    "name",     "version",
+                                           "started_at", "inflight", "digest"};
+    struct json *doc = cli_call(c, "/api/status", NULL);
+    if (!doc)
+        return EXIT_FAILED;
+    if (!c->json) {
+        print_members(doc, "");
+        const struct json *running = member(doc, "programs");
+        if (json_kind(running) == JSON_ARRAY) {
+            fputc('\n', stdout);
+            print_objects(c, running, programs, sizeof programs / sizeof *programs);
+        }
+    }
+    json_free(doc);
+    return EXIT_DONE;
+}
+
+/* --- lanes --- */
+
+static const char *const lane_columns[] = {"id",      "depth",    "inflight", "retry",
+                                           "dead",    "delay_ms", "order",    "oldest_s",
+                                           "sent_1m", "paused",   "circuits"};
+#define LANE_COLUMNS (sizeof lane_columns / sizeof *lane_columns)
+
+static int show_lane(struct cli *c)
+{
+    static const char *const circuits[] = {"origin", "state", "until"};
+    struct buf path;
+    buf_init(&path, 4096);
+    cli_add_path(&path, "lanes", c->options.arguments[0], NULL);
+    struct json *doc = cli_call(c, path.ptr, NULL);
+    buf_clear(&path);
+    if (doc && !c->json) {
+        print_members(doc, "");
+        if (json_length(member(doc, "circuits")) > 0) {
+            fputc('\n', stdout);
+            print_objects(c, member(doc, "circuits"), circuits, 3);
+        }
+    }
+    json_free(doc);
+    return doc ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* Calls the pages of a list, the first one or all, and gives their items to TAKE. */
+static int each_page(struct cli *c, const char *path, bool all,
+                     void (*take)(struct cli *c, void *ctx, const struct json *items), void *ctx)
+{
+    struct buf at;
+    buf_init(&at, 1 << 16);
+    buf_add_str(&at, path);
+    for (;;) {
+        struct json *doc = cli_call(c, at.ptr, NULL);
+        if (!doc) {
+            buf_clear(&at);
+            return EXIT_FAILED;
+        }
+        take(c, ctx, member(doc, "items"));
+        struct slice next = text_of(doc, "next");
+        buf_reset(&at);
+        buf_addf(&at, "%s%ccursor=", path, strchr(path, '?') ? '&' : '?');
+        buf_add_slice(&at, next);
+        bool is_last = !next.len || !all;
+        if (next.len && !all && !c->json)
+            fprintf(stderr, "hookpace: there are more; add --all or --limit\n");
+        json_free(doc);
+        if (is_last)
+            break;
+    }
+    buf_clear(&at);
+    return EXIT_DONE;
+}
+
+static void take_lanes(struct cli *c, void *ctx, const struct json *items)
+{
+    struct table *t = ctx;
+    for (size_t i = 0; !c->json && i < json_length(items); i++)
+        for (size_t k = 0; k < LANE_COLUMNS; k++)
+            add_cell(t, member(json_at(items, i), lane_columns[k]), COLOR_NONE);
+}
+
+int command_lanes(struct cli *c)
+{
+    if (c->options.argument_count)
+        return show_lane(c);
+    struct table t = table_new(lane_columns, LANE_COLUMNS);
+    int code = each_page(c, "/api/lanes", true, take_lanes, &t);
+    if (code == EXIT_DONE && !c->json)
+        table_print(&t, stdout, c->use_colors);
+    table_clear(&t);
+    return code;
+}
+
+/* --- list --- */
+
+static const char *const list_columns[] = {"id",       "state", "source",   "tag", "lane",
+                                           "attempts", "last",  "accepted", "next"};
+
+static void take_deliveries(struct cli *c, void *ctx, const struct json *items)
+{
+    struct table *t = ctx;
+    for (size_t i = 0; !c->json && i < json_length(items); i++) {
+        const struct json *d = json_at(items, i);
+        struct slice error = text_of(d, "last_error");
+        table_add(t, text_of(d, "id"), COLOR_NONE);
+        table_add(t, text_of(d, "state"), show_state_color(text_of(d, "state")));
+        add_cell(t, member(d, "source"), COLOR_NONE);
+        add_cell(t, member(d, "tag"), COLOR_NONE);
+        table_add(t, text_of(d, "lane"), COLOR_NONE);
+        add_cell(t, member(d, "attempt_count"), COLOR_NONE);
+        if (error.len)
+            table_add(t, error, COLOR_WARN);
+        else
+            add_cell(t, member(d, "last_status"), COLOR_NONE);
+        add_age(t, c, d, "accepted_at");
+        add_age(t, c, d, "next_attempt_at");
+    }
+}
+
+int command_list(struct cli *c)
+{
+    struct buf path;
+    struct table t = table_new(list_columns, sizeof list_columns / sizeof *list_columns);
+    buf_init(&path, 1 << 16);
+    buf_add_str(&path, "/api/deliveries");
+    int code = cli_add_query(c, &path);
+    if (code == EXIT_DONE)
+        code = each_page(c, path.ptr, c->options.values[OPTION_ALL], take_deliveries, &t);
+    if (code == EXIT_DONE && !c->json && t.count)
+        table_print(&t, stdout, c->use_colors);
+    else if (code == EXIT_DONE && !c->json)
+        printf("nothing fits\n");
+    buf_clear(&path);
+    table_clear(&t);
+    return code;
+}
+
+/* --- show --- */
+
+static void print_headers(const struct json *headers)
+{
+    for (size_t i = 0; i < json_length(headers); i++) {
+        struct buf line;
+        buf_init(&line, 1 << 16);
+        show_add_text(&line, json_string(json_at(json_at(headers, i), 0)));
+        buf_add_str(&line, ": ");
+        show_add_text(&line, json_string(json_at(json_at(headers, i), 1)));
+        printf("  %s\n", line.ptr);
+        buf_clear(&line);
+    }
+}
+
+static void print_page(const struct cli *c, const struct json *doc)
+{
+    static const char *const attempts[] = {"attempt", "at",          "status",
+                                           "error",   "duration_ms", "response"};
+    static const char *const deliveries[] = {"id",          "state",     "lane", "attempt_count",
+                                             "last_status", "last_error"};
+    print_members(doc, "");
+    if (json_length(member(doc, "headers")) > 0) {
+        printf("\nheaders\n");
+        print_headers(member(doc, "headers"));
+    }
+    if (member(doc, "attempts")) {
+        fputc('\n', stdout);
+        print_objects(c, member(doc, "attempts"), attempts, sizeof attempts / sizeof *attempts);
+    }
+    if (member(doc, "deliveries")) {
+        fputc('\n', stdout);
+        print_objects(c, member(doc, "deliveries"), deliveries,
+                      sizeof deliveries / sizeof *deliveries);
+    }
+}
+
+/* Does ID name a delivery? Quietly: an id of an event may have a colon too. */
+static bool is_delivery(struct cli *c, const char *id)
+{
+    struct client_answer answer;
+    struct buf path;
+    bool found = false;
+    if (!strrchr(id, ':'))
+        return false;
+    buf_init(&path, 1 << 16);
+    cli_add_path(&path, "deliveries", id, NULL);
+    if (client_call(c->client, path.ptr, NULL, &answer, NULL) == OK)
+        found = answer.status == 200;
+    client_answer_clear(&answer);
+    buf_clear(&path);
+    return found;
+}
+
+int command_show(struct cli *c)
+{
+    const char *id = c->options.arguments[0];
+    struct buf path;
+    buf_init(&path, 1 << 16);
+    cli_add_path(&path, is_delivery(c, id) ? "deliveries" : "events", id, NULL);
+    struct json *doc = cli_call(c, path.ptr, NULL);
+    buf_clear(&path);
+    if (doc && !c->json)
+        print_page(c, doc);
+    json_free(doc);
+    return doc ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* --- body --- */
+
+static bool print_piece(void *ctx, struct slice s)
+{
+    (void)ctx;
+    return fwrite(s.ptr, 1, s.len, stdout) == s.len;
+}
+
+int command_body(struct cli *c)
+{
+    const char *id = c->options.arguments[0], *colon = strrchr(id, ':');
+    struct client_answer answer;
+    struct buf path, event;
+    struct error e;
+    buf_init(&path, 1 << 16);
+    buf_init(&event, 1 << 16);
+    buf_add_slice(&event,
+                  is_delivery(c, id) ? slice_make(id, (size_t)(colon - id)) : slice_str(id));
+    cli_add_path(&path, "events", event.ptr, "body");
+    int code = EXIT_DONE;
+    if (client_stream(c->client, path.ptr, print_piece, NULL, &answer, &e) != OK)
+        code = cli_fail(EXIT_FAILED, NULL, "%s", e.text);
+    else if (answer.status != 200)
+        code = cli_refused(&answer);
+    client_answer_clear(&answer);
+    buf_clear(&path);
+    buf_clear(&event);
+    return code;
+}

@@ -1,0 +1,183 @@
+"""The command `hookpace`: what it prints, and how it ends."""
+
+import json
+import os
+import pty
+import subprocess
+import time
+
+import pytest
+from console_client import PASSWORDS
+
+from harness import config, paths
+from harness.exchange import Answer
+from harness.wait import wait_for
+
+DONE, FAILED, MISUSED = 0, 1, 2
+
+
+class Hookpace:
+    """Runs the command against SERVICE, as its admin."""
+
+    def __init__(self, service, login="root"):
+        self.env = {"PATH": os.environ["PATH"], "HOOKPACE_URL": "http://" + service.receiver.admin,
+                    "HOOKPACE_LOGIN": f"{login}:{PASSWORDS[login]}", "TZ": "UTC"}
+
+    def __call__(self, *args, code=DONE, stdin=b"", **env):
+        """Its output, after it ended with CODE."""
+        done = subprocess.run([paths.command(), *args], env={**self.env, **env}, input=stdin, capture_output=True, timeout=30)
+        self.error = done.stderr.decode()
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done.stdout.decode()
+
+    def json(self, *args, **options):
+        return json.loads(self(*args, "--json", **options))
+
+
+@pytest.fixture
+def flow(service):
+    """Destination `orders` takes everything, `audit` is dead at once."""
+    for name in ("orders", "audit"):
+        service.conf["destinations"][name] = config.destination(service.sink.url("/" + name), retry={"schedule_s": []})
+    service.conf["sources"]["in"] = config.source(["orders", "audit"])
+    service.start()
+    service.sink.on("/audit", Answer(status=500, body=b"database is locked"))
+    service.hookpace = Hookpace(service)
+    return service
+
+
+def settled(service, *idents):
+    for ident in idents:
+        assert service.receiver.post("/in/in", {"id": ident, "tag": "tag of " + ident}).status == 200
+    for ident in idents:
+        wait_for(lambda: {d["state"] for d in service.root.get("events/" + ident)["deliveries"]} == {"done", "dead"}, 5, "both ends")
+
+
+def test_list_and_show(flow):
+    settled(flow, "e1", "e2")
+    lines = flow.hookpace("list", "--state", "dead").splitlines()
+    assert lines[0].split()[:3] == ["id", "state", "source"]
+    assert [line.split()[:2] for line in lines[1:]] in ([["e2:audit", "dead"], ["e1:audit", "dead"]], [["e1:audit", "dead"], ["e2:audit", "dead"]])
+    assert "http_500" in lines[1]
+    assert flow.hookpace("--destination=orders", "list", "--tag", "tag of e1").splitlines()[1].startswith("e1:orders  done")
+    assert flow.hookpace("list", "--tag", "none") == "nothing fits\n"
+    page = flow.hookpace("show", "e1:audit")
+    assert "database is locked" in page and "http_500" in page and "tag of e1" in page
+    page = flow.hookpace("show", "e1")
+    assert "e1:orders" in page and "e1:audit" in page
+    assert json.loads(flow.hookpace("body", "e1")) == {"id": "e1", "tag": "tag of e1"}
+    assert flow.hookpace("body", "e1:audit") == flow.hookpace("body", "e1")
+    assert flow.hookpace.json("list", "--limit", "1")["next"]
+    assert flow.hookpace.json("show", "e1:audit")["state"] == "dead"
+
+
+def test_pages(flow):
+    settled(flow, *(f"e{n}" for n in range(4)))
+    assert len(flow.hookpace("list", "--limit", "3").splitlines()) == 4 and "--all" in flow.hookpace.error
+    assert len(flow.hookpace("list", "--limit", "3", "--all").splitlines()) == 9
+
+
+def test_since(flow):
+    settled(flow, "e1")
+    assert len(flow.hookpace("list", "--since", "1h").splitlines()) == 3
+    assert len(flow.hookpace("list", "--since", time.strftime("%H:%M", time.gmtime(time.time() - 60)), "--until", "0s").splitlines()) == 3
+    assert flow.hookpace("list", "--until", "2026-01-01T00:00:00Z") == "nothing fits\n"
+    flow.hookpace("list", "--since", "yesterday", code=MISUSED)
+    assert "90m" in flow.hookpace.error
+
+
+def test_pause_and_resume(flow):
+    assert flow.hookpace("pause", "orders") == "orders: is stopped\n"
+    assert flow.stack.redis.client().hexists("hookpace:{0}:paused", "orders")
+    assert flow.hookpace("resume", "orders") == "orders: goes on\n"
+    flow.hookpace("pause", "none", code=FAILED)
+    assert "404" in flow.hookpace.error
+    Hookpace(flow, "eye")("pause", "orders", code=FAILED)
+
+
+def test_status(flow):
+    assert flow.hookpace("status").startswith("version ")
+    assert flow.hookpace.json("status")["redis"]["ready"] is True
+
+
+@pytest.mark.parametrize("args, says", [
+    (["lsit"], 'did you mean "list"'), (["list", "--stat", "dead"], 'did you mean "--state"'), (["list", "x"], "usage"), (["show"], "usage"),
+    (["show", "a", "b"], "usage"), (["list", "--state"], "needs a value"), (["list", "--json=1"], "takes no value"), (["list", "--yes"], "takes no"),
+    (["list", "--tag", "a", "--tag", "b"], "twice"), (["completion", "csh"], "fish"), (["delay", "fast"], "milliseconds"), (["resend"], "filter"),
+])
+def test_wrong_use(flow, args, says):
+    flow.hookpace(*args, code=MISUSED)
+    assert says in flow.hookpace.error and flow.hookpace.error.startswith("hookpace: ")
+
+
+def test_without_a_command_it_explains_itself(flow):
+    assert "usage: hookpace" in flow.hookpace(code=MISUSED)
+    assert "usage: hookpace" in flow.hookpace("--help")
+    assert "--state" in flow.hookpace("list", "--help")
+    assert flow.hookpace("--version").startswith("hookpace ")
+
+
+def test_what_cannot_be_reached_is_told(flow):
+    flow.hookpace("list", code=FAILED, HOOKPACE_URL="http://127.0.0.1:1")
+    assert "HOOKPACE_URL" in flow.hookpace.error
+    flow.hookpace("list", code=FAILED, HOOKPACE_LOGIN="root:wrong-password")
+    assert "401" in flow.hookpace.error and "wrong-password" not in flow.hookpace.error
+    flow.hookpace("list", code=MISUSED, HOOKPACE_LOGIN="")
+    assert "HOOKPACE_LOGIN" in flow.hookpace.error
+    flow.hookpace("list", code=FAILED, HOOKPACE_URL="http://" + flow.receiver.ingest)
+
+
+def test_url_and_login_come_from_the_configuration_too(flow):
+    conf = json.loads(flow.receiver.config_path.read_text())
+    conf["admin"]["listen"] = flow.receiver.admin
+    conf["accounts"]["root"]["password"] = "env:ROOT_PASSWORD"
+    path = flow.stack.directory / "mine.json"
+    path.write_text(json.dumps(conf))
+    env = {"HOOKPACE_URL": "", "HOOKPACE_LOGIN": "", "ROOT_PASSWORD": PASSWORDS["root"]}
+    assert flow.hookpace("status", "--config", str(path), **env).startswith("version ")
+    path.write_text("{")
+    flow.hookpace("status", "--config", str(path), code=MISUSED, **env)
+
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202eevil\u2066 \x9b31m <b>"
+
+
+def test_a_terminal_is_not_harmed(flow):
+    flow.receiver.post("/in/in", {"id": "h\u202e1", "tag": "t\u202e\u200fx"})
+    flow.sink.on("/audit", Answer(status=500, body=HOSTILE.encode()))
+    wait_for(lambda: "dead" in flow.hookpace("list", "--id", "h\u202e1"), 5, "its death")
+    for output in (flow.hookpace("list"), flow.hookpace("show", "h\u202e1"), flow.hookpace("show", "h\u202e1:audit")):
+        assert not any(c in output for c in "\x1b\x07\x9b\u202e\u2066\u200f"), output
+        assert "\\xe2\\x80\\xae" in output
+
+
+def test_colours_only_on_a_terminal(flow):
+    settled(flow, "e1")
+    assert "\x1b" not in flow.hookpace("list")
+    for env, colours in (({}, True), ({"NO_COLOR": "1"}, False)):
+        ours, theirs = pty.openpty()
+        subprocess.run([paths.command(), "list"], env={**flow.hookpace.env, **env}, stdout=theirs, timeout=10, check=True)
+        os.close(theirs)
+        seen = b""
+        try:
+            while piece := os.read(ours, 65536):
+                seen += piece
+        except OSError:
+            pass
+        os.close(ours)
+        assert (b"\x1b[31m" in seen) == colours, seen
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(flow, shell):
+    script = flow.hookpace("completion", shell, HOOKPACE_LOGIN="")
+    assert "list" in script and "destination" in script
+    if shell == "bash":
+        words = subprocess.run(["bash", "-c", script + "\nCOMP_WORDS=(hookpace list --st); COMP_CWORD=2; _hookpace; echo ${COMPREPLY[*]}"],
+                               capture_output=True, timeout=10, check=True).stdout
+        assert words == b"--state\n"
+
+
+def test_a_full_disk_is_a_failure(flow):
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run([paths.command(), "status"], env=flow.hookpace.env, stdout=full, stderr=subprocess.DEVNULL, timeout=10).returncode == FAILED
