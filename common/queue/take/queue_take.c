@@ -48,6 +48,7 @@
 #define CLAIM_BYTES (4 * 1024 * 1024)
 #define POLL_US 1000000     /* looked at at least this often */
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
+#define LIMITS_MOST 1000    /* destinations a call: about 1 ms of Redis */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
@@ -188,7 +189,16 @@ static void add_limit(struct args *a, const struct destination *d)
     args_add_since(a, mark);
 }
 
-/* Writes the limits of the destinations of a partition, which claim.lua needs. Tried again before the next claim if it
+/* Sends what was collected. The next piece begins empty. */
+static bool send_limits(struct part *p)
+{
+    struct queue_take *q = p->q;
+    bool sent = shard_run(p->shard, &q->limits, &q->args, on_limits_reply, p) == OK;
+    args_reset(&q->args);
+    return sent;
+}
+
+/* Writes the limits of the destinations of a partition, LIMITS_MOST a call, which claim.lua needs. Tried again before the next claim if it
  * fails. */
 static void write_limits(struct part *p)
 {
@@ -196,11 +206,16 @@ static void write_limits(struct part *p)
     struct args *a = &q->args;
     struct config_walk walk = {0};
     struct destination *d;
+    bool sent = true;
     args_reset(a);
-    while (config_next_destination(q->conf, &walk, &d))
-        if (d->partition == shard_number(p->shard))
-            add_limit(a, d);
-    p->limits_due = shard_run(p->shard, &q->limits, a, on_limits_reply, p) != OK;
+    while (config_next_destination(q->conf, &walk, &d)) {
+        if (d->partition != shard_number(p->shard))
+            continue;
+        add_limit(a, d);
+        if (a->count >= 2 * LIMITS_MOST)
+            sent = send_limits(p) && sent;
+    }
+    p->limits_due = !send_limits(p) || !sent;
 }
 
 /* --- claims --- */
