@@ -60,6 +60,7 @@ enum settle_verdict {
     SETTLE_DEFER,   /* not attempted: again after wait_ms, the attempt is given back */
     SETTLE_WAIT, /* the origin asked to wait: again when the wait is over, the attempt is given back */
     SETTLE_FETCHED, /* of a fetch: what it brought was put, over */
+    SETTLE_UNKNOWN, /* not attempted: this dispatcher does not know the destination; whoever does gets it */
 };
 
 struct settlement { /* slices borrowed for the call */
@@ -110,6 +111,9 @@ void queue_take_wake(struct queue_take *q, const struct shard *shard);
 void queue_take_stop(struct queue_take *q);
 /* Says how many more deliveries the engine takes now. 0 stops claiming (drain). */
 void queue_take_set_capacity(struct queue_take *q, size_t n);
+/* Looks every US for keys that vanished from Redis and for lanes that stand still, and mends them (limits.lua). Without this call it is
+ * every 3 s. The call counts from the next look on. */
+void queue_take_check_every(struct queue_take *q, int64_t us);
 /* Prefetching: this dispatcher's claims may take up to N deliveries of DESTINATION beyond its concurrency. The engine
  * starts them as attempts end. It is worth it for destinations that answer faster than Redis. queue_take_set_config puts
  * N back to 0 for all destinations; Redis stores nothing of it. */

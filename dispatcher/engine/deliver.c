@@ -160,20 +160,8 @@ static void deliver_set_limits(struct deliver *e)
     shares_set_limits(&e->shares, conf->concurrency, conf->max_inflight_bytes);
 }
 
-/* The new targets have not seen an attempt yet, so nothing is claimed ahead for them. */
-static void deliver_end_prefetching(struct deliver *e)
-{
-    size_t at = 0;
-    struct slice name;
-    void *value;
-    while (map_next(&e->targets->by_name, &at, &name, &value))
-        if (((struct target *)value)->prefetch.is_on)
-            queue_take_set_ahead(e->queue, name, 0);
-}
-
 void deliver_set_config(struct deliver *e, struct config *conf, struct transport *transport)
 {
-    deliver_end_prefetching(e);
     list_add_last(&e->retired, &e->targets->link);
     e->targets = targets_new(conf, transport, e->metrics, &flight_hooks);
     deliver_set_limits(e);

@@ -57,7 +57,8 @@ static const struct end_row rows[ATTEMPT_END_COUNT] = {
     [END_NO_ROOM] = {SETTLE_RELEASE, false, 0}, /* its holder is claimed for when there is room */
     [END_LOCAL] = {SETTLE_RELEASE, false, 500},
     [END_QUEUE] = {SETTLE_DEFER, false, 1000},
-    [END_UNCONFIGURED] = {SETTLE_DEFER, false, 5000},
+    [END_UNCONFIGURED] = {SETTLE_UNKNOWN, false, 0},
+    [END_NEXT_UNCONFIGURED] = {SETTLE_DEFER, false, 60000},
     [END_UNREADABLE] = {SETTLE_DEFER, false, 60000},
 };
 
@@ -96,7 +97,8 @@ const char *outcome_verdict_word(enum settle_verdict v)
 {
     static const char *const words[] = {
         [SETTLE_DONE] = "done",       [SETTLE_RETRY] = "retry", [SETTLE_DEAD] = "dead",
-        [SETTLE_RELEASE] = "release", [SETTLE_DEFER] = "defer", [SETTLE_WAIT] = "wait"};
+        [SETTLE_RELEASE] = "release", [SETTLE_DEFER] = "defer", [SETTLE_WAIT] = "wait",
+        [SETTLE_UNKNOWN] = "defer"};
     assert((unsigned)v < sizeof words / sizeof words[0]);
     return words[v];
 }

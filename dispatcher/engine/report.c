@@ -22,7 +22,7 @@ void report_log(const struct delivery *d, const struct outcome *o, enum attempt_
     else if (end == END_UNREADABLE)
         LOG_RARELY(LL_ERROR, "delivery.unreadable", LS("delivery", d->id),
                    LS("reason", "its event is gone or in a format of another version"));
-    else if (end == END_UNCONFIGURED)
+    else if (end == END_UNCONFIGURED || end == END_NEXT_UNCONFIGURED)
         LOG_RARELY(LL_WARN, "delivery.unconfigured", LS("delivery", d->id),
                    LSL("destination", d->destination));
     else if (end == END_LOCAL)
@@ -34,9 +34,9 @@ void report_log(const struct delivery *d, const struct outcome *o, enum attempt_
 static const char *state_after(enum settle_verdict v)
 {
     static const char *const words[] = {
-        [SETTLE_DONE] = "done",   [SETTLE_WAIT] = "retry",     [SETTLE_RETRY] = "retry",
-        [SETTLE_DEAD] = "dead",   [SETTLE_RELEASE] = "queued", [SETTLE_DEFER] = "deferred",
-        [SETTLE_FETCHED] = "done"};
+        [SETTLE_DONE] = "done",    [SETTLE_WAIT] = "retry",     [SETTLE_RETRY] = "retry",
+        [SETTLE_DEAD] = "dead",    [SETTLE_RELEASE] = "queued", [SETTLE_DEFER] = "deferred",
+        [SETTLE_FETCHED] = "done", [SETTLE_UNKNOWN] = "queued"};
     return words[v];
 }
 
@@ -63,7 +63,8 @@ void report_attempt(const struct flight *f, const struct settlement *s, enum log
     const struct delivery *d = f->delivery;
     static const struct event unreadable;
     const struct event *event = d->readable ? &d->event : &unreadable;
-    bool is_attempt = s->verdict != SETTLE_RELEASE && s->verdict != SETTLE_DEFER;
+    bool is_attempt =
+        s->verdict != SETTLE_RELEASE && s->verdict != SETTLE_DEFER && s->verdict != SETTLE_UNKNOWN;
     enum log_level level = is_attempt ? LL_INFO : LL_DEBUG; /* else nothing has left */
     char at[CLOCK_ISO_LEN + 1];
     bool is_success = s->verdict == SETTLE_DONE || s->verdict == SETTLE_FETCHED;

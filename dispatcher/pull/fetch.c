@@ -86,7 +86,7 @@ static enum attempt_end fetch_read_line(struct fetch *f, struct slice line)
     if (text_u64(delay, INT64_MAX, &ms) != OK)
         return END_UNREADABLE;
     if (!d)
-        return END_UNCONFIGURED;
+        return END_NEXT_UNCONFIGURED;
     *c = (struct put_captured){.delay_ms = (int64_t)ms, .secret_id = line};
     f->to[f->to_count++] = d;
     return END_NONE;

@@ -43,6 +43,7 @@ static const char *const words[ATTEMPT_END_COUNT] = {
     [END_LOCAL] = "local_error",
     [END_QUEUE] = "queue_unavailable",
     [END_UNCONFIGURED] = "unconfigured",
+    [END_NEXT_UNCONFIGURED] = "next_unconfigured",
     [END_UNREADABLE] = "unreadable",
 };
 

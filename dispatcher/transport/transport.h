@@ -79,6 +79,7 @@ enum attempt_end {
     END_DRAINING,
     END_ORIGIN_WAITS, /* it asked to wait, in its answer to another attempt */
     END_UNCONFIGURED,
+    END_NEXT_UNCONFIGURED, /* of a fetch: a destination of its result */
     END_UNREADABLE,
     ATTEMPT_END_COUNT
 };

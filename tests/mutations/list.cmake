@@ -201,12 +201,7 @@ mutation(prefetch_survives_reload "what one configuration found quick is claimed
   EDIT common/queue/take/queue_take.c
   [[        map_clear(&q->parts[i].ahead);
         if]]
-  [[        if]]
-  EDIT dispatcher/engine/deliver.c
-  [[    deliver_end_prefetching(e);
-    list_add_last]]
-  [[    (void)deliver_end_prefetching;
-    list_add_last]])
+  [[        if]])
 
 mutation(account_read_as_none "an account called like the mark for none is lost"
   TESTS tests/e2e/test_names.py::test_every_legal_name_is_only_a_name
@@ -567,6 +562,38 @@ mutation(stop_cuts_calls "a stop cuts off the calls of the operators' listener"
   EDIT receiver/receiver.c
   [[        admin_drain(r->admin, end_loop, r);]]
   [[        end_loop(r);]])
+
+# --- what is lost ---
+
+mutation(lost_event_is_claimed "a delivery without its event is handed out"
+  TESTS tests/queue/test_lost.py::test_a_lost_event_makes_a_dead_letter_and_the_others_go
+  EDIT common/queue/lua/claim.lua
+  [[if string.sub(record, 1, 2) ~= 'hp' then]]
+  [[if false then]])
+
+mutation(unknown_parks_the_lane "a destination that nobody knows holds its lane"
+  TESTS tests/queue/test_lost.py::test_an_unknown_destination_waits_beside_its_lane
+  EDIT common/queue/lua/claim.lua
+  [[if till > now_ms and lane.order == 'fifo' then]]
+  [[if till > now_ms then]])
+
+mutation(unknown_for_ever "what nobody knows never becomes a dead letter"
+  TESTS tests/queue/test_lost.py::test_an_unknown_destination_ends_dead_and_can_be_resent
+  EDIT common/queue/lua/claim.lua
+  [[return since + (lane.order]]
+  [[return now_ms + (lane.order]])
+
+mutation(lost_lane_stays_lost "a lane that vanished from `lanes` is not found again"
+  TESTS "tests/queue/test_lost.py::test_any_key_may_vanish_while_work_waits[0--lanes]"
+  EDIT common/queue/lua/limits.lua
+  [[if not score or not at or]]
+  [[if false and]])
+
+mutation(fences_begin_at_one "fences begin anew when their key is lost"
+  TESTS "tests/queue/test_lost.py::test_fences_go_on_above_those_that_were_given_out"
+  EDIT common/queue/lua/claim.lua
+  [[if last_fence == want then]]
+  [[if false then]])
 
 # --- origins ---
 

@@ -80,7 +80,7 @@ class Queue:
         self.base = f"{prefix}:{{{partition}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
-                                                                           "counts", "failures", "setting", "pause", "take")}
+                                                                           "counts", "failures", "setting", "pause", "take", "limits")}
         self.wait_us = None
         self.now = int(time.time() * 1000)
 
@@ -94,6 +94,14 @@ class Queue:
         """name = (concurrency, lease_ms, window_ms, attempts[, letter of the record's URL line or "-"[, 1: the lane is shared]])"""
         for name, values in destinations.items():
             self.r.hset(self.key("limits"), name, " ".join(map(str, values)))
+
+    def mend(self, *destinations, mode="missing"):
+        """What a dispatcher runs every few seconds. DESTINATIONS: (name, lane[, order]). Returns how many rows it wrote; sets `notes`."""
+        rows = [w for name, lane, *order in destinations for w in (name, "100 10000 2000 8 - 0", lane, *(order or ["requeue"]))]
+        while True:
+            written, more, *self.notes = self.run("limits", mode, *rows)
+            if not more:
+                return written
 
     def record(self, body="{}", source="src", digest=None, received=None, to=(), kind="webhook", url=""):
         digest = digest or f"{hash(body) & (2**64 - 1):016x}"
@@ -122,8 +130,8 @@ class Queue:
         reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, want if unlisted is None else unlisted,
                          want if common is None else common, len(ahead), *[word for pair in ahead.items() for word in pair],
                          *[word for room in rooms for word in room])
-        self.wait_us, self.crowded, self.requeued = int(reply[0]), reply[1], reply[2]
-        claims = [read_claim(*pair) for pair in zip(reply[3::2], reply[4::2])]
+        self.wait_us, self.crowded, self.requeued, self.notes = int(reply[0]), reply[1], reply[2], reply[3]
+        claims = [read_claim(*pair) for pair in zip(reply[4::2], reply[5::2])]
         early = max([c.wait_us for c in claims], default=0)
         assert early <= EARLY_US
         time.sleep(early / 1e6)  # as a dispatcher must: claims come a little early

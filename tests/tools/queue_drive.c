@@ -281,6 +281,8 @@ static void open_queue(struct drive *d, const char *path)
     d->shards = shards_new(d->loop, &d->conf->redis, "drive", &events);
     d->put = queue_put_new(d->loop, d->shards, d->conf);
     d->take = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
+    queue_take_check_every(d->take,
+                           INT64_MAX / 4); /* it looks by the clock, so it is in no figure */
     queue_take_on_settled(d->take, on_settled, d);
     loop_run(d->loop);
 }

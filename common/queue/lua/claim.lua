@@ -4,7 +4,8 @@
 -- listed, how many for all that have no part in the reserve, number of pairs, then the pairs (destination, how many this dispatcher
 -- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
--- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, claim, record, claim, record...},
+-- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, {note, ...}, claim, record,
+-- claim, record...}. A note says what was lost or mended: "<word> <what>".
 -- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent[ size]". If there is a size, the
 -- record has so many bytes and only its head follows: the dispatcher reads the record in pieces (queue_take_load). If report is 1, the
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
@@ -30,6 +31,8 @@ local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 1
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
 local RECORD_MAX = 131072 -- a record of so many bytes is not in the reply
 local claims, leases, moved = {}, {}, {}
+local taken = {} -- lane's queue, id or ids that were taken off it; only for undo
+local buried = {} -- id, error of deliveries that were taken off their lanes and become dead letters
 local crowded = 0
 local unlisted, common_room = tonumber(ARGV[6]), tonumber(ARGV[7])
 local ahead = {} -- destination -> how many may be claimed beyond its concurrency
@@ -80,9 +83,9 @@ local function is_due(name)
   return first[2] and tonumber(first[2]) <= now_ms
 end
 
--- Puts back what is due. Most calls find nothing, and then it costs them nothing: Lua makes the functions in here each time
--- that this one is called.
-local function put_back()
+-- Puts back what is due, or ends what is buried. Most calls find nothing, and then it costs them nothing: Lua makes the
+-- functions in here each time that this one is called.
+local function put_back(is_burial)
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_delivery.lua
@@ -93,6 +96,7 @@ local function put_back()
       if not d or d.state ~= 'inflight' then
         call('ZREM', base .. 'inflight', id)
         if not d then -- deleted by somebody: the place that it took is free
+          note('delivery_gone', id)
           local destination = string.match(id, '[^:]*$')
           freed[destination] = (freed[destination] or 0) + 1
         end
@@ -116,15 +120,31 @@ local function put_back()
 
   local function queue_due_retries()
     for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'retry', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
-      call('ZREM', base .. 'retry', id)
       local d = delivery_load(id)
       if d and d.state == 'retry' then
         local lane = lane_load(d.lane)
         if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
         requeue(d, lane)
         delivery_save(d)
+      elseif not d then
+        note('delivery_gone', id)
+      end
+      call('ZREM', base .. 'retry', id) -- last, so that it is nowhere lost if Redis refuses one of these
+    end
+  end
+
+  local function bury()
+    for i = 1, #buried, 2 do
+      local d = delivery_load(buried[i])
+      if d then
+        note(buried[i + 1], d.id)
+        delivery_set(d, 'last_status', '0')
+        delivery_set(d, 'last_error', buried[i + 1])
+        finish(d, 'dead', dead_ms, dedup_ms, 'dead')
+        delivery_save(d)
       end
     end
+    write_tasks()
   end
 
   -- Dead letters whose retention is over leave their list; oldest first, bounded.
@@ -147,6 +167,7 @@ local function put_back()
     end
   end
 
+  if is_burial then return bury() end
   expire_leases()
   queue_due_retries()
   trim_dead()
@@ -157,6 +178,10 @@ local next_fence, last_fence = 1, 0
 local function take_fence()
   if next_fence > last_fence then
     last_fence = call('INCRBY', base .. 'fences', want)
+    if last_fence == want then -- the key is new or was lost: go on above every fence that was given out before
+      last_fence = now_ms + want
+      call('SET', base .. 'fences', text(last_fence))
+    end
     next_fence = last_fence - want + 1
   end
   next_fence = next_fence + 1
@@ -173,7 +198,7 @@ local destinations, last_target = {}, nil -- name -> what claims of it have in c
 local function target_of(id)
   local t = last_target
   if t and string.sub(id, -#t.suffix) == t.suffix then return t end
-  local name = string.match(id, '^.*:(.*)$')
+  local name = string.match(id, '^.*:(.*)$') or '' -- no delivery's id is without a colon
   t = destinations[name]
   if not t then
     local l = limits_of(name)
@@ -190,10 +215,7 @@ end
 -- beyond the destination's concurrency; they wait for their turn in the dispatcher.
 local function blocked(lane, t, more)
   local l = t.limits
-  if not l then -- no running dispatcher knows this destination
-    lane.parked = now + 5000000
-    return true
-  end
+  if not l then return true end -- claim_one does what is to be done
   if t.busy >= l.concurrency + more then
     lane.parked = now + 1000000 -- brought forward when one of them ends
     crowded = math.max(crowded, 1)
@@ -278,11 +300,57 @@ local function hold_lane(lane, till, is_crowded)
   end
 end
 
+-- No dispatcher that runs knows the destination T: `limits` has no row of it. `unknown` has since when, and the lanes. Dispatchers
+-- look into `limits` every few seconds; the one that knows the destination writes the row and brings its deliveries back
+-- (limits.lua). Until then they wait: beside the lane for UNKNOWN_MS, on a fifo lane at its head for UNKNOWN_FIFO_MS. Then they
+-- are dead letters. Returns until when (ms).
+local UNKNOWN_MS, UNKNOWN_FIFO_MS, UNKNOWN_LANES = 3600000, 10000, 512 -- ms, ms, bytes
+local function unknown_until(lane, t)
+  local key = base .. 'unknown'
+  local written = call('HGET', key, t.name)
+  local since = tonumber(string.match(written or '', '^%d+'))
+  if not since or since > now_ms then
+    since, written = now_ms, nil
+    note('unknown', t.name)
+  end
+  local found = written and string.find(written .. ' ', ' ' .. lane.name .. ' ', 1, true)
+  if not found and #(written or '') < UNKNOWN_LANES then
+    call('HSET', key, t.name, (written or text(since)) .. ' ' .. lane.name)
+  end
+  return since + (lane.order == 'fifo' and UNKNOWN_FIFO_MS or UNKNOWN_MS)
+end
+
 local asides = 0
+-- ID was taken off its lane and becomes a dead letter. That is so much work that one call does it for at most half of ASIDE_MAX.
+local function bury(id, error)
+  asides = asides + 2
+  buried[#buried + 1] = id
+  buried[#buried + 1] = error
+end
+
+-- D, which is next on its lane, goes to T, which nobody knows. As put_aside.
+local function put_unknown(lane, t, d, take)
+  if asides >= ASIDE_MAX then return true end
+  local till = unknown_until(lane, t)
+  if till > now_ms and lane.order == 'fifo' then
+    lane.parked = till * 1000
+    return true
+  end
+  if till > now_ms then
+    asides = asides + 1
+    origin_aside(lane, origin_load(lane, t.name), d, till)
+  else
+    bury(d.id, 'no_destination')
+  end
+  take(lane, d)
+  return true
+end
+
 -- The delivery D, which is next on its lane, waits beside the lane if its origin can take nothing now. TAKE takes it off the
 -- lane's queue. If the lane has only one origin, or fifo order, the lane waits. True if D may not be claimed.
 local function put_aside(lane, t, d, take)
-  if not t.limits or lane.trouble == 0 and not t.limits.is_screened then return false end
+  if not t.limits then return put_unknown(lane, t, d, take) end
+  if lane.trouble == 0 and not t.limits.is_screened then return false end
   local till, waits_for_claim = must_wait(lane, t, d)
   if not till then return false end
   if lane.order == 'fifo' or not t.limits.is_screened then
@@ -291,16 +359,24 @@ local function put_aside(lane, t, d, take)
   end
   if asides >= ASIDE_MAX then return true end -- the lane stays due, and the next call goes on
   asides = asides + 1
-  take(lane, d)
   origin_aside(lane, origin_load(lane, origin_name(t.name, d.origin)), d, till)
+  take(lane, d)
   return true
 end
 
 -- May another delivery of the lane be looked at in this call, after one of them had to wait?
 local function goes_on(lane) return lane.pause <= now and lane.parked <= now and asides < ASIDE_MAX end
 
--- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence.
+-- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence; nil if the event is lost.
 local function claim(lane, t, id, key, attempts, requeues, tail)
+  local event = EVENT .. string.sub(id, 1, t.event_end)
+  local record = call('GETRANGE', event, 0, RECORD_MAX - 1)
+  if string.sub(record, 1, 2) ~= 'hp' then return bury(id, 'event_lost') end
+  if #record == RECORD_MAX then
+    resent = resent .. ' ' .. call('STRLEN', event)
+    local stop = string.find(record, '\n\n', 1, true)
+    record = stop and string.sub(record, 1, stop + 1) or record
+  end
   local fence = take_fence()
   local written = text(fence)
   local attempt = attempts == '0' and '1' or text(tonumber(attempts) + 1)
@@ -310,13 +386,6 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   local n = #leases
   leases[n + 1], leases[n + 2] = t.expires, id
   t.busy = t.busy + 1
-  local event = EVENT .. string.sub(id, 1, t.event_end)
-  local record = call('GETRANGE', event, 0, RECORD_MAX - 1)
-  if #record == RECORD_MAX then
-    resent = resent .. ' ' .. call('STRLEN', event)
-    local stop = string.find(record, '\n\n', 1, true)
-    record = stop and string.sub(record, 1, stop + 1) or record
-  end
   bytes_left = bytes_left - #record
   want = want - 1
   t.room.left = t.room.left - 1
@@ -356,36 +425,50 @@ local function note_origin(lane, t, d, fence)
   end
 end
 
--- Claims D by itself. REPORT: 1 if some on the lane have a delay.
+-- Claims D by itself. REPORT: 1 if some on the lane have a delay. False if D's event is lost.
 local function claim_paced(lane, d, report)
   local t = target_of(d.id)
   local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
   local fence = claim(lane, t, d.id, d.key, d.attempts, d.requeues,
     claim_tail(lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes or 0))
+  if not fence then return false end
   note_claim(lane, t.limits, d.id, fence)
   note_origin(lane, t, d, fence)
   if d.delay_ms > 0 then lane.holder = fence end
+  return true
 end
 
 -- Takes D, which is the head, off the list.
 local function pop(lane, d)
   call('LPOP', lane.queue)
+  local n = #taken
+  taken[n + 1], taken[n + 2] = lane.queue, d.id
   lane_count(lane, d.delay_ms, -1)
 end
 
 -- Takes D, which pick found, off the list.
 local function pull(lane, d)
   call('LREM', lane.queue, d.from, d.id)
+  local n = #taken
+  taken[n + 1], taken[n + 2] = lane.queue, d.id
   lane_count(lane, d.delay_ms, -1)
 end
 
--- The first delivery that is really queued. Deliveries that were ended while they waited are dropped on the way.
+-- The id is not of a delivery that is queued: somebody put it into the list, or deleted the delivery.
+local function note_stranger(lane, id, state)
+  lane.is_doubtful = true
+  note(state and 'not_queued' or 'delivery_gone', id)
+end
+
+-- The first delivery that is really queued. Ids of others are dropped on the way. They were counted only if a delivery of this
+-- id was queued once, so the counts may be too low now (lane_recount).
 local function head_of(lane)
   for _ = 1, LOOK_MAX do
     local id = call('LINDEX', lane.queue, 0)
     if not id then return nil end
     local d = look_at(id)
     if d.state == 'queued' then return d end
+    note_stranger(lane, id, d.state)
     pop(lane, d)
   end
 end
@@ -417,6 +500,7 @@ end
 
 -- Nothing is queued, so nothing may be counted: counts of deliveries that somebody deleted would keep the lane in `lanes`.
 local function forget_counts(lane)
+  if call('EXISTS', lane.queue) == 1 then return end -- the head is behind more strangers than one call looks at
   call('DEL', lane.delays)
   lane.count, lane.known = {}, {}
 end
@@ -426,28 +510,32 @@ local function claim_many(lane, share)
   local head = call('LINDEX', lane.queue, 0)
   if not head then return forget_counts(lane) end
   local t = target_of(head)
-  if lane.trouble ~= 0 or t.limits and t.limits.is_screened then return true end
+  if lane.trouble ~= 0 or not t.limits or t.limits.is_screened then return true end
   if blocked(lane, t, t.ahead) then return end
   local free = t.limits.concurrency + t.ahead - t.busy
   if lane.order == 'fifo' then free = 1 end
   if free < share and free < want then crowded = math.max(crowded, 1) end
   local ids = call('LPOP', lane.queue, math.min(share, want, free, room_left(t.room)))
-  local taken, tail, of = #ids
+  local count, tail, of = #ids
+  taken[#taken + 1], taken[#taken + 2] = lane.queue, ids
   for i, id in ipairs(ids) do
     local key = DELIVERY .. id
     local v = call('HMGET', key, 'state', 'attempts')
     if v[1] == 'queued' then -- else it was ended while it waited
       t = target_of(id)
       if blocked(lane, t, t.ahead) then
-        for j = taken, i, -1 do call('LPUSH', lane.queue, ids[j]) end
-        taken = i - 1
+        for j = count, i, -1 do call('LPUSH', lane.queue, table.remove(ids)) end
+        count = i - 1
         break
       end
       if t ~= of then tail, of = claim_tail(lane, nil, 0, t.limits, 0, 0, 0), t end
-      note_claim(lane, t.limits, id, claim(lane, t, id, key, v[2], '0', tail))
+      local fence = claim(lane, t, id, key, v[2], '0', tail)
+      if fence then note_claim(lane, t.limits, id, fence) end
+    else
+      note_stranger(lane, id, v[1])
     end
   end
-  lane_count(lane, 0, -taken)
+  lane_count(lane, 0, -count)
 end
 
 -- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
@@ -461,7 +549,7 @@ local function claim_one(lane, report)
     if put_aside(lane, t, head, pop) then return goes_on(lane) end
     if blocked(lane, t, 0) then return end
     pop(lane, head)
-    claim_paced(lane, head, report)
+    if not claim_paced(lane, head, report) then return goes_on(lane) end
   elseif lane.order == 'fifo' or tonumber(head.requeues) >= PASSED_MAX then
     lane.held = head.delay_ms
     return
@@ -476,25 +564,44 @@ local function claim_one(lane, report)
     if put_aside(lane, t, d, pull) then return goes_on(lane) end
     if blocked(lane, t, 0) then return end
     pull(lane, d)
-    claim_paced(lane, d, report)
+    if not claim_paced(lane, d, report) then return goes_on(lane) end
   end
   transfer_next(lane)
   return lane.holder == 0 and lane.hold == ''
+end
+
+-- The delivery that a fifo lane waits for is in no list: `retry` or `inflight` was lost. It goes back to the head of its lane; if
+-- a dispatcher may still have it, when its lease is over.
+local function find_hold(lane, state)
+  local id = lane.hold
+  note('unlisted', id)
+  if state == 'inflight' then
+    local l = limits_of(string.match(id, '[^:]*$'))
+    call('ZADD', base .. 'inflight', text(now_ms + (l and l.lease or LEASE_MAX / 1000)), id)
+    return true
+  end
+  lane_push(lane, id, tonumber(call('HGET', DELIVERY .. id, 'delay_ms')) or 0, 'LPUSH')
+  call('HSET', DELIVERY .. id, 'state', 'queued')
+end
+
+-- Does a fifo lane wait for a delivery that is on its way?
+local function is_held(lane)
+  if lane.hold == '' then return false end
+  local state = call('HGET', DELIVERY .. lane.hold, 'state')
+  if state ~= 'retry' and state ~= 'inflight' then return false end
+  if not call('ZSCORE', base .. state, lane.hold) and not find_hold(lane, state) then return false end
+  if lane.hold_until <= now then lane.hold_until = now + 100000 end
+  return true
 end
 
 local function claim_lane(name, share)
   local lane = lane_load(name)
   lane_lapse(lane, next_fence <= last_fence and next_fence - 1)
   if lane.pause > now or lane.paused == 1 then return end
-  if lane.hold ~= '' then -- its order is kept: nothing passes the one that is on its way
-    local state = call('HGET', DELIVERY .. lane.hold, 'state')
-    if state == 'retry' or state == 'inflight' then
-      if lane.hold_until <= now then lane.hold_until = now + 100000 end
-      return
-    end
-  end
+  if is_held(lane) then return end -- nothing passes it
   lane.hold, lane.hold_until, lane.parked = '', 0, 0
-  local known = lane_know(lane)
+  if not next(lane_know(lane)) then lane_recount(lane) end
+  local known = lane.known
   local one = next(known)
   origins_check(lane)
   local is_plain = one == 0 and next(known, 0) == nil and lane.holder == 0
@@ -573,10 +680,41 @@ local function write_claims()
   end
 end
 
-if is_due('inflight') or is_due('retry') or is_due('deads') then put_back() end
-if want > 0 then claim_due() end
-write_claims()
-schedule_all()
+local function work()
+  if is_due('inflight') or is_due('retry') or is_due('deads') then put_back() end
+  if want > 0 then claim_due() end
+  write_claims()
+  if #buried > 0 then put_back(true) end
+  schedule_all()
+end
+
+-- Redis refused a command, because rights were taken away. What was taken off the lanes goes back, so that nothing is lost.
+local function undo()
+  local leased = {}
+  for i = 2, #leases, 2 do leased[leases[i]] = true end
+  for i = #taken - 1, 1, -2 do
+    local ids = type(taken[i + 1]) == 'table' and taken[i + 1] or {taken[i + 1]}
+    for j = #ids, 1, -1 do
+      local id = ids[j]
+      local state = redis.pcall('HGET', DELIVERY .. id, 'state')
+      if state == 'queued' or leased[id] then
+        redis.pcall('HSET', DELIVERY .. id, 'state', 'queued')
+        redis.pcall('ZREM', base .. 'inflight', id)
+        redis.pcall('LPUSH', taken[i], id)
+      end
+    end
+  end
+end
+
+local is_done, failure = pcall(work)
+if not is_done then
+  undo()
+  if loading then
+    call('HDEL', base .. 'lane:' .. loading, 'clock')
+    return {0, 0, {}, {'clock ' .. loading}}
+  end
+  return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))
+end
 local requeues = {}
 for name, n in pairs(moved) do
   requeues[#requeues + 1] = name
@@ -588,4 +726,4 @@ if is_tight then
   local first = lanes_with_room(1)[1]
   lane_at = first and first[2] or false
 end
-return {until_due(lane_at), crowded, requeues, unpack(claims)}
+return {until_due(lane_at), crowded, requeues, notes, unpack(claims)}

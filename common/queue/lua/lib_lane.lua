@@ -40,14 +40,28 @@ local function text(n) return string.format('%d', n) end
 local now_text = text(now_ms)
 local woken -- a lane that got its first work or was brought forward in this call
 
-local WINDOW_MAX, LEASE_MAX, PAUSE_MAX = 601000, 1203000000, 130000000 -- ms, us, us: the longest that can be configured
 local PAUSED = 3600000000 -- us: a lane that an operator has stopped is looked at again then
+
+-- What was found broken and mended in this call, as "<word> <what>". claim and limits reply it, and dispatchers log it.
+local notes, NOTES_MAX = {}, 20
+local function note(word, what)
+  if #notes < NOTES_MAX then notes[#notes + 1] = word .. ' ' .. what end
+end
+
+-- ms, us, us, ms: the longest that can be configured
+local WINDOW_MAX, LEASE_MAX, PAUSE_MAX, DELAY_MAX_MS = 601000, 1203000000, 130000000, 1000
+local loading -- the lane whose clock is being read. If that fails the clock is nonsense, and claim and limits delete it
 local loaded = {} -- lane name -> state: each lane is read and written once per call
 
 -- The clock is one field, a MessagePack array: reading its fields one by one costs Redis ten times as much.
+-- Reads CLOCK. Fails, or returns false, if it is none: somebody wrote it by hand. The sum fails for what is no number. (pcall here
+-- would cost a microsecond for each lane.)
 local function unpack_clock(lane, clock)
+  local sent, open, till, window, holder, stale, held, hold, hold_until, parked, pause, trouble, paused = cmsgpack.unpack(clock)
+  local sum = sent + open + till + window + holder + stale + held + hold_until + parked + pause + trouble + paused
   lane.sent, lane.open, lane['until'], lane.window, lane.holder, lane.stale, lane.held, lane.hold, lane.hold_until, lane.parked,
-    lane.pause, lane.trouble, lane.paused = cmsgpack.unpack(clock)
+    lane.pause, lane.trouble, lane.paused = sent, open, till, window, holder, stale, held, hold, hold_until, parked, pause, trouble, paused
+  return sum > -1e17 and sum < 1e17 and type(hold) == 'string'
 end
 
 local function pack_clock(lane)
@@ -57,6 +71,23 @@ end
 
 local NEW_CLOCK = cmsgpack.pack(0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0)
 
+-- No moment of a clock may lie further away than what can be configured: Redis' own clock was set back, or somebody wrote into
+-- the lane. Such a moment must not hold the lane.
+local function bound_clock(lane)
+  if lane.window > WINDOW_MAX then lane.window, lane['until'] = 0, now end
+  local window = now + (lane.window > 0 and lane.window or WINDOW_MAX) * 1000
+  local late = now + PAUSE_MAX
+  if lane.sent > now or lane['until'] > window or lane.pause > late or lane.parked > late or lane.held > DELAY_MAX_MS then
+    note('clock', lane.name)
+    lane.sent, lane['until'] = math.min(lane.sent, now), math.min(lane['until'], window)
+    if lane.pause > late then lane.pause = now end
+    if lane.parked > late then lane.parked = 0 end
+    if lane.held > DELAY_MAX_MS then lane.held = 0 end
+  end
+  if lane.open <= 0 then lane.open, lane.holder = 0, 0 end
+  if lane.stale > 2 * now_ms then lane.stale = 0 end -- no fence is so high
+end
+
 local function lane_load(name)
   local lane = loaded[name]
   if lane then return lane end
@@ -64,13 +95,15 @@ local function lane_load(name)
     delays = DELAYS .. name, count = {}, pushed = 0, origins = {}}
   local v = call('HMGET', lane.key, 'clock', 'order')
   lane.clock, lane.order = v[1] or NEW_CLOCK, v[2] or ''
-  unpack_clock(lane, lane.clock)
-  if not v[1] then lane.paused = call('HEXISTS', base .. 'paused', name) end
-  -- A clock that was set back must not hold the lane for longer than one delay, window or pause.
-  if lane.sent > now then lane.sent = now end
-  local window = now + (lane.window > 0 and lane.window or WINDOW_MAX) * 1000
-  if lane['until'] > window then lane['until'] = window end
-  if lane.pause > now + PAUSE_MAX then lane.pause = now end
+  loading = name
+  local is_sane = unpack_clock(lane, lane.clock)
+  if not is_sane then
+    note('clock', name)
+    unpack_clock(lane, NEW_CLOCK)
+  end
+  loading = nil
+  if not v[1] or not is_sane then lane.paused = call('HEXISTS', base .. 'paused', name) end
+  bound_clock(lane)
   loaded[name] = lane
   return lane
 end
@@ -92,7 +125,7 @@ local function lane_when(lane, delay)
     return lane.holder ~= 0 and lane['until'] or 0
   end
   if lane.open > 0 then return lane['until'] end
-  return lane.sent + delay * 1000
+  return lane.sent + math.min(delay, DELAY_MAX_MS) * 1000
 end
 
 -- Claims are given out up to EARLY microseconds before the request may leave; the claim names that moment. So the way to the
@@ -114,7 +147,10 @@ end
 
 local function lane_know(lane)
   local all, known = call('HGETALL', lane.delays), {}
-  for i = 1, #all, 2 do known[tonumber(all[i])] = tonumber(all[i + 1]) end
+  for i = 1, #all, 2 do
+    local delay, n = tonumber(all[i]), tonumber(all[i + 1])
+    if delay and n then known[delay] = n end
+  end
   for delay, n in pairs(lane.count) do known[delay] = (known[delay] or 0) + n end
   lane.known = known
   return known
@@ -158,9 +194,29 @@ local function lane_save(lane)
   lane.count = {}
 end
 
--- Writes the lane and its place in `lanes` (ms with a fraction). Without work it leaves `lanes`.
+-- Nothing is counted. If something is queued all the same, its counts were lost, or ids were put into the list by hand. Counts
+-- the first ones anew, and gives all others the delay of the head: counts that are too high only cost a look.
+local RECOUNT_MAX = 100
+local function lane_recount(lane)
+  local length = call('LLEN', lane.queue)
+  if length == 0 then return end
+  note('counts', lane.name)
+  call('DEL', lane.delays)
+  lane.count, lane.known = {}, {}
+  local ids = call('LRANGE', lane.queue, 0, RECOUNT_MAX - 1)
+  for i, id in ipairs(ids) do
+    local delay = tonumber(call('HGET', DELIVERY .. id, 'delay_ms') or 0) or 0
+    lane_count(lane, delay, i == 1 and length - #ids + 1 or 1)
+  end
+end
+
+-- Writes the lane and its place in `lanes` (ms with a fraction). Without work it leaves `lanes`. is_doubtful: its counts may be wrong.
 local function lane_schedule(lane)
   local at = lane_look(lane)
+  if not at and lane.is_doubtful then
+    lane_recount(lane)
+    at = lane_look(lane)
+  end
   lane_save(lane)
   if not at then
     call('ZREM', base .. 'lanes', lane.name)
@@ -184,7 +240,8 @@ local function until_due(lane_at)
 end
 
 local function wake()
-  if woken then call('PUBLISH', base .. 'wake', woken) end
+  -- If it is refused, everything else was written already. Then dispatchers find the work at their next look.
+  if woken then redis.pcall('PUBLISH', base .. 'wake', woken) end
 end
 
 local function schedule_all()

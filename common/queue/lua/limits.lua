@@ -1,9 +1,153 @@
 #!lua flags=allow-oom
--- limits: writes what claim must know of the destinations of this partition. It is a script, so that a dispatcher that starts
--- on a full Redis can drain it.
--- KEYS: lanes. ARGV: base, then (destination, "<concurrency> <lease ms> <send window ms> <attempts> <line> <shared>")...,
--- as limits_of (claim.lua) reads it.
-for i = 2, #ARGV, 2 do
-  redis.call('HSET', ARGV[1] .. 'limits', ARGV[i], ARGV[i + 1])
+-- limits: writes what claim must know of the destinations of this partition, and mends what was lost or is broken. Each dispatcher calls it when it
+-- starts, after a reload, and every few seconds. Mostly it only reads then. It is a script, so that a dispatcher that starts on a full Redis
+-- can drain it.
+-- KEYS: lanes. ARGV: base, all (write every row) or missing (only rows that are not there), then (destination, "<concurrency> <lease ms> <send window ms> <attempts> <line> <shared>", lane,
+-- order)..., as limits_of (claim.lua) reads it.
+-- Replies {rows that it wrote, 1 if more deliveries of known destinations are to come back: call it again at once,
+-- note, ...}. A note says what was mended: "<word> <what>".
+--@include lib_lane.lua
+--@include lib_record.lua
+--@include lib_tasks.lua
+--@include lib_delivery.lua
+--@include lib_origin.lua
+--@include lib_circuit.lua
+local LATE_MS = 2000 -- a lane is mended if it is looked at later than this after the moment that its clock names
+local INFLIGHT_MAX = 5000
+local is_all = ARGV[2] == 'all'
+local written, more = 0, 0
+
+local function write_rows()
+  local names, change = {}, {}
+  for i = 3, #ARGV, 4 do names[#names + 1] = ARGV[i] end
+  if #names == 0 then return names end
+  local rows = call('HMGET', base .. 'limits', unpack(names))
+  for i, name in ipairs(names) do
+    local row = ARGV[4 * i]
+    if not rows[i] or is_all and rows[i] ~= row then
+      change[#change + 1] = name
+      change[#change + 1] = row
+    end
+  end
+  written = #change / 2
+  if written > 0 then call('HSET', base .. 'limits', unpack(change)) end
+  return names
 end
-return 0
+
+-- Deliveries that waited until somebody knows DESTINATION come back. True if some still wait.
+local function bring_back(destination, lanes)
+  local is_left = false
+  for name in string.gmatch(lanes, '%S+') do
+    local lane = lane_load(name)
+    lane.parked = 0
+    if lane.order ~= 'fifo' then
+      local e = origin_load(lane, destination)
+      origin_back(lane, e, BACK_MAX)
+      origin_save(lane, e)
+      is_left = is_left or call('EXISTS', waiting_key(lane, destination)) == 1
+    end
+    woken = name
+  end
+  return is_left
+end
+
+local function end_unknown(names)
+  local key = base .. 'unknown'
+  if #names == 0 or call('EXISTS', key) == 0 then return end
+  for i, found in ipairs(call('HMGET', key, unpack(names))) do
+    local lanes = found and string.match(found, '^%d+ (.*)$')
+    if found and lanes and bring_back(names[i], lanes) then
+      more = 1
+      call('HSET', key, names[i], now_text .. ' ' .. lanes)
+    elseif found then
+      call('HDEL', key, names[i])
+    end
+    if back >= BACK_MAX then break end
+  end
+end
+
+-- A fifo lane looks again when the delivery that nothing may pass is due, and not much later.
+local function mend_hold(lane)
+  local state = call('HGET', DELIVERY .. lane.hold, 'state')
+  local till = (state == 'retry' or state == 'inflight') and call('ZSCORE', base .. state, lane.hold)
+  local due = math.max(now, till and tonumber(till) * 1000 or now)
+  if lane.hold_until <= due + LATE_MS * 1000 then return false end
+  lane.hold_until = now -- claim looks at once
+  note('hold', lane.name)
+  return true
+end
+
+-- Deletes a clock that cannot be read.
+local function mend_clock(name)
+  local key = base .. 'lane:' .. name
+  local clock = call('HGET', key, 'clock')
+  local is_read, is_sane = pcall(unpack_clock, {}, clock or NEW_CLOCK)
+  if is_read and is_sane then return end
+  call('HDEL', key, 'clock')
+  note('clock', name)
+end
+
+-- Work waits on the lane. Is it in `lanes`, and no later than its clock says?
+local function mend_lane(name, order)
+  mend_clock(name)
+  if call('EXISTS', QUEUE .. name) == 0 then return end
+  local key, score = base .. 'lane:' .. name, tonumber(call('ZSCORE', base .. 'lanes', name))
+  if order == 'fifo' and call('EXISTS', key) == 0 then
+    call('HSET', key, 'order', order)
+    note('order', name)
+  end
+  if score and score <= now_ms + LATE_MS and order ~= 'fifo' then return end
+  local lane = lane_load(name)
+  if lane.hold ~= '' and mend_hold(lane) then score = nil end
+  lane.is_doubtful = true
+  local at = lane_look(lane)
+  if not score or not at or score > at / 1000 + LATE_MS then
+    note('lanes', name)
+    woken = name
+  else
+    loaded[name] = nil -- nothing to write
+  end
+end
+
+-- `busy` says how many deliveries are in flight. The leases decide. Nothing is written while nothing was lost.
+local function mend_busy(names)
+  local key = base .. 'inflight'
+  if #names == 0 then return end
+  local busy = call('HMGET', base .. 'busy', unpack(names))
+  local last = call('ZRANGE', key, -1, -1, 'WITHSCORES')
+  if last[2] and tonumber(last[2]) > now_ms + LEASE_MAX / 1000 then
+    note('lease', last[1])
+    call('ZADD', key, text(now_ms), last[1])
+  end
+  if call('ZCARD', key) > INFLIGHT_MAX then return end
+  local count = {}
+  for _, id in ipairs(call('ZRANGE', key, 0, -1)) do
+    local name = string.match(id, '[^:]*$')
+    count[name] = count[name] or {}
+    table.insert(count[name], id)
+  end
+  for i, name in ipairs(names) do
+    local ids = count[name] or {}
+    if (tonumber(busy[i] or 0) or -1) ~= #ids then
+      note('busy', name)
+      call('DEL', base .. 'shares:' .. name)
+      if #ids == 0 then call('HDEL', base .. 'busy', name) else call('HSET', base .. 'busy', name, text(#ids)) end
+      for _, id in ipairs(ids) do
+        local origin = call('HGET', DELIVERY .. id, 'origin')
+        if origin then call('HINCRBY', base .. 'shares:' .. name, origin, '1') end
+      end
+    end
+  end
+end
+
+local names = write_rows()
+end_unknown(names)
+local seen = {}
+for i = 3, #ARGV, 4 do
+  local lane = ARGV[i + 2]
+  if not seen[lane] then mend_lane(lane, ARGV[i + 3]) end
+  seen[lane] = true
+end
+mend_busy(names)
+schedule_all()
+return {written, more, unpack(notes)}

@@ -10,7 +10,7 @@ for i = 3, #ARGV, 4 do
   local claim = call('HMGET', key, 'fence', 'sent', 'state')
   -- If the lease ran out, or a result came first, the claim no longer counts in `open`.
   if tonumber(claim[1] or 0) == fence and tonumber(claim[2] or 0) ~= fence and claim[3] == 'inflight' then
-    call('HSET', key, 'sent', fence)
+    call('HSET', key, 'sent', ARGV[i + 2])
     if fence > lane.stale then
       local at = now - math.max(0, clock - tonumber(ARGV[i + 3])) -- not before it left: the report took its time too
       if at > lane.sent then lane.sent = at end

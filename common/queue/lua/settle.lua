@@ -9,7 +9,7 @@
 --   report                1 if the claim asked for a report of the send
 --   destination, kind, account, lane, origin, delay ms, attempt number     as claimed. '*': no account; kind not
 --                         known; the destination has only one origin
---   verdict               done, fetched (a result was fetched, and is put), retry, dead, release, defer, wait
+--   verdict               done, fetched (a result was fetched, and is put), retry, dead, release, defer, wait, unknown
 --   wait ms, status, error ('*': none)
 --   left                  1 if the request left
 --   unreachable           1 if the host could not be reached
@@ -76,6 +76,7 @@ end
 
 local VERDICT = {}
 
+local GIVEN_BACK = {release = true, defer = true, unknown = true}
 local SUCCESS = {done = true, fetched = true}
 for verdict in pairs(SUCCESS) do
   VERDICT[verdict] = function(d) finish(d, 'done', done_ms, dedup_ms, verdict) end
@@ -128,6 +129,12 @@ function VERDICT.wait(d, lane, wait_ms, o)
   end
 end
 
+-- The dispatcher does not know the destination. Whichever does writes the row of it again; see claim.lua. The attempt is given back.
+function VERDICT.unknown(d, lane)
+  call('HDEL', base .. 'limits', d.destination)
+  VERDICT.release(d, lane, 0)
+end
+
 local outcomes = {} -- its text -> an outcome
 local function read_outcome(written)
   local has_attempt, has_failure, report, destination, kind, account, lane, origin, delay_ms, attempt, verdict, wait_ms, status, failure,
@@ -163,7 +170,7 @@ local function settle(d, fence, o, duration, response, attempt, failed)
   local verdict = o.verdict
   local lane = unclaim(d, o.left)
   local circuit = origin_judge(lane, o.name, tonumber(fence), o.unreachable, o.status ~= '0' or o.left, o.told_ms)
-  if verdict ~= 'release' and verdict ~= 'defer' then remember(d, o, duration, response, attempt) end
+  if not GIVEN_BACK[verdict] then remember(d, o, duration, response, attempt) end
   local counted = VERDICT[verdict](d, lane, o.wait_ms, o) or 0
   delivery_save(d)
   if d.told and (counted ~= 0 or verdict == 'retry') then call('HDEL', d.key, 'told') end -- the next attempt has a day of its own

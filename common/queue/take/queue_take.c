@@ -48,8 +48,9 @@
 #define CLAIM_BYTES (4 * 1024 * 1024)
 #define POLL_US 1000000     /* looked at at least this often */
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
-#define LIMITS_MOST 1000    /* destinations a call: about 1 ms of Redis */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
+#define CHECK_US 3000000
+#define CLAIM_LEAD 4 /* what comes before the claims in a reply of claim.lua */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
 static void turn(void *ctx);
@@ -75,6 +76,7 @@ struct queue_take *queue_take_new(struct loop *l, struct shards *shards, struct 
     q->handler = *handler;
     q->timer = loop_timer_new(l, turn, q);
     q->partitions = shards_count(shards);
+    q->check_us = CHECK_US;
     q->parts = xcalloc(q->partitions, sizeof *q->parts);
     args_init(&q->args, ARGS_MAX);
     args_init(&q->rooms.list, ARGS_MAX);
@@ -137,6 +139,8 @@ static mono_us due_at(const struct part *p)
         at = p->settle_after ? p->settle_after : 1;
     if (p->sent.count)
         at = p->flushed_at;
+    if (!at || p->check_at < at)
+        at = p->check_at;
     if (at && p->paced && at < p->flushed_at + PACED_BATCH_US)
         at = p->flushed_at + PACED_BATCH_US;
     return at;
@@ -156,66 +160,6 @@ static void arm_timer(struct queue_take *q)
     }
     mono_us now = clock_mono_us();
     loop_timer_arm(q->timer, first > now ? first - now : 0);
-}
-
-/* --- limits --- */
-
-static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r)
-{
-    struct part *p = ctx;
-    if (rc == OK && redis_kind(r) == REDIS_INT)
-        return;
-    p->limits_due = true;
-    LOG_RARELY(LL_WARN, "limits.not_written", LS("reason", err_word(rc)),
-               LSL("reply", redis_text(r)));
-}
-
-/* The letter of the record's line that has the URL of a delivery to D (record.h); '-' if D has one URL for all. */
-static char url_line(const struct destination *d)
-{
-    if (!d->account)
-        return '-';
-    return d->kind == DELIVERY_PINGBACK ? 'g' : 'b';
-}
-
-static void add_limit(struct args *a, const struct destination *d)
-{
-    struct slice name = slice_str(d->name);
-    args_add(a, name);
-    size_t mark = args_mark(a);
-    buf_addf(&a->text, "%u %lld %lld %zu %c %d", d->settings->concurrency,
-             (long long)d->settings->lease_ms, (long long)d->settings->connect_timeout_ms + 1000,
-             d->settings->schedule_count + 1, url_line(d), d->lane_is_shared);
-    args_add_since(a, mark);
-}
-
-/* Sends what was collected. The next piece begins empty. */
-static bool send_limits(struct part *p)
-{
-    struct queue_take *q = p->q;
-    bool sent = shard_run(p->shard, &q->limits, &q->args, on_limits_reply, p) == OK;
-    args_reset(&q->args);
-    return sent;
-}
-
-/* Writes the limits of the destinations of a partition, LIMITS_MOST a call, which claim.lua needs. Tried again before the next claim if it
- * fails. */
-static void write_limits(struct part *p)
-{
-    struct queue_take *q = p->q;
-    struct args *a = &q->args;
-    struct config_walk walk = {0};
-    struct destination *d;
-    bool sent = true;
-    args_reset(a);
-    while (config_next_destination(q->conf, &walk, &d)) {
-        if (d->partition != shard_number(p->shard))
-            continue;
-        add_limit(a, d);
-        if (a->count >= 2 * LIMITS_MOST)
-            sent = send_limits(p) && sent;
-    }
-    p->limits_due = !send_limits(p) || !sent;
 }
 
 /* --- claims --- */
@@ -254,7 +198,7 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     mono_us claimed_at = p->claim_at;
     p->claiming = false;
     p->wanted = 0;
-    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 3) {
+    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < CLAIM_LEAD) {
         LOG_RARELY(LL_WARN, "claim.failed", LS("reason", err_word(rc)),
                    LSL("reply", redis_text(r)));
         p->next_at = clock_mono_us() + REFUSED_WAIT_US;
@@ -265,16 +209,17 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     p->crowded = redis_int(redis_at(r, 1)) != 0;
     p->roomless = redis_int(redis_at(r, 1)) == WAITS_FOR_ROOM;
     count_requeues(q, redis_at(r, 2));
-    if (redis_count(r) > 3) {
+    take_log_notes(p, redis_at(r, 3), 0);
+    if (redis_count(r) > CLAIM_LEAD) {
         p->paced = true;
         FAULT_POINT("claim_reply");
     }
-    size_t count = (redis_count(r) - 3) / 2;
+    size_t count = (redis_count(r) - CLAIM_LEAD) / 2;
     LOG_EVENT(LL_DEBUG, "claim.done", LI("deliveries", count),
               LI("us", clock_mono_us() - claimed_at));
     for (size_t i = 0; i < count; i++) {
-        hand_over(p, redis_text(redis_at(r, 3 + 2 * i)), redis_text(redis_at(r, 4 + 2 * i)),
-                  claimed_at);
+        hand_over(p, redis_text(redis_at(r, CLAIM_LEAD + 2 * i)),
+                  redis_text(redis_at(r, CLAIM_LEAD + 1 + 2 * i)), claimed_at);
         if (i == 0 && count >= CLAIM_MANY)
             claim_on(p, count - 1);
     }
@@ -383,8 +328,10 @@ static void turn(void *ctx)
             continue;
         flush_part(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
-        if (want > 0 && p->limits_due)
-            write_limits(p);
+        if (now >= p->check_at)
+            take_write_limits(p, p->limits_due ? LIMITS_ALL : LIMITS_MISSING);
+        else if (want > 0 && p->limits_due)
+            take_write_limits(p, LIMITS_ALL);
         if (want > 0)
             claim_now(p, want);
     }
@@ -414,7 +361,7 @@ void queue_take_on_ready(struct queue_take *q, const struct shard *shard)
 {
     struct part *p = &q->parts[shard_number(shard)];
     p->ready = true;
-    write_limits(p);
+    take_write_limits(p, LIMITS_ALL);
     p->settle_after = 0;
     queue_take_wake(q, shard);
 }
@@ -434,6 +381,11 @@ void queue_take_stop(struct queue_take *q)
         args_reset(&q->parts[i].sent);
     }
     loop_timer_cancel(q->timer);
+}
+
+void queue_take_check_every(struct queue_take *q, int64_t us)
+{
+    q->check_us = us;
 }
 
 void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n)
@@ -456,6 +408,6 @@ void queue_take_set_config(struct queue_take *q, struct config *conf)
     for (unsigned i = 0; i < q->partitions; i++) {
         map_clear(&q->parts[i].ahead);
         if (q->parts[i].ready)
-            write_limits(&q->parts[i]);
+            take_write_limits(&q->parts[i], LIMITS_ALL);
     }
 }

@@ -194,6 +194,8 @@ static const char *verdict_word(enum settle_verdict verdict)
         return "wait";
     case SETTLE_FETCHED:
         return "fetched";
+    case SETTLE_UNKNOWN:
+        return "unknown";
     }
     return "retry";
 }

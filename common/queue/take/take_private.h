@@ -29,6 +29,7 @@ struct part { /* one partition; owned by its queue_take */
     struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
     size_t wanted;    /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
+    mono_us check_at; /* when limits.lua is asked for what was lost */
 };
 
 struct queue_take {
@@ -42,6 +43,7 @@ struct queue_take {
     struct part *parts;
     unsigned partitions;
     size_t capacity, unsettled;
+    int64_t check_us; /* limits.lua is asked so often for what was lost */
     bool turn_due;
     struct args args;
     struct claim_rooms rooms;
@@ -54,6 +56,13 @@ struct queue_take {
 void take_turn_soon(struct queue_take *q);
 /* Redis said when there may be more to claim. -1: nothing waits anywhere. */
 void take_note_wait(struct part *p, int64_t wait_us);
+
+/* take_limits.c: writes the limits of the destinations of P, which claim.lua needs: all of them, or those that are
+ * missing. Either way the script mends what was lost in Redis. If it fails it is tried again before the next claim. */
+enum limits_mode { LIMITS_ALL, LIMITS_MISSING };
+void take_write_limits(struct part *p, enum limits_mode mode);
+/* Logs the notes of a script ("<word> <what>"): the elements of LIST behind the first SKIP. */
+void take_log_notes(struct part *p, const struct redis_reply *list, size_t skip);
 
 /* Logs what happened to the circuit of D's origin. */
 void take_log_circuit(const char *what, const struct delivery *d);

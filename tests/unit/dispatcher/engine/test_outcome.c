@@ -66,7 +66,8 @@ static const struct row rows[] = {
     {END_DRAINING, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "draining"},
     {END_NO_ROOM, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "no_room"},
     {END_LOCAL, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "local_error"},
-    {END_UNCONFIGURED, 0, SETTLE_DEFER, SETTLE_DEFER, false, "unconfigured"},
+    {END_UNCONFIGURED, 0, SETTLE_UNKNOWN, SETTLE_UNKNOWN, false, "unconfigured"},
+    {END_NEXT_UNCONFIGURED, 0, SETTLE_DEFER, SETTLE_DEFER, false, "next_unconfigured"},
     {END_UNREADABLE, 0, SETTLE_DEFER, SETTLE_DEFER, false, "unreadable"},
 };
 
@@ -154,7 +155,7 @@ static void the_table_above_is_complete(void **state)
 static void only_releases_wait_by_the_table(void **state)
 {
     (void)state;
-    assert_int_equal(judge(END_UNCONFIGURED, 0, true).wait_ms, 5000);
+    assert_int_equal(judge(END_NEXT_UNCONFIGURED, 0, true).wait_ms, 60000);
     assert_int_equal(judge(END_UNREADABLE, 0, true).wait_ms, 60000);
     assert_true(judge(END_LOCAL, 0, true).wait_ms > 0);
     assert_int_equal(judge(END_NO_ROOM, 0, true).wait_ms, 0); /* its lane's gap stays */
