@@ -210,7 +210,9 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
     if (d->stopping)
         probes_unready(c, "draining", "the dispatcher is stopping");
     else if (!shards_ready(d->shards))
-        probes_unready(c, "queue_unavailable", "Redis does not answer");
+        probes_unready(c, "queue_unavailable",
+                       shards_trouble(d->shards) ? shards_trouble(d->shards)
+                                                 : "Redis does not answer");
     else
         probes_ready(c);
 }

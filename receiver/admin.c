@@ -37,7 +37,9 @@ static void ready_on_pong(void *ctx, enum err rc)
     if (rc == OK && a->setup.workers_are_ready(a->setup.ctx))
         probes_ready(c);
     else
-        probes_unready(c, "queue_unavailable", "Redis does not answer");
+        probes_unready(c, "queue_unavailable",
+                       shards_trouble(a->shards) ? shards_trouble(a->shards)
+                                                 : "Redis does not answer");
 }
 
 /* The receiver is ready if Redis answers, here and to every worker. */

@@ -7,8 +7,10 @@
 #include "common/net/loop.h"
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
+#include "common/queue/scripts.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_BYTES 1024
@@ -17,9 +19,15 @@ enum { LEAD_LANES, LEAD_BASE, LEAD_COUNT }; /* what each script call begins with
 
 struct shard { /* owned by its shards */
     struct redis *redis;
+    const bool *is_fit; /* of its shards */
     unsigned number;
     struct slice lead[LEAD_COUNT]; /* own copies */
 };
+
+/* Before shards are ready, and every RIGHTS_US from then on, Redis says what its user may not do (rights.lua). With an ACL
+ * a command in the middle of a script can be refused, and Redis undoes nothing. */
+#define RIGHTS_US 5000000
+#define TROUBLE_MAX 1024
 
 struct shards { /* owned by the caller of shards_new; freed by shards_free */
     struct loop *loop;
@@ -27,24 +35,113 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     struct redis *redis;
     struct redis_sub *wakes; /* or NULL */
     struct map by_channel;   /* the shard of each `wake` channel */
+    struct redis_script rights;
+    struct loop_timer *timer; /* when the rights are asked for again */
+    char *user, *prefix;
+    bool is_fit; /* the user has all rights: owners have been told that the shards are ready */
+    bool is_freed;
+    unsigned asked;     /* shards that have not said yet what is missing */
+    struct buf missing; /* as rules of ACL SETUSER */
+    char trouble[TROUBLE_MAX];
     unsigned count;
     struct shard list[];
 };
+
+/* ---- what owners are told ---- */
+
+static void shards_tell_ready(struct shards *all)
+{
+    all->is_fit = true;
+    for (unsigned i = 0; all->events.on_ready && i < all->count; i++)
+        all->events.on_ready(all->events.ctx, &all->list[i]);
+}
+
+static void shards_tell_lost(struct shards *all)
+{
+    all->is_fit = false;
+    for (unsigned i = 0; all->events.on_lost && i < all->count; i++)
+        all->events.on_lost(all->events.ctx, &all->list[i]);
+}
+
+/* ---- rights ---- */
+
+static void shards_judge_rights(struct shards *all)
+{
+    struct slice rules = buf_slice(&all->missing);
+    all->trouble[0] = 0;
+    if (rules.len) {
+        snprintf(all->trouble, sizeof all->trouble,
+                 "the user of Redis lacks rights. Allow them with: ACL SETUSER %s%.*s",
+                 all->user ? all->user : "default", SLICE_FMT(rules));
+        LOG_RARELY(LL_ERROR, "redis.rights_missing", LS("reason", all->trouble));
+    }
+    if (rules.len && all->is_fit)
+        shards_tell_lost(all);
+    else if (!rules.len && !all->is_fit)
+        shards_tell_ready(all);
+}
+
+/* Adds RULE unless it is there already. */
+static void add_missing(struct shards *all, struct slice rule)
+{
+    struct slice rest = buf_slice(&all->missing);
+    while (rest.len)
+        if (slice_eq(slice_cut(&rest, ' '), rule))
+            return;
+    buf_add_char(&all->missing, ' ');
+    buf_add_slice(&all->missing, rule);
+}
+
+/* Redis refused to run the script. NOPERM names no rule, but says whether it is a key. */
+static void add_refusal(struct shards *all, struct slice reply)
+{
+    char pattern[KEY_BYTES];
+    bool is_key = false;
+    snprintf(pattern, sizeof pattern, "~%s:*", all->prefix);
+    while (reply.len)
+        is_key = slice_starts(slice_cut(&reply, ' '), SLICE_LIT("key")) || is_key;
+    add_missing(all, is_key ? slice_str(pattern) : SLICE_LIT("+@scripting"));
+}
+
+static void shards_on_rights(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct shards *all = ctx;
+    if (rc == OK && redis_kind(r) == REDIS_FAILED)
+        add_refusal(all, redis_text(r));
+    for (size_t i = 0; rc == OK && i < redis_count(r); i++)
+        add_missing(all, redis_text(redis_at(r, i)));
+    if (--all->asked == 0 && rc == OK && !all->is_freed)
+        shards_judge_rights(all);
+}
+
+static void shards_ask_rights(void *ctx)
+{
+    struct shards *all = ctx;
+    struct args args;
+    loop_timer_arm(all->timer, RIGHTS_US);
+    if (!redis_is_ready(all->redis) || all->asked)
+        return;
+    args_init(&args, KEY_BYTES);
+    args_add(&args, slice_str(all->prefix));
+    buf_reset(&all->missing);
+    for (unsigned i = 0; i < all->count; i++)
+        if (shard_run(&all->list[i], &all->rights, &args, shards_on_rights, all) == OK)
+            all->asked++;
+    args_clear(&args);
+}
 
 /* ---- events of the connections ---- */
 
 static void shards_on_ready(void *ctx)
 {
-    struct shards *all = ctx;
-    for (unsigned i = 0; all->events.on_ready && i < all->count; i++)
-        all->events.on_ready(all->events.ctx, &all->list[i]);
+    shards_ask_rights(ctx);
 }
 
 static void shards_on_lost(void *ctx)
 {
     struct shards *all = ctx;
-    for (unsigned i = 0; all->events.on_lost && i < all->count; i++)
-        all->events.on_lost(all->events.ctx, &all->list[i]);
+    if (all->is_fit)
+        shards_tell_lost(all);
 }
 
 static void shards_on_message(void *ctx, struct slice channel, struct slice payload)
@@ -113,9 +210,16 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
         all->events = *events;
     struct redis_events inner = {
         .on_ready = shards_on_ready, .on_lost = shards_on_lost, .ctx = all};
+    redis_script_init(&all->rights, "rights", lua_rights, lua_rights_len);
+    buf_init(&all->missing, TROUBLE_MAX);
+    all->user = conf->user && conf->user[0] ? xstrdup(conf->user) : NULL;
+    all->prefix = xstrdup(conf->prefix);
+    all->timer = loop_timer_new(l, shards_ask_rights, all);
     all->redis = redis_new(l, conf, name, &inner);
-    for (unsigned i = 0; i < all->count; i++)
+    for (unsigned i = 0; i < all->count; i++) {
         shard_init(&all->list[i], all->redis, conf->prefix, i);
+        all->list[i].is_fit = &all->is_fit;
+    }
     map_init(&all->by_channel);
     if (all->events.on_wake)
         subscribe(all, l, conf, name);
@@ -129,6 +233,9 @@ static void shards_free_now(void *ctx)
         for (unsigned k = 0; k < LEAD_COUNT; k++)
             free((char *)(uintptr_t)all->list[i].lead[k].ptr);
     map_clear(&all->by_channel);
+    buf_clear(&all->missing);
+    free(all->user);
+    free(all->prefix);
     free(all);
 }
 
@@ -136,6 +243,8 @@ void shards_free(struct shards *all)
 {
     if (!all)
         return;
+    all->is_freed = true;
+    loop_timer_free(all->timer);
     redis_sub_free(all->wakes);
     redis_free(all->redis);
     loop_defer(all->loop, shards_free_now,
@@ -157,7 +266,12 @@ struct shard *shards_at(struct shards *all, unsigned partition)
 
 bool shards_ready(const struct shards *all)
 {
-    return redis_is_ready(all->redis);
+    return all->is_fit && redis_is_ready(all->redis);
+}
+
+const char *shards_trouble(const struct shards *all)
+{
+    return all->trouble[0] && !all->is_fit ? all->trouble : NULL;
 }
 
 size_t shards_pending(const struct shards *all)
@@ -206,7 +320,7 @@ struct slice shard_base(const struct shard *s)
 
 bool shard_is_ready(const struct shard *s)
 {
-    return redis_is_ready(s->redis);
+    return *s->is_fit && redis_is_ready(s->redis);
 }
 
 size_t shard_pending_bytes(const struct shard *s)

@@ -37,6 +37,9 @@ unsigned shards_count(const struct shards *all);
 struct shard *shards_at(struct shards *all, unsigned partition);
 /* Is every shard ready? */
 bool shards_ready(const struct shards *all);
+/* Why no shard is ready although Redis answers: what the user of Redis may not do, and the command that allows it. NULL
+ * if nothing is known to be wrong. Valid until the loop's next turn. */
+const char *shards_trouble(const struct shards *all);
 /* Calls that were sent to shards that are ready, and are not answered. */
 size_t shards_pending(const struct shards *all);
 /* The largest argument that every Redis takes. */

@@ -12,6 +12,7 @@
 #include "common/redis/redis_out.h"
 #include "common/redis/redis_pending.h"
 #include "common/redis/redis_reader.h"
+#include "common/redis/redis_refusal.h"
 #include "common/redis/redis_scripts.h"
 
 #include <assert.h>
@@ -440,17 +441,6 @@ static void drop_soon_for(struct redis *r, const char *what, const struct redis_
 
 /* ---- reading ---- */
 
-/* An error that says that this server must not be used, or not any more. */
-static bool is_wrong_server(const struct redis_reply *r)
-{
-    if (redis_kind(r) != REDIS_FAILED)
-        return false;
-    struct slice rest = redis_text(r);
-    struct slice word = slice_cut(&rest, ' ');
-    return slice_eq(word, SLICE_LIT("READONLY")) || slice_eq(word, SLICE_LIT("LOADING")) ||
-           slice_eq(word, SLICE_LIT("MASTERDOWN")) || slice_eq(word, SLICE_LIT("NOAUTH"));
-}
-
 static bool is_message(const struct redis *r, const struct redis_reply *reply)
 {
     return r->events.on_message && redis_count(reply) == 3 &&
@@ -481,8 +471,10 @@ static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
     struct pending item = redis_pending_pop(&r->pendings);
     bool again = item.script && script_again(r, &item, r->out.answered, reply);
     redis_out_answered(&r->out, item.end);
-    if (is_wrong_server(reply))
+    if (redis_refusal_is_server(reply))
         drop_soon_for(r, "the server answered", reply);
+    if (item.script && redis_refusal_is_right(reply))
+        redis_drop_soon(r, "the user lost a right that a script needs");
     if (!again && item.fn)
         item.fn(item.ctx, OK, reply);
 }
@@ -563,7 +555,9 @@ static void check_on_info(void *ctx, enum err rc, const struct redis_reply *repl
     if (rc != OK)
         return;
     if (redis_kind(reply) == REDIS_FAILED)
-        drop_soon_for(r, "INFO was refused", reply);
+        LOG_RARELY(
+            LL_WARN, "redis.facts_unknown", LS("url", r->conf.shown),
+            LS("reason", "INFO was refused: version, role and settings of the server are unknown"));
     redis_facts_read(&r->facts, redis_text(reply));
     const char *reason = redis_facts_refuse(&r->facts);
     if (reason)

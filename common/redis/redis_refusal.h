@@ -1,0 +1,13 @@
+/* redis_refusal - which error replies say that a connection must not be used as it is?   [pure]
+ */
+#ifndef COMMON_REDIS_REDIS_REFUSAL_H
+#define COMMON_REDIS_REDIS_REFUSAL_H
+
+#include "common/redis/redis.h"
+
+/* The error says that this server must not be used, or not any more. */
+bool redis_refusal_is_server(const struct redis_reply *r);
+/* A command of a script was refused: rights were taken away since they were checked. */
+bool redis_refusal_is_right(const struct redis_reply *r);
+
+#endif
