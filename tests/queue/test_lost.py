@@ -166,6 +166,7 @@ def test_fences_go_on_above_those_that_were_given_out(queue):
     queue.put_simple("a", "b")
     [first] = queue.claim(want=1)
     queue.r.delete(queue.key("fences"))
+    time.sleep(0.002)  # fences begin at the millisecond
     [second] = queue.claim(want=1)
     assert second.fence > first.fence
 
@@ -211,3 +212,57 @@ def test_a_clock_that_is_none_is_begun_anew(queue, clock):
     queue.r.hset(queue.key("lane:d"), "clock", clock)
     assert drain(queue, ("d", "d")) == ["a:d"]
     assert "clock d" in queue.all_notes
+
+
+@pytest.mark.parametrize("delay", [0, 50])
+def test_a_resend_queues_what_was_taken_out_of_its_list(queue, delay):
+    [put] = [queue.put(queue.event("a", ("d", "d", delay), to=["d"]))]
+    queue.r.lrem(queue.key("queue:d"), 1, "a:d")
+    queue.run("resend", "", "", queue.dead_ms, "a")
+    assert queue.queued() == ["a:d"]
+    queue.run("resend", "", "", queue.dead_ms, "a")
+    assert queue.queued() == ["a:d"], "once"
+    assert drain(queue, ("d", "d")) == ["a:d"]
+    assert queue.places() == {"a:d": ["done"]}
+
+
+def test_a_resend_queues_what_was_purged(queue):
+    queue.put(*[queue.event(f"e{i}", ("d", "d", 0), to=["d"]) for i in range(20)])
+    queue.r.delete(queue.key("queue:d"))
+    ids = [f"e{i}" for i in range(20)]
+    while ids:
+        ids = ids[len(queue.run("resend", "", "", queue.dead_ms, *ids)):]
+    assert len(drain(queue, ("d", "d"))) == 20
+
+
+def test_a_resend_queues_what_was_in_flight_when_its_lease_vanished(queue):
+    queue.put(queue.event("a", ("d", "d", 0), to=["d"]))
+    [c] = queue.claim()
+    queue.r.delete(queue.key("inflight"))
+    queue.run("resend", "", "", queue.dead_ms, "a")
+    assert drain(queue, ("d", "d")) == ["a:d"]
+    assert queue.settle(c, "done") == 0
+
+
+@pytest.mark.parametrize("lost", ["hash", "list", "nothing"])
+def test_a_repeat_completes_what_was_stored_in_part(queue, lost):
+    event = queue.event("a", ("d", "d", 0), ("e", "d", 0), to=["d", "e"])
+    queue.put(event)
+    if lost == "hash":
+        queue.r.delete(queue.key("delivery:a:d"))
+    if lost != "nothing":
+        queue.r.lrem(queue.key("queue:d"), 1, "a:d")
+    assert queue.put(event)[0][0] == 1
+    assert sorted(queue.queued()) == ["a:d", "a:e"]
+    assert queue.delivery("a:d")["state"] == "queued"
+
+
+def test_the_event_stays_until_the_last_delivery_though_pending_is_lost(queue):
+    queue.limits(e=(100, 10000, 2000, 8))
+    queue.put(queue.event("a", ("d", "d", 0), ("e", "d", 0), to=["d", "e"]))
+    first, second = queue.claim()
+    queue.r.delete(queue.key("pending:a"))
+    queue.settle(first, "done")
+    assert queue.r.pttl(queue.key("event:a")) == -1
+    queue.settle(second, "done")
+    assert queue.r.pttl(queue.key("event:a")) > 0

@@ -372,16 +372,16 @@ local function claim(lane, t, id, key, attempts, requeues, tail)
   local event = EVENT .. string.sub(id, 1, t.event_end)
   local record = call('GETRANGE', event, 0, RECORD_MAX - 1)
   if string.sub(record, 1, 2) ~= 'hp' then return bury(id, 'event_lost') end
-  if #record == RECORD_MAX then
-    resent = resent .. ' ' .. call('STRLEN', event)
-    local stop = string.find(record, '\n\n', 1, true)
-    record = stop and string.sub(record, 1, stop + 1) or record
-  end
   local fence = take_fence()
   local written = text(fence)
   local attempt = attempts == '0' and '1' or text(tonumber(attempts) + 1)
   -- A delivery that was sent again has `since`. It was attempted before, so first attempts need not look.
   local resent = attempt ~= '1' and call('HEXISTS', key, 'since') == 1 and ' 1' or ' 0'
+  if #record == RECORD_MAX then
+    resent = resent .. ' ' .. call('STRLEN', event)
+    local stop = string.find(record, '\n\n', 1, true)
+    record = stop and string.sub(record, 1, stop + 1) or record
+  end
   call('HSET', key, 'state', 'inflight', 'attempts', attempt, 'fence', written)
   local n = #leases
   leases[n + 1], leases[n + 2] = t.expires, id

@@ -98,13 +98,30 @@ local function keep_known(event, keep_ms, dedup_ms)
   if left > 0 then call('SET', dedup_key(name), received .. ' ' .. event, 'PX', text(left)) end
 end
 
+-- How many deliveries of EVENT in this partition are not over, without ID.
+local function count_open(event, id)
+  local n = 0
+  local names = string.match(call('GETRANGE', base .. 'event:' .. event, 0, 8191), '\no ([^\n]*)\n') or ''
+  for name in string.gmatch(names, '%S+') do
+    local other = event .. ':' .. name
+    local state = other ~= id and call('HGET', base .. 'delivery:' .. other, 'state')
+    if state and state ~= 'done' and state ~= 'dead' then n = n + 1 end
+  end
+  return n
+end
+
 -- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; what stands in `is`; and
 -- whether some were sent again and none is dead since.
-local function end_one_of(event, keep_ms, dead)
+local function end_one_of(event, id, keep_ms, dead)
   local key = base .. 'pending:' .. event
   local v = call('HMGET', key, 'keep', 'is', 'dead')
   keep_ms = math.max(keep_ms, tonumber(v[1] or 0))
-  if call('HINCRBY', key, 'n', -1) == 0 then
+  local left = call('HINCRBY', key, 'n', -1)
+  if left < 0 then -- the key was lost
+    left = count_open(event, id)
+    call('HSET', key, 'n', text(left))
+  end
+  if left == 0 then
     call('DEL', key)
     return keep_ms, v[2], v[3] == '0' and not dead
   end
@@ -151,7 +168,7 @@ local function release_event(d, keep_ms, dedup_ms, dead)
   local event = string.sub(d.id, 1, -2 - #d.destination)
   local kept, is, revived = keep_ms, d.apart == 'resent' and 'listed', d.apart and not dead
   if d.fan then
-    kept, is, revived = end_one_of(event, keep_ms, dead)
+    kept, is, revived = end_one_of(event, d.id, keep_ms, dead)
     is = is or 'listed'
   end
   if d.apart ~= 'guest' and d.apart ~= 'got' and is ~= 'got' then

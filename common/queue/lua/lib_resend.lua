@@ -4,6 +4,18 @@
 local LOOK_MAX = 10000 -- at each end of a list of dead letters
 local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
 
+-- Is ID in the LIST of a lane? True too if that cannot be told: the list is longer than two looks, or there were too many looks.
+local function is_queued(list, id)
+  for _, rank in ipairs({1, -1}) do
+    if looks <= 0 then return true end
+    if call('LPOS', list, id, 'RANK', rank, 'MAXLEN', LOOK_MAX) then return true end
+    local length = call('LLEN', list)
+    looks = looks - math.min(length, LOOK_MAX) / LOOK_MAX
+    if length <= LOOK_MAX then return false end
+    if rank == -1 then return length > 2 * LOOK_MAX end
+  end
+end
+
 -- Takes D out of the list of dead letters, if it is near one of its ends. Else it stays there until it is trimmed;
 -- whoever reads the list sees by its state that it is not dead.
 local function bury_no_more(d)

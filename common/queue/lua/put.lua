@@ -262,6 +262,14 @@ local function lane_of(to)
   return lane
 end
 
+local function queue_id(to, id, delay)
+  local lane = to.queued or lane_of(to)
+  local ids, delays = lane.ids, lane.delays
+  ids[#ids + 1] = id
+  delays[delay] = (delays[delay] or 0) + 1
+  lane.order = to.order
+end
+
 -- TO: a delivery of the plan. KEY: the event's. Deliveries of one destination that were accepted in the same millisecond
 -- are equal: Redis copies the first, which costs a fifth of writing it field by field.
 local function add_delivery(plan, key, received, to)
@@ -273,11 +281,7 @@ local function add_delivery(plan, key, received, to)
     write_delivery(plan, to, hash, received)
     to.first, to.received = hash, received
   end
-  local lane = to.queued or lane_of(to)
-  local ids, delays, delay = lane.ids, lane.delays, to.delay
-  ids[#ids + 1] = id
-  delays[delay] = (delays[delay] or 0) + 1
-  lane.order = to.order
+  queue_id(to, id, to.delay)
   return hash
 end
 
@@ -433,6 +437,23 @@ local function later()
   end
 end
 
+local fresh = {} -- keys of the events that this call has stored
+-- A repeat completes what an earlier call left half done, because Redis refused a command in its middle (rights were taken away): it
+-- writes deliveries that are missing, and queues those that are in no list. Only events that are not over are looked at.
+local function complete(plan, event, received)
+  if fresh[event] or plan.kind ~= 'webhook' or call('PTTL', base .. 'event:' .. event) ~= -1 then return end
+  for n = 1, plan.fan do
+    local to = plan[n]
+    local id = event .. to.suffix
+    local v = call('HMGET', DELIVERY .. id, 'state', 'attempts', 'lane', 'delay_ms')
+    if not v[1] then
+      add_delivery(plan, event, received, to)
+    elseif v[1] == 'queued' and v[2] == '0' and v[3] == to.lane and not is_queued(QUEUE .. to.lane, id) then
+      queue_id(to, id, v[4])
+    end
+  end
+end
+
 -- The plan of the event before serves the next, if that has none.
 local results, plan, put_later = {}
 for i = 1, tonumber(ARGV[4]) do
@@ -449,6 +470,7 @@ for i = 1, tonumber(ARGV[4]) do
   end
   if task then
     local key, fan = plan.kind == 'announcement' and announced_key(task) or task, plan.fan
+    fresh[key] = true
     local is_sending = count_task(plan, task, record, id)
     if fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(fan), 'is', is_sending and 'sending' or 'listed') end
     local hash
@@ -457,7 +479,10 @@ for i = 1, tonumber(ARGV[4]) do
     results[i] = 0
   elseif not results[i] then
     results[i] = refusal(before, taken)
-    if before and event and plan.kind ~= 'task' and not plan.fetch then repeated[i] = event end
+    if before and event and plan.kind ~= 'task' and not plan.fetch then
+      repeated[i] = event
+      complete(plan, event, received)
+    end
   end
 end
 

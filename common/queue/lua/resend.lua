@@ -1,7 +1,7 @@
 #!lua
 -- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret). A
 -- delivery in `retry` goes now; in a fifo lane it goes before all others. Queued deliveries and deliveries in flight
--- stay as they are. Attempts go on counting.
+-- stay as they are, unless they are in no list. Attempts go on counting.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), dead retention ms, ids...
 -- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
@@ -14,9 +14,15 @@ local account, own, dead_ms = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local PUSH_WORK = 20 -- commands for a delivery and its lane
 local fences = call('GET', base .. 'fences') or '0'
 
+-- D is in no list although its state says so: somebody took it out, or deleted the list.
+local function is_lost(d)
+  if d.state == 'queued' then return not is_queued(QUEUE .. d.lane, d.id) end
+  return d.state == 'inflight' and not call('ZSCORE', base .. 'inflight', d.id)
+end
+
 -- A fetch that brought something, or was not needed, is not made again.
 local function can_resend(d)
-  return d.state == 'dead' or d.state == 'retry' or d.state == 'done' and d.kind ~= 'fetch'
+  return d.state == 'dead' or d.state == 'retry' or d.state == 'done' and d.kind ~= 'fetch' or is_lost(d)
 end
 
 -- D does not wait for its retry any longer.
@@ -31,7 +37,7 @@ end
 
 local function resend(t, d)
   work = work + PUSH_WORK
-  if d.state == 'retry' then
+  if d.state == 'retry' or d.state == 'queued' or d.state == 'inflight' then
     hurry(d)
   else
     queue_again(t.id, d, fences, dead_ms)
