@@ -595,6 +595,25 @@ mutation(fences_begin_at_one "fences begin anew when their key is lost"
   [[if last_fence == want then]]
   [[if false then]])
 
+mutation(part_is_a_repeat "a repeat does not complete what was stored in part"
+  TESTS tests/queue/test_lost.py::test_a_repeat_completes_what_was_stored_in_part
+  EDIT common/queue/lua/put.lua
+  [[    if not v[1] then
+      add_delivery(plan, event, received, to)]]
+  [[    if false then]])
+
+mutation(resend_of_nothing "a resend trusts that a queued delivery is in its list"
+  TESTS tests/queue/test_lost.py::test_a_resend_queues_what_was_purged
+  EDIT common/queue/lua/resend.lua
+  [[if d.state == 'queued' then return not]]
+  [[if d.state == 'queued' then return false and not]])
+
+mutation(rights_unasked "a user without rights is taken for one that has them"
+  TESTS "tests/redis/test_rights.py::test_a_missing_right_is_named[-hset-+hset]"
+  EDIT common/queue/lua/rights.lua
+  [[if not may(command, ...) then]]
+  [[if false then]])
+
 # --- origins ---
 
 mutation(circuit_of_the_lane "an open circuit holds the whole lane"
