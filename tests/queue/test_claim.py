@@ -220,8 +220,8 @@ def test_of_a_large_record_only_the_head_comes_with_the_claim(queue, size, whole
     record = queue.record(body="").ljust(size, "x")
     queue.r.set(queue.key("event:e"), record)
     reply = queue.run("claim", 1, 1 << 22, queue.dead_ms, queue.dedup_ms, 1, 1, 0)
-    assert reply[4] == (record if whole else record[:record.index("\n\n") + 2])
-    assert reply[3].split(" ")[12:] == ([] if whole else [str(size)])
+    assert reply[5] == (record if whole else record[:record.index("\n\n") + 2])
+    assert reply[4].split(" ")[12:] == ([] if whole else [str(size)])
 
 
 def test_lanes_share_a_claim(queue):
