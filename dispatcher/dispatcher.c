@@ -30,6 +30,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/crypto/crypto.h"
 #include "common/net/loop.h"
 #include "common/ops/families.h"
 #include "common/ops/ops.h"
@@ -44,10 +45,12 @@
 #include "dispatcher/transport/http_transport.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define NAME_BYTES 96
+#define INSTANCE_BYTES (NAME_BYTES + 9)
 #define SETTLE_CHECK_US 5000
 #define SECONDS(n) ((int64_t)(n)*1000000)
 #define SPARE_CONNECTIONS 64 /* kept open in addition to one for each delivery in flight */
@@ -56,7 +59,8 @@
 struct dispatcher { /* Owns all of these; made and freed in this order and its reverse. */
     struct config *conf;
     const char *path;
-    char name[NAME_BYTES]; /* host:pid, seen in CLIENT LIST */
+    char name[NAME_BYTES];         /* host:pid, seen in CLIENT LIST */
+    char instance[INSTANCE_BYTES]; /* name:random, which no other process has */
     struct loop *loop;
     struct log_watch *log;
     struct metrics *metrics;
@@ -94,6 +98,12 @@ static void dispatcher_on_wake(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
     queue_take_wake(d->queue, s);
+}
+
+static void dispatcher_on_lifeline(void *ctx, bool is_up)
+{
+    struct dispatcher *d = ctx;
+    queue_take_on_lifeline(d->queue, is_up);
 }
 
 /* ---- stop ---- */
@@ -259,6 +269,9 @@ static void dispatcher_make_name(struct dispatcher *d)
     buf_init(&name, NAME_BYTES - 1);
     buf_addf(&name, "%s:%d", host, (int)getpid());
     memcpy(d->name, name.ptr, name.len + 1);
+    uint32_t random;
+    crypto_random(&random, sizeof random);
+    snprintf(d->instance, sizeof d->instance, "%s:%08x", d->name, random);
     buf_clear(&name);
 }
 
@@ -276,7 +289,9 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
     struct shard_events events = {.on_ready = dispatcher_on_ready,
                                   .on_lost = dispatcher_on_lost,
                                   .on_wake = dispatcher_on_wake,
-                                  .ctx = d};
+                                  .on_lifeline = dispatcher_on_lifeline,
+                                  .ctx = d,
+                                  .instance = d->instance};
     d->shards = shards_new(d->loop, &d->conf->redis, d->name, &events);
     struct take_handler handler = {
         .on_claimed = deliver_claimed, .on_rooms = deliver_list_rooms, .ctx = d->engine};

@@ -25,6 +25,11 @@ void keys_wake(struct buf *out, struct slice base)
     add(out, base, "wake", slice_make("", 0));
 }
 
+void keys_present(struct buf *out, struct slice base, const char *instance)
+{
+    add(out, base, "present:", slice_str(instance));
+}
+
 void keys_settings(struct buf *out, struct slice base)
 {
     add(out, base, "settings", slice_make("", 0));

@@ -13,6 +13,8 @@
 void keys_base(struct buf *out, const char *prefix, unsigned partition);
 void keys_lanes(struct buf *out, struct slice base);
 void keys_wake(struct buf *out, struct slice base);
+/* The channel of a dispatcher's lifeline. */
+void keys_present(struct buf *out, struct slice base, const char *instance);
 void keys_settings(struct buf *out, struct slice base);
 void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);

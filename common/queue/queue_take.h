@@ -32,6 +32,7 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     enum delivery_kind kind;
     char *lane;
     char *origin;  /* of an account's webhook, as claim.lua calls it; else NULL */
+    bool has_slot; /* others may take the claim back if this process is gone (presence.lua) */
     bool is_probe; /* the origin's circuit is open; this delivery tries it */
     unsigned partition;
     int64_t delay_ms; /* captured at acceptance */
@@ -107,6 +108,9 @@ void queue_take_set_config(struct queue_take *q, struct config *conf);
 void queue_take_on_ready(struct queue_take *q, const struct shard *shard);
 void queue_take_on_lost(struct queue_take *q, const struct shard *shard);
 void queue_take_wake(struct queue_take *q, const struct shard *shard);
+void queue_take_on_lifeline(struct queue_take *q, bool is_up);
+/* The claim of D may have been taken back, because this process was not seen for a while. Its request must not leave. */
+bool queue_take_was_taken(const struct queue_take *q, const struct delivery *d, mono_us now);
 /* From here on the queue asks nothing of Redis, so that the shards can be freed. */
 void queue_take_stop(struct queue_take *q);
 /* Says how many more deliveries the engine takes now. 0 stops claiming (drain). */

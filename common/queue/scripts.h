@@ -11,5 +11,7 @@ extern const size_t lua_rights_len, lua_put_len, lua_claim_len, lua_sent_len, lu
     lua_limits_len, lua_stats_len, lua_retrying_len, lua_task_len, lua_resend_len, lua_ready_len,
     lua_posted_len, lua_counts_len, lua_failures_len, lua_setting_len, lua_look_len, lua_search_len,
     lua_pause_len, lua_take_len;
+extern const unsigned char lua_presence[];
+extern const size_t lua_presence_len;
 
 #endif

@@ -33,8 +33,9 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     struct loop *loop;
     struct shard_events events;
     struct redis *redis;
-    struct redis_sub *wakes; /* or NULL */
-    struct map by_channel;   /* the shard of each `wake` channel */
+    struct redis_sub *wakes;    /* or NULL */
+    struct redis_sub *lifeline; /* or NULL */
+    struct map by_channel;      /* the shard of each `wake` channel */
     struct redis_script rights;
     struct loop_timer *timer; /* when the rights are asked for again */
     char *user, *prefix;
@@ -199,6 +200,58 @@ static void subscribe(struct shards *all, struct loop *l, const struct config_re
     free(names);
 }
 
+static void shards_on_lifeline_up(void *ctx)
+{
+    struct shards *all = ctx;
+    all->events.on_lifeline(all->events.ctx, true);
+}
+
+static void shards_on_lifeline_lost(void *ctx)
+{
+    struct shards *all = ctx;
+    all->events.on_lifeline(all->events.ctx, false);
+}
+
+static void shards_on_nothing(void *ctx, struct slice channel, struct slice payload)
+{
+    (void)ctx, (void)channel, (void)payload;
+}
+
+/* The connection by which Redis sees this process: presence.lua has the reasons. */
+static void open_lifeline(struct shards *all, struct loop *l, const struct config_redis *conf,
+                          const char *name)
+{
+    struct slice *names = xcalloc(all->count, sizeof *names);
+    for (unsigned i = 0; i < all->count; i++) {
+        struct buf text;
+        buf_init(&text, KEY_BYTES);
+        keys_present(&text, shard_base(&all->list[i]), all->events.instance);
+        names[i].ptr = buf_take(&text, &names[i].len);
+    }
+    struct redis_channels channels = {.names = names,
+                                      .count = all->count,
+                                      .events = {.on_ready = shards_on_lifeline_up,
+                                                 .on_lost = shards_on_lifeline_lost,
+                                                 .on_message = shards_on_nothing,
+                                                 .ctx = all,
+                                                 .is_patient = true}};
+    all->lifeline = redis_sub_new(l, conf, name, &channels);
+    for (unsigned i = 0; i < all->count; i++)
+        free((char *)(uintptr_t)names[i].ptr);
+    free(names);
+}
+
+const char *shards_instance(const struct shards *all)
+{
+    return all->events.instance;
+}
+
+void shards_renew_lifeline(struct shards *all)
+{
+    if (all->lifeline)
+        redis_sub_renew(all->lifeline);
+}
+
 struct shards *shards_new(struct loop *l, const struct config_redis *conf, const char *name,
                           const struct shard_events *events)
 {
@@ -223,6 +276,8 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
     map_init(&all->by_channel);
     if (all->events.on_wake)
         subscribe(all, l, conf, name);
+    if (all->events.instance)
+        open_lifeline(all, l, conf, name);
     return all;
 }
 
@@ -246,6 +301,7 @@ void shards_free(struct shards *all)
     all->is_freed = true;
     loop_timer_free(all->timer);
     redis_sub_free(all->wakes);
+    redis_sub_free(all->lifeline);
     redis_free(all->redis);
     loop_defer(all->loop, shards_free_now,
                all); /* calls that were deferred before may still ask a shard */
@@ -321,6 +377,11 @@ struct slice shard_base(const struct shard *s)
 bool shard_is_ready(const struct shard *s)
 {
     return *s->is_fit && redis_is_ready(s->redis);
+}
+
+const char *shard_run_of_redis(const struct shard *s)
+{
+    return redis_run(s->redis);
 }
 
 size_t shard_pending_bytes(const struct shard *s)

@@ -24,7 +24,12 @@ struct shard_events {
     /* There may be work in the shard: Redis said so on the channel `wake`, or messages may have been missed. If this
      * is NULL, nothing is subscribed. */
     void (*on_wake)(void *ctx, struct shard *s);
+    /* The lifeline (presence.lua) of this program was connected, or lost. */
+    void (*on_lifeline)(void *ctx, bool is_up);
     void *ctx;
+    /* The name under which this process is seen, one word that no other process has. NULL: it has no lifeline. Borrowed
+     * for the life of the shards. */
+    const char *instance;
 };
 
 /* Starts connecting. CONF is copied, its partitions are fixed from here on. NAME is shown by CLIENT LIST. */
@@ -52,6 +57,12 @@ unsigned shard_number(const struct shard *s);
 /* The base of the shard's keys (keys.h). It lives as long as S. */
 struct slice shard_base(const struct shard *s);
 bool shard_is_ready(const struct shard *s);
+/* Which run of Redis the shard is on, or "" (redis_run). */
+const char *shard_run_of_redis(const struct shard *s);
+/* The name under which this process is seen, or NULL. */
+const char *shards_instance(const struct shards *all);
+/* Connects the lifeline again: Redis says that it is not there. */
+void shards_renew_lifeline(struct shards *all);
 /* The bytes of commands that the shard's Redis has not answered yet: for load decisions. */
 size_t shard_pending_bytes(const struct shard *s);
 

@@ -189,6 +189,11 @@ bool redis_is_ready(const struct redis *r)
     return r->state == STATE_READY && !r->drop_deferred;
 }
 
+const char *redis_run(const struct redis *r)
+{
+    return redis_is_ready(r) ? r->facts.run : "";
+}
+
 size_t redis_pending(const struct redis *r)
 {
     return r->pendings.count;
@@ -700,6 +705,8 @@ static void watch(struct redis *r, mono_us now)
         if (r->connection != connection)
             return;
     }
+    if (!head && r->events.is_patient)
+        return;
     if (!head && now - r->heard_at >= SILENCE_US) {
         send_command(r, (struct slice[]){SLICE_LIT("PING")}, 1, NULL, NULL);
         head = redis_pending_head(&r->pendings);

@@ -13,6 +13,7 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -38,6 +39,8 @@ struct redis_events { /* functions may be NULL */
     /* A message was published. Not NULL: the connection is for messages only. */
     void (*on_message)(void *ctx, struct slice channel, struct slice payload);
     void *ctx;
+    /* The silence of the server does not end this connection: it sends no PING. */
+    bool is_patient;
 };
 
 /* Starts connecting. CONF is copied. NAME is shown by CLIENT LIST. */
@@ -47,6 +50,9 @@ struct redis *redis_new(struct loop *l, const struct config_redis *conf, const c
  * fine. */
 void redis_free(struct redis *r);
 bool redis_is_ready(const struct redis *r);
+/* Which run of the server this connection leads to: another text after each start of a server. Empty if it is not known,
+ * or the connection is not ready. Valid until the connection is lost. */
+const char *redis_run(const struct redis *r);
 /* Drops the connection later in this turn, and connects again. Logs the REASON of the first call. */
 void redis_drop_soon(struct redis *r, const char *reason);
 /* The commands that are not answered yet, and their bytes: for load decisions. */
@@ -101,6 +107,8 @@ struct redis_channels { /* only read during redis_sub_new */
 };
 struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf, const char *name,
                                 const struct redis_channels *channels);
+/* Connects and subscribes again, if everything was subscribed. */
+void redis_sub_renew(struct redis_sub *s);
 void redis_sub_free(struct redis_sub *s);
 
 enum redis_kind redis_kind(const struct redis_reply *r); /* REDIS_NIL for NULL */

@@ -22,7 +22,7 @@ static void read_line(struct redis_facts *f, struct slice line)
     } rows[] = {
         {SLICE_LIT("redis_version"), f->version},   {SLICE_LIT("role"), f->role},
         {SLICE_LIT("loading"), f->loading},         {SLICE_LIT("aof_enabled"), f->aof_enabled},
-        {SLICE_LIT("maxmemory_policy"), f->policy},
+        {SLICE_LIT("maxmemory_policy"), f->policy}, {SLICE_LIT("run_id"), f->run},
     };
     struct slice value = line;
     struct slice key = slice_cut(&value, ':');

@@ -15,6 +15,7 @@ struct redis_facts { /* texts are empty where the server did not say */
     char aof_enabled[FACT_MAX]; /* 0, 1 */
     char appendfsync[FACT_MAX]; /* always, everysec, no */
     char policy[FACT_MAX];      /* maxmemory_policy */
+    char run[FACT_MAX];         /* the first 31 digits of run_id, another one after each start */
 };
 
 /* Reads the facts from the answer to INFO. A fact that the answer does not have stays as it was. */

@@ -59,10 +59,19 @@ struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf,
     s->channels = xcalloc(s->count, sizeof *s->channels);
     for (size_t i = 0; i < s->count; i++)
         s->channels[i] = xslicedup(channels->names[i]);
-    struct redis_events inner = {
-        .on_ready = sub_on_ready, .on_lost = sub_on_lost, .on_message = sub_on_message, .ctx = s};
+    struct redis_events inner = {.on_ready = sub_on_ready,
+                                 .on_lost = sub_on_lost,
+                                 .on_message = sub_on_message,
+                                 .ctx = s,
+                                 .is_patient = channels->events.is_patient};
     s->redis = redis_new(l, conf, name, &inner);
     return s;
+}
+
+void redis_sub_renew(struct redis_sub *s)
+{
+    if (s->confirmed == s->count)
+        redis_drop_soon(s->redis, "the server does not know this subscription");
 }
 
 void redis_sub_free(struct redis_sub *s)

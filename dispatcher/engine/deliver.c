@@ -584,7 +584,7 @@ static enum attempt_end flight_may_send(void *ctx)
     mono_us now = clock_mono_us();
     if (e->draining)
         return END_DRAINING;
-    if (now >= d->send_until)
+    if (now >= d->send_until || queue_take_was_taken(e->queue, d, now))
         return END_WINDOW_OVER;
     int64_t wait_us = pace_guard_wait_us(&e->pace, lane, d->delay_ms, now);
     if (wait_us > 0) {

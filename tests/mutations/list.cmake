@@ -157,10 +157,8 @@ mutation(late_report_counts "reports of claims whose lease ran out still count"
 mutation(window_ignored "a request leaves although its send window is over"
   TESTS tests/e2e/test_pacing.py::test_a_claim_whose_reply_comes_late_is_not_sent
   EDIT dispatcher/engine/deliver.c
-  [[    if (now >= d->send_until)
-        return END_WINDOW_OVER;
-]]
-  [[]])
+  [[    if (now >= d->send_until || queue_take_was_taken]]
+  [[    if (queue_take_was_taken]])
 
 mutation(silent_resend "libcurl may send a request again on its own"
   TESTS tests/e2e/test_delivery_faults.py::test_a_kept_connection_that_dies_is_not_resent_on
@@ -708,3 +706,44 @@ mutation(claimed_ahead_is_sent "what was claimed ahead is sent although the orig
 ]]
   [[    (void)deliver_hand_back_turns;
 ]])
+
+# --- presence ---
+
+mutation(silent_is_gone "a dispatcher that is absent for a moment loses its claims"
+  TESTS tests/queue/test_presence.py::test_who_comes_back_in_time_keeps_its_claims
+        tests/queue/test_presence.py::test_the_claims_of_who_is_gone_come_back
+  EDIT common/queue/lua/presence.lua
+  [[  if now_ms < row.absent + GONE_MS then]]
+  [[  if false then]])
+
+mutation(gone_keeps_claims "the claims of a dispatcher that is gone wait for their leases"
+  TESTS tests/queue/test_presence.py::test_the_claims_of_who_is_gone_come_back
+        tests/faults/test_presence.py::test_killed
+  EDIT common/queue/lua/presence.lua
+  [[  take_back(found)
+]]
+  [[]])
+
+mutation(restart_is_death "dispatchers that have not registered with this run of Redis count as gone"
+  TESTS tests/queue/test_presence.py::test_a_row_of_another_run_of_redis_says_nothing
+  EDIT common/queue/lua/presence.lua
+  [[ and row.run ~= run then]]
+  [[ and false then]])
+
+mutation(unwatched_time_counts "time in which nobody looked counts as absence"
+  TESTS tests/queue/test_presence.py::test_time_in_which_nobody_looked_does_not_count
+  EDIT common/queue/lua/presence.lua
+  [[ or now_ms - row.looked > GAP_MS]]
+  [[]])
+
+mutation(takes_from_all "the claims of every dispatcher come back when one is gone"
+  TESTS tests/queue/test_presence.py::test_the_claims_of_who_is_gone_come_back
+  EDIT common/queue/lua/presence.lua
+  [[== row.slot then]]
+  [[~= nil then]])
+
+mutation(no_beacon "a living dispatcher of the same machine is not looked for"
+  TESTS tests/faults/test_presence.py::test_closed_and_refused
+  EDIT common/queue/take/beacon.c
+  [[connect(fd, (struct sockaddr *)&a, len) == 0;]]
+  [[connect(fd, (struct sockaddr *)&a, len) > 0;]])

@@ -81,6 +81,7 @@ class Queue:
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
                                                                            "counts", "failures", "setting", "pause", "take", "limits")}
+        self.scripts["presence"] = client.register_script(script_text("presence") + version)
         self.wait_us = None
         self.now = int(time.time() * 1000)
 
@@ -125,9 +126,9 @@ class Queue:
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])
         assert all(x[0] == 0 for x in results), results
 
-    def claim(self, want=10, most_bytes=1 << 22, unlisted=None, common=None, rooms=(), **ahead):
+    def claim(self, want=10, most_bytes=1 << 22, unlisted=None, common=None, rooms=(), slot=0, **ahead):
         """AHEAD: destination = how many beyond its concurrency. UNLISTED, COMMON, ROOMS: what claim.lua says; else room for all."""
-        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, want if unlisted is None else unlisted,
+        reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, slot, want if unlisted is None else unlisted,
                          want if common is None else common, len(ahead), *[word for pair in ahead.items() for word in pair],
                          *[word for room in rooms for word in room])
         self.wait_us, self.crowded, self.requeued, self.notes = int(reply[0]), reply[1], reply[2], reply[3]
@@ -136,6 +137,15 @@ class Queue:
         assert early <= EARLY_US
         time.sleep(early / 1e6)  # as a dispatcher must: claims come a little early
         return claims
+
+    def look(self, instance, run="run", alive=()):
+        """A dispatcher's look at all dispatchers. Returns its slot."""
+        slot, self.look_us, *self.absent = self.run("presence", self.dead_ms, self.dedup_ms, run, instance, *alive)
+        return slot
+
+    def outlive_lease(self, id):
+        """Waits until the lease of the delivery ID is over."""
+        time.sleep(max(0, self.r.zscore(self.key("inflight"), id) / 1000 - time.time()) + 0.01)
 
     def sent(self, *claims):
         """They left this very moment."""

@@ -219,7 +219,7 @@ def test_of_a_large_record_only_the_head_comes_with_the_claim(queue, size, whole
     queue.put(queue.event("e", ("d", "d", 0), body=""))
     record = queue.record(body="").ljust(size, "x")
     queue.r.set(queue.key("event:e"), record)
-    reply = queue.run("claim", 1, 1 << 22, queue.dead_ms, queue.dedup_ms, 1, 1, 0)
+    reply = queue.run("claim", 1, 1 << 22, queue.dead_ms, queue.dedup_ms, 0, 1, 1, 0)
     assert reply[5] == (record if whole else record[:record.index("\n\n") + 2])
     assert reply[4].split(" ")[12:] == ([] if whole else [str(size)])
 
@@ -293,7 +293,7 @@ def test_a_report_that_comes_after_the_lease_opens_the_lane_for_nobody(queue):
     queue.limits(slow=(10, 60, 50, 8), d=(10, 10000, 2000, 8))
     queue.put(queue.event("a", ("slow", "shared", 50)))
     (a,) = queue.claim()
-    time.sleep(0.08)
+    queue.outlive_lease("a:slow")
     queue.put(queue.event("b", ("d", "shared", 0)))
     claims = queue.claim(want=1)
     assert [c.id for c in claims] == ["b:d"] and queue.delivery("a:slow")["state"] == "queued"

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- claim: puts expired leases and due retries back, then claims deliveries of lanes that are due.
--- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms, how many for a holder that is not
--- listed, how many for all that have no part in the reserve, number of pairs, then the pairs (destination, how many this dispatcher
+-- KEYS: lanes. ARGV: base, how many, most bytes of records, dead retention ms, dedup ms, this dispatcher's slot (presence.lua),
+-- how many for a holder that is not listed, how many for all that have no part in the reserve, number of pairs, then the pairs (destination, how many this dispatcher
 -- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
 -- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, {note, ...}, claim, record,
@@ -34,10 +34,10 @@ local claims, leases, moved = {}, {}, {}
 local taken = {} -- lane's queue, id or ids that were taken off it; only for undo
 local buried = {} -- id, error of deliveries that were taken off their lanes and become dead letters
 local crowded = 0
-local unlisted, common_room = tonumber(ARGV[6]), tonumber(ARGV[7])
+local slot, unlisted, common_room = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local ahead = {} -- destination -> how many may be claimed beyond its concurrency
-local AHEAD_END = 8 + 2 * ARGV[8]
-for i = 9, AHEAD_END, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local AHEAD_END = 9 + 2 * ARGV[9]
+for i = 10, AHEAD_END, 2 do ahead[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local rooms = {} -- holder -> what is left for it
 for i = AHEAD_END + 1, #ARGV, 3 do rooms[ARGV[i]] = {left = tonumber(ARGV[i + 1]), is_reserved = ARGV[i + 2] == '1'} end
 local is_tight = AHEAD_END < #ARGV or unlisted <= 0 -- not every holder may have all
@@ -77,6 +77,12 @@ local function limits_of(destination)
   return l
 end
 
+-- The score of a claim in `inflight`: when its lease ends (ms, up to 0.25 s late), and in its last 7 bits this dispatcher's slot.
+local function lease_end(lease_ms)
+  local at = now_ms + lease_ms + 128
+  return text(at - at % 128 + slot)
+end
+
 -- Is the first member of this sorted set due?
 local function is_due(name)
   local first = call('ZRANGE', base .. name, 0, 0, 'WITHSCORES')
@@ -90,32 +96,10 @@ local function put_back(is_burial)
 --@include lib_tasks.lua
 --@include lib_delivery.lua
 --@include lib_circuit.lua
-  local function expire_leases()
-    for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
-      local d = delivery_load(id)
-      if not d or d.state ~= 'inflight' then
-        call('ZREM', base .. 'inflight', id)
-        if not d then -- deleted by somebody: the place that it took is free
-          note('delivery_gone', id)
-          local destination = string.match(id, '[^:]*$')
-          freed[destination] = (freed[destination] or 0) + 1
-        end
-      else
-        local lane = unclaim(d, true)
-        origin_judge(lane, origin_name(d.destination, d.origin), tonumber(d.fence), false, false)
-        local l = limits_of(d.destination)
-        delivery_set(d, 'last_status', '0')
-        delivery_set(d, 'last_error', 'lease_expired')
-        if l and tonumber(d.attempts) % l.attempts == 0 then
-          finish(d, 'dead', dead_ms, dedup_ms, 'dead')
-        else
-          requeue(d, lane)
-        end
-        delivery_save(d)
-      end
-    end
-    write_ended()
-    write_tasks()
+--@include lib_lapse.lua
+  local function attempts_of(destination)
+    local l = limits_of(destination)
+    return l and l.attempts
   end
 
   local function queue_due_retries()
@@ -168,7 +152,7 @@ local function put_back(is_burial)
   end
 
   if is_burial then return bury() end
-  expire_leases()
+  lapse(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX), attempts_of, dead_ms, dedup_ms)
   queue_due_retries()
   trim_dead()
   for _, lane in pairs(loaded) do lane_schedule(lane) end
@@ -204,7 +188,7 @@ local function target_of(id)
     local l = limits_of(name)
     local busy = tonumber(call('HGET', base .. 'busy', name) or 0)
     t = {name = name, suffix = ':' .. name, event_end = -2 - #name, limits = l, busy = busy, was = busy, ahead = ahead[name] or 0,
-      shares = {}, expires = l and text(now_ms + l.lease)}
+      shares = {}, expires = l and lease_end(l.lease)}
     destinations[name] = t
   end
   last_target = t

@@ -63,6 +63,7 @@ static void part_init(struct queue_take *q, unsigned number)
     p->shard = shards_at(q->shards, number);
     list_init(&p->results);
     args_init(&p->sent, ARGS_MAX);
+    args_init(&p->alive, ARGS_MAX);
 }
 
 struct queue_take *queue_take_new(struct loop *l, struct shards *shards, struct config *conf,
@@ -86,6 +87,8 @@ struct queue_take *queue_take_new(struct loop *l, struct shards *shards, struct 
     redis_script_init(&q->claim, "claim", lua_claim, lua_claim_len);
     redis_script_init(&q->sent, "sent", lua_sent, lua_sent_len);
     redis_script_init(&q->settle, "settle", lua_settle, lua_settle_len);
+    redis_script_init(&q->presence, "presence", lua_presence, lua_presence_len);
+    take_presence_begin(q, shards_instance(shards));
     redis_script_init(&q->limits, "limits", lua_limits, lua_limits_len);
     return q;
 }
@@ -100,10 +103,12 @@ void queue_take_free(struct queue_take *q)
         while ((c = claims_take(&p->results)))
             claim_free(c);
         args_clear(&p->sent);
+        args_clear(&p->alive);
         map_clear(&p->ahead);
     }
     claim_pool_clear(&q->pool);
     loop_timer_free(q->timer);
+    take_presence_end(q);
     args_clear(&q->args);
     args_clear(&q->rooms.list);
     config_unref(q->conf);
@@ -134,7 +139,7 @@ static mono_us due_at(const struct part *p)
     if (!p->ready)
         return 0;
     if (!p->claiming && p->q->capacity > 0)
-        at = p->next_at;
+        at = p->next_at > p->slot_by ? p->next_at : p->slot_by;
     if (!list_is_empty(&p->results) && (!at || p->settle_after < at))
         at = p->settle_after ? p->settle_after : 1;
     if (p->sent.count)
@@ -173,12 +178,14 @@ static void count_requeues(struct queue_take *q, const struct redis_reply *moved
 }
 
 /* CLAIMED_AT: when this was asked for, so that its window counts from then. */
-static void hand_over(struct part *p, struct slice words, struct slice record, mono_us claimed_at)
+static void hand_over(struct part *p, struct slice words, struct slice record, mono_us claimed_at,
+                      bool has_slot)
 {
     struct queue_take *q = p->q;
     struct claim *c = claim_new(&q->pool);
     c->d.partition = shard_number(p->shard);
     c->d.claimed_at = claimed_at;
+    c->d.has_slot = has_slot;
     if (!claim_read(words, record, q->conf, &c->d)) {
         LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("claim", words));
         claim_recycle(&q->pool, c); /* its lease will run out */
@@ -196,6 +203,7 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     struct part *p = ctx;
     struct queue_take *q = p->q;
     mono_us claimed_at = p->claim_at;
+    bool has_slot = p->claim_slot != 0;
     p->claiming = false;
     p->wanted = 0;
     if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < CLAIM_LEAD) {
@@ -219,7 +227,7 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
               LI("us", clock_mono_us() - claimed_at));
     for (size_t i = 0; i < count; i++) {
         hand_over(p, redis_text(redis_at(r, CLAIM_LEAD + 2 * i)),
-                  redis_text(redis_at(r, CLAIM_LEAD + 1 + 2 * i)), claimed_at);
+                  redis_text(redis_at(r, CLAIM_LEAD + 1 + 2 * i)), claimed_at, has_slot);
         if (i == 0 && count >= CLAIM_MANY)
             claim_on(p, count - 1);
     }
@@ -275,6 +283,7 @@ static void claim_now(struct part *p, size_t want)
     args_add_int(&q->args, CLAIM_BYTES);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
+    args_add_int(&q->args, p->slot);
     args_add_int(&q->args, (int64_t)q->rooms.unlisted);
     args_add_int(&q->args, (int64_t)q->rooms.common);
     add_ahead(p, &q->args);
@@ -287,6 +296,7 @@ static void claim_now(struct part *p, size_t want)
     }
     p->claiming = true;
     p->wanted = want;
+    p->claim_slot = p->slot;
 }
 
 /* In this order: what follows finds the lanes' clocks right and the places free. */
@@ -328,6 +338,8 @@ static void turn(void *ctx)
             continue;
         flush_part(p, now);
         size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
+        if (now < p->slot_by)
+            want = 0;
         if (now >= p->check_at)
             take_write_limits(p, p->limits_due ? LIMITS_ALL : LIMITS_MISSING);
         else if (want > 0 && p->limits_due)
@@ -363,6 +375,7 @@ void queue_take_on_ready(struct queue_take *q, const struct shard *shard)
     p->ready = true;
     take_write_limits(p, LIMITS_ALL);
     p->settle_after = 0;
+    take_presence_ready(p);
     queue_take_wake(q, shard);
 }
 
@@ -370,6 +383,7 @@ void queue_take_on_lost(struct queue_take *q, const struct shard *shard)
 {
     struct part *p = &q->parts[shard_number(shard)];
     p->ready = false;
+    take_presence_lost(p);
     args_reset(&p->sent);
     take_turn_soon(q);
 }
@@ -381,6 +395,7 @@ void queue_take_stop(struct queue_take *q)
         args_reset(&q->parts[i].sent);
     }
     loop_timer_cancel(q->timer);
+    loop_timer_cancel(q->looker);
 }
 
 void queue_take_check_every(struct queue_take *q, int64_t us)

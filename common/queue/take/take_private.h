@@ -30,6 +30,12 @@ struct part { /* one partition; owned by its queue_take */
     size_t wanted;    /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
     mono_us check_at; /* when limits.lua is asked for what was lost */
+    unsigned slot,
+        claim_slot; /* this dispatcher's slot here (presence.lua), and of the claim on its way; 0: none */
+    mono_us slot_by; /* nothing is claimed before, because the slot is not known yet */
+    mono_us look_at;
+    bool looking;      /* a look is on its way */
+    struct args alive; /* absent dispatchers that are alive on this machine */
 };
 
 struct queue_take {
@@ -38,8 +44,13 @@ struct queue_take {
     struct config *conf;
     struct metrics *metrics;
     struct take_handler handler;
-    struct redis_script claim, sent, settle, limits;
-    struct loop_timer *timer;
+    struct redis_script claim, sent, settle, limits, presence;
+    struct loop_timer *timer, *looker;
+    const char *instance; /* borrowed; NULL: nobody sees this process */
+    int beacon;
+    bool lifeline_up;
+    mono_us lifeline_at;  /* when that changed; 0: never */
+    mono_us taken_before; /* claims from before this moment may have been taken back */
     struct part *parts;
     unsigned partitions;
     size_t capacity, unsettled;
@@ -68,6 +79,11 @@ void take_log_notes(struct part *p, const struct redis_reply *list, size_t skip)
 void take_log_circuit(const char *what, const struct delivery *d);
 /* take_load.c: D needs its record no longer. */
 void take_load_forget(struct delivery *d);
+/* take_presence.c. INSTANCE as in struct shard_events. */
+void take_presence_begin(struct queue_take *q, const char *instance);
+void take_presence_end(struct queue_take *q);
+void take_presence_ready(struct part *p);
+void take_presence_lost(struct part *p);
 /* take_results.c: sends what was collected since the last turn. */
 void take_flush_sent(struct part *p);
 void take_flush_results(struct part *p, mono_us now);

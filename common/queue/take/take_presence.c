@@ -1,0 +1,148 @@
+/* The dispatcher's part of presence.lua, which says how a dispatcher that is gone is told from one that is only silent.
+ *
+ * Once a second each partition is asked which dispatchers are absent, five times a second while one is. The answer has
+ * this dispatcher's slot too, which its claims carry. Claims begin when the slot is known, or after SLOT_WAIT_US without:
+ * a claim without a slot comes back only when its lease ends.
+ *
+ * If the own lifeline is lost for longer than LOST_US, others may soon take this dispatcher's claims back. What has not
+ * left by then does not leave any more (take_was_taken). */
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "common/queue/take/beacon.h"
+#include "common/queue/take/take_private.h"
+
+#define LOOK_US 900000
+#define LOOK_AGAIN_US 200000 /* while a dispatcher is absent */
+#define SLOT_WAIT_US 500000
+#define SLOT_AGAIN_US 50000 /* until the slot is known, while claims wait for it */
+#define LOST_US 1000000     /* under GONE_MS of presence.lua */
+
+static void look_by(struct part *p, mono_us at)
+{
+    struct queue_take *q = p->q;
+    p->look_at = at;
+    mono_us now = clock_mono_us();
+    mono_us first = at;
+    for (unsigned i = 0; i < q->partitions; i++)
+        if (q->parts[i].ready && q->parts[i].look_at < first)
+            first = q->parts[i].look_at;
+    loop_timer_arm(q->looker, first > now ? first - now : 0);
+}
+
+/* Notes which of the absent dispatchers are alive on this machine, for the next look. */
+static void note_alive(struct part *p, const struct redis_reply *r)
+{
+    args_reset(&p->alive);
+    for (size_t i = 2; i < redis_count(r); i++) {
+        struct slice instance = redis_text(redis_at(r, i));
+        bool is_alive = beacon_answers(instance);
+        if (is_alive)
+            args_add(&p->alive, instance);
+        LOG_RARELY(LL_WARN, "dispatcher.absent", LSL("dispatcher", instance),
+                   LS("alive_here", is_alive ? "yes" : "no"));
+    }
+}
+
+static void on_look_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct part *p = ctx;
+    p->looking = false;
+    if (!p->ready)
+        return;
+    mono_us now = clock_mono_us();
+    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 2) {
+        LOG_RARELY(LL_WARN, "presence.failed", LS("reason", err_word(rc)),
+                   LSL("reply", redis_text(r)));
+        p->slot = 0;
+        look_by(p, now + LOOK_US);
+        return;
+    }
+    p->slot = p->q->lifeline_up ? (unsigned)redis_int(redis_at(r, 0)) : 0;
+    note_alive(p, r);
+    if (p->slot)
+        p->slot_by = 0;
+    else if (p->q->lifeline_up && now - p->q->lifeline_at > LOST_US)
+        shards_renew_lifeline(p->q->shards);
+    bool is_urgent = p->slot_by > now;
+    look_by(p, now + (is_urgent ? SLOT_AGAIN_US : redis_count(r) > 2 ? LOOK_AGAIN_US : LOOK_US));
+    take_turn_soon(p->q);
+}
+
+static void look(struct part *p)
+{
+    struct queue_take *q = p->q;
+    struct args *a = &q->args;
+    args_reset(a);
+    args_add_int(a, q->conf->retention.dead_s * 1000);
+    args_add_int(a, q->conf->retention.dedup_s * 1000);
+    args_add(a, slice_str(shard_run_of_redis(p->shard)));
+    args_add(a, slice_str(q->instance));
+    const struct slice *alive = args_slices(&p->alive);
+    for (size_t i = 0; i < p->alive.count; i++)
+        args_borrow(a, alive[i]);
+    p->looking = shard_run(p->shard, &q->presence, a, on_look_reply, p) == OK;
+}
+
+static void look_if_due(void *ctx)
+{
+    struct queue_take *q = ctx;
+    mono_us now = clock_mono_us();
+    for (unsigned i = 0; i < q->partitions; i++) {
+        struct part *p = &q->parts[i];
+        if (!p->ready || p->look_at > now || *shard_run_of_redis(p->shard) == '\0')
+            continue;
+        if (!p->looking)
+            look(p);
+        look_by(p, now + LOOK_US);
+    }
+}
+
+void take_presence_begin(struct queue_take *q, const char *instance)
+{
+    q->instance = instance;
+    q->beacon = instance ? beacon_open(slice_str(instance)) : -1;
+    q->looker = loop_timer_new(q->loop, look_if_due, q);
+}
+
+void take_presence_end(struct queue_take *q)
+{
+    loop_timer_free(q->looker);
+    beacon_close(q->beacon);
+}
+
+void take_presence_ready(struct part *p)
+{
+    if (!p->q->instance || *shard_run_of_redis(p->shard) == '\0')
+        return; /* Redis does not say which run it is: leases alone */
+    mono_us now = clock_mono_us();
+    p->slot_by = now + SLOT_WAIT_US;
+    p->looking = false;
+    look_by(p, now);
+}
+
+void take_presence_lost(struct part *p)
+{
+    p->slot = 0;
+    p->slot_by = 0;
+}
+
+void queue_take_on_lifeline(struct queue_take *q, bool is_up)
+{
+    mono_us now = clock_mono_us();
+    if (is_up && q->lifeline_at && now - q->lifeline_at > LOST_US)
+        q->taken_before = now;
+    q->lifeline_up = is_up;
+    q->lifeline_at = now;
+    for (unsigned i = 0; i < q->partitions; i++) {
+        if (!is_up)
+            q->parts[i].slot = 0;
+        else if (q->parts[i].ready)
+            look_by(&q->parts[i], now);
+    }
+}
+
+bool queue_take_was_taken(const struct queue_take *q, const struct delivery *d, mono_us now)
+{
+    return d->has_slot &&
+           (d->claimed_at < q->taken_before || (!q->lifeline_up && now - q->lifeline_at > LOST_US));
+}
