@@ -29,7 +29,7 @@ local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 100
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
-local RECORD_MAX = 131072 -- a record of so many bytes is not in the reply
+local RECORD_MAX, RECORD_LAST = 131072, '131071' -- a record of so many bytes is not in the reply
 local claims, leases, moved = {}, {}, {}
 local taken = {} -- lane's queue, id or ids that were taken off it; only for undo
 local buried = {} -- id, error of deliveries that were taken off their lanes and become dead letters
@@ -354,7 +354,7 @@ local function goes_on(lane) return lane.pause <= now and lane.parked <= now and
 -- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence; nil if the event is lost.
 local function claim(lane, t, id, key, attempts, requeues, tail)
   local event = EVENT .. string.sub(id, 1, t.event_end)
-  local record = call('GETRANGE', event, 0, RECORD_MAX - 1)
+  local record = call('GETRANGE', event, '0', RECORD_LAST)
   if string.sub(record, 1, 2) ~= 'hp' then return bury(id, 'event_lost') end
   local fence = take_fence()
   local written = text(fence)
