@@ -74,4 +74,48 @@ typedef void (*admin_done_fn)(void *ctx, enum err rc, int64_t changed);
 void queue_admin_pause(struct queue_admin *q, struct slice lane, bool is_paused, admin_done_fn fn,
                        void *ctx);
 
+/* --- lanes --- */
+
+struct circuit_view {
+    struct slice
+        origin; /* scheme, host and port; the destination's name if that is not configured any more */
+    const char *
+        state; /* open: nothing is sent until `until`; probing: one request is on its way; waiting: the origin
+                          * asked to wait */
+    wall_ms until;
+};
+
+struct lane_view { /* all borrowed for the callback */
+    struct slice name;
+    bool is_configured; /* a destination of the configuration is on it */
+    int64_t depth, inflight, retry, dead, sent_1m;
+    int64_t
+        delay_ms; /* the longest of its destinations, as it is in force now; -1 if it is not configured */
+    bool is_fifo;
+    wall_ms
+        oldest_at; /* when the oldest delivery near the ends of its queue was accepted; 0: the queue is empty */
+    wall_ms paused_since; /* 0: it is not paused */
+    const struct circuit_view *circuits;
+    size_t circuit_count;
+};
+
+/* As deliveries_fn. NEXT is AFTER of the next page; empty behind the last one. */
+typedef void (*lanes_fn)(void *ctx, enum err rc, const struct lane_view *list, size_t count,
+                         struct slice next);
+/* A page of at most LIMIT (at most ADMIN_LOOK_MAX) lanes by name, behind the name AFTER. Lists the lanes of the configuration,
+ * and lanes that have work or dead letters though they are not configured any more. `retry` is up to two seconds old. */
+void queue_admin_lanes(struct queue_admin *q, struct slice after, size_t limit, lanes_fn fn,
+                       void *ctx);
+/* The lane NAME as a list of one; an empty list if there is no such lane. */
+void queue_admin_lane(struct queue_admin *q, struct slice name, lanes_fn fn, void *ctx);
+
+/* --- all of it --- */
+
+struct queue_totals {
+    int64_t queued, inflight, retry, dead, lanes_paused, circuits_open;
+};
+/* TOTALS is borrowed for the call, up to two seconds old, and NULL if RC is not OK. */
+typedef void (*totals_fn)(void *ctx, enum err rc, const struct queue_totals *totals);
+void queue_admin_totals(struct queue_admin *q, totals_fn fn, void *ctx);
+
 #endif

@@ -13,5 +13,7 @@ extern const size_t lua_rights_len, lua_put_len, lua_claim_len, lua_sent_len, lu
     lua_pause_len, lua_take_len;
 extern const unsigned char lua_presence[];
 extern const size_t lua_presence_len;
+extern const unsigned char lua_survey[], lua_lanes[];
+extern const size_t lua_survey_len, lua_lanes_len;
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct console *console_new(struct loop *l, struct shards *shards, struct config *conf)
 {
@@ -95,7 +96,8 @@ struct console_actor console_actor(const struct ops_call *c)
 void console_log_act(const struct console_actor *actor, const char *event, const char *name,
                      struct slice value)
 {
-    LOG(LL_INFO, event, LS("account", actor->account), LS("peer", actor->peer), LSL(name, value));
+    struct log_field what = {.key = name, .key_len = strlen(name), .kind = LOG_TEXT, .text = value};
+    LOG(LL_INFO, event, LS("account", actor->account), LS("peer", actor->peer), what);
 }
 
 static void console_refused(struct ops_call *c, enum ops_refusal why)
@@ -133,6 +135,7 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 get_delivery = LOOK(console_delivery),
                                 get_event = LOOK(console_event),
                                 get_event_body = LOOK(console_event_body),
+                                get_lanes = LOOK(console_lanes), get_lane = LOOK(console_lane),
                                 post_pause = ACT(console_pause), post_resume = ACT(console_resume);
 
 static const struct route console_routes[] = {
@@ -141,6 +144,8 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/deliveries/{id}", READERS, &get_delivery},
     {METHOD_GET, "/api/events/{id}", READERS, &get_event},
     {METHOD_GET, "/api/events/{id}/body", READERS, &get_event_body},
+    {METHOD_GET, "/api/lanes", READERS, &get_lanes},
+    {METHOD_GET, "/api/lanes/{lane}", READERS, &get_lane},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
     {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
 };

@@ -133,13 +133,6 @@ static bool is_state(struct slice s)
     return false;
 }
 
-/* A name of a destination may be an implied one, which has a '@'. */
-static bool is_name(struct slice s)
-{
-    struct slice rest = s, head = slice_cut(&rest, '@');
-    return name_is_valid(head) && (head.len == s.len || name_is_valid(rest));
-}
-
 MUST_CHECK static enum flow check_filter(struct ops_call *c, const struct console_param *p)
 {
     if (p[P_STATE].is_given && !is_state(p[P_STATE].value)) {
@@ -148,7 +141,7 @@ MUST_CHECK static enum flow check_filter(struct ops_call *c, const struct consol
         return ENDED;
     }
     for (int i = P_DESTINATION; i <= P_LANE; i++) {
-        if (!p[i].is_given || is_name(p[i].value))
+        if (!p[i].is_given || console_is_name(p[i].value))
             continue;
         console_error(c, 400, "bad_request",
                       "the parameters 'destination', 'source' and 'lane' must be names");

@@ -1,9 +1,119 @@
-/* What operators do to lanes. */
+/* Lanes: what is on them, and what operators do to them. */
 #include "common/base/alloc.h"
 #include "common/queue/queue_admin.h"
 #include "receiver/console/console_private.h"
 
 #include <stdlib.h>
+
+/* --- looking --- */
+
+enum { P_LIMIT, P_CURSOR, PARAMS };
+
+static void write_circuits(struct json_write *w, const struct lane_view *l)
+{
+    jw_open(w, "circuits", '[');
+    for (size_t i = 0; i < l->circuit_count; i++) {
+        jw_open(w, NULL, '{');
+        jw_text(w, "origin", l->circuits[i].origin);
+        jw_str(w, "state", l->circuits[i].state);
+        console_write_moment(w, "until", l->circuits[i].until);
+        jw_close(w, '}');
+    }
+    jw_close(w, ']');
+}
+
+static void write_lane(struct json_write *w, const struct lane_view *l)
+{
+    wall_ms now = clock_wall_ms();
+    jw_open(w, NULL, '{');
+    jw_text(w, "id", l->name);
+    jw_bool(w, "configured", l->is_configured);
+    jw_int(w, "depth", l->depth);
+    jw_int(w, "inflight", l->inflight);
+    jw_int(w, "retry", l->retry);
+    jw_int(w, "dead", l->dead);
+    if (l->delay_ms < 0)
+        jw_null(w, "delay_ms");
+    else
+        jw_int(w, "delay_ms", l->delay_ms);
+    jw_str(w, "order", l->is_fifo ? "fifo" : "requeue");
+    jw_int(w, "oldest_s", l->oldest_at > 0 && now > l->oldest_at ? (now - l->oldest_at) / 1000 : 0);
+    jw_bool(w, "paused", l->paused_since > 0);
+    console_write_moment(w, "paused_since", l->paused_since);
+    jw_int(w, "sent_1m", l->sent_1m);
+    write_circuits(w, l);
+    jw_close(w, '}');
+}
+
+static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, size_t count,
+                          struct slice next)
+{
+    struct ops_call *c = ctx;
+    if (rc != OK) {
+        console_unavailable(c);
+        return;
+    }
+    struct buf out;
+    buf_init(&out, CONSOLE_ANSWER_MAX);
+    struct json_write w = json_write_to(&out);
+    jw_open(&w, NULL, '{');
+    jw_open(&w, "items", '[');
+    for (size_t i = 0; i < count; i++)
+        write_lane(&w, &list[i]);
+    jw_close(&w, ']');
+    jw_text_or_null(&w, "next", next);
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
+}
+
+void console_lanes(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    struct console_param params[PARAMS] = {
+        [P_LIMIT] = {.name = "limit"}, [P_CURSOR] = {.name = "cursor"}};
+    struct buf text;
+    size_t limit;
+    if (console_read_query(c, params, PARAMS, &text) == ENDED)
+        return;
+    struct slice after = params[P_CURSOR].value;
+    if (console_read_limit(c, &params[P_LIMIT], &limit) == ENDED) {
+        buf_clear(&text);
+        return;
+    }
+    if (after.len && !console_is_name(after))
+        console_error(c, 400, "bad_cursor",
+                      "the parameter 'cursor' must be the `next` of the page before");
+    else
+        queue_admin_lanes(k->admin, after, limit, lanes_on_page, c);
+    buf_clear(&text);
+}
+
+static void lane_on_looked(void *ctx, enum err rc, const struct lane_view *list, size_t count,
+                           struct slice next)
+{
+    struct ops_call *c = ctx;
+    (void)next;
+    if (rc != OK) {
+        console_unavailable(c);
+    } else if (count == 0) {
+        console_error(c, 404, "not_found", "there is no such lane");
+    } else {
+        struct buf out;
+        buf_init(&out, CONSOLE_ANSWER_MAX);
+        struct json_write w = json_write_to(&out);
+        write_lane(&w, list);
+        console_answer(c, 200, &out);
+    }
+}
+
+void console_lane(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    if (console_takes_no_query(c) == GO_ON)
+        queue_admin_lane(k->admin, c->match.params[0], lane_on_looked, c);
+}
+
+/* --- acting --- */
 
 struct lane_act { /* an act on a lane, until Redis has answered */
     struct ops_call *ops;

@@ -70,6 +70,8 @@ enum flow console_read_limit(struct ops_call *c, const struct console_param *p,
 /* Reads a moment: RFC 3339 or milliseconds since 1970. *AT keeps its value if P is not given. 400 and ENDED if it is neither. */
 enum flow console_read_moment(struct ops_call *c, const struct console_param *p,
                               wall_ms *at) MUST_CHECK;
+/* Is S a name of the configuration, or of an implied destination, which has a '@'? */
+bool console_is_name(struct slice s);
 /* Checks that the posted body is one JSON object that has no other members than the COUNT ones, and fills these. An empty body
  * is an empty object. 400 and ENDED if it is something else. The values are slices of the body. */
 enum flow console_read_body(struct ops_call *c, struct json_member *members,
@@ -95,6 +97,8 @@ void console_deliveries(struct ops_call *c);
 void console_delivery(struct ops_call *c);
 void console_event(struct ops_call *c);
 void console_event_body(struct ops_call *c);
+void console_lanes(struct ops_call *c);
+void console_lane(struct ops_call *c);
 void console_pause(struct ops_call *c);
 void console_resume(struct ops_call *c);
 

@@ -97,6 +97,12 @@ enum flow console_read_moment(struct ops_call *c, const struct console_param *p,
     return GO_ON;
 }
 
+bool console_is_name(struct slice s)
+{
+    struct slice rest = s, head = slice_cut(&rest, '@');
+    return name_is_valid(head) && (head.len == s.len || name_is_valid(rest));
+}
+
 enum flow console_read_body(struct ops_call *c, struct json_member *members, size_t count)
 {
     struct slice body = json_cut_trim(buf_slice(&c->body));

@@ -31,6 +31,7 @@ void queue_admin_pause(struct queue_admin *q, struct slice lane, bool is_paused,
                        void *ctx)
 {
     struct lane_call *c = NEW(struct lane_call);
+    admin_survey_forget(q);
     unsigned partition = partition_of(lane, shards_count(q->shards));
     struct args a;
     c->fn = fn;

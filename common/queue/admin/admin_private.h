@@ -2,20 +2,51 @@
 #ifndef COMMON_QUEUE_ADMIN_PRIVATE_H
 #define COMMON_QUEUE_ADMIN_PRIVATE_H
 
+#include "common/base/map.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/shards_call.h"
 
 #define ADMIN_ARGS_MAX ((size_t)16 << 20)
 
+struct survey_row { /* a lane; owned by its survey */
+    char *name;
+    bool is_configured;
+    double retry; /* deliveries that wait for a retry or for their origin */
+    /* of destinations that are not configured */
+    double other_inflight;
+    int64_t other_dead;
+};
+
+struct survey {      /* owned by the queue_admin */
+    struct map rows; /* name -> struct survey_row */
+    char **names;    /* of the rows, in their order */
+    size_t count;
+    struct queue_totals totals;
+};
+
+/* SURVEY is borrowed for the call. RC != OK (SURVEY NULL): Redis did not answer, or not in time. */
+typedef void (*survey_fn)(void *ctx, enum err rc, const struct survey *survey);
+struct waiter;
+
 struct queue_admin {
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
-    struct redis_script look, search, pause;
+    struct redis_script look, search, pause, survey, lanes;
+    struct survey *last_survey; /* or NULL */
+    int64_t survey_at;          /* when it was made */
+    struct waiter *waiters;     /* for a survey */
+    bool is_surveying;
 };
 
 /* The partition of the delivery ID, by the lane of its destination; -1 if the destination is not configured, so that every
  * partition must be asked. */
 int admin_partition_of(const struct queue_admin *q, struct slice id);
+
+/* Calls FN with a survey that is at most two seconds old: once, never before this returns. */
+void admin_survey(struct queue_admin *q, survey_fn fn, void *ctx);
+/* The next survey is a new one. */
+void admin_survey_forget(struct queue_admin *q);
+void admin_survey_free(struct survey *s); /* NULL is fine */
 
 #endif

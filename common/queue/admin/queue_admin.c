@@ -17,6 +17,8 @@ struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struc
     redis_script_init(&q->look, "look", lua_look, lua_look_len);
     redis_script_init(&q->search, "search", lua_search, lua_search_len);
     redis_script_init(&q->pause, "pause", lua_pause, lua_pause_len);
+    redis_script_init(&q->survey, "survey", lua_survey, lua_survey_len);
+    redis_script_init(&q->lanes, "lanes", lua_lanes, lua_lanes_len);
     return q;
 }
 
@@ -24,6 +26,7 @@ void queue_admin_free(struct queue_admin *q)
 {
     if (!q)
         return;
+    admin_survey_free(q->last_survey);
     config_unref(q->conf);
     free(q);
 }
@@ -33,6 +36,7 @@ void queue_admin_set_config(struct queue_admin *q, struct config *conf)
     config_ref(conf);
     config_unref(q->conf);
     q->conf = conf;
+    admin_survey_forget(q);
 }
 
 int admin_partition_of(const struct queue_admin *q, struct slice id)

@@ -3,23 +3,10 @@
 -- KEYS: lanes. ARGV: base, number of lanes, lane..., destination...
 -- Replies for each lane {depth, when the oldest was accepted (0 if it is empty), 1 if an operator has stopped it, {destination,
 -- its origins whose circuit is open, ...}}, then for each destination {dead letters, deliveries in flight}.
--- A delivery that must wait for its delay goes to the tail, so the oldest is near one of the ends.
-local ENDS = 3 -- deliveries that are looked at, at each end of a lane
-local CIRCUIT_FAILS = 5
 local origins_left = 2000 -- that this call reads; lanes have up to 1,000
 local base, n = ARGV[1], tonumber(ARGV[2])
 local call = redis.call
-
-local function oldest_of(queue)
-  local oldest = '0'
-  for _, range in ipairs({{0, ENDS - 1}, {-ENDS, -1}}) do
-    for _, id in ipairs(call('LRANGE', queue, range[1], range[2])) do
-      local at = call('HGET', base .. 'delivery:' .. id, 'accepted_at')
-      if at and (oldest == '0' or tonumber(at) < tonumber(oldest)) then oldest = at end
-    end
-  end
-  return oldest
-end
+--@include lib_seen.lua
 
 -- How many origins of each destination on LANE have an open circuit.
 local function open_circuits(lane)
@@ -29,7 +16,7 @@ local function open_circuits(lane)
   origins_left = origins_left - count
   local all = call('HGETALL', key)
   for i = 1, #all, 2 do
-    local destination, fails = string.match(all[i], '^[^/]*'), tonumber(string.match(all[i + 1], '^%d+') or 0)
+    local destination, fails = string.match(all[i], '^[^/]*'), read_origin(all[i + 1])
     if fails >= CIRCUIT_FAILS then open[destination] = (open[destination] or 0) + 1 end
   end
   for destination, circuits in pairs(open) do

@@ -1,0 +1,351 @@
+/* Lanes as operators see them: the survey says which there are and what waits on them, lanes.lua says the rest. */
+#include "common/base/alloc.h"
+#include "common/config/config.h"
+#include "common/config/partition.h"
+#include "common/queue/admin/admin_private.h"
+#include "common/webhook/url_template.h"
+
+#include <stdlib.h>
+
+#define LANES_STEP 100        /* lanes of one script call */
+#define DESTINATIONS_MAX 1000 /* of one lane that are looked at */
+#define ORIGIN_MAX 8192
+enum { FIELD_DEPTH, FIELD_OLDEST, FIELD_PAUSED, FIELD_ORDER, FIELD_SENT, FIELD_TO, FIELD_CIRCUITS };
+
+struct looked_lane { /* one of the page; owns its texts */
+    char *name;
+    struct lane_view view;
+    const struct destination **to; /* of the configuration of the call */
+    size_t to_count;
+    unsigned partition;
+};
+
+struct
+    lanes_step { /* what one script call asks for: lanes of one partition, by their place on the page */
+    size_t places[LANES_STEP], count, answered;
+};
+
+struct lanes_call {
+    struct shards_call call; /* first */
+    struct queue_admin *q;
+    struct config *conf; /* referenced */
+    char *after, *only;  /* one of them is set */
+    size_t limit;
+    struct looked_lane *page;
+    size_t count;
+    struct lanes_step *steps;
+    size_t step_count;
+    bool has_more;
+    lanes_fn fn;
+    void *ctx;
+};
+
+static void lanes_free(struct lanes_call *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        struct looked_lane *l = &c->page[i];
+        for (size_t n = 0; n < l->view.circuit_count; n++)
+            free((char *)(uintptr_t)l->view.circuits[n].origin.ptr);
+        free((struct circuit_view *)(uintptr_t)l->view.circuits);
+        free(l->to);
+        free(l->name);
+    }
+    free(c->page);
+    free(c->steps);
+    free(c->after);
+    free(c->only);
+    config_unref(c->conf);
+    free(c);
+}
+
+/* --- the page --- */
+
+static void page_add(struct lanes_call *c, const struct survey *s, const char *name)
+{
+    const struct survey_row *row = map_get(&s->rows, slice_str(name));
+    struct looked_lane *l = &c->page[c->count++];
+    l->name = xstrdup(name);
+    l->partition = partition_of(slice_str(name), shards_count(c->q->shards));
+    l->view = (struct lane_view){.name = slice_str(l->name),
+                                 .is_configured = row->is_configured,
+                                 .delay_ms = -1,
+                                 .retry = (int64_t)(row->retry + 0.5),
+                                 .inflight = (int64_t)(row->other_inflight + 0.5),
+                                 .dead = row->other_dead};
+}
+
+/* The first of the names that comes behind AFTER. */
+static size_t first_behind(const struct survey *s, const char *after)
+{
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(s->names[middle], after) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void page_fill(struct lanes_call *c, const struct survey *s)
+{
+    size_t most = c->only ? 1 : c->limit;
+    c->page = xcalloc(most, sizeof *c->page);
+    if (c->only) {
+        if (map_get(&s->rows, slice_str(c->only)))
+            page_add(c, s, c->only);
+        return;
+    }
+    size_t i = first_behind(s, c->after);
+    for (; i < s->count && c->count < most; i++)
+        page_add(c, s, s->names[i]);
+    c->has_more = i < s->count;
+}
+
+static void add_destination(struct looked_lane *l, const struct destination *d)
+{
+    if (l->to_count == DESTINATIONS_MAX)
+        return;
+    if ((l->to_count & (l->to_count - 1)) == 0)
+        l->to = xrealloc(l->to, l->to_count ? 2 * l->to_count : 1, sizeof *l->to);
+    l->to[l->to_count++] = d;
+}
+
+static void page_find_destinations(struct lanes_call *c)
+{
+    struct map by_name;
+    struct config_walk walk = {0};
+    struct destination *d;
+    map_init(&by_name);
+    for (size_t i = 0; i < c->count; i++)
+        map_set(&by_name, slice_str(c->page[i].name), &c->page[i]);
+    while (config_next_destination(c->conf, &walk, &d)) {
+        struct looked_lane *l = map_get(&by_name, slice_str(d->lane));
+        if (l)
+            add_destination(l, d);
+    }
+    map_clear(&by_name);
+}
+
+/* --- asking --- */
+
+static void add_lane_args(struct args *a, const struct looked_lane *l)
+{
+    args_add_int(a, (int64_t)l->to_count);
+    for (size_t i = 0; i < l->to_count; i++) {
+        const struct destination *d = l->to[i];
+        args_borrow(a, slice_str(d->name));
+        size_t mark = args_mark(a);
+        buf_add_str(&a->text, d->account ? "delay:account:" : "delay:destination:");
+        buf_add_str(&a->text, d->account ? d->account->name : d->name);
+        args_add_since(a, mark);
+    }
+}
+
+static void ask_lanes(struct lanes_call *c, size_t step)
+{
+    struct lanes_step *s = &c->steps[step];
+    struct args a;
+    unsigned partition = c->page[s->places[0]].partition;
+    args_init(&a, ADMIN_ARGS_MAX);
+    args_add_int(&a, (int64_t)(s->count - s->answered));
+    for (size_t i = s->answered; i < s->count; i++)
+        args_borrow(&a, c->page[s->places[i]].view.name);
+    for (size_t i = s->answered; i < s->count; i++)
+        add_lane_args(&a, &c->page[s->places[i]]);
+    shards_call_script(&c->call, step, partition, &c->q->lanes, &a);
+    args_clear(&a);
+}
+
+/* Sorts the page's lanes into steps. */
+static void make_steps(struct lanes_call *c)
+{
+    unsigned partitions = shards_count(c->q->shards);
+    size_t *open = xcalloc(partitions, sizeof *open); /* 1 + the step that still has room */
+    c->steps = xcalloc(c->count / LANES_STEP + partitions + 1, sizeof *c->steps);
+    for (size_t i = 0; i < c->count; i++) {
+        size_t *mine = &open[c->page[i].partition];
+        if (!*mine || c->steps[*mine - 1].count == LANES_STEP)
+            *mine = ++c->step_count;
+        struct lanes_step *s = &c->steps[*mine - 1];
+        s->places[s->count++] = i;
+    }
+    free(open);
+}
+
+/* --- the answers --- */
+
+/* The delay in force of D. OWN and TOP are the delays that were set through the API, or empty. */
+static int64_t delay_in_force(const struct destination *d, const struct redis_reply *own,
+                              const struct redis_reply *top)
+{
+    if (redis_text(own).len)
+        return redis_int(own);
+    if (!d->settings->has_own_delay && redis_text(top).len)
+        return redis_int(top);
+    return d->settings->delay_ms;
+}
+
+static void take_destinations(struct looked_lane *l, const struct redis_reply *r,
+                              const struct redis_reply *top)
+{
+    for (size_t i = 0; i < l->to_count && 3 * i + 2 < redis_count(r); i++) {
+        int64_t delay = delay_in_force(l->to[i], redis_at(r, 3 * i + 2), top);
+        l->view.dead += redis_int(redis_at(r, 3 * i));
+        l->view.inflight += redis_int(redis_at(r, 3 * i + 1));
+        if (delay > l->view.delay_ms)
+            l->view.delay_ms = delay;
+        l->view.is_fifo = l->to[i]->settings->order == ORDER_FIFO;
+    }
+}
+
+/* NAME is an origin's in Redis: "<destination>", or "<destination>/<scheme>://<host>:<port>". */
+static struct slice origin_of(const struct lanes_call *c, struct slice name)
+{
+    struct slice url = name, word = slice_cut(&url, '/');
+    const struct destination *d = config_destination(c->conf, word);
+    struct buf out;
+    buf_init(&out, ORIGIN_MAX);
+    struct url_vars vars = {SLICE_LIT("x"), SLICE_LIT("x"), SLICE_LIT("x")};
+    struct slice origin = url.len ? url : name;
+    if (!url.len && d && d->url && url_template_expand(d->url, &vars, &out) == OK)
+        origin = url_origin(buf_slice(&out));
+    origin = slice_make(xslicedup(origin), origin.len);
+    buf_clear(&out);
+    return origin;
+}
+
+static const char *circuit_word(struct slice state)
+{
+    static const char *const words[] = {"open", "probing", "waiting"};
+    for (size_t i = 1; i < sizeof words / sizeof *words; i++)
+        if (slice_eq(state, slice_str(words[i])))
+            return words[i];
+    return words[0];
+}
+
+static void take_circuits(const struct lanes_call *c, struct looked_lane *l,
+                          const struct redis_reply *r)
+{
+    size_t n = redis_count(r) / 3;
+    struct circuit_view *list = xcalloc(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct circuit_view){origin_of(c, redis_text(redis_at(r, 3 * i))),
+                                        circuit_word(redis_text(redis_at(r, 3 * i + 1))),
+                                        redis_int(redis_at(r, 3 * i + 2))};
+    l->view.circuits = list;
+    l->view.circuit_count = n;
+}
+
+static void take_lane(const struct lanes_call *c, struct looked_lane *l,
+                      const struct redis_reply *r, const struct redis_reply *top)
+{
+    l->view.depth = redis_int(redis_at(r, FIELD_DEPTH));
+    l->view.oldest_at = redis_int(redis_at(r, FIELD_OLDEST));
+    l->view.paused_since = redis_int(redis_at(r, FIELD_PAUSED));
+    l->view.is_fifo = slice_eq(redis_text(redis_at(r, FIELD_ORDER)), SLICE_LIT("fifo"));
+    l->view.sent_1m = redis_int(redis_at(r, FIELD_SENT));
+    take_destinations(l, redis_at(r, FIELD_TO), top);
+    take_circuits(c, l, redis_at(r, FIELD_CIRCUITS));
+}
+
+static bool lanes_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
+{
+    struct lanes_call *c = (struct lanes_call *)call;
+    struct lanes_step *s = &c->steps[which];
+    size_t n = redis_count(r);
+    if (n < 2 || n - 1 > s->count - s->answered)
+        return false;
+    for (size_t i = 1; i < n; i++)
+        take_lane(c, &c->page[s->places[s->answered++]], redis_at(r, i), redis_at(r, 0));
+    if (s->answered < s->count)
+        ask_lanes(c, which);
+    return true;
+}
+
+static void lanes_tell(struct lanes_call *c)
+{
+    struct lane_view *list = xcalloc(c->count + 1, sizeof *list);
+    for (size_t i = 0; i < c->count; i++)
+        list[i] = c->page[i].view;
+    bool has_next = c->has_more && c->count > 0;
+    c->fn(c->ctx, OK, list, c->count, slice_str(has_next ? c->page[c->count - 1].name : ""));
+    free(list);
+}
+
+static void lanes_on_end(struct shards_call *call)
+{
+    struct lanes_call *c = (struct lanes_call *)call;
+    if (call->rc == OK)
+        lanes_tell(c);
+    else
+        c->fn(c->ctx, call->rc, NULL, 0, SLICE_LIT(""));
+    lanes_free(c);
+}
+
+static void lanes_on_survey(void *ctx, enum err rc, const struct survey *s)
+{
+    struct lanes_call *c = ctx;
+    if (rc != OK) {
+        c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""));
+        lanes_free(c);
+        return;
+    }
+    page_fill(c, s);
+    page_find_destinations(c);
+    make_steps(c);
+    shards_call_begin(&c->call, c->q->loop, c->q->shards);
+    c->call.on_reply = lanes_on_reply;
+    c->call.on_end = lanes_on_end;
+    for (size_t i = 0; i < c->step_count; i++)
+        ask_lanes(c, i);
+    shards_call_sent(&c->call);
+}
+
+static struct lanes_call *lanes_new(struct queue_admin *q, lanes_fn fn, void *ctx)
+{
+    struct lanes_call *c = NEW(struct lanes_call);
+    c->q = q;
+    c->conf = config_ref(q->conf);
+    c->fn = fn;
+    c->ctx = ctx;
+    return c;
+}
+
+void queue_admin_lanes(struct queue_admin *q, struct slice after, size_t limit, lanes_fn fn,
+                       void *ctx)
+{
+    struct lanes_call *c = lanes_new(q, fn, ctx);
+    c->after = xslicedup(after);
+    c->limit = limit;
+    admin_survey(q, lanes_on_survey, c);
+}
+
+void queue_admin_lane(struct queue_admin *q, struct slice name, lanes_fn fn, void *ctx)
+{
+    struct lanes_call *c = lanes_new(q, fn, ctx);
+    c->only = xslicedup(name);
+    admin_survey(q, lanes_on_survey, c);
+}
+
+/* --- totals --- */
+
+struct totals_call {
+    totals_fn fn;
+    void *ctx;
+};
+
+static void totals_on_survey(void *ctx, enum err rc, const struct survey *s)
+{
+    struct totals_call c = *(struct totals_call *)ctx;
+    free(ctx);
+    c.fn(c.ctx, rc, s ? &s->totals : NULL);
+}
+
+void queue_admin_totals(struct queue_admin *q, totals_fn fn, void *ctx)
+{
+    struct totals_call *c = NEW(struct totals_call);
+    *c = (struct totals_call){fn, ctx};
+    admin_survey(q, totals_on_survey, c);
+}
