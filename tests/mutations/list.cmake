@@ -596,9 +596,14 @@ mutation(fences_begin_at_one "fences begin anew when their key is lost"
 mutation(part_is_a_repeat "a repeat does not complete what was stored in part"
   TESTS tests/queue/test_lost.py::test_a_repeat_completes_what_was_stored_in_part
   EDIT common/queue/lua/put.lua
-  [[    if not v[1] then
-      add_delivery(plan, event, received, to)]]
-  [[    if false then]])
+  [[for i = 1, math.min(left, #missing) do]]
+  [[for i = 1, 0 do]])
+
+mutation(expired_is_missing "a repeat sends again what was delivered and has expired"
+  TESTS tests/queue/test_lost.py::test_a_repeat_does_not_send_again_what_was_delivered_and_has_expired
+  EDIT common/queue/lua/put.lua
+  [[for i = 1, math.min(left, #missing) do]]
+  [[for i = 1, #missing do]])
 
 mutation(resend_of_nothing "a resend trusts that a queued delivery is in its list"
   TESTS tests/queue/test_lost.py::test_a_resend_queues_what_was_purged

@@ -266,3 +266,21 @@ def test_the_event_stays_until_the_last_delivery_though_pending_is_lost(queue):
     assert queue.r.pttl(queue.key("event:a")) == -1
     queue.settle(second, "done")
     assert queue.r.pttl(queue.key("event:a")) > 0
+
+
+def test_a_repeat_to_other_destinations_adds_nothing(queue):
+    queue.put(queue.event("a", ("d", "d", 0), to=["d"]))
+    assert queue.put(queue.event("a", ("d", "d", 0), ("e", "d", 0), to=["d", "e"]))[0][0] == 1
+    assert queue.queued() == ["a:d"]
+
+
+def test_a_repeat_does_not_send_again_what_was_delivered_and_has_expired(queue):
+    queue.limits(e=(100, 10000, 2000, 8))
+    event = queue.event("a", ("d", "d", 0), ("e", "d", 0), to=["d", "e"])
+    queue.put(event)
+    done, waits = queue.claim()
+    queue.settle(done, "done")
+    queue.settle(waits, "retry", wait_ms=60000)
+    queue.r.delete(queue.key("delivery:" + done.id))
+    assert queue.put(event)[0][0] == 1
+    assert queue.queued() == []

@@ -439,19 +439,27 @@ end
 
 local fresh = {} -- keys of the events that this call has stored
 -- A repeat completes what an earlier call left half done, because Redis refused a command in its middle (rights were taken away): it
--- writes deliveries that are missing, and queues those that are in no list. Only events that are not over are looked at.
+-- writes deliveries that are missing, and queues those that are in no list. Only an event that is not over is looked at, and only
+-- destinations that its record names: the repeat may have others. A delivery that is not there may be over and expired. So of an event with
+-- several, as many are missing as `pending` counts more than are here.
 local function complete(plan, event, received)
-  if fresh[event] or plan.kind ~= 'webhook' or call('PTTL', base .. 'event:' .. event) ~= -1 then return end
+  local key = EVENT .. event
+  if fresh[event] or plan.kind ~= 'webhook' or call('PTTL', key) ~= -1 then return end
+  local named = ' ' .. (string.match(call('GETRANGE', key, 0, NAMES), '\no ([^\n]*)\n') or '') .. ' '
+  local missing, left = {}, plan.fan > 1 and tonumber(call('HGET', base .. 'pending:' .. event, 'n') or 0) or 1
   for n = 1, plan.fan do
     local to = plan[n]
     local id = event .. to.suffix
-    local v = call('HMGET', DELIVERY .. id, 'state', 'attempts', 'lane', 'delay_ms')
-    if not v[1] then
-      add_delivery(plan, event, received, to)
-    elseif v[1] == 'queued' and v[2] == '0' and v[3] == to.lane and not is_queued(QUEUE .. to.lane, id) then
-      queue_id(to, id, v[4])
+    local v = string.find(named, ' ' .. to.destination .. ' ', 1, true) and
+      call('HMGET', DELIVERY .. id, 'state', 'attempts', 'lane', 'delay_ms')
+    if v and not v[1] then
+      missing[#missing + 1] = to
+    elseif v and v[1] ~= 'done' and v[1] ~= 'dead' then
+      left = left - 1
+      if v[1] == 'queued' and v[2] == '0' and v[3] == to.lane and not is_queued(QUEUE .. to.lane, id) then queue_id(to, id, v[4]) end
     end
   end
+  for i = 1, math.min(left, #missing) do add_delivery(plan, event, received, missing[i]) end
 end
 
 -- The plan of the event before serves the next, if that has none.

@@ -1,5 +1,8 @@
 #include "common/base/log.h"
+#include "common/base/metrics.h"
 #include "common/config/config.h"
+#include "common/ops/families.h"
+#include "common/queue/keys.h"
 #include "common/queue/take/take_private.h"
 
 #define ROWS_MAX 100  /* destinations a call: it takes Redis less than a millisecond */
@@ -36,6 +39,16 @@ static const struct note_row *find_note(struct slice word)
     return NULL;
 }
 
+/* Claim made a dead letter of the delivery ID, so no attempt tells of it. */
+static void tell_dead(struct part *p, struct slice id, struct slice error)
+{
+    struct slice event, destination;
+    LOG_RARELY(LL_WARN, "delivery.dead", LSL("delivery", id), LSL("error", error));
+    if (keys_split_delivery(id, &event, &destination))
+        metric_add(metrics_series(p->q->metrics, METRIC_ATTEMPTS, destination, SLICE_LIT("dead")),
+                   1);
+}
+
 static void log_note(struct part *p, struct slice note)
 {
     struct slice what = note;
@@ -44,7 +57,7 @@ static void log_note(struct part *p, struct slice note)
     if (!row)
         return;
     if (!row->reason)
-        LOG_RARELY(LL_WARN, "delivery.dead", LSL("delivery", what), LSL("error", word));
+        tell_dead(p, what, word);
     else
         LOG_RARELY(LL_WARN, "queue.mended", LSL("found", word), LSL("what", what),
                    LS("reason", row->reason));
