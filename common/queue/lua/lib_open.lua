@@ -46,21 +46,29 @@ end
 -- Returns when the task was set (µs, a text) and its account, or nil.
 local function read_plan_head(event) return string.match(call('GETRANGE', plan_key(event), 0, 127), '^(%d+) (%S+)\n') end
 
+-- Appends to the list of that scope. One command for many members costs Redis a third of one for each.
+local function add_to(lists, scope, ...)
+  local list = lists[scope] or {}
+  lists[scope] = list
+  for _, value in ipairs({...}) do list[#list + 1] = value end
+end
+
 -- Makes up to MOST tasks of SCOPE pending again whose leases have ended. Those that have expired leave.
 local function return_leases(scope, most, pending_ms)
-  local returned = {}
+  local gone, returned = {}, {} -- scope -> members; scope -> scores and members
   for _, event in ipairs(call('ZRANGEBYSCORE', taken_key(scope), '-inf', now_text, 'LIMIT', 0, most)) do
     local at, account = read_plan_head(event)
     local is_there = at and call('EXISTS', EVENT .. event) == 1
     for _, of in ipairs(account and scopes_of(account) or {scope}) do
-      call('ZREM', taken_key(of), event)
-      if is_there then
-        call('ZADD', open_key(of), at, event)
-        returned[of] = true
-      end
+      add_to(gone, of, event)
+      if is_there then add_to(returned, of, at, event) end
     end
   end
-  for of in pairs(returned) do keep_key(open_key(of), pending_ms) end
+  for of, events in pairs(gone) do call('ZREM', taken_key(of), unpack(events)) end
+  for of, set in pairs(returned) do
+    call('ZADD', open_key(of), unpack(set))
+    keep_key(open_key(of), pending_ms)
+  end
 end
 
 -- Is this open task processing now?

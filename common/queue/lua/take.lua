@@ -15,13 +15,12 @@ local oldest = now - pending_ms * 1000
 return_leases(scope, RETURN_MAX, pending_ms)
 trim_members(open_key(scope), text(oldest), TRIM_MAX)
 
-local till, leased = text(now_ms + lease_ms), {} -- leased: scopes
+local till, left, leased = text(now_ms + lease_ms), {}, {} -- scope -> members; scope -> scores and members
 -- A task's event and plan stay at least until the lease ends.
 local function lease_task(event, owner)
   for _, of in ipairs(scopes_of(owner)) do
-    call('ZREM', open_key(of), event)
-    call('ZADD', taken_key(of), till, event)
-    leased[of] = true
+    add_to(left, of, event)
+    add_to(leased, of, till, event)
   end
   if call('PTTL', EVENT .. event) < lease_ms then
     keep_event(event, owner)
@@ -50,6 +49,10 @@ for i = 1, #members, 2 do
     if bytes >= BYTES_MAX then break end
   end
 end
-for of in pairs(leased) do keep_key(taken_key(of), lease_ms + pending_ms) end
+for of, events in pairs(left) do call('ZREM', open_key(of), unpack(events)) end
+for of, set in pairs(leased) do
+  call('ZADD', taken_key(of), unpack(set))
+  keep_key(taken_key(of), lease_ms + pending_ms)
+end
 write_tasks()
 return reply
