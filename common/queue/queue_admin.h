@@ -67,6 +67,21 @@ typedef void (*search_fn)(void *ctx, enum err rc, const struct delivery_view *li
 enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter *filter,
                             size_t limit, struct slice cursor, search_fn fn, void *ctx) MUST_CHECK;
 
+enum act_result {
+    ACT_DONE,
+    ACT_UNKNOWN,  /* there is no such delivery */
+    ACT_REFUSED,  /* its state forbids it */
+    ACT_NO_EVENT, /* its event's record is gone, so it cannot be sent */
+};
+/* FN exactly once, never before the call returns. STATE: the delivery's, after the act; borrowed for the callback. RC != OK: Redis
+ * did not answer; nobody knows whether it took effect. */
+typedef void (*act_fn)(void *ctx, enum err rc, enum act_result result, struct slice state);
+/* Queues the delivery ID again, as it was accepted, and leaves its siblings alone. What waits for a retry goes now. Refused while it
+ * is queued or in flight, and for a fetch that is done. */
+void queue_admin_resend(struct queue_admin *q, struct slice id, act_fn fn, void *ctx);
+/* Ends the delivery ID without sending it. Refused while it is in flight, and when it is done or dropped. */
+void queue_admin_drop(struct queue_admin *q, struct slice id, act_fn fn, void *ctx);
+
 /* FN exactly once, never before the call returns. CHANGED: 1 if the act changed something, else 0. RC != OK: Redis did not
  * answer; nobody knows whether it took effect. The same act again does no harm. */
 typedef void (*admin_done_fn)(void *ctx, enum err rc, int64_t changed);

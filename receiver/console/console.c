@@ -136,6 +136,7 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 get_event = LOOK(console_event),
                                 get_event_body = LOOK(console_event_body),
                                 get_lanes = LOOK(console_lanes), get_lane = LOOK(console_lane),
+                                post_resend = ACT(console_resend), post_drop = ACT(console_drop),
                                 post_pause = ACT(console_pause), post_resume = ACT(console_resume);
 
 static const struct route console_routes[] = {
@@ -146,6 +147,8 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/events/{id}/body", READERS, &get_event_body},
     {METHOD_GET, "/api/lanes", READERS, &get_lanes},
     {METHOD_GET, "/api/lanes/{lane}", READERS, &get_lane},
+    {METHOD_POST, "/api/deliveries/{id}/resend", ROLE_ADMIN, &post_resend},
+    {METHOD_POST, "/api/deliveries/{id}/drop", ROLE_ADMIN, &post_drop},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
     {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
 };

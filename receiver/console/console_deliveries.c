@@ -126,7 +126,7 @@ static void list_on_event(void *ctx, enum err rc, const struct task *t, size_t c
 
 static bool is_state(struct slice s)
 {
-    static const char *const states[] = {"queued", "inflight", "retry", "dead", "done"};
+    static const char *const states[] = {"queued", "inflight", "retry", "dead", "done", "dropped"};
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (slice_eq(s, slice_str(states[i])))
             return true;
@@ -136,8 +136,9 @@ static bool is_state(struct slice s)
 MUST_CHECK static enum flow check_filter(struct ops_call *c, const struct console_param *p)
 {
     if (p[P_STATE].is_given && !is_state(p[P_STATE].value)) {
-        console_error(c, 400, "bad_request",
-                      "the parameter 'state' must be queued, inflight, retry, dead or done");
+        console_error(
+            c, 400, "bad_request",
+            "the parameter 'state' must be queued, inflight, retry, dead, done or dropped");
         return ENDED;
     }
     for (int i = P_DESTINATION; i <= P_LANE; i++) {

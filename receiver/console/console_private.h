@@ -99,6 +99,8 @@ void console_event(struct ops_call *c);
 void console_event_body(struct ops_call *c);
 void console_lanes(struct ops_call *c);
 void console_lane(struct ops_call *c);
+void console_resend(struct ops_call *c);
+void console_drop(struct ops_call *c);
 void console_pause(struct ops_call *c);
 void console_resume(struct ops_call *c);
 

@@ -27,7 +27,7 @@ for _, key in ipairs(redis.call('KEYS', base .. '*')) do
   elseif kind == 'attempts' then
     local state = redis.call('HGET', base .. 'delivery:' .. rest, 'state')
     if not state then table.insert(found.orphans, name)
-    elseif ttl < 0 and (state == 'done' or state == 'dead') then table.insert(found.immortal, name) end
+    elseif ttl < 0 and (state == 'done' or state == 'dead' or state == 'dropped') then table.insert(found.immortal, name) end
   end
 end
 for _, name in ipairs({'inflight', 'retry', 'lanes'}) do
@@ -37,7 +37,8 @@ found.busy = table_of(redis.call('HGETALL', base .. 'busy'))
 return cjson.encode(found)
 """
 
-OVER = ("done", "dead")
+OVER = ("done", "dead", "dropped")
+UNLISTED = ("done", "dropped")
 
 
 class Snapshot:
@@ -83,14 +84,14 @@ class Partition:
         living = set()
         for ident, fields in self.deliveries.items():
             state, where = fields.get("state"), self.places.get(ident, [])
-            if where != ([] if state == "done" else [state]):
+            if where != ([] if state in UNLISTED and "in_queue" not in fields else ["queued"] if state == "dropped" else [state]):
                 yield f"{ident} is {state} and listed in {where}"
-            if (state in OVER) != (fields["ttl"] >= 0):
+            if (state in OVER and "in_queue" not in fields) != (fields["ttl"] >= 0):
                 yield f"{ident} is {state} and its time to live is {fields['ttl']} ms"
             event = ident.rsplit(":", 1)[0]
             if state not in OVER:
                 living.add(event)
-            if state != "done" and event not in self.events:
+            if state not in UNLISTED and event not in self.events:
                 yield f"{ident} is {state} and its event is gone"
         for ident in set(self.places) - set(self.deliveries):
             yield f"{ident} is listed in {self.places[ident]} and has no record"

@@ -348,8 +348,8 @@ mutation(dead_pingback_lists "a dead pingback lists what a postback is bringing"
 mutation(retry_not_hurried "a resend leaves what waits for a retry"
   TESTS tests/api/test_resend.py::test_what_waits_for_a_retry_goes_now
   EDIT common/queue/lua/resend.lua
-  [[return d.state == 'dead' or d.state == 'retry' or]]
-  [[return d.state == 'dead' or]])
+  [[return d.state == 'dead' or d.state == 'dropped' or d.state == 'retry' or]]
+  [[return d.state == 'dead' or d.state == 'dropped' or]])
 
 mutation(dead_stay_spent "what is dead and sent again has one attempt"
   TESTS tests/api/test_resend.py::test_the_dead_have_the_whole_schedule_again
@@ -606,7 +606,7 @@ mutation(expired_is_missing "a repeat sends again what was delivered and has exp
 
 mutation(resend_of_nothing "a resend trusts that a queued delivery is in its list"
   TESTS tests/queue/test_lost.py::test_a_resend_queues_what_was_purged
-  EDIT common/queue/lua/resend.lua
+  EDIT common/queue/lua/lib_resend.lua
   [[if d.state == 'queued' then return not]]
   [[if d.state == 'queued' then return false and not]])
 
@@ -751,3 +751,40 @@ mutation(no_beacon "a living dispatcher of the same machine is not looked for"
   EDIT common/queue/take/beacon.c
   [[connect(fd, (struct sockaddr *)&a, len) == 0;]]
   [[connect(fd, (struct sockaddr *)&a, len) > 0;]])
+
+# --- what operators do ---
+
+mutation(resend_clears_siblings "the resend of one delivery forgets that its sibling is dead"
+  TESTS tests/queue/test_acts.py::test_a_task_with_another_dead_webhook_stays_failed
+  EDIT common/queue/lua/lib_act.lua
+  [[    note_dead_siblings(event, d)
+  end
+  return 'done', 'queued']]
+  [[    if false then note_dead_siblings(event, d) end
+  end
+  return 'done', 'queued']])
+
+mutation(dropped_is_claimed "what was dropped deep in a queue is sent"
+  TESTS tests/queue/test_acts.py::test_a_lane_passes_over_what_was_dropped_deep_in_it
+  EDIT common/queue/lua/lib_act.lua
+  [[  finish(d, 'dropped', dead_ms, dedup_ms, 'dead')]]
+  [[  if not stays then finish(d, 'dropped', dead_ms, dedup_ms, 'dead') end]])
+
+mutation(many_dropped_stop_a_lane "a lane stands still behind many dropped deliveries"
+  TESTS tests/queue/test_acts.py::test_a_lane_passes_over_what_was_dropped_deep_in_it
+  EDIT common/queue/lua/claim.lua
+  [[  if head == false then return end
+]]
+  [[]])
+
+mutation(dropped_twice_in_queue "a resend of what was dropped deep in a queue is queued a second time"
+  TESTS tests/queue/test_acts.py::test_what_was_dropped_deep_and_is_resent_has_its_place_again
+  EDIT common/queue/lua/lib_resend.lua
+  [[  if d.state == 'dropped' and call('HDEL', d.key, 'in_queue') == 1 then return end]]
+  [[  if false then return end]])
+
+mutation(repeat_sends_dropped "a sender's repeat makes a task whose webhook was dropped whole again"
+  TESTS tests/queue/test_acts.py::test_a_repeat_does_not_send_what_was_dropped
+  EDIT common/queue/lua/put.lua
+  [[  if n > 0 and some_dropped and]]
+  [[  if false and]])

@@ -41,7 +41,7 @@ class World(Dispatchers):
     def __init__(self, queue, rng):
         super().__init__(queue, rng)
         self.expected = set()   # every delivery that was ever accepted
-        self.over = {}          # id -> done or dead, as a settle that was recorded said
+        self.over = {}          # id -> done or dead, as a settle that was recorded said; or dropped
         self.resent = {}        # id -> last fence given out before it was queued again
         self.counter = 0
         self.failing = rng.choice([0.05, 0.7])  # share of results that say that the host could not be reached
@@ -96,15 +96,34 @@ class World(Dispatchers):
             fence = int(self.queue.r.get(self.queue.key("fences")) or 0)
             self.queue.run("resend", "", "", self.queue.dead_ms, name)
             for id, place in self.queue.places().items():
-                again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"], ["retry"])
+                again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"], ["dropped"], ["retry"])
                 assert place == (["queued"] if again else before[id]), (id, before[id], place)
                 if again:
                     self.over.pop(id, None)
                     self.resent[id] = fence
 
+    def act(self):
+        """An operator resends or drops one delivery, and nothing else moves."""
+        if not self.expected:
+            return
+        id, before = self.rng.choice(sorted(self.expected)), self.queue.places()
+        if self.rng.random() < 0.5:
+            to, may = "queued", before[id] in (["done"], ["dead"], ["dropped"], ["retry"])
+            answer = self.queue.redo(id)
+        else:
+            to, may = "dropped", before[id] in (["queued"], ["retry"], ["dead"])
+            answer = self.queue.drop(id, self.rng.choice([0, 1, 100]))
+        assert answer == (("done", to) if may else ("refused", before[id][0]))
+        assert self.queue.places() == ({**before, id: [to]} if may else before)
+        if may and to == "queued":
+            self.over.pop(id, None)
+            self.resent[id] = int(self.queue.r.get(self.queue.key("fences")) or 0)
+        elif may:
+            self.over[id] = "dropped"
+
     def step(self):
         self.rng.choice([self.put, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle] * 4 +
-                        [self.resend])()
+                        [self.resend, self.act, self.act])()
 
     def check(self):
         places = self.queue.check()

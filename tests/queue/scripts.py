@@ -81,7 +81,7 @@ class Queue:
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
                                                                            "counts", "failures", "setting", "pause", "take", "limits")}
-        self.scripts["presence"] = client.register_script(script_text("presence") + version)
+        self.scripts |= {n: client.register_script(script_text(n) + version) for n in ("presence", "redo", "drop")}
         self.wait_us = None
         self.now = int(time.time() * 1000)
 
@@ -175,6 +175,13 @@ class Queue:
             if self.wait_us > 0:
                 time.sleep(min(self.wait_us, 1000000) / 1e6)
 
+    # --- what operators do ---
+    def redo(self, id):
+        return tuple(self.run("redo", id, self.dead_ms))
+
+    def drop(self, id, most=1000):
+        return tuple(self.run("drop", id, self.dead_ms, self.dedup_ms, most))
+
     # --- the clock of a lane ---
     def clock(self, lane="d"):
         return read_clock(self.r, self.key("lane:" + lane))
@@ -197,10 +204,12 @@ class Queue:
         ids = [key[len(prefix):] for key in self.r.keys(prefix + "*")]
         # What outlives its event only tells that it was there.
         ids = [id for id in ids if self.r.exists(self.key("event:" + id.rsplit(":", 1)[0]))]
-        found = {id: ["done"] if state == "done" else [] for id, state in zip(ids, self.fields(ids, "state"))}
+        found = {id: [state] if state in ("done", "dropped") else [] for id, state in zip(ids, self.fields(ids, "state"))}
+        passed = {id for id, left in zip(ids, self.fields(ids, "in_queue")) if left}  # dropped, deep in a queue
         def see(place, ids):
             for id in ids:
-                found.setdefault(id, []).append(place)
+                if place != "queued" or id not in passed:
+                    found.setdefault(id, []).append(place)
         for place in ("queue", "dead"):
             for key in self.r.keys(self.key(place + ":*")):
                 see({"queue": "queued"}.get(place, place), self.r.lrange(key, 0, -1))
@@ -230,7 +239,7 @@ class Queue:
         assert counted == busy, (counted, busy)
         events = {key[len(self.key("event:")):] for key in self.r.keys(self.key("event:*"))}
         for id, where in places.items():
-            assert where == ["done"] or id.rsplit(":", 1)[0] in events, f"no event for {id}"
+            assert where in (["done"], ["dropped"]) or id.rsplit(":", 1)[0] in events, f"no event for {id}"
         return places
 
     def check_shares(self):

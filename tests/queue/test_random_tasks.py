@@ -28,7 +28,7 @@ def is_pingback(destination):
 class Delivery:
     def __init__(self, id, destination):
         self.id, self.destination = id, destination
-        self.over = None       # done, fetched, dead
+        self.over = None       # done, fetched, dead, dropped
         self.since = 0         # claims up to this fence are of before a resend
 
 
@@ -58,7 +58,7 @@ class Task:
         return not self.has_body or not is_pingback(d.destination)
 
     def any_dead(self):
-        return any(d.over == "dead" for d in self.deliveries.values())
+        return any(d.over in ("dead", "dropped") for d in self.deliveries.values())
 
     def all_over(self):
         return all(d.over for d in self.deliveries.values())
@@ -73,7 +73,7 @@ class Task:
         """D is over."""
         if self.standing == "sending" and not self.brings(d):
             return
-        if self.standing != "fetched" and d.over == "dead":
+        if self.standing != "fetched" and d.over in ("dead", "dropped"):
             self.standing = "failed"
         elif self.standing != "fetched" and self.brings(d):
             self.standing = "fetched"
@@ -107,7 +107,7 @@ class World(Dispatchers):
         if d.destination != FETCH:
             t.end(d)
         elif t.standing == "announced":
-            t.standing = "lost" if verdict == "dead" else "passed"
+            t.standing = "lost" if verdict in ("dead", "dropped") else "passed"
 
     def expected(self, scope):
         mine = [t.standing for t in self.tasks.values() if scope in t.scopes()]
@@ -278,11 +278,36 @@ class World(Dispatchers):
             for d in t.deliveries.values():
                 if d.id in waiting:
                     d.since = self.fence
-                if d.over is None or d.destination == FETCH and d.over != "dead":
-                    continue
-                if d.destination == FETCH:
-                    t.standing = "announced"
-                d.over, d.since = None, self.fence
+                if d.over:
+                    self.send_again(t, d)
+
+    def send_again(self, t, d):
+        if d.destination == FETCH and d.over not in ("dead", "dropped"):
+            return
+        if d.destination == FETCH:
+            t.standing = "announced"
+        d.over, d.since = None, self.fence
+
+    def act(self):
+        """An operator resends or drops one delivery."""
+        if not self.deliveries:
+            return
+        d = self.rng.choice(list(self.deliveries.values()))
+        state, t = self.queue.delivery(d.id)["state"], self.tasks[d.id.rsplit(":", 1)[0]]
+        if self.rng.random() < 0.5:
+            may = state in ("dead", "dropped", "retry") or state == "done" and d.destination != FETCH
+            assert self.queue.redo(d.id) == (("done", "queued") if may else ("refused", state))
+            if may and d.over:
+                self.send_again(t, d)
+            elif may:
+                d.since = self.fence
+            return
+        may = state in ("queued", "retry", "dead")
+        assert self.queue.drop(d.id, self.rng.choice([0, 1, 100])) == (("done", "dropped") if may else ("refused", state))
+        if may and d.over:
+            d.over = "dropped"
+        elif may:
+            self.end(d.id, "dropped")
 
     def get(self):
         ids, account = self.some_ids(), self.rng.choice(["", *ACCOUNTS])
@@ -303,7 +328,7 @@ class World(Dispatchers):
 
     def step(self):
         self.rng.choice([self.put, self.put, self.claim, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle, self.settle,
-                         self.settle, self.resend, self.get, self.set_delay, self.take, self.complete])()
+                         self.settle, self.resend, self.act, self.get, self.set_delay, self.take, self.complete])()
 
     # --- what must be so ---
     def check_view(self, t, view):
@@ -325,9 +350,9 @@ class World(Dispatchers):
         for id, where in places.items():
             over = self.deliveries[id].over
             if over:
-                assert where == ["dead" if over == "dead" else "done"], (id, where, over)
+                assert where == [over if over in ("dead", "dropped") else "done"], (id, where, over)
             else:
-                assert where not in (["dead"], ["done"]), (id, where)
+                assert where not in (["dead"], ["done"], ["dropped"]), (id, where)
         self.check_sets()
         self.check_counts()
         self.check_expiry()
@@ -392,7 +417,8 @@ class World(Dispatchers):
                 assert int(pending["n"]) == waiting, (t.key, pending)
                 assert (pending.get("is") == "sending") == (t.standing == "sending"), (t.key, pending)
             for d in t.deliveries.values():
-                assert (q.r.pttl(q.key("delivery:" + d.id)) >= 0) == (d.over is not None), d.id
+                passed = q.r.hexists(q.key("delivery:" + d.id), "in_queue")
+                assert (q.r.pttl(q.key("delivery:" + d.id)) >= 0) == (d.over is not None and not passed), d.id
 
     def finish(self):
         """Everything that was accepted ends, whatever was abandoned on the way."""

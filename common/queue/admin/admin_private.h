@@ -33,6 +33,7 @@ struct queue_admin {
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
     struct redis_script look, search, pause, survey, lanes;
+    struct redis_script redo, drop;
     struct survey *last_survey; /* or NULL */
     int64_t survey_at;          /* when it was made */
     struct waiter *waiters;     /* for a survey */

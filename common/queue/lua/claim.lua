@@ -28,6 +28,7 @@
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 100
+local DROPPED_LONGER_MS = 60000 -- than its event, which the record of a dropped delivery outlives
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
 local RECORD_MAX, RECORD_LAST = 131072, '131071' -- a record of so many bytes is not in the reply
 local claims, leases, moved = {}, {}, {}
@@ -438,23 +439,31 @@ local function pull(lane, d)
   lane_count(lane, d.delay_ms, -1)
 end
 
--- The id is not of a delivery that is queued: somebody put it into the list, or deleted the delivery.
-local function note_stranger(lane, id, state)
+-- The id in the list is not of a delivery that is queued: an operator dropped it there, and it was kept until now; or somebody put it into
+-- the list, or deleted the delivery.
+local function pass_over(lane, id, state)
+  local key = DELIVERY .. id
+  if state == 'dropped' and call('HDEL', key, 'in_queue') == 1 then
+    call('PEXPIRE', key, text(dead_ms + DROPPED_LONGER_MS))
+    return
+  end
   lane.is_doubtful = true
   note(state and 'not_queued' or 'delivery_gone', id)
 end
 
--- The first delivery that is really queued. Ids of others are dropped on the way. They were counted only if a delivery of this
--- id was queued once, so the counts may be too low now (lane_recount).
+-- The first delivery that is really queued. Ids of others leave the queue on the way. Those of strangers were counted only if a
+-- delivery of this id was queued once, so the counts may be too low now (lane_recount). Nil if the queue is empty; false if
+-- there were so many that another call must go on.
 local function head_of(lane)
   for _ = 1, LOOK_MAX do
     local id = call('LINDEX', lane.queue, 0)
     if not id then return nil end
     local d = look_at(id)
     if d.state == 'queued' then return d end
-    note_stranger(lane, id, d.state)
+    pass_over(lane, id, d.state)
     pop(lane, d)
   end
+  return false
 end
 
 -- The rule of the queue: if the next delivery must wait for its delay, it goes to the tail, once per send. After PASSED_MAX
@@ -516,7 +525,7 @@ local function claim_many(lane, share)
       local fence = claim(lane, t, id, key, v[2], '0', tail)
       if fence then note_claim(lane, t.limits, id, fence) end
     else
-      note_stranger(lane, id, v[1])
+      pass_over(lane, id, v[1])
     end
   end
   lane_count(lane, 0, -count)
@@ -525,6 +534,7 @@ end
 -- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
 local function claim_one(lane, report)
   local head = head_of(lane)
+  if head == false then return end
   if not head then return forget_counts(lane) end
   local when = lane_ready(lane, head.delay_ms)
   if when <= now then

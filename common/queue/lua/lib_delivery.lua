@@ -199,7 +199,7 @@ local function note_death(id, keep_ms)
   keep_key(deaths, keep_ms)
 end
 
--- Ends the delivery with STATE done or dead. Both expire with their retention. VERDICT is settle's.
+-- Ends the delivery with STATE done, dead or dropped. All expire with their retention. For its task, dropped is dead. VERDICT is settle's.
 local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_text)
@@ -216,6 +216,6 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
     call('PEXPIRE', base .. 'event:' .. event, text(keep_ms))
     keep_known(event, keep_ms, dedup_ms)
   else
-    release_event(d, keep_ms, dedup_ms, state == 'dead')
+    release_event(d, keep_ms, dedup_ms, state ~= 'done')
   end
 end

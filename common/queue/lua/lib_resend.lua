@@ -16,6 +16,12 @@ local function is_queued(list, id)
   end
 end
 
+-- D is in no list although its state says so: somebody took it out, or deleted the list.
+local function is_lost(d)
+  if d.state == 'queued' then return not is_queued(QUEUE .. d.lane, d.id) end
+  return d.state == 'inflight' and not call('ZSCORE', base .. 'inflight', d.id)
+end
+
 -- Takes D out of the list of dead letters, if it is near one of its ends. Else it stays there until it is trimmed;
 -- whoever reads the list sees by its state that it is not dead.
 local function bury_no_more(d)
@@ -63,5 +69,16 @@ local function queue_again(event, d, fences, dead_ms)
   else
     call('HSET', d.key, 'apart', d.apart or 'resent')
   end
+  if d.state == 'dropped' and call('HDEL', d.key, 'in_queue') == 1 then return end -- its place in the queue is still there
   lane_push(lane_load(d.lane), d.id, d.delay_ms, 'RPUSH')
+end
+
+-- D waits for its retry no longer, or was lost. FENCES as for queue_again.
+local function hurry(d, fences)
+  local lane = lane_load(d.lane)
+  call('ZREM', base .. 'retry', d.id)
+  if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
+  call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
+  call('HDEL', d.key, 'told')
+  lane_push(lane, d.id, d.delay_ms, lane.order == 'fifo' and 'LPUSH' or 'RPUSH')
 end

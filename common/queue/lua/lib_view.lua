@@ -60,7 +60,7 @@ local function judge_task(t)
       t.deliveries[#t.deliveries + 1] = {id = t.id .. ':' .. name, key = key, destination = name, state = v[1], apart = v[2],
         lane = v[3], delay_ms = tonumber(v[4]), fan = v[5], kind = v[6], account = t.account}
       if v[2] ~= 'guest' then t.home = true end
-      if v[1] == 'dead' then
+      if v[1] == 'dead' or v[1] == 'dropped' then
         t.state = complete and 'failed' or 'lost'
       elseif v[1] == 'inflight' and not complete then
         t.state = 'handed'
@@ -71,7 +71,7 @@ end
 
 local function is_complete(t) return t.kind ~= 'announcement' and not t.is_open end
 
-local function is_over(d) return d.state == 'done' or d.state == 'dead' end
+local function is_over(d) return d.state == 'done' or d.state == 'dead' or d.state == 'dropped' end
 
 -- Is the result, or all that there is, still to be brought by a webhook?
 local function is_sending(t)

@@ -299,7 +299,8 @@ end
 
 -- Is this the result of an announcement that had been given up? Its fetch was counted as failed then.
 local function was_given_up(plan, task)
-  return call('HGET', base .. 'delivery:' .. announced_key(task) .. ':' .. plan.fetch, 'state') == 'dead'
+  local state = call('HGET', base .. 'delivery:' .. announced_key(task) .. ':' .. plan.fetch, 'state')
+  return state == 'dead' or state == 'dropped'
 end
 
 local posted = {} -- scope -> ids, in the order in which they came
@@ -366,12 +367,13 @@ local repeated = {} -- number of the event -> key of the event that it repeats
 local NAMES = 8191 -- the destinations are among the first lines of a record (record.c), and end before this byte
 local fences
 local function queue_dead(event)
-  local n = 0
+  local n, some_dropped = 0, false
   local head = call('GETRANGE', base .. 'event:' .. event, 0, NAMES)
   for name in string.gmatch(string.match(head, '\no ([^\n]*)\n') or '', '%S+') do
     local id = event .. ':' .. name
     local key = base .. 'delivery:' .. id
     local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind')
+    some_dropped = some_dropped or v[1] == 'dropped'
     if v[1] == 'dead' then
       fences = fences or call('GET', base .. 'fences') or '0'
       queue_again(event, {id = id, key = key, destination = name, state = v[1], apart = v[2], lane = v[3], delay_ms = tonumber(v[4]),
@@ -380,6 +382,9 @@ local function queue_dead(event)
       n = n + 1
     end
   end
+  -- What an operator has dropped stays so, and counts as dead.
+  local pending = base .. 'pending:' .. event
+  if n > 0 and some_dropped and call('EXISTS', pending) == 1 then call('HSET', pending, 'dead', '1') end
   return n
 end
 
@@ -454,7 +459,7 @@ local function complete(plan, event, received)
       call('HMGET', DELIVERY .. id, 'state', 'attempts', 'lane', 'delay_ms')
     if v and not v[1] then
       missing[#missing + 1] = to
-    elseif v and v[1] ~= 'done' and v[1] ~= 'dead' then
+    elseif v and v[1] ~= 'done' and v[1] ~= 'dead' and v[1] ~= 'dropped' then
       left = left - 1
       if v[1] == 'queued' and v[2] == '0' and v[3] == to.lane and not is_queued(QUEUE .. to.lane, id) then queue_id(to, id, v[4]) end
     end

@@ -14,31 +14,15 @@ local account, own, dead_ms = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local PUSH_WORK = 20 -- commands for a delivery and its lane
 local fences = call('GET', base .. 'fences') or '0'
 
--- D is in no list although its state says so: somebody took it out, or deleted the list.
-local function is_lost(d)
-  if d.state == 'queued' then return not is_queued(QUEUE .. d.lane, d.id) end
-  return d.state == 'inflight' and not call('ZSCORE', base .. 'inflight', d.id)
-end
-
 -- A fetch that brought something, or was not needed, is not made again.
 local function can_resend(d)
-  return d.state == 'dead' or d.state == 'retry' or d.state == 'done' and d.kind ~= 'fetch' or is_lost(d)
-end
-
--- D does not wait for its retry any longer.
-local function hurry(d)
-  local lane = lane_load(d.lane)
-  call('ZREM', base .. 'retry', d.id)
-  if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
-  call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
-  call('HDEL', d.key, 'told')
-  lane_push(lane, d.id, d.delay_ms, lane.order == 'fifo' and 'LPUSH' or 'RPUSH')
+  return d.state == 'dead' or d.state == 'dropped' or d.state == 'retry' or d.state == 'done' and d.kind ~= 'fetch' or is_lost(d)
 end
 
 local function resend(t, d)
   work = work + PUSH_WORK
   if d.state == 'retry' or d.state == 'queued' or d.state == 'inflight' then
-    hurry(d)
+    hurry(d, fences)
   else
     queue_again(t.id, d, fences, dead_ms)
   end
