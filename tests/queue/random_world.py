@@ -2,6 +2,8 @@
 
 import time
 
+from task_calls import resend_views
+
 DESTINATIONS = {"a": ("a", 0, ""), "b": ("b", 50, ""), "c": ("shared", 100, ""), "d": ("shared", 0, ""),
                 "e": ("e", 0, "fifo"), "f": ("f", 50, "fifo"), "g": ("acme", 0, ""), "h": ("acme", 50, "")}
 URLS = ["http://one.example/", "https://two.example/x", "http://two.example/"]
@@ -94,7 +96,7 @@ class World(Dispatchers):
         for name in self.rng.sample(names, min(len(names), self.rng.randint(0, 2))):
             before = self.queue.places()
             fence = int(self.queue.r.get(self.queue.key("fences")) or 0)
-            self.queue.run("resend", "", "", self.queue.dead_ms, name)
+            resend_views(self.queue, "", name)
             for id, place in self.queue.places().items():
                 again = id.rsplit(":", 1)[0] == name and before[id] in (["done"], ["dead"], ["dropped"], ["retry"])
                 assert place == (["queued"] if again else before[id]), (id, before[id], place)

@@ -114,7 +114,20 @@ def end_all(queue, verdicts, **how):
 
 
 def resend(queue, *ids, account=""):
-    return [r[0] for r in in_parts(queue, "resend", ids, account, "", queue.dead_ms)]
+    return [r[0] for r in resend_views(queue, account, *ids)]
+
+
+def resend_views(queue, account, *ids):
+    """Of each task the first view: as it was before."""
+    views, passed, done = [], 0, 0
+    while done < len(ids):
+        part = queue.run("resend", account, "", queue.dead_ms, passed, *ids[done:])
+        assert part and all(len(v) == 7 for v in part[:-1])
+        views += part[1:] if passed else part
+        before, passed = passed, (part[-1][7:] or [0])[0]
+        assert not passed or len(part) > 1 or passed > before, "it goes on"
+        done += len(part) - (passed > 0)
+    return views
 
 
 def announce(queue, id, source="src", **how):

@@ -4,6 +4,7 @@ import time
 
 import pytest
 from scripts import VERDICT_RECORDED
+from task_calls import resend
 
 HOUR_MS = 3600000
 
@@ -102,7 +103,7 @@ def test_an_unknown_destination_ends_dead_and_can_be_resent(queue, order):
     assert queue.r.lrange(queue.key("dead:old"), 0, -1) == ["a:old"]
     queue.mend(("old", "d"))
     queue.r.set(queue.key("event:a"), queue.record(to=["old"]))
-    queue.run("resend", "", "", queue.dead_ms, "a")
+    resend(queue, "a")
     assert "a:old" in drain(queue, ("d", "d"), ("old", "d"))
 
 
@@ -218,9 +219,9 @@ def test_a_clock_that_is_none_is_begun_anew(queue, clock):
 def test_a_resend_queues_what_was_taken_out_of_its_list(queue, delay):
     [put] = [queue.put(queue.event("a", ("d", "d", delay), to=["d"]))]
     queue.r.lrem(queue.key("queue:d"), 1, "a:d")
-    queue.run("resend", "", "", queue.dead_ms, "a")
+    resend(queue, "a")
     assert queue.queued() == ["a:d"]
-    queue.run("resend", "", "", queue.dead_ms, "a")
+    resend(queue, "a")
     assert queue.queued() == ["a:d"], "once"
     assert drain(queue, ("d", "d")) == ["a:d"]
     assert queue.places() == {"a:d": ["done"]}
@@ -229,9 +230,7 @@ def test_a_resend_queues_what_was_taken_out_of_its_list(queue, delay):
 def test_a_resend_queues_what_was_purged(queue):
     queue.put(*[queue.event(f"e{i}", ("d", "d", 0), to=["d"]) for i in range(20)])
     queue.r.delete(queue.key("queue:d"))
-    ids = [f"e{i}" for i in range(20)]
-    while ids:
-        ids = ids[len(queue.run("resend", "", "", queue.dead_ms, *ids)):]
+    resend(queue, *[f"e{i}" for i in range(20)])
     assert len(drain(queue, ("d", "d"))) == 20
 
 
@@ -239,7 +238,7 @@ def test_a_resend_queues_what_was_in_flight_when_its_lease_vanished(queue):
     queue.put(queue.event("a", ("d", "d", 0), to=["d"]))
     [c] = queue.claim()
     queue.r.delete(queue.key("inflight"))
-    queue.run("resend", "", "", queue.dead_ms, "a")
+    resend(queue, "a")
     assert drain(queue, ("d", "d")) == ["a:d"]
     assert queue.settle(c, "done") == 0
 

@@ -2,13 +2,14 @@
 
 import os
 import random
+import re
 import time
 
 import pytest
 
 from random_world import LEASE_MS, Dispatchers
 from scripts import kept, top
-from task_calls import counts, put_args, ready, take, task
+from task_calls import counts, put_args, ready, resend_views, take, task
 
 SEEDS = [int(os.environ["HOOKPACE_SEED"])] if "HOOKPACE_SEED" in os.environ else [1, 2, 3, 4]
 # destination: lane, delay as configured (= inherited), order
@@ -136,9 +137,10 @@ class World(Dispatchers):
     def submit(self, *what):
         """what: (key, to, kind, account, path, flag, args). Puts them in one call and checks what was made of them."""
         results = self.queue.put(*[w[-1] for w in what])
-        for (key, to, kind, account, path, flag, _), (result, _) in zip(what, results):
+        for (key, to, kind, account, path, flag, _), (result, _, *requeued) in zip(what, results):
             if result != 0:
                 assert result in ((1, 3) if kind in ("task", "pending", "fetched") else (1,)), (key, kind, result)
+                self.see_requeued(key, sum(requeued))
                 continue
             id = key
             if key in self.tasks:  # a second event of this id
@@ -154,6 +156,17 @@ class World(Dispatchers):
             else:
                 self.check_delays(key, delays)
         return [r for r, _ in results]
+
+    def see_requeued(self, id, count):
+        """A repeat of an event of this id queued COUNT dead deliveries again: all of the event that it repeats."""
+        mine = [d for t in self.tasks.values() if re.fullmatch(re.escape(id.split("~f")[0]) + "(~.*)?", t.key) for d in t.deliveries.values()]
+        again = [d for d in mine if d.over == "dead" and self.queue.delivery(d.id)["state"] == "queued"]
+        assert len(again) == count, (id, count)
+        assert len({d.id.rsplit(":", 1)[0] for d in again}) <= 1
+        for d in again:
+            d.over, d.since = None, self.fence
+            if d.destination == FETCH:
+                self.tasks[d.id.rsplit(":", 1)[0]].standing = "announced"
 
     def check_delays(self, key, delays):
         for destination, expected in delays.items():
@@ -272,7 +285,7 @@ class World(Dispatchers):
         ids, account = self.some_ids(), self.rng.choice(["", "", *ACCOUNTS])
         found = [self.find(id, account) for id in ids]
         waiting = {d.id for t in filter(None, found) for d in t.deliveries.values() if self.queue.delivery(d.id)["state"] == "retry"}
-        views = self.queue.run("resend", account, "", self.queue.dead_ms, *ids)
+        views = resend_views(self.queue, account, *ids)
         assert [v[0] == "unknown" for v in views] == [t is None for t in found]
         for t in filter(None, found):
             for d in t.deliveries.values():

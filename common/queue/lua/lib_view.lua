@@ -53,12 +53,12 @@ local function judge_task(t)
   local done_at = string.match(t.head, '\nf (%d+)\n') or t.received
   t.deliveries, t.state, t.done_at, t.home = {}, complete and 'done' or 'queued', complete and tonumber(done_at) or 0, #t.to == 0
   work = work + #t.to
-  for _, name in ipairs(t.to) do
+  for place, name in ipairs(t.to) do
     local key = base .. 'delivery:' .. t.id .. ':' .. name
     local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind')
     if v[1] then
-      t.deliveries[#t.deliveries + 1] = {id = t.id .. ':' .. name, key = key, destination = name, state = v[1], apart = v[2],
-        lane = v[3], delay_ms = tonumber(v[4]), fan = v[5], kind = v[6], account = t.account}
+      t.deliveries[#t.deliveries + 1] = {place = place, id = t.id .. ':' .. name, key = key, destination = name, state = v[1],
+        apart = v[2], lane = v[3], delay_ms = tonumber(v[4]), fan = v[5], kind = v[6], account = t.account}
       if v[2] ~= 'guest' then t.home = true end
       if v[1] == 'dead' or v[1] == 'dropped' then
         t.state = complete and 'failed' or 'lost'

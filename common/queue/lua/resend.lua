@@ -2,8 +2,11 @@
 -- resend: queues every webhook of tasks again, at the tail of its lane, as it was accepted (delay, signing secret). A
 -- delivery in `retry` goes now; in a fifo lane it goes before all others. Queued deliveries and deliveries in flight
 -- stay as they are, unless they are in no list. Attempts go on counting.
--- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), dead retention ms, ids...
--- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view).
+-- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), dead retention ms, how many webhooks of the first task
+-- earlier calls have looked at, ids...
+-- Replies a view (lib_view) per id, as it was before, of as many as it reaches: at least one (WORK_MAX in lib_view). The view of a
+-- task that is not finished is the last one. It has one element more: how many of its webhooks this call and earlier ones have
+-- looked at, at least one more than before. The receiver asks again for that task, and for those that have no view.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -28,19 +31,30 @@ local function resend(t, d)
   end
 end
 
-local replies = {}
-for i = 5, #ARGV do
+local function is_enough() return work >= WORK_MAX or looks < 1 end
+
+-- Resends what follows the first PASSED webhooks of T. Returns how many it has looked at, if more are left.
+local function resend_after(t, passed)
+  for _, d in ipairs(t.deliveries) do
+    if d.place > passed then
+      if can_resend(d) then resend(t, d) end
+      if is_enough() and d.place < #t.to then return d.place end
+    end
+  end
+end
+
+local replies, passed = {}, tonumber(ARGV[5])
+for i = 6, #ARGV do
   local t = find_task(ARGV[i], account, own)
+  local view = NOBODY
   if t then
     judge_task(t)
-    replies[#replies + 1] = view_reply(t)
-    for _, d in ipairs(t.deliveries) do
-      if can_resend(d) then resend(t, d) end
-    end
-  else
-    replies[#replies + 1] = NOBODY
+    view = view_reply(t)
+    view[8] = resend_after(t, passed)
   end
-  if work >= WORK_MAX or looks < 1 then break end
+  replies[#replies + 1] = view
+  passed = 0
+  if is_enough() then break end
 end
 write_tasks()
 schedule_all()

@@ -58,7 +58,9 @@ struct named_call {
     struct task_entry *entries;
     size_t count;
     size_t *answered; /* of each partition: how many entries */
-    size_t home;      /* of a single task: the partition whose view has its head */
+    size_t *
+        resent; /* of each partition: how many webhooks of the next entry; NULL: the script takes no such number */
+    size_t home; /* of a single task: the partition whose view has its head */
     bool whole;
     tasks_fn fn;
     void *ctx;
@@ -71,10 +73,31 @@ static void ask_named(struct named_call *c, unsigned partition)
     args_init(&a, TASKS_ARGS_MAX);
     for (size_t i = 0; i < c->head.count; i++)
         args_borrow(&a, head[i]);
+    if (c->resent)
+        args_add_int(&a, (int64_t)c->resent[partition]);
     for (size_t i = c->answered[partition]; i < c->count; i++)
         args_borrow(&a, ids[i]);
     tasks_call_script(&c->call, partition, partition, c->script, &a);
     args_clear(&a);
+}
+
+/* Of a resent task that is not finished, how many of its webhooks were looked at (resend.lua). Else 0. */
+static size_t resent_so_far(const struct redis_reply *view)
+{
+    const struct redis_reply *n = redis_at(view, redis_count(view) - 1);
+    return redis_kind(n) == REDIS_INT && redis_count(view) > VIEW_FIELDS ? (size_t)redis_int(n) : 0;
+}
+
+/* The last of VIEWS may be of a task that is not finished: it is asked for again. False if that would never end. */
+static bool note_resent(struct named_call *c, size_t partition, const struct redis_reply *views)
+{
+    size_t n = redis_count(views), before = c->resent[partition];
+    size_t so_far = resent_so_far(redis_at(views, n - 1));
+    c->resent[partition] = so_far;
+    if (so_far == 0)
+        return true;
+    c->answered[partition]--;
+    return n > 1 || so_far > before;
 }
 
 static bool on_views(struct tasks_call *call, size_t partition, const struct redis_reply *r)
@@ -92,7 +115,9 @@ static bool on_views(struct tasks_call *call, size_t partition, const struct red
             c->home = partition;
     }
     c->answered[partition] = first + n;
-    if (first + n < c->count)
+    if (c->resent && !note_resent(c, partition, r))
+        return false;
+    if (c->answered[partition] < c->count)
         ask_named(c, (unsigned)partition);
     return true;
 }
@@ -113,6 +138,7 @@ static void named_call_end(struct tasks_call *call)
     args_clear(&c->head);
     args_clear(&c->ids);
     free(c->answered);
+    free(c->resent);
     free(c->whose);
     free(c);
 }
@@ -305,5 +331,6 @@ void queue_tasks_resend(struct queue_tasks *q, struct task_scope scope, const st
     struct named_call *c = named_call_new(q, scope, ids, count, false, fn, ctx);
     add_scope(&c->head, scope);
     args_add_int(&c->head, q->conf->retention.dead_s * 1000);
+    c->resent = xcalloc(q->partitions, sizeof *c->resent);
     named_call_send(c, &q->resend);
 }

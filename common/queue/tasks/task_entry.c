@@ -15,8 +15,7 @@ enum view_field {
     VIEW_RECEIVED_AT,
     VIEW_DONE_AT,
     VIEW_KEY,
-    VIEW_RECORD,
-    VIEW_FIELDS
+    VIEW_RECORD
 };
 
 /* If several partitions reply a view, the one with the highest rank counts. */
@@ -65,7 +64,7 @@ bool task_entry_merge(struct task_entry *e, const struct redis_reply *view, bool
 {
     *has_head = false;
     enum task_state state;
-    if (redis_count(view) != VIEW_FIELDS ||
+    if (redis_count(view) < VIEW_FIELDS || redis_count(view) > VIEW_FIELDS + 1 ||
         !read_state(redis_text(redis_at(view, VIEW_STATE)), &state))
         return false;
     bool was_complete = rank_of(e->state) >= RANK_COMPLETE;

@@ -55,6 +55,7 @@ struct task_entry {
     struct buf scratch;
 };
 
+#define VIEW_FIELDS 7 /* of a reply for a task (lib_view.lua); resend.lua may add one */
 /* Takes VIEW (lib_view.lua) into E, which may hold what other partitions said. Sets *HAS_HEAD if E's head is now that of VIEW.
  * False if VIEW has not that shape. */
 bool task_entry_merge(struct task_entry *e, const struct redis_reply *view, bool *has_head);
