@@ -36,6 +36,7 @@
 #include "common/ops/ops.h"
 #include "common/ops/probes.h"
 #include "common/program/program.h"
+#include "common/queue/beat.h"
 #include "common/queue/queue_stats.h"
 #include "common/queue/queue_take.h"
 #include "common/queue/shard.h"
@@ -67,6 +68,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct deliver *engine;
     struct shards *shards;
     struct queue_take *queue;
+    struct beat *beat;
     struct result_connection *results;
     struct reconcile *reconcile;
     struct ops *ops;
@@ -205,6 +207,7 @@ static void dispatcher_on_reload(void *ctx, int signo)
     deliver_set_config(d->engine, conf, transports.deliveries);
     reconcile_set_config(d->reconcile, conf, transports.reconcile);
     queue_take_set_config(d->queue, conf);
+    beat_set_config(d->beat, conf);
     bool is_same = config_is_same(d->conf, conf);
     config_unref(d->conf);
     d->conf = conf;
@@ -259,6 +262,12 @@ static enum err dispatcher_open_ops(struct dispatcher *d, struct error *e)
 
 /* ---- start ---- */
 
+static size_t dispatcher_count_inflight(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    return deliver_in_flight(d->engine);
+}
+
 static void dispatcher_make_name(struct dispatcher *d)
 {
     char host[64] = "localhost";
@@ -297,6 +306,12 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
         .on_claimed = deliver_claimed, .on_rooms = deliver_list_rooms, .ctx = d->engine};
     d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
     deliver_set_queue(d->engine, d->queue);
+    struct beat_setup beat = {.program = "dispatcher",
+                              .version = HOOKPACE_VERSION,
+                              .metrics = d->metrics,
+                              .count_inflight = dispatcher_count_inflight,
+                              .ctx = d};
+    d->beat = beat_new(d->loop, d->shards, d->conf, &beat);
     d->results = result_connection_new(d->loop, d->conf, d->name);
     deliver_set_results(d->engine, d->results);
     d->reconcile = reconcile_new(d->loop, d->conf, d->results, transports.reconcile);
@@ -333,6 +348,7 @@ static void dispatcher_end(struct dispatcher *d)
     shards_free(d->shards);
     dispatcher_run_deferred(d);
     probes_free(d->probes); /* Redis is gone: no refresh is under way */
+    beat_free(d->beat);
     queue_take_free(d->queue);
     result_connection_free(d->results);
     loop_timer_free(d->drain_end);

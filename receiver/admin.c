@@ -4,6 +4,8 @@
 #include "common/config/config.h"
 #include "common/ops/ops.h"
 #include "common/ops/probes.h"
+#include "common/program/program.h"
+#include "common/queue/beat.h"
 #include "common/queue/queue_stats.h"
 #include "common/queue/shard.h"
 #include "receiver/accounts.h"
@@ -25,6 +27,7 @@ struct admin {
     struct probes *probes;
     struct api *api;
     struct console *console;
+    struct beat *beat;
     bool is_stopping;
 };
 
@@ -120,6 +123,12 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     a->shards = shards_new(l, &a->conf->redis, "hookpace-admin", &events);
     a->api = api_new(l, a->shards, a->conf);
     a->console = console_new(l, a->shards, a->conf);
+    struct beat_setup beat = {.program = "receiver",
+                              .version = HOOKPACE_VERSION,
+                              .metrics = setup->metrics,
+                              .count_inflight = setup->count_waiting,
+                              .ctx = setup->ctx};
+    a->beat = beat_new(l, a->shards, a->conf, &beat);
     struct probes_setup probes = {.metrics = setup->metrics,
                                   .check_ready = admin_check_ready,
                                   .refresh = admin_refresh,
@@ -162,6 +171,7 @@ void admin_set_config(struct admin *a, struct config *conf)
     a->conf = config_ref(conf);
     api_set_config(a->api, conf);
     console_set_config(a->console, conf);
+    beat_set_config(a->beat, conf);
     struct http_limits limits = limits_of_operators(conf);
     http_server_set_limits(ops_http(a->ops), &limits);
     if (a->api_ops)
@@ -196,6 +206,7 @@ void admin_close(struct admin *a)
     ops_close(a->ops);
     ops_close(a->api_ops);
     shards_free(a->shards); /* ends the calls that wait for Redis */
+    beat_free(a->beat);
     api_free(a->api);
     console_free(a->console);
     probes_free(a->probes);

@@ -9,6 +9,8 @@
 
 #include "common/base/err.h"
 
+#include <stddef.h>
+
 struct admin;
 struct config;
 struct http_server;
@@ -21,7 +23,8 @@ struct admin_setup { /* all borrowed, and must outlive the listener */
     struct metrics *metrics;
     struct tls_server *tls, *api_tls; /* NULL: the listener speaks plain HTTP */
     bool (*workers_are_ready)(void *ctx);
-    void (*on_ready)(void *ctx); /* one of the listener's own shards can be used */
+    size_t (*count_waiting)(void *ctx); /* webhooks that wait for Redis */
+    void (*on_ready)(void *ctx);        /* one of the listener's own shards can be used */
     void *ctx;
 };
 

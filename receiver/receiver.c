@@ -48,6 +48,15 @@ static bool workers_are_ready(void *ctx)
     return true;
 }
 
+static size_t receiver_count_waiting(void *ctx)
+{
+    struct receiver *r = ctx;
+    size_t n = 0;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        n += worker_waiting(r->workers[i]);
+    return n;
+}
+
 static void check_ready(void *ctx)
 {
     struct receiver *r = ctx;
@@ -218,6 +227,7 @@ static enum err open_all(struct receiver *r, struct error *e)
                                 .tls = r->tls[LISTENER_ADMIN],
                                 .api_tls = r->tls[LISTENER_API],
                                 .workers_are_ready = workers_are_ready,
+                                .count_waiting = receiver_count_waiting,
                                 .on_ready = check_ready,
                                 .ctx = r};
     rc = admin_open(r->loop, &setup, &r->admin, e);

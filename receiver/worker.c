@@ -94,6 +94,11 @@ bool worker_is_ready(const struct worker *w)
     return atomic_load(&w->is_ready);
 }
 
+size_t worker_waiting(const struct worker *w)
+{
+    return ingest_waiting(w->ingest);
+}
+
 struct new_config {
     struct worker *worker;
     struct config *conf;

@@ -30,6 +30,8 @@ const char *worker_addr(const struct worker *w);
 enum err worker_start(struct worker *w, struct error *e) MUST_CHECK;
 /* From any thread: */
 bool worker_is_ready(const struct worker *w);
+/* How many webhooks wait for Redis. */
+size_t worker_waiting(const struct worker *w);
 void worker_set_config(struct worker *w, struct config *conf);
 /* Still takes connections and requests, and closes each connection with its next answer. */
 void worker_retire(struct worker *w);

@@ -134,6 +134,45 @@ void metrics_unset(struct metrics *m, unsigned family)
     pthread_mutex_unlock(&m->lock);
 }
 
+_Static_assert(BOUNDS + 1 == METRIC_BUCKETS, "one bucket more than bounds");
+
+double metric_bound(size_t i)
+{
+    return bounds[i];
+}
+
+struct slice metric_label(struct slice labels, unsigned n)
+{
+    for (; n > 0; n--) {
+        slice_cut(&labels, '"');
+        slice_cut(&labels, '"');
+    }
+    slice_cut(&labels, '"');
+    return slice_cut(&labels, '"');
+}
+
+void metrics_read(struct metrics *m, unsigned family, metric_fn fn, void *ctx)
+{
+    bool is_histogram = m->families[family].type == METRIC_HISTOGRAM;
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    pthread_mutex_lock(&m->lock);
+    while (map_next(&m->series[family], &at, &key, &value)) {
+        const struct metric_series *s = value;
+        uint64_t buckets[METRIC_BUCKETS] = {0}, sum = 0;
+        for (size_t i = 0; is_histogram && i < BOUNDS; i++) {
+            buckets[i] = atomic_load_explicit(&s->buckets[i], memory_order_relaxed);
+            sum += buckets[i];
+        }
+        uint64_t count = atomic_load_explicit(&s->count, memory_order_relaxed);
+        buckets[BOUNDS] = count > sum ? count - sum : 0;
+        struct metric_reading r = {slice_str(s->labels), count, is_histogram ? buckets : NULL};
+        fn(ctx, &r);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
 static void write_histogram(struct buf *out, const char *name, const struct metric_series *s)
 {
     const char *comma = *s->labels ? "," : "";

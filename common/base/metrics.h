@@ -45,6 +45,21 @@ void metric_observe(struct metric_series *s, double seconds); /* histograms */
 /* All gauges of FAMILY are absent until they are set again. */
 void metrics_unset(struct metrics *m, unsigned family);
 
+#define METRIC_BUCKETS 19 /* of a histogram; the last one has what took longer than every bound */
+
+struct metric_reading {  /* what a series has counted; all borrowed */
+    struct slice labels; /* as in the text format */
+    uint64_t count;
+    const uint64_t *buckets; /* METRIC_BUCKETS of a histogram, else NULL */
+};
+typedef void (*metric_fn)(void *ctx, const struct metric_reading *r);
+/* Calls FN with each series of FAMILY, a counter or histogram. FN must not use the registry. */
+void metrics_read(struct metrics *m, unsigned family, metric_fn fn, void *ctx);
+/* The value of label number N (from 0), which has no characters that need an escape. */
+struct slice metric_label(struct slice labels, unsigned n);
+/* The seconds that bucket I holds at most; of the last bucket there is no bound. */
+double metric_bound(size_t i);
+
 /* Appends the whole registry in text format 0.0.4. */
 void metrics_write(struct metrics *m, struct buf *out);
 

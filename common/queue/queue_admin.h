@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/err.h"
+#include "common/base/metrics.h"
 #include "common/base/slice.h"
 #include "common/queue/record.h"
 
@@ -123,6 +124,42 @@ void queue_admin_lanes(struct queue_admin *q, struct slice after, size_t limit, 
                        void *ctx);
 /* The lane NAME as a list of one; an empty list if there is no such lane. */
 void queue_admin_lane(struct queue_admin *q, struct slice name, lanes_fn fn, void *ctx);
+
+/* --- what programs have counted (beat.h) --- */
+
+/* FACTS: a JSON object of each program that runs: id, program, name, version, started_at, inflight, digest. */
+typedef void (*programs_fn)(void *ctx, enum err rc, const struct slice *facts, size_t count);
+void queue_admin_programs(struct queue_admin *q, programs_fn fn, void *ctx);
+
+struct named_count {
+    struct slice name;
+    int64_t n;
+};
+typedef void (*counts_of_fn)(void *ctx, enum err rc, const struct named_count *list, size_t count);
+/* Answers to webhooks in the last hour: "<source> <answer>" -> how many. */
+void queue_admin_answers(struct queue_admin *q, counts_of_fn fn, void *ctx);
+/* The same of the COUNT (at most 3 * ADMIN_LOOK_MAX) names "<destination> <done, retry or dead>". */
+void queue_admin_results(struct queue_admin *q, const struct slice *names, size_t count,
+                         counts_of_fn fn, void *ctx);
+
+enum history_count { /* of one minute */
+                     HISTORY_ACCEPTED,
+                     HISTORY_DUPLICATE,
+                     HISTORY_REFUSED,
+                     HISTORY_SENT,   /* requests that left */
+                     HISTORY_FAILED, /* attempts that failed */
+                     HISTORY_DEAD,   /* deliveries that died */
+                     HISTORY_COUNTS
+};
+struct history_minute {
+    wall_ms at; /* when it began */
+    int64_t counts[HISTORY_COUNTS];
+    uint64_t attempts[METRIC_BUCKETS],
+        deliveries[METRIC_BUCKETS]; /* histograms of how long they took */
+};
+typedef void (*history_fn)(void *ctx, enum err rc, const struct history_minute *list, size_t count);
+/* The last hour, newest first. The first minute is not over. */
+void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx);
 
 /* --- all of it --- */
 

@@ -8,7 +8,6 @@
 #include "common/queue/scripts.h"
 #include "common/queue/shard.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define NAMES_MOST 50 /* destinations of one script call */
@@ -67,17 +66,12 @@ static void unset_all(const struct stats_call *c)
         metrics_unset(c->metrics, from_redis[i]);
 }
 
-/* All partitions are on one server. */
 static void set_up(const struct stats_call *c)
 {
-    const struct config_redis *r = &c->conf->redis;
-    char address[512];
-    if (r->unix_path)
-        snprintf(address, sizeof address, "%s", r->unix_path);
-    else
-        snprintf(address, sizeof address, strchr(r->host, ':') ? "[%s]:%u" : "%s:%u", r->host,
-                 r->port);
-    set(c, METRIC_REDIS_UP, address, c->rc == OK && shards_ready(c->shards));
+    for (size_t i = 0; i < shards_server_count(c->shards); i++) {
+        struct shard_server server = shards_server(c->shards, i);
+        set(c, METRIC_REDIS_UP, server.address, c->rc == OK && server.is_up);
+    }
 }
 
 static void stats_end(struct stats_call *c)

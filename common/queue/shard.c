@@ -8,12 +8,14 @@
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
+#include "common/redis/redis_facts.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_BYTES 1024
+#define ADDRESS_BYTES 512
 
 enum { LEAD_LANES, LEAD_BASE, LEAD_COUNT }; /* what each script call begins with */
 
@@ -44,6 +46,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     unsigned asked;     /* shards that have not said yet what is missing */
     struct buf missing; /* as rules of ACL SETUSER */
     char trouble[TROUBLE_MAX];
+    char address[ADDRESS_BYTES]; /* of the one server */
     unsigned count;
     struct shard list[];
 };
@@ -259,6 +262,11 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
     struct shards *all = xcalloc(1, bytes);
     all->loop = l;
     all->count = conf->partitions;
+    if (conf->unix_path)
+        snprintf(all->address, sizeof all->address, "%s", conf->unix_path);
+    else
+        snprintf(all->address, sizeof all->address, strchr(conf->host, ':') ? "[%s]:%u" : "%s:%u",
+                 conf->host, conf->port);
     if (events)
         all->events = *events;
     struct redis_events inner = {
@@ -308,6 +316,19 @@ void shards_free(struct shards *all)
 }
 
 /* ---- all of them ---- */
+
+size_t shards_server_count(const struct shards *all)
+{
+    (void)all;
+    return 1;
+}
+
+struct shard_server shards_server(const struct shards *all, size_t i)
+{
+    (void)i;
+    return (struct shard_server){all->address, redis_is_ready(all->redis),
+                                 redis_server_facts(all->redis)};
+}
 
 unsigned shards_count(const struct shards *all)
 {
@@ -381,7 +402,7 @@ bool shard_is_ready(const struct shard *s)
 
 const char *shard_run_of_redis(const struct shard *s)
 {
-    return redis_run(s->redis);
+    return redis_is_ready(s->redis) ? redis_server_facts(s->redis)->run : "";
 }
 
 size_t shard_pending_bytes(const struct shard *s)

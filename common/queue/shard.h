@@ -45,6 +45,13 @@ bool shards_ready(const struct shards *all);
 /* Why no shard is ready although Redis answers: what the user of Redis may not do, and the command that allows it. NULL
  * if nothing is known to be wrong. Valid until the loop's next turn. */
 const char *shards_trouble(const struct shards *all);
+struct shard_server {    /* a server that has shards; borrowed from the shards */
+    const char *address; /* "host:port", "[::1]:port", or the path of a socket */
+    bool is_up;
+    const struct redis_facts *facts; /* as it was when it was last checked */
+};
+size_t shards_server_count(const struct shards *all);
+struct shard_server shards_server(const struct shards *all, size_t i);
 /* Calls that were sent to shards that are ready, and are not answered. */
 size_t shards_pending(const struct shards *all);
 /* The largest argument that every Redis takes. */
@@ -57,7 +64,7 @@ unsigned shard_number(const struct shard *s);
 /* The base of the shard's keys (keys.h). It lives as long as S. */
 struct slice shard_base(const struct shard *s);
 bool shard_is_ready(const struct shard *s);
-/* Which run of Redis the shard is on, or "" (redis_run). */
+/* Which run of Redis the shard is on, or "" while it is not known. It is another one after each start of Redis. */
 const char *shard_run_of_redis(const struct shard *s);
 /* The name under which this process is seen, or NULL. */
 const char *shards_instance(const struct shards *all);

@@ -184,14 +184,14 @@ static void redis_on_writable(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- commands ---- */
 
+const struct redis_facts *redis_server_facts(const struct redis *r)
+{
+    return &r->facts;
+}
+
 bool redis_is_ready(const struct redis *r)
 {
     return r->state == STATE_READY && !r->drop_deferred;
-}
-
-const char *redis_run(const struct redis *r)
-{
-    return redis_is_ready(r) ? r->facts.run : "";
 }
 
 size_t redis_pending(const struct redis *r)

@@ -50,9 +50,9 @@ struct redis *redis_new(struct loop *l, const struct config_redis *conf, const c
  * fine. */
 void redis_free(struct redis *r);
 bool redis_is_ready(const struct redis *r);
-/* Which run of the server this connection leads to: another text after each start of a server. Empty if it is not known,
- * or the connection is not ready. Valid until the connection is lost. */
-const char *redis_run(const struct redis *r);
+struct redis_facts;
+/* What the server said of itself at the last check; empty texts before the first one. */
+const struct redis_facts *redis_server_facts(const struct redis *r);
 /* Drops the connection later in this turn, and connects again. Logs the REASON of the first call. */
 void redis_drop_soon(struct redis *r, const char *reason);
 /* The commands that are not answered yet, and their bytes: for load decisions. */

@@ -274,6 +274,11 @@ enum err url_template_expand(const struct url_template *t, const struct url_vars
     return rc;
 }
 
+struct slice url_template_origin(const struct url_template *t)
+{
+    return slice_make(t->origin, t->origin_len);
+}
+
 struct slice url_origin(struct slice url)
 {
     size_t at = scheme_length(url);

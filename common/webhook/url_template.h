@@ -35,6 +35,8 @@ void url_template_free(struct url_template *t);
 enum err url_template_expand(const struct url_template *t, const struct url_vars *vars,
                              struct buf *out) MUST_CHECK;
 
+/* Scheme, host and port of every URL that T makes. */
+struct slice url_template_origin(const struct url_template *t);
 /* For URL as url_template_expand makes it: scheme, host and port. */
 struct slice url_origin(struct slice url);
 /* Is its host an address, in any spelling that inet_aton and RFC 3986 know, and not a name? */

@@ -1,23 +1,136 @@
-/* GET /api/status: which version runs where, and how Redis is. */
+/* GET /api/status: which version runs where, how Redis is, and what the queue holds. */
+#include "common/base/alloc.h"
+#include "common/json/json_scan.h"
 #include "common/program/program.h"
+#include "common/queue/queue_admin.h"
 #include "common/queue/shard.h"
+#include "common/redis/redis_facts.h"
 #include "receiver/console/console_private.h"
 
-void console_status(struct ops_call *c)
+#include <stdlib.h>
+
+struct status_call { /* what is known so far; Redis may be away */
+    struct ops_call *ops;
+    struct buf programs; /* JSON objects, separated by commas */
+    bool has_programs;
+};
+
+/* --- Redis --- */
+
+static void write_durability(struct json_write *w, const struct redis_facts *f)
 {
-    struct console *k = c->ctx;
+    bool is_known = f->aof_enabled[0] != 0;
+    jw_open(w, "durability", '{');
+    jw_text_or_null(w, "appendonly",
+                    slice_str(!is_known                  ? ""
+                              : f->aof_enabled[0] == '1' ? "yes"
+                                                         : "no"));
+    jw_text_or_null(w, "appendfsync", slice_str(f->appendfsync));
+    jw_text_or_null(w, "maxmemory_policy", slice_str(f->policy));
+    jw_open(w, "risks", '[');
+    const char *risk;
+    for (unsigned i = 0; is_known && (risk = redis_facts_risk(f, i)) != NULL; i++)
+        jw_str(w, NULL, risk);
+    jw_close(w, ']');
+    jw_close(w, '}');
+}
+
+static void write_redis(struct json_write *w, const struct shards *shards)
+{
+    jw_open(w, "redis", '{');
+    jw_bool(w, "ready", shards_ready(shards));
+    jw_str(w, "mode", "standalone");
+    jw_int(w, "partitions", shards_count(shards));
+    jw_open(w, "shards", '[');
+    for (size_t i = 0; i < shards_server_count(shards); i++) {
+        struct shard_server s = shards_server(shards, i);
+        jw_open(w, NULL, '{');
+        jw_str(w, "id", s.address);
+        jw_str(w, "address", s.address);
+        jw_bool(w, "up", s.is_up);
+        jw_text_or_null(w, "version", slice_str(s.facts->version));
+        jw_close(w, '}');
+    }
+    jw_close(w, ']');
+    write_durability(w, shards_server(shards, 0).facts);
+    jw_close(w, '}');
+}
+
+/* --- the queue --- */
+
+static void write_totals(struct json_write *w, const struct queue_totals *t)
+{
+    jw_open(w, "totals", '{');
+    jw_int(w, "queued", t->queued);
+    jw_int(w, "inflight", t->inflight);
+    jw_int(w, "retry", t->retry);
+    jw_int(w, "dead", t->dead);
+    jw_int(w, "lanes_paused", t->lanes_paused);
+    jw_int(w, "circuits_open", t->circuits_open);
+    jw_close(w, '}');
+}
+
+/* TOTALS is NULL, and the programs are not known, if Redis is away. */
+static void status_answer(struct status_call *s, const struct queue_totals *totals)
+{
+    struct console *k = s->ops->ctx;
     struct buf out;
-    if (console_takes_no_query(c) == ENDED)
-        return;
     buf_init(&out, CONSOLE_ANSWER_MAX);
     struct json_write w = json_write_to(&out);
     jw_open(&w, NULL, '{');
     jw_str(&w, "version", HOOKPACE_VERSION);
     console_write_moment(&w, "started_at", k->started);
-    jw_open(&w, "redis", '{');
-    jw_bool(&w, "ready", shards_ready(k->shards));
-    jw_int(&w, "partitions", shards_count(k->shards));
+    jw_str(&w, "digest", k->conf->digest);
+    write_redis(&w, k->shards);
+    if (s->has_programs) {
+        jw_open(&w, "programs", '[');
+        buf_add_slice(&out, buf_slice(&s->programs));
+        jw_close(&w, ']');
+    } else {
+        jw_null(&w, "programs");
+    }
+    if (totals)
+        write_totals(&w, totals);
+    else
+        jw_null(&w, "totals");
     jw_close(&w, '}');
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_answer(s->ops, 200, &out);
+    buf_clear(&s->programs);
+    free(s);
+}
+
+static void status_on_totals(void *ctx, enum err rc, const struct queue_totals *totals)
+{
+    (void)rc;
+    status_answer(ctx, totals);
+}
+
+static void status_on_programs(void *ctx, enum err rc, const struct slice *facts, size_t count)
+{
+    struct status_call *s = ctx;
+    struct console *k = s->ops->ctx;
+    if (rc != OK) {
+        status_answer(s, NULL);
+        return;
+    }
+    s->has_programs = true;
+    for (size_t i = 0; i < count; i++) {
+        if (!json_scan_accepts(facts[i]))
+            continue; /* no program of ours wrote this */
+        if (s->programs.len)
+            buf_add_char(&s->programs, ',');
+        buf_add_slice(&s->programs, facts[i]);
+    }
+    queue_admin_totals(k->admin, status_on_totals, s);
+}
+
+void console_status(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    if (console_takes_no_query(c) == ENDED)
+        return;
+    struct status_call *s = NEW(struct status_call);
+    s->ops = c;
+    buf_init(&s->programs, CONSOLE_ANSWER_MAX / 2);
+    queue_admin_programs(k->admin, status_on_programs, s);
 }

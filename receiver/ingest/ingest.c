@@ -28,6 +28,7 @@
 #include "receiver/ingest/slow_work.h"
 #include "receiver/ingest/trail.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define ANSWER_BODY_OK SLICE_LIT("{\"status\":\"ok\"}")
@@ -59,8 +60,8 @@ struct ingest {
     struct body_pool *bodies;
     struct slow_work *slow;
     struct pool pool;
-    struct list line; /* of webhooks that wait for Redis, oldest first */
-    size_t waiting;
+    struct list line;       /* of webhooks that wait for Redis, oldest first */
+    _Atomic size_t waiting; /* events that Redis has not answered; written by this thread only */
     struct answer_counts *counts;
     struct buf scratch, headers;
     struct peer_text peer;
@@ -89,6 +90,17 @@ static void webhook_discard(struct webhook *w)
 {
     buf_clear(&w->body.wire);
     free(w);
+}
+
+size_t ingest_waiting(const struct ingest *in)
+{
+    return atomic_load_explicit(&in->waiting, memory_order_relaxed);
+}
+
+static void add_waiting(struct ingest *in, int n)
+{
+    size_t was = ingest_waiting(in);
+    atomic_store_explicit(&in->waiting, was + (size_t)n, memory_order_relaxed);
 }
 
 static bool is_waiting(const struct webhook *w)
@@ -128,13 +140,13 @@ static void line_enter(struct webhook *w)
 {
     w->submitted = clock_mono_us();
     list_add_last(&w->in->line, &w->link);
-    w->in->waiting++;
+    add_waiting(w->in, 1);
 }
 
 static void line_leave(struct webhook *w)
 {
     list_remove(&w->link);
-    w->in->waiting--;
+    add_waiting(w->in, -1);
 }
 
 static void ingest_on_put(void *ctx, const struct put_answer *put)
@@ -193,7 +205,7 @@ static struct load load_now(const struct ingest *in, const struct source *source
 {
     struct load l = {
         .redis_is_ready = true,
-        .waiting = in->waiting,
+        .waiting = ingest_waiting(in),
         .oldest_us = oldest_us(in),
     };
     if (source->fetch)

@@ -13,6 +13,8 @@
 #ifndef RECEIVER_INGEST_H
 #define RECEIVER_INGEST_H
 
+#include <stddef.h>
+
 struct config;
 struct http_handler;
 struct ingest;
@@ -29,6 +31,8 @@ void ingest_free(struct ingest *in);
 /* CONF is for requests that begin from now on. */
 void ingest_set_config(struct ingest *in, struct config *conf);
 /* The callbacks for http_server_open. */
+/* How many events Redis has not answered yet. From any thread. */
+size_t ingest_waiting(const struct ingest *in);
 struct http_handler ingest_handler(struct ingest *in);
 
 #endif

@@ -9,7 +9,6 @@
 
 #define LANES_STEP 100        /* lanes of one script call */
 #define DESTINATIONS_MAX 1000 /* of one lane that are looked at */
-#define ORIGIN_MAX 8192
 enum { FIELD_DEPTH, FIELD_OLDEST, FIELD_PAUSED, FIELD_ORDER, FIELD_SENT, FIELD_TO, FIELD_CIRCUITS };
 
 struct looked_lane { /* one of the page; owns its texts */
@@ -205,15 +204,10 @@ static struct slice origin_of(const struct lanes_call *c, struct slice name)
 {
     struct slice url = name, word = slice_cut(&url, '/');
     const struct destination *d = config_destination(c->conf, word);
-    struct buf out;
-    buf_init(&out, ORIGIN_MAX);
-    struct url_vars vars = {SLICE_LIT("x"), SLICE_LIT("x"), SLICE_LIT("x")};
     struct slice origin = url.len ? url : name;
-    if (!url.len && d && d->url && url_template_expand(d->url, &vars, &out) == OK)
-        origin = url_origin(buf_slice(&out));
-    origin = slice_make(xslicedup(origin), origin.len);
-    buf_clear(&out);
-    return origin;
+    if (!url.len && d && d->url)
+        origin = url_template_origin(d->url);
+    return slice_make(xslicedup(origin), origin.len);
 }
 
 static const char *circuit_word(struct slice state)

@@ -34,6 +34,7 @@ struct queue_admin {
     struct config *conf;   /* referenced */
     struct redis_script look, search, pause, survey, lanes;
     struct redis_script redo, drop;
+    struct redis_script counted;
     struct survey *last_survey; /* or NULL */
     int64_t survey_at;          /* when it was made */
     struct waiter *waiters;     /* for a survey */

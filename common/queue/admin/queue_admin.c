@@ -19,6 +19,7 @@ struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struc
     redis_script_init(&q->pause, "pause", lua_pause, lua_pause_len);
     redis_script_init(&q->survey, "survey", lua_survey, lua_survey_len);
     redis_script_init(&q->lanes, "lanes", lua_lanes, lua_lanes_len);
+    redis_script_init(&q->counted, "counted", lua_counted, lua_counted_len);
     redis_script_init(&q->redo, "redo", lua_redo, lua_redo_len);
     redis_script_init(&q->drop, "drop", lua_drop, lua_drop_len);
     return q;

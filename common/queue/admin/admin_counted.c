@@ -1,0 +1,159 @@
+/* What programs have counted in the last hour, and which programs run.   (counted.lua) */
+#include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/queue/admin/admin_private.h"
+
+#include <stdlib.h>
+
+#define MINUTE_MS 60000
+
+struct counted_call {
+    struct shards_call call; /* first */
+    bool is_told;
+    programs_fn programs; /* one of these is set */
+    counts_of_fn counts;
+    history_fn history;
+    void *ctx;
+};
+
+static void tell_programs(struct counted_call *c, const struct redis_reply *r)
+{
+    size_t n = redis_count(r);
+    struct slice *list = xcalloc(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        list[i] = redis_text(redis_at(r, i));
+    c->programs(c->ctx, OK, list, n);
+    free(list);
+}
+
+static void tell_counts(struct counted_call *c, const struct redis_reply *r)
+{
+    size_t n = redis_count(r) / 2;
+    struct named_count *list = xcalloc(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++)
+        list[i] =
+            (struct named_count){redis_text(redis_at(r, 2 * i)), redis_int(redis_at(r, 2 * i + 1))};
+    c->counts(c->ctx, OK, list, n);
+    free(list);
+}
+
+/* NAME is "<word>:<bucket>". */
+static void take_bucket(struct history_minute *m, struct slice name, int64_t n)
+{
+    struct slice rest = name, word = slice_cut(&rest, ':');
+    uint64_t bucket;
+    if (text_u64(rest, METRIC_BUCKETS - 1, &bucket) != OK || n < 0)
+        return;
+    if (slice_eq(word, SLICE_LIT("attempt")))
+        m->attempts[bucket] = (uint64_t)n;
+    else if (slice_eq(word, SLICE_LIT("delivery")))
+        m->deliveries[bucket] = (uint64_t)n;
+}
+
+static void take_field(struct history_minute *m, struct slice name, int64_t n)
+{
+    static const char *const words[HISTORY_COUNTS] = {"accepted", "duplicate", "refused",
+                                                      "sent",     "failed",    "dead"};
+    for (size_t i = 0; i < HISTORY_COUNTS; i++) {
+        if (slice_eq(name, slice_str(words[i]))) {
+            m->counts[i] = n;
+            return;
+        }
+    }
+    take_bucket(m, name, n);
+}
+
+static void tell_history(struct counted_call *c, const struct redis_reply *r)
+{
+    size_t n = redis_count(r) ? redis_count(r) - 1 : 0;
+    int64_t minute = redis_int(redis_at(r, 0));
+    struct history_minute *list = xcalloc(n + 1, sizeof *list);
+    for (size_t i = 0; i < n; i++) {
+        const struct redis_reply *fields = redis_at(r, 1 + i);
+        list[i].at = (minute - (int64_t)i) * MINUTE_MS;
+        for (size_t f = 0; f + 1 < redis_count(fields); f += 2)
+            take_field(&list[i], redis_text(redis_at(fields, f)),
+                       redis_int(redis_at(fields, f + 1)));
+    }
+    c->history(c->ctx, OK, list, n);
+    free(list);
+}
+
+static bool counted_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
+{
+    struct counted_call *c = (struct counted_call *)call;
+    (void)which;
+    if (redis_kind(r) != REDIS_LIST)
+        return false;
+    c->is_told = true;
+    if (c->programs)
+        tell_programs(c, r);
+    else if (c->counts)
+        tell_counts(c, r);
+    else
+        tell_history(c, r);
+    return true;
+}
+
+static void counted_on_end(struct shards_call *call)
+{
+    struct counted_call *c = (struct counted_call *)call;
+    enum err rc = call->rc == OK ? ERR_UNAVAIL : call->rc;
+    if (!c->is_told && c->programs)
+        c->programs(c->ctx, rc, NULL, 0);
+    else if (!c->is_told && c->counts)
+        c->counts(c->ctx, rc, NULL, 0);
+    else if (!c->is_told)
+        c->history(c->ctx, rc, NULL, 0);
+    free(c);
+}
+
+/* Takes C. The counts are in the first partition. */
+static void ask(struct queue_admin *q, struct counted_call *c, const char *what,
+                const struct slice *names, size_t count)
+{
+    struct args a;
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->call.on_reply = counted_on_reply;
+    c->call.on_end = counted_on_end;
+    args_init(&a, ADMIN_ARGS_MAX);
+    args_add(&a, slice_str(what));
+    for (size_t i = 0; i < count; i++)
+        args_borrow(&a, names[i]);
+    shards_call_script(&c->call, 0, 0, &q->counted, &a);
+    args_clear(&a);
+    shards_call_sent(&c->call);
+}
+
+void queue_admin_programs(struct queue_admin *q, programs_fn fn, void *ctx)
+{
+    struct counted_call *c = NEW(struct counted_call);
+    c->programs = fn;
+    c->ctx = ctx;
+    ask(q, c, "programs", NULL, 0);
+}
+
+void queue_admin_answers(struct queue_admin *q, counts_of_fn fn, void *ctx)
+{
+    struct counted_call *c = NEW(struct counted_call);
+    c->counts = fn;
+    c->ctx = ctx;
+    ask(q, c, "answers", NULL, 0);
+}
+
+void queue_admin_results(struct queue_admin *q, const struct slice *names, size_t count,
+                         counts_of_fn fn, void *ctx)
+{
+    struct counted_call *c = NEW(struct counted_call);
+    c->counts = fn;
+    c->ctx = ctx;
+    ask(q, c, "results", names, count);
+}
+
+void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx)
+{
+    struct counted_call *c = NEW(struct counted_call);
+    c->history = fn;
+    c->ctx = ctx;
+    ask(q, c, "history", NULL, 0);
+}

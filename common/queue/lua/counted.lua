@@ -1,0 +1,57 @@
+#!lua flags=no-writes,allow-oom
+-- counted: what programs have counted in the last hour, and which programs run. Looking changes nothing.
+-- KEYS: lanes. ARGV: base, what, and for `answers` and `results` fields to read: all if there is none.
+-- Replies by WHAT:
+--   programs           {facts of each program that was here within the last seconds, ...}
+--   history            {the number of the minute that runs now, {field, count, ...} of this minute, of the one before, ...}
+--   answers, results   {field, count, ...}: sums of the last hour
+local call, base, what = redis.call, ARGV[1], ARGV[2]
+--@include lib_spans.lua
+local time = call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local GONE_MS = 7000 -- a program says every two seconds that it runs
+
+local function programs()
+  local all, reply = call('HGETALL', base .. 'programs'), {}
+  for i = 2, #all, 2 do
+    local seen, facts = string.match(all[i], '^(%d+) (.*)$')
+    if seen and now_ms - tonumber(seen) < GONE_MS then reply[#reply + 1] = facts end
+  end
+  return reply
+end
+
+local function history()
+  local reply = {math.floor(now_ms / SPANS.history[1])}
+  for ago = 0, SPANS.history[2] - 1 do reply[#reply + 1] = call('HGETALL', span_key('history', now_ms, ago)) end
+  return reply
+end
+
+local function named_sums()
+  local names, sums, reply = {unpack(ARGV, 3)}, {}, {}
+  for ago = 0, SPANS[what][2] - 1 do
+    local counts = call('HMGET', span_key(what, now_ms, ago), unpack(names))
+    for i = 1, #names do sums[i] = (sums[i] or 0) + tonumber(counts[i] or 0) end
+  end
+  for i, name in ipairs(names) do
+    reply[#reply + 1] = name
+    reply[#reply + 1] = sums[i]
+  end
+  return reply
+end
+
+local function all_sums()
+  local sums, reply = {}, {}
+  for ago = 0, SPANS[what][2] - 1 do
+    local all = call('HGETALL', span_key(what, now_ms, ago))
+    for i = 1, #all, 2 do sums[all[i]] = (sums[all[i]] or 0) + tonumber(all[i + 1]) end
+  end
+  for name, sum in pairs(sums) do
+    reply[#reply + 1] = name
+    reply[#reply + 1] = sum
+  end
+  return reply
+end
+
+if what == 'programs' then return programs() end
+if what == 'history' then return history() end
+return #ARGV > 2 and named_sums() or all_sums()

@@ -1,0 +1,132 @@
+"""Which programs run, what they have counted, and what is configured: status, history, sources, destinations, accounts."""
+
+import json
+
+import pytest
+
+from harness import config
+from harness.wait import wait_for
+
+SECRET = "a-secret-of-the-source-and-of-the-destination"
+BASE = "hookpace:{0}:"
+
+
+@pytest.fixture
+def counted(service):
+    conf = service.conf
+    conf["destinations"]["good"] = config.destination(service.sink.url("/good/" + SECRET + "?key=" + SECRET), headers={"X-Key": SECRET})
+    conf["destinations"]["bad"] = config.destination(service.sink.url("/bad"), retry={"schedule_s": [0.1], "jitter": 0})
+    conf["sources"]["in"] = config.source(["good"])
+    conf["sources"]["worse"] = config.source(["bad"])
+    return service
+
+
+def test_status_names_what_runs_and_what_waits(counted):
+    counted.start(dispatchers=2)
+    root = counted.root
+    wait_for(lambda: len(root.get("status")["programs"]) == 3, 10, "all programs")
+    status = root.get("status")
+    assert set(status) == {"version", "started_at", "digest", "redis", "programs", "totals"}
+    assert sorted(p["program"] for p in status["programs"]) == ["dispatcher", "dispatcher", "receiver"]
+    for p in status["programs"]:
+        assert set(p) == {"id", "program", "name", "version", "started_at", "inflight", "digest"}
+        assert (p["version"], p["digest"], p["inflight"]) == (status["version"], status["digest"], 0)
+    assert {int(p["name"].rsplit(":", 1)[1]) for p in status["programs"]} == {counted.receiver.pid, *(d.pid for d in counted.dispatchers)}
+    assert status["totals"] == {"queued": 0, "inflight": 0, "retry": 0, "dead": 0, "lanes_paused": 0, "circuits_open": 0}
+    redis = status["redis"]
+    assert (redis["ready"], redis["mode"], redis["partitions"]) == (True, "standalone", 1)
+    (shard,) = redis["shards"]
+    assert shard["up"] is True and shard["address"].startswith("127.0.0.1:") and shard["id"] == shard["address"]
+    durability = redis["durability"]
+    assert (durability["appendonly"], durability["appendfsync"], durability["maxmemory_policy"]) == ("yes", "everysec", "noeviction")
+    assert any("appendfsync" in risk for risk in durability["risks"])
+    counted.dispatchers[0].kill9()
+    wait_for(lambda: len(root.get("status")["programs"]) == 2, 15, "the killed one to be gone")
+
+
+def test_totals(counted):
+    counted.start(dispatchers=0)
+    r = counted.stack.redis.client()
+    for n in range(4):
+        counted.receiver.post("/in/in", {"id": f"e{n}"})
+    r.zadd(BASE + "retry", {"a:good": 1, "b:good": 2})
+    r.zadd(BASE + "inflight", {"c:good": 1})
+    r.rpush(BASE + "dead:bad", "d:bad", "e:bad", "f:bad")
+    r.zadd(BASE + "deads", {"bad": 1})
+    r.hset(BASE + "origins:bad", "bad", "6 1 1 0 0 0")
+    counted.root.post("lanes/good/pause")
+    assert counted.root.get("status")["totals"] == {"queued": 4, "inflight": 1, "retry": 2, "dead": 3, "lanes_paused": 1, "circuits_open": 1}
+
+
+def test_status_works_while_redis_is_away(counted):
+    counted.start(dispatchers=0)
+    counted.stack.redis.stop()
+    wait_for(lambda: counted.root.get("status")["redis"]["ready"] is False, 10, "the loss to be seen")
+    status = counted.root.get("status")
+    assert status["programs"] is None and status["totals"] is None and status["redis"]["shards"][0]["up"] is False
+    assert counted.eye.get("status")["version"] and counted.acme.get("status", 403)
+
+
+def test_the_last_hour(counted):
+    counted.start()
+    counted.sink.on("/bad", 500)
+    for n in range(10):
+        assert counted.receiver.post("/in/in", {"id": f"e{n}"}).status == 200
+    assert counted.receiver.post("/in/in", {"id": "e0"}).json()["duplicate"] is True
+    assert counted.receiver.post("/in/in", "{").status == 400
+    assert counted.receiver.post("/in/worse", {"id": "x"}).status == 200
+
+    def sums():
+        page = counted.root.get("history")
+        assert page["next"] is None and len(page["items"]) == 60
+        return {k: sum(m[k] for m in page["items"]) for k in ("accepted", "duplicate", "refused", "sent", "failed", "dead")}
+
+    wait_for(lambda: sums() == {"accepted": 11, "duplicate": 1, "refused": 1, "sent": 12, "failed": 2, "dead": 1}, 10, "all counts")
+    minutes = counted.root.get("history")["items"]
+    assert [m["id"] for m in minutes] == sorted((m["id"] for m in minutes), reverse=True)
+    seen = [m for m in minutes if m["sent"]]
+    for m in seen:
+        assert 0 < m["attempt_p50_ms"] <= m["attempt_p99_ms"] < 10000 and 0 < m["delivery_p50_ms"] <= m["delivery_p99_ms"]
+    assert all(m["attempt_p50_ms"] is None for m in minutes if not m["sent"])
+    destinations = {d["id"]: d for d in counted.root.all("destinations", limit=2)}
+    assert destinations["good"]["last_hour"] == {"done": 10, "retry": 0, "dead": 0}
+    assert destinations["bad"]["last_hour"] == {"done": 0, "retry": 1, "dead": 1}
+    sources = {s["id"]: s for s in counted.root.all("sources", limit=1)}
+    assert sources["in"]["last_hour"] == {"accepted": 10, "duplicate": 1, "refused": {"invalid_json": 1}}
+    assert sources["worse"]["last_hour"] == {"accepted": 1, "duplicate": 0, "refused": {}}
+    lanes = {lane["id"]: lane for lane in counted.root.all("lanes")}
+    assert (lanes["good"]["sent_1m"], lanes["bad"]["sent_1m"], lanes["acme"]["sent_1m"]) == (10, 2, 0)
+
+
+def test_what_is_configured_is_shown_without_secrets(counted):
+    counted.start(dispatchers=0)
+    (good,) = [d for d in counted.root.all("destinations") if d["id"] == "good"]
+    assert good["origin"] == counted.sink.url("").rstrip("/") and good["lane"] == "good" and good["kind"] == "postback"
+    assert {d["id"] for d in counted.root.all("destinations")} >= {"good", "bad", "postback@acme", "pingback@acme"}
+    (source,) = [s for s in counted.root.all("sources") if s["id"] == "in"]
+    assert source["path"] == "/in/in" and source["to"] == ["good"]
+    accounts = {a["id"]: a["role"] for a in counted.root.all("accounts", limit=2)}
+    assert accounts == {"root": "admin", "eye": "viewer", "acme": "user"}
+    everything = json.dumps([counted.root.get(path) for path in ("status", "lanes", "sources", "destinations", "accounts", "history")])
+    assert SECRET not in everything and "password" not in everything
+
+
+def test_counts_expire(counted):
+    counted.start()
+    counted.receiver.post("/in/in", {"id": "e"})
+    r = counted.stack.redis.client()
+    wait_for(lambda: r.keys(BASE + "sends:*"), 10, "a count")
+    for key in r.keys(BASE + "*:*"):
+        if key.split(":")[2] in ("history", "answers", "results", "sends"):
+            assert 0 < r.ttl(key) <= 3900, key
+    assert 0 < r.ttl(BASE + "programs") <= 60
+
+
+@pytest.mark.parametrize("path", ["sources", "destinations", "accounts", "history", "status"])
+def test_who_may_and_what_may_be_wrong(empty, path):
+    assert empty.eye.get(path)
+    assert empty.acme.get(path, 403)["code"] == "forbidden"
+    assert empty.root.get(path, 400, what=1)["code"] == "bad_request"
+    if path not in ("history", "status"):
+        assert empty.root.get(path, 400, limit=0)["code"] == "bad_request"
+        assert empty.root.get(path, 400, cursor="a b")["code"] == "bad_cursor"
