@@ -143,6 +143,9 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 post_resend = ACT(console_resend), post_drop = ACT(console_drop),
                                 post_pause = ACT(console_pause), post_resume = ACT(console_resume);
 
+static const struct ops_handler get_delay = LOOK(console_delay),
+                                post_delay = ACT(console_set_delay);
+
 static const struct route console_routes[] = {
     {METHOD_GET, "/api/status", READERS, &get_status},
     {METHOD_GET, "/api/deliveries", READERS, &get_deliveries},
@@ -157,6 +160,8 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/lanes/{lane}", READERS, &get_lane},
     {METHOD_POST, "/api/deliveries/{id}/resend", ROLE_ADMIN, &post_resend},
     {METHOD_POST, "/api/deliveries/{id}/drop", ROLE_ADMIN, &post_drop},
+    {METHOD_GET, "/api/delay", READERS, &get_delay},
+    {METHOD_POST, "/api/delay", ROLE_ADMIN, &post_delay},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
     {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
 };

@@ -105,6 +105,8 @@ void console_lanes(struct ops_call *c);
 void console_lane(struct ops_call *c);
 void console_resend(struct ops_call *c);
 void console_drop(struct ops_call *c);
+void console_delay(struct ops_call *c);
+void console_set_delay(struct ops_call *c);
 void console_pause(struct ops_call *c);
 void console_resume(struct ops_call *c);
 
