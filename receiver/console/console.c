@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/queue_tasks.h"
+#include "receiver/console/console_files.h"
 #include "receiver/console/console_private.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
     k->conf = config_ref(conf);
     k->admin = queue_admin_new(l, shards, conf);
     k->tasks = queue_tasks_new(l, shards, conf);
+    k->files = console_files_new();
     k->started = clock_wall_ms();
     return k;
 }
@@ -28,6 +30,7 @@ void console_free(struct console *k)
         return;
     queue_admin_free(k->admin);
     queue_tasks_free(k->tasks);
+    console_files_free(k->files);
     config_unref(k->conf);
     free(k);
 }
@@ -117,6 +120,41 @@ static void console_refused(struct ops_call *c, enum ops_refusal why)
                       is_known ? "forbidden" : "unauthorized", messages[why]);
 }
 
+/* --- the dashboard --- */
+
+static const char *role_word(unsigned role)
+{
+    return role == ROLE_ADMIN ? "admin" : role == ROLE_VIEWER ? "viewer" : "user";
+}
+
+/* GET /api/me: who calls. The dashboard shows what the account's role may do. */
+static void get_me(struct ops_call *c)
+{
+    const struct config_account *who = c->who.account;
+    struct buf out;
+    if (console_takes_no_query(c) == ENDED)
+        return;
+    buf_init(&out, CONSOLE_BODY_MAX);
+    struct json_write w = json_write_to(&out);
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "account", who->name);
+    jw_str(&w, "role", role_word(c->who.role));
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
+}
+
+static void get_page(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    console_files_page(k->files, c);
+}
+
+static void get_asset(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    console_files_asset(k->files, c);
+}
+
 /* --- the table of routes --- */
 
 #define LOOK(run_fn)                                                                               \
@@ -129,7 +167,10 @@ static void console_refused(struct ops_call *c, enum ops_refusal why)
     }
 
 #define READERS (ROLE_ADMIN | ROLE_VIEWER)
+#define EVERYBODY (READERS | ROLE_USER)
 
+static const struct ops_handler page = {.run = get_page}, asset = {.run = get_asset};
+static const struct ops_handler me = LOOK(get_me);
 static const struct ops_handler get_status = LOOK(console_status),
                                 get_deliveries = LOOK(console_deliveries),
                                 get_delivery = LOOK(console_delivery),
@@ -147,6 +188,9 @@ static const struct ops_handler get_delay = LOOK(console_delay),
                                 post_delay = ACT(console_set_delay);
 
 static const struct route console_routes[] = {
+    {METHOD_GET, "/", 0, &page},
+    {METHOD_GET, "/assets/{file}", 0, &asset},
+    {METHOD_GET, "/api/me", EVERYBODY, &me},
     {METHOD_GET, "/api/status", READERS, &get_status},
     {METHOD_GET, "/api/deliveries", READERS, &get_deliveries},
     {METHOD_GET, "/api/deliveries/{id}", READERS, &get_delivery},

@@ -18,6 +18,7 @@
 #define CONSOLE_PAGE_MAX 1000
 #define CONSOLE_LAST_MOMENT INT64_C(253402300799999) /* ms: the year 9999 */
 
+struct console_files;
 struct queue_admin;
 struct queue_tasks;
 struct delivery_view;
@@ -25,6 +26,7 @@ struct delivery_view;
 struct console {
     struct queue_admin *admin;
     struct queue_tasks *tasks;
+    struct console_files *files;
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */

@@ -1,0 +1,142 @@
+"""Each view: what it shows, that its address brings it back, and that it changes in place."""
+
+import pytest
+
+from harness.exchange import Answer
+from harness.wait import stays, wait_for
+
+VIEWS = {
+    "#/now": "Now", "#/deliveries": "Deliveries", "#/deliveries?state=dead&destination=audit": "Deliveries", "#/delivery/e1%3Aaudit": "Timeline", "#/event/e1": "Event",
+    "#/dead": "Dead letters", "#/lanes": "Lanes", "#/lanes/orders": "Lane orders", "#/sources": "Sources", "#/accounts": "Accounts",
+}
+
+
+@pytest.fixture
+def filled(page, service):
+    service.post("e1", tag="red")
+    service.post("e2", tag="blue")
+    page.go("#/deliveries?state=dead")
+    wait_for(lambda: page.cell("e2", "State") == "dead" or page.driver.refresh(), 10, "two dead letters")
+    return page
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_reload_keeps_the_view(filled, view):
+    filled.go(view)
+    filled.see(VIEWS[view])
+    before = filled.hash
+    filled.reload()
+    filled.see(VIEWS[view], "root (admin)")
+    assert filled.hash == before
+    assert filled.driver.title.endswith("Hookpace")
+
+
+def test_an_unknown_view_is_the_first_one(page):
+    for view in ("#/nothing", "#/constructor", "#%zz", "#/lanes/%zz", "#/delivery/"):
+        page.go(view)
+        page.see("root (admin)")
+    page.may_log += ("status of 404",)
+
+
+def test_filters_are_in_the_address(filled):
+    filled.go("#/deliveries")
+    filled.see("e1", "e2")
+    filled.fill_in("Tag", "red")
+    filled.fill_in("Destination", "audit")
+    filled.click("Filter")
+    filled.see_no("e2")
+    assert filled.hash == "#/deliveries?destination=audit&tag=red"
+    filled.reload()
+    filled.see("e1", "http_500")
+    assert filled.input("Tag").get_attribute("value") == "red" and "e2" not in filled.text
+    filled.click("Clear")
+    filled.see("e2")
+    filled.driver.back()
+    filled.see_no("e2")
+
+
+def test_a_bad_filter_is_explained(filled):
+    filled.go("#/deliveries?since=yesterday")
+    filled.see("This did not work", "since")
+    filled.may_log += ("status of 400",)
+
+
+def test_pages_by_cursor(page, service):
+    for n in range(30):
+        service.post(f"e{n:02}")
+    page.go("#/deliveries")
+    page.see("e29")
+    page.click("Next page")
+    page.see("e00")
+    page.see_no("e29")
+    page.reload()
+    page.see("e00")
+    page.click("First page")
+    page.see("e29")
+
+
+def test_the_story_of_a_delivery(page, service):
+    service.sink.on("/audit", Answer(500, body=b"<h1>broken</h1>"))
+    service.post("e1", tag="red", text="hello", list=[], big=12345678901234567890)
+    page.go("#/delivery/e1%3Aaudit")
+    page.see("Attempt 1", "status 500", "http_500", "UTC)")
+    page.click("Answer")
+    page.see("<h1>broken</h1>")
+    page.click("Show the body")
+    assert '{"id": "e1", "tag"' not in page.text
+    page.see('"big": 12345678901234567890', '"list": []', "application/json")
+    page.click("As it was sent")
+    page.see('{"id": "e1", "tag"')
+    page.click("e1")
+    page.see("Deliveries", "delivered", "dead")
+
+
+def test_times_have_utc_on_hover(filled):
+    filled.go("#/deliveries")
+    filled.see("e1")
+    titles = filled.driver.execute_script("return [...document.querySelectorAll('time')].map((t) => [t.title, t.dateTime])")
+    assert titles and all(title.endswith(" UTC") and moment.endswith("Z") for title, moment in titles)
+
+
+def test_dead_letters_by_reason(filled):
+    filled.go("#/dead")
+    filled.wait_cell("audit", "Dead letters", "2")
+    assert filled.cell("audit", "Reason") == "500 http_500"
+
+
+def test_it_changes_in_place(filled, service):
+    """A row that stays keeps its element, and what has the focus keeps it."""
+    filled.go("#/deliveries")
+    filled.see("e1")
+    filled.tab_to("e2")
+    filled.driver.execute_script("""
+        window.kept = document.activeElement;
+        window.changed = 0;
+        new MutationObserver((list) => { window.changed += list.length; }).observe(document.querySelector('tbody'), {childList: true, subtree: true, characterData: true})""")
+    service.post("e3")
+    filled.see("e3")
+    filled.wait_cell("e3", "State", "delivered")
+    assert filled.driver.execute_script("return document.activeElement === window.kept && window.kept.isConnected")
+    wait_for(lambda: filled.cell("e3", "State") == "delivered", 5, "the last change")
+    filled.driver.execute_script("window.changed = 0")
+    stays(lambda: filled.driver.execute_script("return window.changed") == 0, 3.5, "a table without changes")
+
+
+def test_an_empty_queue_says_what_to_do(page):
+    page.go("#/deliveries")
+    page.see("Send a first event", "curl -u root http://")
+    page.go("#/deliveries?state=dead")
+    page.see("Nothing matches this filter")
+    page.go("#/dead")
+    page.see("There are no dead letters")
+
+
+def test_the_first_screen_is_small_and_quick(page):
+    page.reload()
+    page.see("Now", "root (admin)")
+    total, ready = page.driver.execute_script("""
+        const all = performance.getEntriesByType('resource');
+        const files = all.filter((r) => !r.name.includes('/api/'));
+        return [files.reduce((n, r) => n + r.decodedBodySize, performance.getEntriesByType('navigation')[0].decodedBodySize),
+                Math.max(...files.map((r) => r.responseEnd), ...all.filter((r) => r.name.endsWith('/api/me')).map((r) => r.responseEnd))]""")
+    assert total < 200_000 and ready < 1500, (total, ready)  # 300 ms on a machine that does nothing else
