@@ -2,7 +2,7 @@
  *
  * A delivery goes by its id, "<event id>:<destination>". The event id in it is the event's key (docs/internals/queue.md).
  * Looking changes nothing. One script call holds Redis for about a millisecond; where that is not enough, the call is
- * repeated. Nothing scans the keyspace. One per thread that serves operators.
+ * repeated. Only queue_admin_check scans the keyspace. One per thread that serves operators.
  */
 #ifndef COMMON_QUEUE_QUEUE_ADMIN_H
 #define COMMON_QUEUE_QUEUE_ADMIN_H
@@ -169,5 +169,31 @@ struct queue_totals {
 /* TOTALS is borrowed for the call, up to two seconds old, and NULL if RC is not OK. */
 typedef void (*totals_fn)(void *ctx, enum err rc, const struct queue_totals *totals);
 void queue_admin_totals(struct queue_admin *q, totals_fn fn, void *ctx);
+
+/* --- check --- */
+
+/* Something in the queue that contradicts itself. */
+struct check_item { /* slices borrowed for the callback */
+    struct slice problem,
+        name; /* a word of check.lua; the key of a delivery or event, or the name of a lane or destination */
+    unsigned partition;
+    bool is_mended;
+};
+
+#define ADMIN_CURSOR_MAX 8192
+
+struct check_result { /* borrowed for the callback */
+    const struct check_item *items;
+    size_t count;
+    int64_t looked,
+        unsure; /* deliveries and events that were looked at; those that could not be judged */
+    struct slice next; /* cursor of the next step; empty: all was seen */
+};
+/* FN exactly once, never before the call returns. RC != OK (RESULT NULL): Redis did not answer, or not in time. */
+typedef void (*check_fn)(void *ctx, enum err rc, const struct check_result *result);
+/* Looks for about 25 ms at what follows CURSOR (empty: at the beginning). It walks the keyspace of one partition after the other.
+ * IS_REPAIR: mends what it finds. ERR_INVALID, without a callback: CURSOR is none. */
+enum err queue_admin_check(struct queue_admin *q, bool is_repair, struct slice cursor, check_fn fn,
+                           void *ctx) MUST_CHECK;
 
 #endif

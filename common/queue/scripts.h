@@ -19,5 +19,7 @@ extern const size_t lua_survey_len, lua_lanes_len;
 extern const size_t lua_redo_len, lua_drop_len;
 extern const unsigned char lua_tally[], lua_counted[];
 extern const size_t lua_tally_len, lua_counted_len;
+extern const unsigned char lua_check[];
+extern const size_t lua_check_len;
 
 #endif

@@ -185,7 +185,8 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 post_pause = ACT(console_pause), post_resume = ACT(console_resume);
 
 static const struct ops_handler get_delay = LOOK(console_delay),
-                                post_delay = ACT(console_set_delay);
+                                post_delay = ACT(console_set_delay),
+                                post_check = ACT(console_check);
 
 static const struct route console_routes[] = {
     {METHOD_GET, "/", 0, &page},
@@ -208,6 +209,7 @@ static const struct route console_routes[] = {
     {METHOD_POST, "/api/delay", ROLE_ADMIN, &post_delay},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
     {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
+    {METHOD_POST, "/api/check", ROLE_ADMIN, &post_check},
 };
 
 void console_add_routes(struct console *k, struct ops *o)

@@ -111,5 +111,6 @@ void console_delay(struct ops_call *c);
 void console_set_delay(struct ops_call *c);
 void console_pause(struct ops_call *c);
 void console_resume(struct ops_call *c);
+void console_check(struct ops_call *c);
 
 #endif

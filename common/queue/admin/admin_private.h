@@ -32,7 +32,7 @@ struct queue_admin {
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
-    struct redis_script look, search, pause, survey, lanes;
+    struct redis_script look, search, pause, check, survey, lanes;
     struct redis_script redo, drop;
     struct redis_script counted;
     struct survey *last_survey; /* or NULL */
