@@ -1,5 +1,6 @@
 """Downstreams that ask to wait: 429, and 503 with Retry-After."""
 
+import itertools
 import json
 import time
 
@@ -67,16 +68,16 @@ def test_no_attempt_is_spent(stack, status, headers, least):
 
 def test_what_was_claimed_ahead_goes_back(stack):
     """The downstream is quick, so twice its concurrency is claimed. When it asks to wait, only what is under way still arrives."""
-    sink, receiver, dispatcher, _ = run(stack, concurrency=4)
-    asks = []
-    sink.on(lambda r: asks, Answer(status=429, headers={"Retry-After": "3"}))
+    sink = stack.downstream()
+    conf = config.simple(stack.redis.url, sink.url("/hook?id=$id&tag=$tag"), concurrency=4)
+    receiver = stack.receiver(conf)
     for n in range(300):
         receiver.send(f"e{n}")
-        if n == 200:
-            asks.append(1)
+    arrivals, asked, asks = itertools.count(), [], [1]
+    sink.on(lambda r: next(arrivals) >= 150 and asks and not asked.append(r), Answer(status=429, headers={"Retry-After": "3"}, delay=0.2))
+    dispatcher = stack.dispatcher(conf)
     dispatcher.wait_log("attempt.told_to_wait")
-    count = len(sink.all())
-    stays(lambda: len(sink.all()) <= count + 4, 2)
+    stays(lambda: len(asked) <= 4, 2)
     asks.clear()
     sink.wait_events({f"e{n}" for n in range(300)}, 15)
 

@@ -481,11 +481,20 @@ mutation(deaf_stay "connections whose answer nobody reads keep all others out"
   [[return conn_stands(c) ? LOSS_NOTHING : LOSS_ANSWER;]]
   [[return LOSS_NO_CHOICE;]])
 
+mutation(answers_take_no_room "answers do not count against the budget"
+  TESTS tests/http/test_http_limits.py::test_answers_count_against_the_budget_until_they_are_written
+  EDIT common/net/http_request.c
+  [[    bool has_room = http_charge(r, (int64_t)n);]]
+  [[    bool has_room = http_charge(r, (int64_t)n) || true;]])
+
 mutation(forwarded_by_anybody "everybody may name a client's address"
   TESTS tests/e2e/test_proxies.py::test_others_cannot_name_an_address
   EDIT common/net/http_conn.c
   [[cidr_any(s->limits.trusted.list, s->limits.trusted.count, &c->peer)]]
-  [[(s->limits.trusted.count || 1)]])
+  [[(s->limits.trusted.count || 1)]]
+  EDIT common/net/forwarded.c
+  [[while (is_trusted(trusted, &client) && next_entry(e, &entry)) {]]
+  [[while ((is_trusted(trusted, &client) || client.family) && next_entry(e, &entry)) {]])
 
 mutation(first_is_the_client "a client names its own address before the proxy's entry"
   TESTS tests/e2e/test_proxies.py::test_the_last_untrusted_address_counts
@@ -525,7 +534,7 @@ mutation(form_takes_the_last "a field that is there twice is read all the same"
   [[            return;]])
 
 mutation(log_forgets_the_last_lines "lines that wait are not written at the end"
-  TESTS test_log
+  TESTS "tests/e2e/test_log_lines.py::test_which_lines_are_wanted[all]"
   EDIT common/base/log.c
   [[    if (!atomic_load_explicit(&out.has_lines, memory_order_relaxed))
         return;]]
@@ -581,7 +590,7 @@ mutation(unknown_for_ever "what nobody knows never becomes a dead letter"
   [[return now_ms + (lane.order]])
 
 mutation(lost_lane_stays_lost "a lane that vanished from `lanes` is not found again"
-  TESTS "tests/queue/test_lost.py::test_any_key_may_vanish_while_work_waits[0--lanes]"
+  TESTS tests/queue/test_lost.py::test_a_lane_that_is_not_looked_at_is_found_again
   EDIT common/queue/lua/limits.lua
   [[if not score or not at or]]
   [[if false and]])

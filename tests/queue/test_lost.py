@@ -126,6 +126,16 @@ def test_many_of_an_unknown_destination_all_come_back(queue):
     assert len(drain(queue, ("d", "d"))) == 350
 
 
+def test_a_lane_that_is_not_looked_at_is_found_again(queue):
+    """No lease of it ends meanwhile, which would bring it back too."""
+    queue.limits(d=(100, 10000, 2000, 8))
+    queue.put_simple("a")
+    queue.r.delete(queue.key("lanes"))
+    assert queue.claim() == []
+    queue.mend(("d", "d"))
+    assert [c.id for c in queue.claim()] == ["a:d"]
+
+
 @pytest.mark.parametrize("key", ["limits", "lanes", "delays:d", "lane:d", "busy", "inflight", "fences", "origins:d", "waiting:d:d", "settings",
                                  "deads", "unknown", "counts", "pending:a"])
 @pytest.mark.parametrize("order", ["", "fifo"])
