@@ -517,7 +517,7 @@ void http_answer(struct http_request *r, int status, struct slice content_type,
                                .body = body,
                                .http_1_0 = r->head.minor == 0,
                                .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD"))};
-    if (!reply.head_only && !request_may_answer(r, body.len)) {
+    if (!reply.head_only && !http_has_room(r, body.len)) {
         http_answer_error(r, 503, SLICE_LIT("Retry-After: 1\r\n"), "overloaded",
                           http_fault_answer(FAULT_NO_ROOM)->message);
         return;

@@ -150,8 +150,6 @@ void conn_hold_input(struct conn *c, size_t n);
 void conn_hold_output(struct conn *c, size_t n);
 /* True if C has to end because its input holds more than the budget allows. The server must have a budget. */
 bool conn_is_over_budget(const struct conn *c);
-/* False if the budget has no room for an answer of N bytes that waits in the output. */
-bool request_may_answer(struct http_request *r, size_t n);
 /* Frees the requests in S's pool. */
 void request_free_all(struct http_server *s);
 /* Copies HEAD into R, so that it outlives the connection's input. */

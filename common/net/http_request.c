@@ -160,7 +160,7 @@ void conn_hold_output(struct conn *c, size_t n)
     c->held_out = n;
 }
 
-bool request_may_answer(struct http_request *r, size_t n)
+bool http_has_room(struct http_request *r, size_t n)
 {
     if (n < OUTPUT_FREE || !r->conn->server->budget)
         return true;

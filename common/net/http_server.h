@@ -115,6 +115,9 @@ void http_read_body(struct http_request *r, size_t max);
  * spent, also after requests of an address that holds far more were ended (on_gone) to make room:
  * answer 503 overloaded. The end of the request gives back the rest of the charge. */
 bool http_charge(struct http_request *r, int64_t n);
+/* True if the budget has room for an answer with a body of N bytes; requests of an address that holds far more may be ended for
+ * it, as by http_charge. A short body always has room. */
+bool http_has_room(struct http_request *r, size_t n);
 /* While paused no more of the connection is read, and the body's deadline stands still. Up to 64 KiB that were already
  * read may still come through on_body. */
 void http_pause(struct http_request *r, bool paused);

@@ -42,7 +42,7 @@ struct task { /* all slices borrowed for the callback */
     bool is_fetched;              /* the result was got by task_get or delivered by a postback */
     bool has_hooks;               /* it was accepted with at least one delivery */
     wall_ms accepted_at, done_at; /* done_at is -1 until it is complete */
-    /* Valid unless TASK_UNKNOWN or TASK_EXPIRED; the body only in queue_tasks_get and queue_tasks_peek. */
+    /* Valid unless TASK_UNKNOWN or TASK_EXPIRED; the body only in queue_tasks_peek. */
     struct event event;
 };
 
@@ -61,11 +61,11 @@ struct queue_tasks *queue_tasks_new(struct loop *l, struct shards *shards, struc
 void queue_tasks_free(struct queue_tasks *q);
 void queue_tasks_set_config(struct queue_tasks *q, struct config *conf);
 
-/* One task (one entry, maybe TASK_UNKNOWN), with its body where it is complete: it counts as fetched from then on. */
-void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
-                     void *ctx);
-/* The same, but looking changes nothing. */
+/* One task (one entry, maybe TASK_UNKNOWN), with its body where it is complete. Looking changes nothing. */
 void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
+                      void *ctx);
+/* The same without the body; a complete task counts as fetched from then on. */
+void queue_tasks_mark(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                       void *ctx);
 /* COUNT (at most TASKS_LIST_MAX) tasks without their bodies, in the order of IDS. */
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,

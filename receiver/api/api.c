@@ -123,8 +123,20 @@ static void request_free(struct api_request *r)
     free(r);
 }
 
+static void give_back(struct api_request *r)
+{
+    if (r->ops->http)
+        (void)http_charge(r->ops->http, -r->reserved);
+    r->reserved = 0;
+}
+
 static void request_end(struct api_request *r, int status, const char *headers, struct slice body)
 {
+    give_back(r);
+    if (r->ops->http && !r->is_head && !http_has_room(r->ops->http, body.len)) {
+        api_no_room(r); /* a short answer */
+        return;
+    }
     ops_answer(r->ops, status, SLICE_LIT("application/json"), slice_str(headers), body);
     request_free(r);
 }
@@ -157,11 +169,30 @@ void api_fail_field(struct api_request *r, const char *field, const char *why)
     api_fail_saying(r, CODE_INVALID_FIELD, text);
 }
 
-void api_unavailable(struct api_request *r)
+static void fail_for_now(struct api_request *r, const char *reason)
 {
-    LOG_RARELY(LL_WARN, "api.unavailable", LS("reason", "Redis does not answer"));
+    LOG_RARELY(LL_WARN, "api.unavailable", LS("reason", reason));
     const struct api_code_row *row = api_code_row(CODE_INTERNAL);
     request_end_error(r, 500, OPS_RETRY, row->code, row->message);
+}
+
+void api_unavailable(struct api_request *r)
+{
+    fail_for_now(r, "Redis does not answer");
+}
+
+void api_no_room(struct api_request *r)
+{
+    fail_for_now(r, "too much is under way");
+}
+
+bool api_keep_room(struct api_request *r, size_t n)
+{
+    if (!r->ops->http || !http_has_room(r->ops->http, n))
+        return false;
+    r->reserved += (int64_t)n;
+    (void)http_charge(r->ops->http, (int64_t)n);
+    return true;
 }
 
 void api_answer_raw(struct api_request *r, struct slice body)
@@ -254,7 +285,7 @@ static void api_piece(struct ops_call *c, struct slice piece)
     if (piece.len > r->body.max - r->body.len)
         api_too_large(r);
     else if (!http_charge(c->http, (int64_t)piece.len))
-        api_unavailable(r);
+        api_no_room(r);
     else
         buf_add_slice(&r->body, piece);
 }
@@ -266,16 +297,10 @@ static struct api_request *reading_of(struct api_turn *turn)
     return (struct api_request *)((char *)turn - offsetof(struct api_request, reading));
 }
 
-static void give_back(struct api_request *r, int64_t n)
-{
-    if (r->ops->http)
-        (void)http_charge(r->ops->http, -n);
-}
-
 static void on_worked(void *ctx)
 {
     struct api_request *r = ctx;
-    give_back(r, r->reserved);
+    give_back(r);
     api_turns_end(r->api->readings, &r->reading);
     r->on_worked(r);
 }
@@ -284,9 +309,7 @@ static void work_aside(struct api_turn *turn)
 {
     struct api_request *r = reading_of(turn);
     if (r->ops->http && !http_charge(r->ops->http, r->reserved)) {
-        give_back(r, r->reserved);
-        r->reserved = 0;
-        api_unavailable(r);
+        api_no_room(r);
         return;
     }
     work_thread_run(r->api->thread, r->work, on_worked, r);

@@ -111,7 +111,11 @@ void api_fail_saying(struct api_request *r, enum api_code c, const char *message
 void api_fail_field(struct api_request *r, const char *field, const char *why);
 /* Answers HTTP 500, because Redis did not answer. */
 void api_unavailable(struct api_request *r);
-/* Answers 200 with BODY as it is. */
+/* The same, because there is no room for what the request holds or for its answer. */
+void api_no_room(struct api_request *r);
+/* True if an answer of N bytes would be sent. Then they count as R's until it is answered. */
+bool api_keep_room(struct api_request *r, size_t n);
+/* Answers 200 with BODY as it is. Without room for it, HTTP 500 as api_no_room. */
 void api_answer_raw(struct api_request *r, struct slice body);
 
 /* --- parts of answers --- */

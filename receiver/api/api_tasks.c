@@ -256,17 +256,41 @@ static void get_work(void *ctx)
     buf_clear(&plain);
 }
 
-static void get_on_written(void *ctx)
+static void get_on_marked(void *ctx, enum err rc, const struct task *tasks, size_t count)
 {
+    (void)tasks;
+    (void)count;
     struct api_request *r = ctx;
     struct get *g = r->state;
     struct buf out = g->out;
     g->out = (struct buf){0};
-    if (out.failed)
-        api_unavailable(r);
-    else
+    if (rc == OK)
         api_answer_raw(r, buf_slice(&out));
+    else
+        api_unavailable(r);
     buf_clear(&out);
+}
+
+static void add_asked_id(const struct api_request *r, struct buf *out);
+
+/* Only a task whose answer has room counts as fetched: without room the client asks again. */
+static void get_on_written(void *ctx)
+{
+    struct api_request *r = ctx;
+    struct get *g = r->state;
+    if (r->is_head) {
+        get_on_marked(r, g->out.failed ? ERR_TOO_BIG : OK, NULL, 0);
+        return;
+    }
+    if (g->out.failed || !api_keep_room(r, g->out.len)) {
+        api_no_room(r);
+        return;
+    }
+    struct buf id;
+    buf_init(&id, DATA_MAX);
+    add_asked_id(r, &id);
+    queue_tasks_mark(r->api->tasks, r->scope, buf_slice(&id), get_on_marked, r);
+    buf_clear(&id);
 }
 
 static void get_answer_result(struct api_request *r, const struct task *t)
@@ -366,10 +390,8 @@ void api_task_get(struct api_request *r)
     buf_init(&asked, DATA_MAX);
     add_asked_id(r, &asked);
     struct slice id = buf_slice(&asked);
-    if (api_id_is_key(r, id) && r->is_head)
+    if (api_id_is_key(r, id))
         queue_tasks_peek(r->api->tasks, r->scope, id, get_on_reply, r);
-    else if (api_id_is_key(r, id))
-        queue_tasks_get(r->api->tasks, r->scope, id, get_on_reply, r);
     else
         get_answer_none(r, id, CODE_TASK_NOT_FOUND);
     buf_clear(&asked);

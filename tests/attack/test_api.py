@@ -183,7 +183,7 @@ def test_odd_fields_of_tasks(place):
             continue  # as if it were missing, or left to the URL's own rules
         assert task_codes(answer) == [40501], (fields, answer)
         assert (key if len(str(fields)) < 16_000 else "data") in answer.json()["tasks"][0]["status_message"]
-    assert task_codes(call(place.api, "POST", path, [{"id": "no-result"}])) == [40501]
+    assert task_codes(call(place.api, "POST", path, [{"id": "no-result"}])) == [20100], "it waits for its result"
     assert code(call(place.api, "POST", path, [{"result": 1}] * 101)) == 40006
     assert code(call(place.api, "POST", "/v3/appendix/webhook_resend", [{"id": "a"}] * 101)) == 40006
 
@@ -347,6 +347,30 @@ def test_a_link_does_not_fetch_a_task(place, headers, answered):
     if "evil" not in str(headers):
         assert call(place.api, "GET", "/v3/tasks/count", headers=about).status == 200, "looking changes nothing"
         assert call(place.api, "HEAD", "/v3/serp/task_get/x", headers=about).status == 200
+
+
+def test_without_room_for_its_answer_a_task_is_not_fetched(stack):
+    conf = configuration(stack.redis.url, receiver={"listen": "127.0.0.1:0", "max_inflight_bytes": 2_000_000})
+    receiver = stack.receiver(conf)
+    set_now = [{"id": f"t{n}-{'x' * 80}", "result": {"n": n}} for n in range(99)] + [{"id": "large", "result": {"x": "y" * 60_000}}]
+    assert task_codes(call(receiver, "POST", TASK_POST, set_now)) == [20100] * 100
+    ready = lambda: call(receiver, "GET", "/v3/serp/tasks_ready")  # noqa: E731: some 60 KB
+    head = http.render("POST", TASK_POST, {"Authorization": login(ACME), "Content-Length": "900000"})
+    held = [socket.create_connection(tuple(receiver.admin.split(":"))) for _ in range(3)]
+    for sock in held:
+        sock.sendall(head + b"[" + b" " * 655_000)
+    for ask in (ready, lambda: call(receiver, "GET", "/v3/serp/task_get/large")):
+        answer = wait_for(lambda: [a for a in [ask()] if a.status != 200], 5, "the budget to be spent")[0]
+        assert (answer.status, code(answer), answer.json()["tasks"]) == (500, 50000, None)
+        assert answer.header("Retry-After")
+    assert task_codes(call(receiver, "GET", f"/v3/serp/task_get/t1-{'x' * 80}")) == [20000], "a short answer is sent"
+    for sock in held:
+        sock.close()
+    answer = wait_for(lambda: [a for a in [ready()] if a.status == 200], 5, "room again")[0]
+    ids = {t["id"] for t in answer.json()["tasks"][0]["result"]}
+    assert "large" in ids and len(ids) == 99
+    assert task_codes(call(receiver, "GET", "/v3/serp/task_get/large")) == [20000]
+    assert "large" not in {t["id"] for t in ready().json()["tasks"][0]["result"]}
 
 
 def test_bodies_under_way_have_a_budget(stack):

@@ -283,31 +283,31 @@ static void add_names(struct queue_tasks *q, struct task_scope scope, struct arg
 
 enum ask {
     ASK_LOOK, /* without the body */
-    ASK_PEEK, /* with the body */
-    ASK_GET,  /* with the body, and the task counts as fetched */
+    ASK_READ, /* with the body */
+    ASK_MARK, /* without the body, and the task counts as fetched */
 };
 
 static void ask(struct named_call *c, struct task_scope scope, enum ask how)
 {
     struct queue_tasks *q = c->call.q;
-    c->whole = how != ASK_LOOK;
+    c->whole = how == ASK_READ;
     add_scope(&c->head, scope);
-    args_add_int(&c->head, how == ASK_GET);
+    args_add_int(&c->head, how == ASK_MARK);
     args_add_int(&c->head, q->conf->retention.done_s * 1000);
     add_names(q, scope, &c->head);
     named_call_send(c, &q->task);
 }
 
-void queue_tasks_get(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
-                     void *ctx)
-{
-    ask(named_call_new(q, scope, &id, 1, false, fn, ctx), scope, ASK_GET);
-}
-
 void queue_tasks_peek(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
                       void *ctx)
 {
-    ask(named_call_new(q, scope, &id, 1, false, fn, ctx), scope, ASK_PEEK);
+    ask(named_call_new(q, scope, &id, 1, false, fn, ctx), scope, ASK_READ);
+}
+
+void queue_tasks_mark(struct queue_tasks *q, struct task_scope scope, struct slice id, tasks_fn fn,
+                      void *ctx)
+{
+    ask(named_call_new(q, scope, &id, 1, false, fn, ctx), scope, ASK_MARK);
 }
 
 void queue_tasks_look(struct queue_tasks *q, struct task_scope scope, const struct slice *ids,
