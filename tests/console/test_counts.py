@@ -26,7 +26,7 @@ def test_status_names_what_runs_and_what_waits(counted):
     root = counted.root
     wait_for(lambda: len(root.get("status")["programs"]) == 3, 10, "all programs")
     status = root.get("status")
-    assert set(status) == {"version", "started_at", "digest", "redis", "programs", "totals"}
+    assert set(status) == {"version", "started_at", "digest", "ingest", "redis", "programs", "totals"}
     assert sorted(p["program"] for p in status["programs"]) == ["dispatcher", "dispatcher", "receiver"]
     for p in status["programs"]:
         assert set(p) == {"id", "program", "name", "version", "started_at", "inflight", "digest"}

@@ -1,16 +1,16 @@
 // Deliveries: a list with filters that stay in the address, acts on all that match, and the progress of such an act.
 import { get, post } from './api.js';
-import { address, ask, badge, button, data, el, fill, link, say, setText, time } from './dom.js';
-import { count } from './text.js';
+import { address, ask, badge, button, data, el, link, say, setText, time } from './dom.js';
+import { count, part } from './text.js';
 import { pager, table } from './table.js';
 import { emptyHint } from './now.js';
 
-const STATES = ['', 'queued', 'inflight', 'retry', 'dead', 'done'];
+const STATES = ['', 'queued', 'inflight', 'retry', 'dead', 'done', 'dropped'];
 const FILTERS = [['state', 'State'], ['destination', 'Destination'], ['source', 'Source'], ['lane', 'Lane'], ['tag', 'Tag'], ['id', 'Event or delivery'], ['since', 'Accepted since'], ['until', 'Accepted until']];
 const BULK = ['state', 'destination', 'source', 'since', 'until']; // what POST /api/resend and /api/drop take
 const PAGE = 50;
 
-export const STATE_WORDS = { queued: 'waiting', inflight: 'in flight', retry: 'waiting for retry', dead: 'dead', done: 'delivered' };
+export const STATE_WORDS = { queued: 'waiting', inflight: 'in flight', retry: 'waiting for retry', dead: 'dead', done: 'delivered', dropped: 'dropped' };
 
 export const deliveryColumns = [
   { title: 'Accepted', key: (d) => d.accepted_at, draw: (d) => time(d.accepted_at) },
@@ -78,14 +78,17 @@ export async function actOnAll(act, filter) {
       job = (await post(`/api/${act}`, filter)).job;
     },
   });
-  if (done) location.hash = address('job', job, { act });
+  if (done) location.hash = address('job', job);
 }
 
 function bulk(query) {
   const tooNarrow = ['lane', 'tag', 'id'].filter((name) => query[name]);
   const filter = Object.fromEntries(BULK.filter((name) => query[name]).map((name) => [name, query[name]]));
+  if (!filter.state && !filter.destination && !filter.source) return el('p', { class: 'quiet' }, 'Choose a state, a destination or a source to resend or drop all that match.');
   if (tooNarrow.length) return el('p', { class: 'quiet' }, `Acts on all that match know state, destination, source and time. Clear ${tooNarrow.join(' and ')} to use them.`);
-  return el('p', { class: 'buttons' }, button('Resend all that match…', () => actOnAll('resend', filter)), button('Drop all that match…', () => actOnAll('drop', filter), { class: 'danger' }));
+  const mayResend = !['queued', 'inflight'].includes(filter.state); // these are on their way
+  const mayDrop = !['inflight', 'done', 'dropped'].includes(filter.state);
+  return el('p', { class: 'buttons' }, mayResend && button('Resend all that match…', () => actOnAll('resend', { state: 'dead', ...filter })), mayDrop && button('Drop all that match…', () => actOnAll('drop', filter), { class: 'danger' }));
 }
 
 export function deliveries(route) {
@@ -107,22 +110,36 @@ export function deliveries(route) {
   return { title: 'Deliveries', refresh, nodes: [filterForm(query), route.mayAct && bulk(wanted), ...list.nodes, more, pages.node].filter(Boolean) };
 }
 
-// The progress of an act on many deliveries. Its address can be kept and shared: the job is in Redis.
+// The progress of an act on many deliveries. Its address can be kept and shared: the job is in Redis, and it goes on without this page.
 export function job(route) {
   const bar = el('progress', { 'aria-label': 'Progress' });
   const text = el('p', { role: 'status' });
-  const id = route.arg;
-  const self = { title: route.query.act === 'drop' ? 'Dropping' : 'Resending', every: 1000 };
+  const about = el('p', { class: 'quiet' });
+  const path = `/api/jobs/${part(route.arg)}`;
+  const stopIt = button('Cancel', async () => {
+    try {
+      await post(`${path}/cancel`, {});
+    } catch (e) {
+      say(e.message);
+    }
+    route.again();
+  });
+  stopIt.hidden = true;
+  const self = { title: 'Job', every: 1000 };
   self.refresh = async (signal) => {
-    const j = await get(`/api/jobs/${encodeURIComponent(id)}`, signal);
-    const done = (j.done ?? 0) + (j.failed ?? 0);
-    const isOver = j.state ? !['running', 'queued', 'waiting'].includes(j.state) : j.total !== null && j.total !== undefined && done >= j.total;
-    bar.max = Math.max(j.total ?? 0, done, 1);
-    if (isOver) bar.value = bar.max;
-    else if (j.total) bar.value = done;
-    setText(text, `${count(j.done)} done, ${count(j.failed)} could not be changed${j.total ? `, of ${count(j.total)}` : ''}.${isOver ? ` ${j.state === 'cancelled' ? 'Cancelled' : 'Finished'}.` : ''}`);
+    const j = await get(path, signal);
+    const isOver = j.ended_at !== null;
+    const seen = j.done + j.failed;
+    bar.max = isOver ? 1 : Math.max(j.total, seen, 1);
+    if (isOver) bar.value = 1;
+    else if (j.total) bar.value = seen;
+    const what = j.filter.lane ? `Purge of lane ${j.filter.lane}` : j.verb === 'drop' ? 'Drop' : 'Resend';
+    setText(text, `${what}: ${count(j.done)} done, ${count(j.failed)} could not be changed${j.total ? `, of ${count(j.total)}` : ''}. ${isOver ? (j.state === 'cancelled' ? 'Cancelled.' : 'Finished.') : 'Running.'}`);
+    const filter = Object.entries(j.filter).filter(([, v]) => v).map(([k, v]) => `${k} ${v}`).join(', ');
+    setText(about, `Filter: ${filter || 'none'}. Started by ${j.account}.`);
+    stopIt.hidden = isOver || !route.mayAct;
     self.every = isOver ? 0 : 1000;
   };
-  self.nodes = [bar, text, el('p', { class: 'quiet' }, 'Job ', data(id), '. It goes on if you leave this page.'), el('p', null, link(address('deliveries'), 'To the deliveries'))];
+  self.nodes = [bar, text, stopIt, about, el('p', null, link(address('deliveries'), 'To the deliveries'))];
   return self;
 }

@@ -1,6 +1,6 @@
 // One delivery with its timeline, or one event with its deliveries; both with headers and body.
 import { get, getBytes, post } from './api.js';
-import { address, ask, badge, button, code, data, el, fill, link, say, setText, time } from './dom.js';
+import { address, ask, badge, button, code, data, el, fill, link, say, time } from './dom.js';
 import { STATE_WORDS, deliveryColumns } from './deliveries.js';
 import { count, indented, millis, moment, part, showLines } from './text.js';
 import { table } from './table.js';

@@ -13,26 +13,29 @@ function line(values) {
   const step = WIDTH / Math.max(values.length - 1, 1);
   path.setAttribute('d', values.map((v, i) => `${i ? 'L' : 'M'}${(i * step).toFixed(1)} ${(HEIGHT - 2 - (v / top) * (HEIGHT - 4)).toFixed(1)}`).join(''));
   svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
+  svg.setAttribute('preserveAspectRatio', 'none');
   svg.setAttribute('class', 'spark');
   svg.setAttribute('aria-hidden', 'true');
   svg.append(path);
   return svg;
 }
 
-const NAMES = { accepted: 'Accepted a minute', sent: 'Sent a minute', delivered: 'Delivered a minute', done: 'Delivered a minute', failed: 'Failed attempts a minute', dead: 'Died a minute', p50_ms: 'Latency, half below', p99_ms: 'Latency, 99 % below' };
+const NAMES = {
+  accepted: 'Accepted', refused: 'Refused', sent: 'Attempts', failed: 'Failed attempts', dead: 'Died',
+  delivery_p50_ms: 'From accepted to delivered, median', delivery_p99_ms: 'From accepted to delivered, 99 %', attempt_p99_ms: 'Duration of an attempt, 99 %',
+};
 
 // Minutes are a list of objects, oldest first, whose numbers have names.
 export function history() {
   const node = el('div', { class: 'sparks' });
-  const heading = el('h2', { hidden: true }, 'The last hour');
+  const heading = el('h2', { hidden: true }, 'The last hour, minute by minute');
   function update(past) {
-    const minutes = [...(past?.items ?? past?.minutes ?? [])];
-    if (minutes.length > 1 && (minutes[0].at ?? minutes[0].id) > (minutes.at(-1).at ?? minutes.at(-1).id)) minutes.reverse();
+    const minutes = [...(past?.items ?? [])].sort((a, b) => (a.at < b.at ? -1 : 1));
     const keys = Object.keys(NAMES).filter((k) => minutes.some((m) => typeof m[k] === 'number'));
     heading.hidden = node.hidden = keys.length === 0;
     fill(node, [keys, minutes], () => keys.map((k) => {
       const values = minutes.map((m) => Number(m[k] ?? 0));
-      const shown = k.endsWith('_ms') ? millis : count;
+      const shown = k.endsWith('_ms') ? (ms) => millis(Math.round(ms)) : count;
       return el('figure', null, el('figcaption', null, `${NAMES[k]}: now ${shown(values.at(-1))}, at most ${shown(Math.max(...values))}`), line(values));
     }));
   }

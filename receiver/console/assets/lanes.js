@@ -2,17 +2,24 @@
 import { get, getIfThere, post } from './api.js';
 import { address, ask, button, data, el, link, say, setText } from './dom.js';
 import { laneColumns, emptyHint } from './now.js';
-import { delay, part } from './text.js';
+import { count, delay, part } from './text.js';
 import { pager, table } from './table.js';
 
 const PAGE = 100;
 const DELAYS = 'Milliseconds between two webhooks: 0 (none), 50, or a multiple of 100 up to 1000. Empty: as in the configuration.';
 
 // Asks for the delay of WHAT ('destination' or 'account') NAME. The receiver knows the rule and explains it.
-export async function changeDelay(what, name, ms, again) {
+export async function changeDelay(what, name, again) {
+  let now = null;
+  try {
+    now = await getIfThere(`/api/delay?${new URLSearchParams({ [what]: name })}`);
+  } catch (e) {
+    say(e.message);
+    return;
+  }
   const done = await ask({
     title: `Delay of ${what} ${name}`, text: 'It holds for what is accepted from now on, and survives restarts.', yes: 'Set the delay',
-    fields: [{ name: 'ms', label: 'Delay in ms', value: ms ?? '', inputmode: 'numeric', help: DELAYS }],
+    fields: [{ name: 'ms', label: 'Delay in ms', value: now?.delay_ms ?? '', inputmode: 'numeric', help: DELAYS }],
     act: ({ ms: text }) => {
       if (text.trim() && !/^\d+$/.test(text.trim())) throw new Error(`"${text}" is not a number. ${DELAYS}`);
       return post('/api/delay', { delay_ms: text.trim() ? Number(text) : null, [what]: name });
@@ -22,17 +29,17 @@ export async function changeDelay(what, name, ms, again) {
   again();
 }
 
-async function purge(lane, again) {
+async function purge(lane) {
+  let job = null;
   const done = await ask({
     title: `Purge lane ${lane}?`, text: 'Everything that waits on this lane is removed and is never sent. Deliveries in flight end as always.', yes: 'Purge', isDanger: true,
     fields: [{ name: 'confirm', label: `Type the lane's name to confirm: ${lane}` }],
-    act: ({ confirm }) => {
+    act: async ({ confirm }) => {
       if (confirm !== lane) throw new Error(`Type the lane's name exactly: ${lane}`);
-      return post(`/api/lanes/${part(lane)}/purge`, { confirm });
+      job = (await post(`/api/lanes/${part(lane)}/purge`, { confirm })).job;
     },
   });
-  if (done) say(`Lane ${lane} is being purged.`);
-  again();
+  if (done && job) location.hash = address('job', job);
 }
 
 async function pause(lane, again) {
@@ -48,16 +55,21 @@ async function pause(lane, again) {
 
 const actColumn = (again) => ({ title: '', key: (l) => [l.id, l.paused], draw: (l) => el('span', { class: 'buttons' },
   button(l.paused ? 'Resume' : 'Pause', () => pause(l, again), { 'aria-label': `${l.paused ? 'Resume' : 'Pause'} lane ${l.id}` }),
-  button('Purge…', () => purge(l.id, again), { class: 'danger', 'aria-label': `Purge lane ${l.id}` })) });
+  button('Purge…', () => purge(l.id), { class: 'danger', 'aria-label': `Purge lane ${l.id}` })) });
 
 function destinationTable(route) {
   const columns = [
     { title: 'Destination', head: true, key: (d) => d.id, draw: (d) => link(address('deliveries', '', { destination: d.id }), data(d.id)) },
-    { title: 'Delay', number: true, key: (d) => delay(d.delay_ms) },
+    { title: 'Origin', key: (d) => d.origin, draw: (d) => data(d.origin) },
+    { title: 'Delay in the file', number: true, key: (d) => delay(d.delay_ms) },
+    { title: 'Delivered in the last hour', number: true, wide: true, key: (d) => count(d.last_hour?.done) },
+    { title: 'Failed attempts', number: true, wide: true, key: (d) => count(d.last_hour?.retry) },
+    { title: 'Died', number: true, wide: true, key: (d) => count(d.last_hour?.dead) },
   ];
-  if (route.mayAct) columns.push({ title: '', key: (d) => d.id + d.delay_ms, draw: (d) => {
-    const [, account] = d.id.split('@');
-    return button('Change delay…', () => changeDelay(account ? 'account' : 'destination', account ?? d.id, d.delay_ms, route.again), { 'aria-label': `Change the delay of ${d.id}` });
+  if (route.mayAct) columns.push({ title: '', key: (d) => d.id, draw: (d) => {
+    const own = !d.id.includes('@');
+    if (!own && !d.account) return '';
+    return button('Change delay…', () => changeDelay(own ? 'destination' : 'account', own ? d.id : d.account, route.again), { 'aria-label': `Change the delay of ${d.id}` });
   } });
   return table('Destinations on this lane', columns, el('p', null, 'No destination of the configuration is on this lane.'));
 }
@@ -67,10 +79,10 @@ function oneLane(route) {
   const destinations = destinationTable(route);
   const note = el('p', { class: 'quiet' });
   async function refresh(signal) {
-    const [lane, all] = await Promise.all([getIfThere(`/api/lanes/${part(route.arg)}`, signal), getIfThere('/api/destinations?limit=1000', signal)]);
-    list.update([lane ?? { id: route.arg }]);
-    setText(note, all ? '' : 'This receiver does not list destinations yet.');
-    destinations.update((all?.items ?? (route.arg ? [{ id: route.arg, lane: route.arg }] : [])).filter((d) => (d.lane ?? d.id) === route.arg));
+    const [lane, all] = await Promise.all([get(`/api/lanes/${part(route.arg)}`, signal), get('/api/destinations?limit=1000', signal)]);
+    list.update([lane]);
+    destinations.update(all.items.filter((d) => d.lane === route.arg));
+    setText(note, all.next ? 'Only the first 1,000 destinations of the configuration were looked at.' : '');
   }
   return { title: `Lane ${route.arg}`, refresh, nodes: [...list.nodes, el('h2', null, 'Destinations'), note, ...destinations.nodes, el('p', null, link(address('lanes'), 'All lanes'))] };
 }
@@ -79,17 +91,15 @@ export function lanes(route) {
   if (route.arg) return oneLane(route);
   const { cursor } = route.query;
   const query = new URLSearchParams({ limit: PAGE, ...(cursor ? { cursor } : {}) });
-  const note = el('p', { class: 'quiet' });
   const name = el('input', { id: 'lane-name', type: 'text', autocomplete: 'off', spellcheck: 'false' });
   const find = el('form', { class: 'filters', role: 'search', onsubmit: (event) => { event.preventDefault(); if (name.value.trim()) location.hash = address('lanes', name.value.trim()); } },
     el('p', { class: 'field' }, el('label', { for: 'lane-name' }, 'Lane by its name'), name), el('p', { class: 'buttons' }, el('button', null, 'Show')));
   const list = table('Lanes', [...laneColumns, ...(route.mayAct ? [actColumn(route.again)] : [])], emptyHint('No lane has anything to do yet. Send a first event:', route.account));
   const pages = pager();
   async function refresh(signal) {
-    const page = await getIfThere(`/api/lanes?${query}`, signal);
-    setText(note, page ? '' : 'This receiver does not list lanes yet.');
-    list.update(page?.items ?? []);
-    pages.update(page?.next, Boolean(cursor), (c) => address('lanes', '', { cursor: c }));
+    const page = await get(`/api/lanes?${query}`, signal);
+    list.update(page.items);
+    pages.update(page.next, Boolean(cursor), (c) => address('lanes', '', { cursor: c }));
   }
-  return { title: 'Lanes', refresh, nodes: [find, note, ...list.nodes, pages.node] };
+  return { title: 'Lanes', refresh, nodes: [find, ...list.nodes, pages.node] };
 }

@@ -1,6 +1,6 @@
 // Now: what waits, what runs, what is wrong.
-import { get, getIfThere } from './api.js';
-import { address, badge, data, el, fill, link, setText, time } from './dom.js';
+import { get } from './api.js';
+import { address, badge, data, el, fill, link, time } from './dom.js';
 import { count, delay, moment, seconds, show } from './text.js';
 import { pager, table } from './table.js';
 import { history } from './history.js';
@@ -43,60 +43,60 @@ function laneState(lane) {
   return parts.length ? el('span', null, parts) : 'runs';
 }
 
-// The totals of a status, as [name, value, link] in the order in which a delivery lives.
+// The totals of a status, as [key, name, value, view] in the order in which a delivery lives.
 function totalsOf(status) {
   const t = status.totals ?? {};
-  const rows = [['queued', 'Waiting'], ['inflight', 'In flight'], ['retry', 'Waiting for retry'], ['dead', 'Dead letters'], ['done', 'Delivered']];
-  return rows.map(([key, name]) => [key, name, t[key]]);
+  const rows = [['queued', 'Waiting', 'deliveries'], ['inflight', 'In flight', 'deliveries'], ['retry', 'Waiting for retry', 'deliveries'], ['dead', 'Dead letters', 'dead'],
+    ['lanes_paused', 'Paused lanes', 'lanes'], ['circuits_open', 'Open circuits', 'lanes']];
+  return rows.map(([key, name, view]) => [key, name, t[key], view]);
 }
 
 function troubleOf(status) {
   const redis = status.redis ?? {};
-  const shards = Array.isArray(redis.shards) ? redis.shards.filter((s) => s.ready === false || s.up === false) : [];
-  if (shards.length) return `Redis does not answer at ${shards.map((s) => show(s.address ?? s.id, 80)).join(', ')}. Lanes kept there stand still, and their webhooks are refused with 503.`;
+  const down = (redis.shards ?? []).filter((s) => s.up === false);
+  if (down.length) return `Redis does not answer at ${down.map((s) => show(s.address, 80)).join(', ')}. Lanes that are kept there stand still, and their webhooks are refused with 503 meanwhile.`;
   if (redis.ready === false) return 'Redis does not answer. Webhooks are refused with 503 meanwhile, and senders repeat them.';
   const programs = programsOf(status);
-  if (programs.length && !programs.some((p) => p.program === 'dispatcher')) return 'No dispatcher is running, so nothing is sent. What is accepted waits. Start one: hookpace-dispatcher --config FILE';
+  if (programs.length && !programs.some((p) => String(p.program).endsWith('dispatcher'))) return 'No dispatcher is running, so nothing is sent. What is accepted waits. Start one: hookpace-dispatcher --config FILE';
   return '';
 }
 
 export function programsOf(status) {
-  const list = status.programs ?? [...(status.receivers ?? []).map((p) => ({ program: 'receiver', ...p })), ...(status.dispatchers ?? []).map((p) => ({ program: 'dispatcher', ...p }))];
-  return list.map((p) => ({ ...p, program: String(p.program ?? p.kind ?? '').replace('hookpace-', ''), id: `${p.program ?? p.kind}/${p.id ?? p.name}` }));
+  return (status.programs ?? []).map((p) => ({ ...p, id: `${p.program} ${p.id}` }));
 }
 
 const programColumns = (status) => [
-  { title: 'Program', head: true, key: (p) => p.program },
+  { title: 'Program', head: true, key: (p) => p.program, draw: (p) => data(p.program) },
   { title: 'Name', key: (p) => p.name, draw: (p) => data(p.name) },
   { title: 'Version', key: (p) => p.version, draw: (p) => data(p.version) },
-  { title: 'Started', key: (p) => p.started_at ?? p.started, draw: (p) => time(p.started_at ?? p.started) },
-  { title: 'In flight', number: true, key: (p) => count(p.inflight ?? p.in_flight) },
+  { title: 'Started', key: (p) => p.started_at, draw: (p) => time(p.started_at) },
+  { title: 'In flight', number: true, key: (p) => count(p.inflight) },
   { title: 'Configuration', key: (p) => [p.digest, status().digest], draw: (p) => [data(p.digest, 12), p.digest && status().digest && p.digest !== status().digest ? badge(' differs from this receiver', 'retry') : null].filter(Boolean) },
 ];
 
 export function now(route) {
   const cards = el('dl', { class: 'cards' });
   const about = el('p', { class: 'quiet' });
-  const lanesNote = el('p', { class: 'quiet' });
   const chart = history();
   const pages = pager();
   let status = {};
   const lanes = table('Lanes', laneColumns, emptyHint('No lane has anything to do yet. Send a first event:', route.account));
-  const programs = table('Running programs', programColumns(() => status), el('p', null, 'This receiver does not list the running programs.'));
+  const programs = table('Running programs', programColumns(() => status), el('p', null, 'Which programs run is not known while Redis is away.'));
   const query = new URLSearchParams({ limit: PAGE, ...(route.query.cursor ? { cursor: route.query.cursor } : {}) });
 
   async function refresh(signal) {
-    const [s, page, past] = await Promise.all([get('/api/status', signal), getIfThere(`/api/lanes?${query}`, signal), getIfThere('/api/history', signal)]);
-    status = { ...s, digest: s.digest ?? s.config_digest ?? s.config?.digest };
-    fill(cards, totalsOf(s), () => totalsOf(s).map(([key, name, n]) => el('div', { class: key === 'dead' && n > 0 ? 'bad' : null },
-      el('dt', null, name), el('dd', null, link(address(key === 'dead' ? 'dead' : 'deliveries', '', key === 'dead' ? {} : { state: key }), count(n))))));
-    fill(about, [s.version, s.started_at, status.digest], () => el('span', null, `Receiver ${show(s.version)}, started `, time(s.started_at), status.digest ? [', configuration ', data(status.digest, 12)] : null));
+    const [s, page, past] = await Promise.all([get('/api/status', signal), get(`/api/lanes?${query}`, signal), get('/api/history', signal)]);
+    status = s;
+    fill(cards, s.totals, () => totalsOf(s).map(([key, name, n, view]) => el('div', { class: key === 'dead' && n > 0 ? 'bad' : null },
+      el('dt', null, name), el('dd', null, link(address(view, '', view === 'deliveries' ? { state: key } : {}), count(n))))));
+    const risks = s.redis?.durability?.risks ?? [];
+    fill(about, [s.version, s.started_at, s.digest, risks], () => [el('span', null, `Version ${show(s.version)}, started `, time(s.started_at), s.digest ? [', configuration ', data(s.digest, 16)] : null, '.'),
+      ...risks.map((risk) => el('span', { class: 'risk' }, ` Redis: ${show(risk, 300)}.`))]);
     chart.update(past);
-    setText(lanesNote, page ? '' : 'This receiver does not list lanes yet.');
-    lanes.update(page?.items ?? []);
-    pages.update(page?.next, Boolean(route.query.cursor), (cursor) => address('now', '', { cursor }));
+    lanes.update(page.items);
+    pages.update(page.next, Boolean(route.query.cursor), (cursor) => address('now', '', { cursor }));
     programs.update(programsOf(s));
     return troubleOf(s);
   }
-  return { title: 'Now', refresh, nodes: [about, cards, ...chart.nodes, el('h2', null, 'Lanes'), lanesNote, ...lanes.nodes, pages.node, el('h2', null, 'Programs'), ...programs.nodes] };
+  return { title: 'Now', refresh, nodes: [about, cards, ...chart.nodes, el('h2', null, 'Lanes'), ...lanes.nodes, pages.node, el('h2', null, 'Programs'), ...programs.nodes] };
 }

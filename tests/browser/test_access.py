@@ -1,0 +1,101 @@
+"""For everybody: axe-core finds nothing in any view, in light and dark, on a phone; and there may be many lanes."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import config
+
+BUILT = Path(__file__).resolve().parents[2] / "var/axe"
+AXE = "axe-core@4.10.2"
+VIEWS = ["#/now", "#/deliveries", "#/deliveries?state=dead", "#/delivery/e1%3Aaudit", "#/event/e1", "#/dead", "#/lanes", "#/lanes/orders", "#/sources", "#/accounts"]
+
+
+@pytest.fixture(scope="session")
+def axe():
+    script = BUILT / "node_modules/axe-core/axe.min.js"
+    if not script.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(BUILT), AXE], check=True, timeout=120)
+    return script.read_text()
+
+
+def violations(page, axe):
+    """What axe-core says of the page. Its code comes through the driver, which the policy of the page does not concern."""
+    page.driver.execute_script(axe)
+    found = page.driver.execute_async_script("axe.run(document, {resultTypes: ['violations']}).then(arguments[0], (e) => arguments[0]({violations: [{id: String(e), nodes: []}]}))")
+    return [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in found["violations"]]
+
+
+def shape(page, width, dark):
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600})
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (360, False), (360, True)])
+def test_no_violations(page, service, axe, width, dark):
+    service.post("e1", tag="red", text="x" * 300)
+    shape(page, width, dark)
+    for view in VIEWS:
+        page.go(view)
+        assert violations(page, axe) == [], view
+        assert page.driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), f"{view} is wider than the window"
+    page.go("#/delivery/e1%3Aaudit")
+    page.click("Show the body")
+    page.see('"tag"')
+    page.click("Answer")
+    assert violations(page, axe) == []
+    page.click("Drop…")
+    page.see("Drop this delivery?")
+    assert violations(page, axe) == []
+    page.click("Cancel")
+    page.click("Log out")
+    page.see("Password")
+    assert violations(page, axe) == []
+
+
+def test_ten_thousand_lanes(service, chromium):
+    from browser import Page
+    for n in range(10_000):
+        service.conf["destinations"][f"d{n:05}"] = config.destination(service.sink.url("/x"))
+    service.conf["sources"]["shop"] = config.source(["d00000"])
+    service.start(dispatchers=0)
+    page = Page(chromium, service.receiver.admin)
+    page.log_in("root", view="#/lanes")
+    page.see("d00000", "Next page")
+    assert page.driver.execute_script("return document.querySelectorAll('*').length") < 5000
+    page.click("Next page")
+    page.see("d00198")
+    page.see_no("d00000")
+    page.fill_in("Lane by its name", "d09999")
+    page.click("Show")
+    page.see("Lane d09999")
+    page.go("#/now")
+    page.see("d00000")
+    page.close()
+
+
+def test_a_picture_for_the_documentation(page, service):
+    """Writes docs/images/dashboard.png when HOOKPACE_UPDATE_DOCS=1; else it only sees that the page can be drawn."""
+    import base64
+    import os
+    for n in range(12):
+        service.post(f"order-{n}", tag=f"shop-{n % 3}")
+    shape(page, 1000, False)
+    page.go("#/lanes")
+    page.click("Pause lane orders")
+    page.wait_cell("orders", "State", "paused")
+    for n in range(12, 17):
+        service.post(f"order-{n}", tag=f"shop-{n % 3}")
+    page.go("#/now")
+    page.wait_cell("audit", "Dead", "17")
+    page.wait_cell("orders", "Waiting", "5")
+    page.see("Dead letters\n17", "Accepted: now 17", "Paused lanes\n1")
+    page.see_no("Lane orders is paused")
+    picture = base64.b64decode(page.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"])
+    assert 10_000 < len(picture) < 200_000
+    if os.environ.get("HOOKPACE_UPDATE_DOCS") == "1":
+        place = Path(__file__).resolve().parents[2] / "docs/images"
+        place.mkdir(exist_ok=True)
+        (place / "dashboard.png").write_bytes(picture)

@@ -1,0 +1,131 @@
+"""What operators do on the pages, with what became of it in the queue."""
+
+from browser import Page
+from harness.wait import stays, wait_for
+
+
+def test_pause_and_resume_a_lane(page, service):
+    page.go("#/lanes")
+    page.click("Pause lane orders")
+    page.wait_cell("orders", "State", "paused")
+    page.see("Lane orders is paused")
+    service.post("e1")
+    page.wait_cell("orders", "Waiting", "1")
+    assert stays(lambda: not any(r.path == "/orders" for r in service.sink.requests), 0.5) is None
+    page.reload()
+    page.wait_cell("orders", "State", "paused")
+    page.click("Resume lane orders")
+    page.wait_cell("orders", "State", "runs")
+    wait_for(lambda: any(r.path == "/orders" for r in service.sink.requests), 10, "the delivery")
+
+
+def test_two_operators_see_what_the_other_does(page, service, chromium):
+    other = Page(chromium, service.receiver.admin)
+    other.log_in("root", view="#/lanes")
+    page.turn_to()
+    page.go("#/lanes")
+    page.click("Pause lane audit")
+    page.wait_cell("audit", "State", "paused")
+    other.turn_to()
+    other.wait_cell("audit", "State", "paused")
+    other.click("Resume lane audit")
+    other.wait_cell("audit", "State", "runs")
+    page.turn_to()
+    page.wait_cell("audit", "State", "runs")
+    other.close()
+
+
+def test_resend_one_delivery_and_not_its_sibling(page, service):
+    service.post("e1")
+    page.go("#/delivery/e1%3Aaudit")
+    page.see("Attempt 1", "dead")
+    service.sink.on("/audit", 200)
+    page.click("Resend")
+    page.see("It is queued again", "Attempt 2", "delivered")
+    assert [r.path for r in service.sink.requests].count("/orders") == 1
+    page.click("Resend")
+    page.see("Attempt 3")
+
+
+def test_drop_one_delivery(page, service):
+    service.post("e1")
+    page.go("#/delivery/e1%3Aaudit")
+    page.see("dead")
+    page.click("Drop…")
+    page.see("Drop this delivery?")
+    page.click("Cancel")
+    page.see_no("Drop this delivery?")
+    page.click("Drop…")
+    page.click("Drop")
+    page.see("It was dropped", "dropped")
+    page.go("#/dead")
+    page.see("There are no dead letters")
+    page.go("#/delivery/e1%3Aorders")
+    page.see("delivered")
+
+
+def test_what_is_over_cannot_be_dropped_and_the_page_says_why(page, service):
+    service.post("e1")
+    page.go("#/delivery/e1%3Aorders")
+    page.see("delivered")
+    page.may_log += ("status of 409",)
+    page.click("Drop…")
+    page.click("Drop")
+    page.see("the delivery is over")
+    page.click("Cancel")
+
+
+def test_the_delay_and_its_rule(page):
+    page.go("#/lanes/orders")
+    page.click("Change the delay of orders")
+    page.may_log += ("status of 400",)
+    for wrong, why in (("75", "multiple of 100"), ("fast", "is not a number"), ("1100", "multiple of 100")):
+        page.fill_in("Delay in ms", wrong)
+        page.click("Set the delay")
+        page.see(why)
+    page.fill_in("Delay in ms", "200")
+    page.click("Set the delay")
+    page.see("The delay is set")
+    page.wait_cell("orders", "Delay", "200 ms")
+    page.click("Change the delay of orders")
+    assert page.input("Delay in ms").get_attribute("value") == "200"
+    page.fill_in("Delay in ms", "")
+    page.click("Set the delay")
+    page.wait_cell("orders", "Delay", "none")
+    page.go("#/accounts")
+    page.click("Change the delay of account acme")
+    page.fill_in("Delay in ms", "300")
+    page.click("Set the delay")
+    page.see("The delay is set")
+
+
+def test_by_keyboard_alone(page):
+    from selenium.webdriver.common.keys import Keys
+    page.go("#/lanes")
+    page.see("orders")
+    page.tab_to("Pause lane orders")
+    page.press(Keys.ENTER)
+    page.wait_cell("orders", "State", "paused")
+    assert page.driver.switch_to.active_element.accessible_name == "Resume lane orders"
+    page.tab_to("Purge lane orders")
+    page.press(Keys.ENTER)
+    page.see("Purge lane orders?")
+    assert page.driver.switch_to.active_element.accessible_name.startswith("Type the lane's name")
+    page.press("wrong", Keys.ENTER)
+    page.see("Type the lane's name exactly")
+    page.press(Keys.ESCAPE)
+    page.see_no("Purge lane orders?")
+    assert page.driver.switch_to.active_element.accessible_name == "Purge lane orders"
+
+
+def test_sources_count_what_was_refused(page, service):
+    service.conf["sources"]["signed"] = {"verify": {"scheme": "github", "secrets": ["a-secret-of-a-test"]}, "to": ["orders"]}
+    service.receiver.reload(service.conf)
+    service.post("e1")
+    service.post("e1")
+    assert service.receiver.post("/in/signed", {"id": 1}).status == 401
+    page.go("#/sources")
+    page.wait_cell("shop", "Accepted", "1")
+    page.wait_cell("shop", "Duplicates", "1")
+    page.wait_cell("signed", "Refused", "missing_signature 1")
+    assert page.cell("shop", "URL for the provider").endswith("/in/shop")
