@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/queue/queue_admin.h"
+#include "common/queue/queue_jobs.h"
 #include "common/queue/queue_tasks.h"
 #include "receiver/console/console_files.h"
 #include "receiver/console/console_private.h"
@@ -20,6 +21,7 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
     k->admin = queue_admin_new(l, shards, conf);
     k->tasks = queue_tasks_new(l, shards, conf);
     k->files = console_files_new();
+    k->jobs = queue_jobs_new(l, shards, conf);
     k->started = clock_wall_ms();
     return k;
 }
@@ -31,6 +33,7 @@ void console_free(struct console *k)
     queue_admin_free(k->admin);
     queue_tasks_free(k->tasks);
     console_files_free(k->files);
+    queue_jobs_free(k->jobs);
     config_unref(k->conf);
     free(k);
 }
@@ -42,6 +45,7 @@ void console_set_config(struct console *k, struct config *conf)
     k->conf = conf;
     queue_admin_set_config(k->admin, conf);
     queue_tasks_set_config(k->tasks, conf);
+    queue_jobs_set_config(k->jobs, conf);
 }
 
 /* --- ways to end a call --- */
@@ -187,6 +191,11 @@ static const struct ops_handler get_status = LOOK(console_status),
 static const struct ops_handler get_delay = LOOK(console_delay),
                                 post_delay = ACT(console_set_delay),
                                 post_check = ACT(console_check);
+static const struct ops_handler get_jobs = LOOK(console_jobs), get_job = LOOK(console_job),
+                                post_cancel = ACT(console_job_cancel),
+                                post_resend_all = ACT(console_resend_all),
+                                post_drop_all = ACT(console_drop_all),
+                                post_purge = ACT(console_purge);
 
 static const struct route console_routes[] = {
     {METHOD_GET, "/", 0, &page},
@@ -205,6 +214,12 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/lanes/{lane}", READERS, &get_lane},
     {METHOD_POST, "/api/deliveries/{id}/resend", ROLE_ADMIN, &post_resend},
     {METHOD_POST, "/api/deliveries/{id}/drop", ROLE_ADMIN, &post_drop},
+    {METHOD_POST, "/api/resend", ROLE_ADMIN, &post_resend_all},
+    {METHOD_POST, "/api/drop", ROLE_ADMIN, &post_drop_all},
+    {METHOD_GET, "/api/jobs", READERS, &get_jobs},
+    {METHOD_GET, "/api/jobs/{id}", READERS, &get_job},
+    {METHOD_POST, "/api/jobs/{id}/cancel", ROLE_ADMIN, &post_cancel},
+    {METHOD_POST, "/api/lanes/{lane}/purge", ROLE_ADMIN, &post_purge},
     {METHOD_GET, "/api/delay", READERS, &get_delay},
     {METHOD_POST, "/api/delay", ROLE_ADMIN, &post_delay},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},

@@ -122,7 +122,7 @@ struct lane_act { /* an act on a lane, until Redis has answered */
 };
 
 /* A lane is known if a configured destination is on it. */
-static bool is_lane(const struct config *conf, struct slice name)
+bool console_is_lane(const struct config *conf, struct slice name)
 {
     struct config_walk walk = {0};
     struct destination *d;
@@ -160,7 +160,7 @@ static void set_paused(struct ops_call *c, bool is_paused)
     struct console *k = c->ctx;
     if (console_takes_no_query(c) == ENDED || console_read_body(c, NULL, 0) == ENDED)
         return;
-    if (!is_lane(k->conf, c->match.params[0])) {
+    if (!console_is_lane(k->conf, c->match.params[0])) {
         console_error(c, 404, "not_found", "no destination of the configuration is on this lane");
         return;
     }

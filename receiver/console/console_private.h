@@ -20,6 +20,7 @@
 
 struct console_files;
 struct queue_admin;
+struct queue_jobs;
 struct queue_tasks;
 struct delivery_view;
 
@@ -27,6 +28,7 @@ struct console {
     struct queue_admin *admin;
     struct queue_tasks *tasks;
     struct console_files *files;
+    struct queue_jobs *jobs;
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
@@ -79,6 +81,9 @@ bool console_is_name(struct slice s);
 enum flow console_read_body(struct ops_call *c, struct json_member *members,
                             size_t count) MUST_CHECK;
 
+/* Is a configured destination on the lane NAME? */
+bool console_is_lane(const struct config *conf, struct slice name);
+
 /* --- parts of answers --- */
 
 /* Writes the moment AT as RFC 3339, or null if it is 0 or less. */
@@ -107,6 +112,12 @@ void console_lanes(struct ops_call *c);
 void console_lane(struct ops_call *c);
 void console_resend(struct ops_call *c);
 void console_drop(struct ops_call *c);
+void console_job(struct ops_call *c);
+void console_jobs(struct ops_call *c);
+void console_job_cancel(struct ops_call *c);
+void console_resend_all(struct ops_call *c);
+void console_drop_all(struct ops_call *c);
+void console_purge(struct ops_call *c);
 void console_delay(struct ops_call *c);
 void console_set_delay(struct ops_call *c);
 void console_pause(struct ops_call *c);

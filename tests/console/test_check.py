@@ -1,6 +1,8 @@
 """What contradicts itself in the queue: made by hand in Redis, found, and mended, while nothing else is touched."""
 
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,9 @@ from harness.exchange import Answer
 from harness.snapshot import Snapshot
 from harness.wait import wait_for
 from test_command import Hookpace
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "queue"))
+from scripts import script_text  # noqa: E402
 
 BASE = "hookpace:{0}:"
 FOUND = 3
@@ -271,3 +276,18 @@ def test_many_partitions_and_pages(service):
     assert found == sorted(("no_place", f"x{n}:d{i}") for n in range(100) for i in range(6))
     assert check(service, repair=True)[0] == found
     assert check(service) == ([], True)
+
+
+def test_what_was_dropped_is_right(world):
+    """One is dropped in its queue, one deep in its queue, and one from the dead letters."""
+    for id in ("e1:a", "d1:c"):
+        assert world.root.post(f"deliveries/{id}/drop")["state"] == "dropped"
+    script = world.redis.register_script(script_text("drop"))
+    script(keys=[BASE + "lanes"], args=[BASE, "e2:b", 604800000, 86400000, 0])
+    assert world.redis.lrange(BASE + "queue:b", 0, -1) == ["e1:b", "e2:b"]
+    before = keys_of(world.redis)
+    assert check(world) == check(world, repair=True) == ([], True) and keys_of(world.redis) == before
+    world.redis.lrem(BASE + "queue:b", 1, "e2:b")
+    world.redis.hincrby(BASE + "delays:b", "0", -1)
+    assert check(world, repair=True) == ([("no_expiry", "e2:b")], True)
+    assert check(world) == ([], True) and world.redis.pttl(BASE + "delivery:e2:b") > 0

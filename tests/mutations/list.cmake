@@ -797,3 +797,23 @@ mutation(repeat_sends_dropped "a sender's repeat makes a task whose webhook was 
   EDIT common/queue/lua/put.lua
   [[  if n > 0 and some_dropped and]]
   [[  if false and]])
+
+mutation(job_acts_on_new "a job acts on what has died since it began"
+  TESTS tests/queue/test_sweep.py::test_what_died_since_is_left_alone
+  EDIT common/queue/lua/lib_sweep.lua
+  [[  if is_over and tonumber(v[5] or 0) > job.begun then return false end
+]]
+  [[]])
+
+mutation(job_of_two "two programs work on one job at a time"
+  TESTS tests/queue/test_sweep.py::test_a_lease_keeps_others_away
+  EDIT common/queue/lua/lib_sweep.lua
+  [[  if job.owner ~= owner and job.lease > now_ms then return 0 end
+]]
+  [[]])
+
+mutation(job_resends_twice "a job sends a delivery again that it has sent again before"
+  TESTS tests/queue/test_sweep.py::test_each_delivery_once
+  EDIT common/queue/lua/lib_sweep.lua
+  [[ or v[6] == job.id then return false end]]
+  [[ then return false end]])

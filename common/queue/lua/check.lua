@@ -30,7 +30,7 @@ local function report(problem, name, is_mended)
 end
 
 local function is_spent() return work >= WORK_MAX or looks >= LOOKS_MAX or #found >= 3 * ITEMS_MAX end
-local function is_over(state) return state == 'done' or state == 'dead' end
+local function is_over(state) return state == 'done' or state == 'dead' or state == 'dropped' end
 
 -- How often is ID in LIST: 0, 1 or 2; nil if the list is too long to tell now.
 local function count_in_list(key, id)
@@ -117,7 +117,7 @@ end
 
 local function judge_expiry(d)
   local ttl = call('PTTL', d.key)
-  local keep = d.state == 'dead' and dead_ms or done_ms
+  local keep = d.state ~= 'done' and dead_ms or done_ms
   if is_over(d.state) and ttl < 0 then
     report('no_expiry', d.id)
     if is_repair then call('PEXPIRE', d.key, text(keep + afterglow(keep))) end
@@ -132,11 +132,20 @@ local function judge_expiry(d)
   end
 end
 
-local STATES = {queued = true, inflight = true, retry = true, done = true, dead = true}
+-- D was dropped deep in its queue, and stays until claim passes over it.
+local function judge_passed(d)
+  if d.queued > 0 then return end
+  report('no_expiry', d.id)
+  if not is_repair then return end
+  call('HDEL', d.key, 'in_queue')
+  call('PEXPIRE', d.key, text(dead_ms + afterglow(dead_ms)))
+end
+
+local STATES = {queued = true, inflight = true, retry = true, done = true, dead = true, dropped = true}
 
 local function judge_delivery(id)
   local key = DELIVERY .. id
-  local v = call('HMGET', key, 'state', 'lane', 'destination', 'delay_ms', 'ended_at')
+  local v = call('HMGET', key, 'state', 'lane', 'destination', 'delay_ms', 'ended_at', 'in_queue')
   looked, work = looked + 1, work + 6
   if not STATES[v[1] or ''] or not v[2] or not v[3] or not tonumber(v[4] or '') then
     if call('EXISTS', key) == 1 then report('unreadable', id, false) end
@@ -148,6 +157,7 @@ local function judge_delivery(id)
   local n = v[1] ~= 'done' and count_in_list(QUEUE .. d.lane, id) or 0
   if not n then unsure = unsure + 1 end
   d.queued = n or d.state == 'queued' and 1 or 0 -- if it cannot be told, it counts as right
+  if d.state == 'dropped' and v[6] then return judge_passed(d) end
   if is_over(d.state) then judge_over(d) else judge_living(d) end
   judge_expiry(d)
   local event = string.sub(id, 1, -2 - #d.destination)
@@ -184,7 +194,7 @@ local function judge_event(event)
     local v = call('HMGET', DELIVERY .. event .. ':' .. name, 'state', 'fan')
     work = work + 1
     if v[1] and not is_over(v[1]) then living = living + 1 end
-    dead = dead or v[1] == 'dead'
+    dead = dead or v[1] == 'dead' or v[1] == 'dropped'
     has_siblings = has_siblings or v[2] and v[2] ~= '1'
   end
   local account = kind == 'task' and owner or nil
@@ -267,9 +277,9 @@ end
 
 -- ID stands in the list KEY. Does it belong there?
 local function judge_entry(kind, of, key, id, length)
-  local v = call('HMGET', DELIVERY .. id, 'state', 'lane', 'destination', 'delay_ms')
+  local v = call('HMGET', DELIVERY .. id, 'state', 'lane', 'destination', 'delay_ms', 'in_queue')
   work = work + 1
-  local is_right = kind == 'queue' and v[1] == 'queued' and v[2] == of or kind == 'dead' and v[1] == 'dead' and v[3] == of
+  local is_right = kind == 'queue' and (v[1] == 'queued' or v[1] == 'dropped' and v[5]) and v[2] == of or kind == 'dead' and v[1] == 'dead' and v[3] == of
   if is_right then return end
   -- A resend leaves entries in the middle of a long list, and entries outlive deliveries until the next look at the list.
   if kind == 'dead' and (not v[1] or length > EACH_MAX) then return end

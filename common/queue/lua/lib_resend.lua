@@ -2,6 +2,7 @@
 -- sender repeats an event).
 -- D is a table: id, key, destination, state, apart, lane, delay_ms (a number), fan, kind, account (of a task).
 local LOOK_MAX = 10000 -- at each end of a list of dead letters
+local first_end = 1 -- of such a list, where a delivery is looked for first: 1 the newest, -1 the oldest
 local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
 
 -- Is ID in the LIST of a lane? True too if that cannot be told: the list is longer than two looks, or there were too many looks.
@@ -27,7 +28,7 @@ end
 local function bury_no_more(d)
   call('ZREM', base .. 'deaths', d.id)
   local list = base .. 'dead:' .. d.destination
-  for _, rank in ipairs({1, -1}) do
+  for _, rank in ipairs({first_end, -first_end}) do
     if looks <= 0 then return end
     local length = call('LLEN', list)
     local at = call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', LOOK_MAX)

@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- sweep_drop: one step of a job that drops what fits its filter.
+-- KEYS: lanes. ARGV: base, job, who asks (one program has the job at a time), lease ms, dead retention ms, dedup ms.
+-- Replies 1 if the job goes on, else 0: it is over, or another program has it.
+--@include lib_lane.lua
+--@include lib_record.lua
+--@include lib_tasks.lua
+--@include lib_delivery.lua
+--@include lib_resend.lua
+--@include lib_act.lua
+local is_resend = false
+local dead_ms, dedup_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local function act_on(id, near) return drop_one(id, dead_ms, dedup_ms, near) end
+--@include lib_sweep.lua
+return step(ARGV[2], ARGV[3], tonumber(ARGV[4]))
