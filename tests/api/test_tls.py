@@ -15,6 +15,7 @@ from api_client import ORGANIC, PASSWORDS, basic
 from harness.certs import Authority
 
 CLIENT = Path(__file__).resolve().parent / "rest_client.py"
+HEALTHY = Path(__file__).resolve().parents[2] / "scripts" / "container" / "healthy"
 
 
 @pytest.fixture
@@ -85,3 +86,21 @@ def test_a_large_answer_comes_whole(secure, authority):
 def test_plain_http_gets_nothing(secure):
     with pytest.raises((OSError, urllib.error.URLError)):
         urllib.request.urlopen(f"http://{secure.address}/v3/appendix/user_data", timeout=5)
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_the_health_check_of_the_container(service, authority, tmp_path, tls):
+    cert, key = authority.good()
+    if tls:
+        service.conf["admin"]["tls"] = {"cert": str(cert), "key": str(key)}
+    receiver = service.stack.receiver(service.conf)
+    port = receiver.address("admin").rsplit(":", 1)[1]
+
+    def is_healthy():
+        command = [HEALTHY, port]
+        return subprocess.run(command, env={**os.environ, "TMPDIR": str(tmp_path)}, timeout=20, check=False).returncode == 0
+    assert is_healthy()
+    assert (tmp_path / f"healthy-{port}").read_text().strip() == ("tls" if tls else "plain"), "asked first from now on"
+    assert is_healthy()
+    receiver.term()
+    assert not is_healthy()

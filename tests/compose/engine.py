@@ -14,8 +14,9 @@ SUITE = platform.freedesktop_os_release().get("VERSION_CODENAME", "bookworm")  #
 BASE_IMAGE = f"debian:{SUITE}-slim"
 REDIS_IMAGE = "hookpace-test-redis"
 REDIS_DOCKERFILE = f"""FROM {BASE_IMAGE}
-RUN apt-get update && apt-get install -y --no-install-recommends redis-server && apt-get clean
+RUN apt-get update && apt-get install -y --no-install-recommends redis-server && apt-get clean && install -d -o redis -g redis /data
 WORKDIR /data
+VOLUME /data
 CMD ["redis-server"]
 """
 

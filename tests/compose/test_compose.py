@@ -22,8 +22,7 @@ from harness.wait import wait_for  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 DELAY_MS = 100  # of `orders` in hookpace.example.json
-OVERRIDE = """version: "3.4"
-services:
+OVERRIDE = """services:
   receiver:
     extra_hosts: ["downstream:host-gateway"]
   dispatcher:
@@ -101,8 +100,15 @@ def test_out_of_the_box(compose):
     logs = compose("logs", "--no-color")
     assert token not in logs, "a secret in the logs"
     assert compose("exec", "-T", "receiver", "id", "-u").strip() == "10001"
+    for service in ("redis", "receiver", "dispatcher", "sample"):
+        status = compose("exec", "-T", service, "cat", "/proc/1/status")
+        assert "CapBnd:\t0000000000000000" in status and "NoNewPrivs:\t1" in status, service
+        assert compose("exec", "-T", service, "sh", "-c", "touch /etc/x 2>/dev/null || echo refused").strip() == "refused"
+    assert compose("exec", "-T", "receiver", "sh", "-c", "getent hosts redis >/dev/null && echo found").strip() == "found"
+    assert compose("exec", "-T", "sample", "sh", "-c", "getent hosts redis >/dev/null || echo none").strip() == "none"
     fsync = compose("exec", "-T", "redis", "redis-cli", "config", "get", "appendfsync")
     assert "always" in fsync
+    assert compose("exec", "-T", "receiver", "hookpace", "--version").startswith("hookpace ")
 
 
 def test_no_secret_is_made_up_in_production(compose):
