@@ -45,7 +45,7 @@ class Stored:
     def ready_ids(self, path=None) -> list:
         """In the order in which they are listed: of PATH, or all."""
         mine = range(self.ready) if path is None else range(path, self.ready, self.paths)
-        return [self.id(i) for i in sorted(mine, key=lambda i: (self.at(i), tag(self.path(i % self.paths)), self.id(i)))]
+        return [self.id(i) for i in sorted(mine, key=lambda i: (self.at(i), self.id(i)))]
 
     def posted_ids(self) -> list:
         return [self.id(i) for i in range(self.listed)]

@@ -17,12 +17,12 @@ VERDICT_RECORDED, VERDICT_FENCED, VERDICT_LATE = 1, 0, 2
 
 
 def script_text(name):
-    """The script as the build embeds it: `--@include` lines replaced."""
+    """The script as the build embeds it: `--@include` lines replaced, and scopes closed."""
     text = (LUA / f"{name}.lua").read_text()
     while True:
         found = re.search(r"--@include ([a-z_]+\.lua)", text)
         if not found:
-            return text
+            return text.replace("\n--@scope\n", "\nreturn (function()\n") + "\nend)()\n" * text.count("\n--@scope\n")
         text = text.replace(found.group(0), (LUA / found.group(1)).read_text())
 
 

@@ -356,7 +356,7 @@ local function goes_on(lane) return lane.pause <= now and lane.parked <= now and
 local function claim(lane, t, id, key, attempts, requeues, tail)
   local event = EVENT .. string.sub(id, 1, t.event_end)
   local record = call('GETRANGE', event, '0', RECORD_LAST)
-  if string.sub(record, 1, 2) ~= 'hp' then return bury(id, 'event_lost') end
+  if record == '' then return bury(id, 'event_lost') end
   local fence = take_fence()
   local written = text(fence)
   local attempt = attempts == '0' and '1' or text(tonumber(attempts) + 1)
@@ -392,7 +392,7 @@ local function note_claim(lane, l, id, fence)
     lane.window = l.window
   end
   if lane.order == 'fifo' then
-    lane.hold, lane.hold_until = id, now + l.lease * 1000
+    lane.hold, lane.hold_until = id, lease_end(l.lease) * 1000
   end
 end
 
