@@ -30,6 +30,7 @@
     X(dead_js, "dead.js", SCRIPT)                                                                  \
     X(lanes_js, "lanes.js", SCRIPT)                                                                \
     X(sources_js, "sources.js", SCRIPT)                                                            \
+    X(account_js, "account.js", SCRIPT)                                                            \
     X(accounts_js, "accounts.js", SCRIPT)
 
 #define DECLARE(symbol, name, type)                                                                \

@@ -129,3 +129,60 @@ def test_sources_count_what_was_refused(page, service):
     page.wait_cell("shop", "Duplicates", "1")
     page.wait_cell("signed", "Refused", "missing_signature 1")
     assert page.cell("shop", "URL for the provider").endswith("/in/shop")
+
+
+def test_resend_all_dead_letters_of_a_destination(page, service):
+    for n in range(30):
+        service.post(f"e{n}")
+    page.go("#/dead")
+    page.wait_cell("audit", "Dead letters", "30")
+    service.sink.on("/audit", 200)
+    page.click("Resend all dead letters of audit")
+    page.see("Resend all that match?", "state dead, destination audit")
+    page.click("Resend all")
+    page.see("Resend: 30 done, 0 could not be changed", "Finished.", "destination audit", "Started by root")
+    page.reload()
+    page.see("Resend: 30 done")
+    page.go("#/dead")
+    page.see("There are no dead letters")
+    assert [r.path for r in service.sink.requests].count("/orders") == 30
+
+
+def test_drop_all_that_match_a_filter(page, service):
+    service.post("e1")
+    service.post("e2")
+    page.go("#/deliveries")
+    page.see("Choose a state, a destination or a source")
+    page.go("#/deliveries?tag=x&state=dead")
+    page.see("Clear tag to use them")
+    page.go("#/deliveries?state=dead")
+    page.wait_cell("e2", "State", "dead")
+    page.click("Drop all that match…")
+    page.see("Drop all that match?")
+    page.click("Drop all")
+    page.see("Type the word drop")
+    page.fill_in('Type "drop" to confirm', "drop")
+    page.click("Drop all")
+    page.see("Drop: 2 done", "Finished.")
+    page.go("#/deliveries?state=dropped")
+    page.see("e1", "e2", "dropped")
+    page.go("#/deliveries?state=inflight")
+    page.see_no("Resend all that match…")
+    assert not page.has_button("Drop all that match…")
+
+
+def test_purge_a_lane(page, service):
+    page.go("#/lanes/orders")
+    page.click("Pause lane orders")
+    page.wait_cell("orders", "State", "paused")
+    for n in range(20):
+        service.post(f"e{n}")
+    page.wait_cell("orders", "Waiting", "20")
+    page.click("Purge lane orders")
+    page.fill_in("Type the lane's name to confirm: orders", "orders")
+    page.click("Purge")
+    page.see("Purge of lane orders: 20 done", "Finished.")
+    page.go("#/lanes/orders")
+    page.click("Resume lane orders")
+    page.wait_cell("orders", "Waiting", "0")
+    assert not any(r.path == "/orders" for r in service.sink.requests)

@@ -1,6 +1,11 @@
 """Who gets in, how long, and what each role sees."""
 
+import json
+from base64 import b64encode
+
 from browser import PASSWORDS, Page
+from harness import http
+from harness.exchange import Answer
 
 
 def test_a_wrong_password_and_then_the_right_one(page):
@@ -55,12 +60,34 @@ def test_a_viewer_sees_everything_and_has_no_buttons(service, chromium):
     page.close()
 
 
-def test_a_user_is_told_what_its_account_may_do(service, chromium):
-    service.fill()
+def test_a_user_sees_its_own_tasks_and_nothing_else(service, chromium):
+    service.conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}
+    service.fill().post("other")
+    service.sink.on("/hook", Answer(500, body=b"<b>no</b>"))
+    post_task(service, "acme", "t1", service.sink.url("/hook"))
     page = Page(chromium, service.receiver.admin)
-    page.log_in("acme")
-    page.see("acme (user)", "/v3")
+    page.log_in("acme", view="#/deliveries")
+    page.see("acme (user)", "Your tasks", "http_500", "<b>no</b>")
+    assert not page.has_button("Lanes") and "other" not in page.text
+    service.sink.on("/hook", 200)
+    page.click("Resend the webhooks of task t1")
+    page.see("The webhooks of task t1 are queued again", "Done and fetched\n1")
+    page.click("Change the webhook delay")
+    page.fill_in("Delay in ms", "75")
+    page.click("Set the delay")
+    page.see("multiple of 100 up to 1000; null")
+    page.fill_in("Delay in ms", "300")
+    page.click("Set the delay")
+    page.see("The delay is set", "300 ms")
     page.close()
+
+
+def post_task(service, name, ident, url):
+    login = b64encode(f"{name}:{PASSWORDS[name]}".encode()).decode()
+    with http.Client(service.receiver.admin) as client:
+        body = json.dumps([{"id": ident, "postback_url": url, "result": 1}]).encode()
+        answer = client.request("POST", "/v3/serp/google/organic/task_post", {"Authorization": "Basic " + login, "Content-Type": "application/json"}, body)
+    assert answer.json()["tasks"][0]["status_code"] == 20100, answer.json()
 
 
 def test_each_tab_has_its_own_login(page, chromium, service):
@@ -80,9 +107,6 @@ def test_each_tab_has_its_own_login(page, chromium, service):
 
 def test_pages_of_other_sites_cannot_act(service):
     """The browser sends no login by itself, and what a foreign page sends is refused even with one."""
-    from base64 import b64encode
-
-    from harness import http
     service.fill(dispatchers=0)
     login = "Basic " + b64encode(f"root:{PASSWORDS['root']}".encode()).decode()
     host = service.receiver.admin

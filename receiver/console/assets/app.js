@@ -23,6 +23,9 @@ const views = {
   job: { load: async () => (await import('./deliveries.js')).job },
 };
 
+// An account of role `user` has one page of its own, whatever the address says.
+const forUsers = { load: async () => (await import('./account.js')).account };
+
 const main = document.getElementById('main');
 const nav = document.getElementById('nav');
 const who = document.getElementById('who');
@@ -125,13 +128,9 @@ async function showRoute() {
   stop();
   const route = routeOf(location.hash);
   showNav(route.name);
-  if (me.role === 'user') {
-    main.replaceChildren(el('h1', null, 'Hookpace'), el('p', null, 'Your account has the role "user". It may use the task API at /v3; these pages need the role "admin" or "viewer".'));
-    return;
-  }
   let make;
   try {
-    make = await views[route.name].load();
+    make = await (me.role === 'user' ? forUsers : views[route.name]).load();
   } catch {
     warn('The receiver does not answer. Reload the page when it is back.');
     return;
