@@ -123,6 +123,7 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     a->shards = shards_new(l, &a->conf->redis, "hookpace-admin", &events);
     a->api = api_new(l, a->shards, a->conf);
     a->console = console_new(l, a->shards, a->conf);
+    console_set_ingest(a->console, setup->ingest, setup->ctx);
     struct beat_setup beat = {.program = "receiver",
                               .version = HOOKPACE_VERSION,
                               .metrics = setup->metrics,

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+struct addr;
 struct admin;
 struct config;
 struct http_server;
@@ -24,7 +25,9 @@ struct admin_setup { /* all borrowed, and must outlive the listener */
     struct tls_server *tls, *api_tls; /* NULL: the listener speaks plain HTTP */
     bool (*workers_are_ready)(void *ctx);
     size_t (*count_waiting)(void *ctx); /* webhooks that wait for Redis */
-    void (*on_ready)(void *ctx);        /* one of the listener's own shards can be used */
+    /* Hands FD, a connected socket, to a worker, as if PEER had connected. */
+    void (*ingest)(void *ctx, int fd, const struct addr *peer);
+    void (*on_ready)(void *ctx); /* one of the listener's own shards can be used */
     void *ctx;
 };
 

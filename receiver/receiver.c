@@ -217,6 +217,12 @@ static enum err open_workers(struct receiver *r, struct error *e)
     return OK;
 }
 
+static void receiver_ingest(void *ctx, int fd, const struct addr *peer)
+{
+    struct receiver *r = ctx;
+    worker_take(r->workers[0], fd, peer);
+}
+
 static enum err open_all(struct receiver *r, struct error *e)
 {
     enum err rc = open_tls(r, e);
@@ -228,6 +234,7 @@ static enum err open_all(struct receiver *r, struct error *e)
                                 .api_tls = r->tls[LISTENER_API],
                                 .workers_are_ready = workers_are_ready,
                                 .count_waiting = receiver_count_waiting,
+                                .ingest = receiver_ingest,
                                 .on_ready = check_ready,
                                 .ctx = r};
     rc = admin_open(r->loop, &setup, &r->admin, e);

@@ -123,6 +123,26 @@ void worker_set_config(struct worker *w, struct config *conf)
     loop_post(w->loop, worker_take_config, n);
 }
 
+struct taken {
+    struct worker *worker;
+    int fd;
+    struct addr peer;
+};
+
+static void worker_take_here(void *ctx)
+{
+    struct taken *t = ctx;
+    http_server_take_inside(t->worker->http, t->fd, &t->peer);
+    free(t);
+}
+
+void worker_take(struct worker *w, int fd, const struct addr *peer)
+{
+    struct taken *t = NEW(struct taken);
+    *t = (struct taken){w, fd, *peer};
+    loop_post(w->loop, worker_take_here, t);
+}
+
 static void worker_retire_here(void *ctx)
 {
     struct worker *w = ctx;

@@ -33,6 +33,8 @@ bool worker_is_ready(const struct worker *w);
 /* How many webhooks wait for Redis. */
 size_t worker_waiting(const struct worker *w);
 void worker_set_config(struct worker *w, struct config *conf);
+/* Takes FD, a socket whose other end is in this process, as if PEER had connected. */
+void worker_take(struct worker *w, int fd, const struct addr *peer);
 /* Still takes connections and requests, and closes each connection with its next answer. */
 void worker_retire(struct worker *w);
 /* Stops accepting and finishes what has begun; then calls on_drained. */

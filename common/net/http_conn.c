@@ -102,7 +102,7 @@ static size_t output_len(const struct conn *c)
 
 static bool is_secure(const struct conn *c)
 {
-    return c->server->tls != NULL;
+    return c->is_secure;
 }
 
 /* --- states and deadlines --- */
@@ -216,10 +216,11 @@ static void on_read(struct bufferevent *bev, void *ctx);
 static void on_write(struct bufferevent *bev, void *ctx);
 static void on_event(struct bufferevent *bev, short what, void *ctx);
 
-struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer)
+struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer,
+                      struct tls_server *tls)
 {
-    struct bufferevent *bev = s->tls ? tls_bufferevent(s->tls, s->base, fd)
-                                     : bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *bev = tls ? tls_bufferevent(tls, s->base, fd)
+                                  : bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!bev) {
         close(fd);
         return NULL;
@@ -230,6 +231,7 @@ struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer)
     c->server = s;
     c->bev = bev;
     c->fd = fd;
+    c->is_secure = tls != NULL;
     c->peer = *peer;
     list_add_last(&s->conns, &c->link);
     bufferevent_setcb(bev, on_read, on_write, on_event, c);

@@ -74,7 +74,7 @@ static void pass_on(struct greeting *g, const struct proxy_header *header)
     int fd = g->fd;
     g->fd = -1;
     greeting_free(g);
-    server_take(s, fd, &client);
+    server_take(s, fd, &client, s->tls);
 }
 
 static void greeting_read(struct greeting *g)

@@ -39,6 +39,7 @@ struct
     conn { /* Owned by its server. Only http_conn.c changes it, but for `link`, `peer_slot` and `refused`. */
     struct http_server *server;
     struct list_link link; /* in the server's connections */
+    bool is_secure;
     struct bufferevent *bev;
     struct http_request *request; /* from the end of its head until it is answered or gone */
     struct http_request *spent;   /* answered while busy: released when that is over */
@@ -121,7 +122,9 @@ struct http_server { /* Owned by the program. */
 /* --- http_conn.c --- */
 
 /* A connection over FD, which it owns. NULL (and FD is closed) if it cannot be served. */
-struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer);
+/* TLS: NULL for a connection in the clear. */
+struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer,
+                      struct tls_server *tls);
 /* Ends the connection now: calls on_gone for its request and frees everything, or does so as soon as no function uses
  * it. */
 void conn_kill(struct conn *c);
@@ -167,7 +170,7 @@ void greetings_end(struct http_server *s);
 /* --- http_server.c --- */
 
 /* Makes a connection of FD, which it owns, with a client at PEER. Refuses it if there are too many. */
-void server_take(struct http_server *s, int fd, const struct addr *peer);
+void server_take(struct http_server *s, int fd, const struct addr *peer, struct tls_server *tls);
 /* Tells the owner once a drain has ended everything. */
 void server_check_drained(struct http_server *s);
 

@@ -191,7 +191,7 @@ bool server_make_bytes(struct http_server *s, const struct http_request *r)
     return false;
 }
 
-void server_take(struct http_server *s, int fd, const struct addr *peer)
+void server_take(struct http_server *s, int fd, const struct addr *peer, struct tls_server *tls)
 {
     unsigned slot = peers_slot(&s->peers, peer);
     bool over = s->connections >= s->limits.connections_max && !make_room(s, slot);
@@ -202,7 +202,7 @@ void server_take(struct http_server *s, int fd, const struct addr *peer)
             s->handler.on_refused("overloaded", s->handler.ctx);
         return;
     }
-    struct conn *c = conn_new(s, fd, peer);
+    struct conn *c = conn_new(s, fd, peer, tls);
     if (!c)
         return;
     c->peer_slot = slot;
@@ -229,7 +229,12 @@ void http_server_take(struct http_server *s, int fd, const struct addr *peer)
     if (must_greet(s, peer))
         greeting_begin(s, fd, peer);
     else
-        server_take(s, fd, peer);
+        server_take(s, fd, peer, s->tls);
+}
+
+void http_server_take_inside(struct http_server *s, int fd, const struct addr *peer)
+{
+    server_take(s, fd, peer, NULL);
 }
 
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,

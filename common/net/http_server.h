@@ -79,6 +79,8 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
 const char *http_server_addr(const struct http_server *s);
 /* Takes FD, a connected stream socket that does not block, as if PEER had connected. */
 void http_server_take(struct http_server *s, int fd, const struct addr *peer);
+/* The same for a connection from inside this process: it speaks neither TLS nor the PROXY protocol, whatever S does. */
+void http_server_take_inside(struct http_server *s, int fd, const struct addr *peer);
 /* New limits for requests that begin from now on. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
 /* From now on every answer says `Connection: close`. Connections and requests are still taken. */

@@ -202,8 +202,10 @@ static enum err add_secret(struct scheme *s, struct slice text, struct error *e)
         rc = add_key(s, text, e);
     else if (s->rules.kind == SCHEME_BASIC && !memchr(text.ptr, ':', text.len))
         rc = fail(e, ERR_INVALID, "secrets/%zu: must be user:password", s->secret_count);
-    else
+    else {
         credential_digest(text, secret->digest);
+        secret->shown = xslicedup(text);
+    }
     if (rc == OK) {
         name_secret(text, secret->id);
         s->secret_count++;
@@ -254,8 +256,10 @@ void scheme_free(struct scheme *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < SCHEME_SECRETS_MAX; i++)
+    for (size_t i = 0; i < SCHEME_SECRETS_MAX; i++) {
         hmac_key_free(s->secrets[i].key);
+        free(s->secrets[i].shown);
+    }
     for (size_t i = 0; i < s->owned_count; i++)
         free(s->owned[i]);
     crypto_wipe(s, sizeof(*s));

@@ -112,6 +112,9 @@ struct slice scheme_signed_timestamp(const struct scheme *s, const struct scheme
 enum err scheme_sign(const struct scheme *s, size_t secret, struct slice message_id, wall_ms now,
                      struct slice body, struct buf *headers) MUST_CHECK;
 
+/* Appends the header line with the current credential of token or basic, as a sender shows it; nothing for other schemes. */
+void scheme_show(const struct scheme *s, struct buf *headers);
+
 /* A short name of a secret by which a delivery remembers which one was in force when it was
  * accepted: the first 32 bits of a SHA-256 over it, in hex. Secret 0 is the current one. */
 void scheme_secret_id(const struct scheme *s, size_t secret, char out[SCHEME_SECRET_ID_LEN + 1]);

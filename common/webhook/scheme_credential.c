@@ -1,6 +1,10 @@
 #include "common/webhook/scheme_credential.h"
 
+#include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/net/http_line.h"
+
+#include <stdlib.h>
 
 #define CREDENTIAL_MAX 4096 /* bytes of a token or of user:password, encoded */
 
@@ -88,4 +92,24 @@ enum scheme_verdict credential_judge_basic(const struct scheme *s, const struct 
     verdict = compare(s, slice_make(plain, len));
     crypto_wipe(plain, len);
     return verdict;
+}
+
+void scheme_show(const struct scheme *s, struct buf *headers)
+{
+    struct buf value;
+    if (s->secret_count == 0 || !s->secrets[0].shown)
+        return;
+    struct slice secret = slice_str(s->secrets[0].shown);
+    buf_init(&value, CREDENTIAL_MAX);
+    if (s->rules.kind == SCHEME_TOKEN) {
+        buf_add_str(&value, "Bearer ");
+        buf_add_slice(&value, secret);
+    } else {
+        char *text = xcalloc(1, 4 * (secret.len / 3 + 1) + 1);
+        buf_add_str(&value, "Basic ");
+        buf_add(&value, text, text_base64((const unsigned char *)secret.ptr, secret.len, text));
+        free(text);
+    }
+    http_line_add(headers, SLICE_LIT("Authorization"), buf_slice(&value));
+    buf_clear(&value);
 }

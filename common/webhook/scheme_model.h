@@ -70,6 +70,7 @@ struct signed_text {
 struct scheme_secret {
     struct hmac_key *key;     /* SCHEME_SIGNED */
     unsigned char digest[32]; /* the others: SHA-256 of the secret, compared instead of it */
+    char *shown;              /* the others: the secret, for scheme_show */
     char id[SCHEME_SECRET_ID_LEN + 1];
 };
 

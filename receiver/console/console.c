@@ -26,6 +26,13 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
     return k;
 }
 
+void console_set_ingest(struct console *k,
+                        void (*ingest)(void *ctx, int fd, const struct addr *peer), void *ctx)
+{
+    k->ingest = ingest;
+    k->ingest_ctx = ctx;
+}
+
 void console_free(struct console *k)
 {
     if (!k)
@@ -195,7 +202,10 @@ static const struct ops_handler get_jobs = LOOK(console_jobs), get_job = LOOK(co
                                 post_cancel = ACT(console_job_cancel),
                                 post_resend_all = ACT(console_resend_all),
                                 post_drop_all = ACT(console_drop_all),
-                                post_purge = ACT(console_purge);
+                                post_purge = ACT(console_purge),
+                                post_send_test = {.run = console_send_test,
+                                                  .body_max = 1 << 20,
+                                                  .refused = console_refused};
 
 static const struct route console_routes[] = {
     {METHOD_GET, "/", 0, &page},
@@ -220,6 +230,7 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/jobs/{id}", READERS, &get_job},
     {METHOD_POST, "/api/jobs/{id}/cancel", ROLE_ADMIN, &post_cancel},
     {METHOD_POST, "/api/lanes/{lane}/purge", ROLE_ADMIN, &post_purge},
+    {METHOD_POST, "/api/send-test", ROLE_ADMIN, &post_send_test},
     {METHOD_GET, "/api/delay", READERS, &get_delay},
     {METHOD_POST, "/api/delay", ROLE_ADMIN, &post_delay},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},

@@ -7,6 +7,7 @@
 #ifndef RECEIVER_CONSOLE_H
 #define RECEIVER_CONSOLE_H
 
+struct addr;
 struct config;
 struct console;
 struct loop;
@@ -15,6 +16,9 @@ struct shards;
 
 /* SHARDS is borrowed; free it before the console, so that what is pending ends. CONF is referenced. */
 struct console *console_new(struct loop *l, struct shards *shards, struct config *conf);
+/* How a call hands FD, a connected socket, to the ingest, as if PEER had connected. */
+void console_set_ingest(struct console *k,
+                        void (*ingest)(void *ctx, int fd, const struct addr *peer), void *ctx);
 void console_free(struct console *k); /* NULL is fine */
 void console_set_config(struct console *k, struct config *conf);
 /* Adds the routes to O. */

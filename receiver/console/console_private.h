@@ -29,6 +29,8 @@ struct console {
     struct queue_tasks *tasks;
     struct console_files *files;
     struct queue_jobs *jobs;
+    void (*ingest)(void *ctx, int fd, const struct addr *peer);
+    void *ingest_ctx;
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
@@ -118,6 +120,7 @@ void console_job_cancel(struct ops_call *c);
 void console_resend_all(struct ops_call *c);
 void console_drop_all(struct ops_call *c);
 void console_purge(struct ops_call *c);
+void console_send_test(struct ops_call *c);
 void console_delay(struct ops_call *c);
 void console_set_delay(struct ops_call *c);
 void console_pause(struct ops_call *c);

@@ -817,3 +817,9 @@ mutation(job_resends_twice "a job sends a delivery again that it has sent again 
   EDIT common/queue/lua/lib_sweep.lua
   [[ or v[6] == job.id then return false end]]
   [[ then return false end]])
+
+mutation(test_speaks_tls "a test event is taken as a connection from outside"
+  TESTS "tests/console/test_send_test.py::test_whatever_the_listener_speaks[tls]"
+  EDIT common/net/http_server.c
+  [[    server_take(s, fd, peer, NULL);]]
+  [[    server_take(s, fd, peer, s->tls);]])
