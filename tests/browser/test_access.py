@@ -55,6 +55,23 @@ def test_no_violations(page, service, axe, width, dark):
     assert violations(page, axe) == []
 
 
+def test_no_violations_on_the_page_of_a_user(service, chromium, axe):
+    from browser import Page
+    page = Page(chromium, service.fill().receiver.admin)
+    page.log_in("acme")
+    page.see("Your tasks", "No webhook of your tasks has failed")
+    assert violations(page, axe) == []
+    page.click("Change the webhook delay")
+    page.see("Set the delay")
+    assert violations(page, axe) == []
+    page.close()
+
+
+def test_axe_is_awake(page, axe):
+    page.driver.execute_script("document.querySelector('main').append(document.createElement('img'), document.createElement('button'))")
+    assert {name for name, _ in violations(page, axe)} >= {"image-alt", "button-name"}
+
+
 def test_ten_thousand_lanes(service, chromium):
     from browser import Page
     for n in range(10_000):

@@ -124,7 +124,7 @@ def test_it_changes_in_place(filled, service):
 
 def test_an_empty_queue_says_what_to_do(page):
     page.go("#/deliveries")
-    page.see("Send a first event", "curl -u root http://")
+    page.see("Send a first event", "curl -u 'root' 'http://", '{"source":"shop"}')
     page.go("#/deliveries?state=dead")
     page.see("Nothing matches this filter")
     page.go("#/dead")

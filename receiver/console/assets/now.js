@@ -8,12 +8,14 @@ import { history } from './history.js';
 const PAGE = 100;
 
 // The line that sends a first event through everything, whatever the source's signature.
-export function trySource(account, source) {
-  return `curl -u ${account} ${location.origin}/api/send-test -H 'Content-Type: application/json' -d '{"source":"${source ?? 'SOURCE'}"}'`;
+function testLine(account, source) {
+  return `curl -u '${account}' '${location.origin}/api/send-test' -H 'Content-Type: application/json' -d '{"source":"${source}"}'`;
 }
 
-export function emptyHint(text, account, source) {
-  return [el('p', null, text), el('pre', { tabindex: '0' }, el('code', null, trySource(account, source))), el('p', { class: 'quiet' }, 'It signs a sample as the provider would. curl asks for your password.')];
+export function emptyHint(text, account) {
+  const line = el('code', null, testLine(account, 'SOURCE'));
+  get('/api/sources?limit=1').then((page) => { if (page.items.length) line.textContent = show(testLine(account, page.items[0].id)); }, () => {});
+  return [el('p', null, text), el('pre', { tabindex: '0' }, line), el('p', { class: 'quiet' }, 'It signs a sample as the provider would. curl asks for your password.')];
 }
 
 export const laneColumns = [
