@@ -9,6 +9,7 @@
 #define ANSWER_MAX ((size_t)1 << 30)
 #define CONNECT_MS 5000L
 #define CALL_MS 60000L
+#define SILENCE_S 45L /* of a stream; a tail says something every 15 s */
 
 struct client {
     CURL *easy;
@@ -108,8 +109,12 @@ static enum err perform(struct client *c, const char *path, const struct slice *
     buf_init(&s->out->body, ANSWER_MAX);
     s->easy = c->easy;
     set_up(c, url.ptr, s);
-    if (!s->piece)
+    if (s->piece) {
+        curl_easy_setopt(c->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(c->easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+    } else {
         curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, CALL_MS);
+    }
     if (body) {
         lines = curl_slist_append(lines, "Content-Type: application/json");
         curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, lines);

@@ -36,6 +36,8 @@ const struct command commands[] = {
      BIT(OPTION_DESTINATION) | BIT(OPTION_ACCOUNT), false, command_delay},
     {"send-test", "SOURCE", "sign a sample as the provider would, and send it in", 1, 1,
      BIT(OPTION_BODY), false, command_send_test},
+    {"tail", "", "what happens, as it happens", 0, 0,
+     BIT(OPTION_SOURCE) | BIT(OPTION_DESTINATION) | BIT(OPTION_TAG), false, command_tail},
     {"check", "", "find what contradicts itself in the queue, and mend it", 0, 0,
      BIT(OPTION_REPAIR), false, command_check},
     {"completion", "bash|zsh|fish", "print a script for the shell", 1, 1, 0, true,

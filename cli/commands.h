@@ -57,6 +57,7 @@ int command_resume(struct cli *c);
 int command_purge(struct cli *c);
 int command_delay(struct cli *c);
 int command_send_test(struct cli *c);
+int command_tail(struct cli *c);
 int command_check(struct cli *c);
 int command_completion(struct cli *c);
 

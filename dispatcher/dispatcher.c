@@ -40,6 +40,7 @@
 #include "common/queue/queue_stats.h"
 #include "common/queue/queue_take.h"
 #include "common/queue/shard.h"
+#include "common/queue/tail.h"
 #include "dispatcher/engine/deliver.h"
 #include "dispatcher/pull/reconcile.h"
 #include "dispatcher/pull/result_connection.h"
@@ -69,6 +70,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct shards *shards;
     struct queue_take *queue;
     struct beat *beat;
+    struct tail *tail;
     struct result_connection *results;
     struct reconcile *reconcile;
     struct ops *ops;
@@ -312,6 +314,8 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
                               .count_inflight = dispatcher_count_inflight,
                               .ctx = d};
     d->beat = beat_new(d->loop, d->shards, d->conf, &beat);
+    d->tail = tail_new(d->loop, d->shards);
+    deliver_set_tail(d->engine, d->tail);
     d->results = result_connection_new(d->loop, d->conf, d->name);
     deliver_set_results(d->engine, d->results);
     d->reconcile = reconcile_new(d->loop, d->conf, d->results, transports.reconcile);
@@ -350,6 +354,7 @@ static void dispatcher_end(struct dispatcher *d)
     probes_free(d->probes); /* Redis is gone: no refresh is under way */
     beat_free(d->beat);
     queue_take_free(d->queue);
+    tail_free(d->tail);
     result_connection_free(d->results);
     loop_timer_free(d->drain_end);
     loop_timer_free(d->settle_check);

@@ -5,6 +5,7 @@
 #include "common/net/loop.h"
 #include "common/queue/queue_put.h"
 #include "common/queue/shard.h"
+#include "common/queue/tail.h"
 #include "receiver/ingest/ingest.h"
 #include "receiver/limits.h"
 
@@ -18,6 +19,7 @@ struct worker {
     struct loop *loop;
     struct shards *shards;
     struct queue_put *put;
+    struct tail *tail;
     struct ingest *ingest;
     struct http_server *http;
     _Atomic bool is_ready;
@@ -51,7 +53,8 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out, struc
         .on_ready = worker_on_shard_ready, .on_lost = worker_on_shard_lost, .ctx = w};
     w->shards = shards_new(w->loop, &conf->redis, "hookpace-receiver", &events);
     w->put = queue_put_new(w->loop, w->shards, conf);
-    w->ingest = ingest_new(w->loop, w->shards, w->put, setup->metrics, conf);
+    w->tail = tail_new(w->loop, w->shards);
+    w->ingest = ingest_new(w->loop, w->shards, w->put, w->tail, setup->metrics, conf);
     struct http_limits limits = limits_of_worker(conf);
     struct http_handler handler = ingest_handler(w->ingest);
     enum err rc = http_server_open(w->loop, setup->listen, &limits, setup->budget, setup->tls,
@@ -184,6 +187,7 @@ void worker_free(struct worker *w)
     shards_free(w->shards); /* ends the webhooks that wait for Redis */
     queue_put_free(w->put);
     ingest_free(w->ingest);
+    tail_free(w->tail);
     loop_free(w->loop);
     free(w);
 }

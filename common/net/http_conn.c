@@ -4,9 +4,10 @@
  *     state    bytes that come                     deadline                       next states
  *     FRESH    begin the first head                HEAD, set at accept            HEAD, WRITE, DEAD
  *     HEAD     are judged until the head is whole  HEAD, once a read was short    WAIT, WRITE, DEAD
- *     WAIT     stay where they are                 none: the handler's time       BODY, WRITE, DEAD
+ *     WAIT     stay where they are                 none: the handler's time       BODY, STREAM, WRITE, DEAD
  *     BODY     go to the handler                   BODY, which looks at the rate  WAIT, WRITE, DEAD
  *                                                  now and then; none if paused
+ *     STREAM   stay where they are                 WRITE, if the socket is full   WRITE, DEAD
  *     WRITE    stay where they are                 WRITE, if the socket is full   IDLE, LINGER, DEAD
  *     IDLE     begin the next head                 IDLE                           HEAD, DEAD
  *     LINGER   are dropped                         LINGER                         DEAD
@@ -95,7 +96,7 @@ static struct slice input_piece(struct conn *c, bool all)
     return slice_make(v.iov_base, v.iov_len);
 }
 
-static size_t output_len(const struct conn *c)
+size_t conn_output(const struct conn *c)
 {
     return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
@@ -117,7 +118,7 @@ void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us)
 /* A long answer gets the time of a body, and a second more for each 64 KiB. */
 static int64_t write_us(const struct conn *c)
 {
-    size_t left = output_len(c);
+    size_t left = conn_output(c);
     int64_t us = c->server->limits.body_timeout_us;
     if (c->refused)
         return REFUSAL_US;
@@ -160,7 +161,7 @@ static void look_at_body(struct conn *c)
 
 bool conn_stands(struct conn *c)
 {
-    size_t left = output_len(c);
+    size_t left = conn_output(c);
     mono_us now = clock_mono_us();
     if (left != c->out_seen) {
         c->out_seen = left;
@@ -171,7 +172,7 @@ bool conn_stands(struct conn *c)
 
 static void begin_write(struct conn *c)
 {
-    size_t left = output_len(c);
+    size_t left = conn_output(c);
     if (!left)
         return;
     conn_hold_output(c, left);
@@ -191,7 +192,8 @@ static void conn_move(struct conn *c, enum conn_state to)
         [CONN_IDLE] = TO(HEAD) | TO(DEAD),
         [CONN_HEAD] = TO(WAIT) | TO(WRITE) | TO(DEAD),
         [CONN_BODY] = TO(WAIT) | TO(WRITE) | TO(DEAD),
-        [CONN_WAIT] = TO(BODY) | TO(WRITE) | TO(DEAD),
+        [CONN_WAIT] = TO(BODY) | TO(STREAM) | TO(WRITE) | TO(DEAD),
+        [CONN_STREAM] = TO(WRITE) | TO(DEAD),
         [CONN_WRITE] = TO(IDLE) | TO(LINGER) | TO(DEAD),
         [CONN_LINGER] = TO(DEAD),
         [CONN_DEAD] = TO(DEAD),
@@ -280,7 +282,7 @@ void conn_expired(struct conn *c)
         conn_refuse(c, FAULT_HEAD_LATE);
     else if (c->state == CONN_BODY)
         look_at_body(c);
-    else
+    else if (c->state != CONN_STREAM || !stream_goes_on(c))
         conn_kill(c);
 }
 
@@ -296,7 +298,8 @@ bool conn_is_idle(const struct conn *c)
 /* The whole request is here, and its answer is not written. */
 static bool owes_answer(const struct conn *c)
 {
-    return c->state == CONN_WRITE || (c->state == CONN_WAIT && c->request && c->request->complete);
+    return c->state == CONN_WRITE || c->state == CONN_STREAM ||
+           (c->state == CONN_WAIT && c->request && c->request->complete);
 }
 
 /* INPUT: bytes that were read and not taken. */
@@ -362,7 +365,7 @@ void http_pause(struct http_request *r, bool paused)
 /* Writes V now if nothing waits before it. The bytes that went out, or -1 on a broken connection. */
 static ssize_t write_now(struct conn *c, struct iovec v[2])
 {
-    if (is_secure(c) || output_len(c))
+    if (is_secure(c) || conn_output(c))
         return 0;
     struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
     ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -373,7 +376,7 @@ static ssize_t write_now(struct conn *c, struct iovec v[2])
 
 /* Head and body leave in one system call. The bufferevent gets only what the socket does not take: through it an answer
  * would cost a turn of the loop and two epoll_ctl calls. False if the connection is broken. */
-static bool write_pieces(struct conn *c, struct slice head, struct slice body)
+bool conn_write(struct conn *c, struct slice head, struct slice body)
 {
     struct iovec v[2] = {{(void *)(uintptr_t)head.ptr, head.len},
                          {(void *)(uintptr_t)body.ptr, body.len}};
@@ -387,7 +390,7 @@ static bool write_pieces(struct conn *c, struct slice head, struct slice body)
     return n == body.len || bufferevent_write(c->bev, body.ptr + n, body.len - n) == 0;
 }
 
-static bool write_reply(struct conn *c, const struct http_reply *reply)
+bool conn_write_reply(struct conn *c, const struct http_reply *reply)
 {
     struct http_server *s = c->server;
     wall_ms second = clock_wall_ms() / 1000;
@@ -399,7 +402,7 @@ static bool write_reply(struct conn *c, const struct http_reply *reply)
     http_reply_head(&s->out, reply, s->date);
     assert(!s->out.failed); /* a handler's headers are its own few lines */
     struct slice none = {NULL, 0};
-    return write_pieces(c, buf_slice(&s->out), reply->head_only ? none : reply->body);
+    return conn_write(c, buf_slice(&s->out), reply->head_only ? none : reply->body);
 }
 
 static bool write_fault(struct conn *c, const struct http_fault_answer *fault, bool head_only)
@@ -416,14 +419,14 @@ static bool write_fault(struct conn *c, const struct http_fault_answer *fault, b
         reply.headers = SLICE_LIT("Allow: GET, HEAD, POST\r\n");
     if (fault->status == 503)
         reply.headers = SLICE_LIT("Retry-After: 1\r\n");
-    bool ok = write_reply(c, &reply);
+    bool ok = conn_write_reply(c, &reply);
     buf_clear(&b);
     return ok;
 }
 
 static bool write_continue(struct conn *c)
 {
-    return write_pieces(c, SLICE_LIT("HTTP/1.1 100 Continue\r\n\r\n"), (struct slice){NULL, 0});
+    return conn_write(c, SLICE_LIT("HTTP/1.1 100 Continue\r\n\r\n"), (struct slice){NULL, 0});
 }
 
 /* --- the end of a request --- */
@@ -460,8 +463,7 @@ static size_t linger_bytes(const struct http_request *r)
     return LINGER_BYTES + (size_t)r->framing.length;
 }
 
-/* The request of C, if there is one, was answered. WROTE is false if the connection broke. */
-static void answered(struct conn *c, bool wrote, enum conn_after after)
+void conn_answered(struct conn *c, bool wrote, enum conn_after after)
 {
     struct http_request *r = c->request;
     bool nested = c->busy;
@@ -475,7 +477,7 @@ static void answered(struct conn *c, bool wrote, enum conn_after after)
     conn_move(c, wrote && c->state != CONN_DEAD ? CONN_WRITE : CONN_DEAD);
     if (r && r->paused)
         look_again(c);
-    if (c->state == CONN_WRITE && output_len(c) == 0)
+    if (c->state == CONN_WRITE && conn_output(c) == 0)
         finish_write(c);
     c->busy = nested;
     if (nested)
@@ -506,7 +508,7 @@ void conn_refuse(struct conn *c, enum http_fault f)
                LS("peer", peer));
     bool wrote = write_fault(c, fault, head_only);
     c->busy = nested;
-    answered(c, wrote, AFTER_LINGER);
+    conn_answered(c, wrote, AFTER_LINGER);
 }
 
 void http_answer(struct http_request *r, int status, struct slice content_type,
@@ -525,8 +527,8 @@ void http_answer(struct http_request *r, int status, struct slice content_type,
         return;
     }
     reply.close = close || !r->complete || !r->head.keep_alive || c->server->retired;
-    bool wrote = write_reply(c, &reply);
-    answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
+    bool wrote = conn_write_reply(c, &reply);
+    conn_answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
 }
 
 static bool closes(int status)
@@ -542,6 +544,12 @@ void http_answer_error(struct http_request *r, int status, struct slice headers,
     http_reply_error(&b, code, message);
     http_answer(r, status, SLICE_LIT("application/json"), headers, buf_slice(&b), closes(status));
     buf_clear(&b);
+}
+
+void conn_begin_stream(struct conn *c)
+{
+    c->out_slot = c->request->slot;
+    conn_move(c, CONN_STREAM);
 }
 
 /* --- reading. Each step returns true if another one may follow at once. --- */
@@ -687,7 +695,7 @@ static bool step(struct conn *c)
     case CONN_BODY:
         return read_body(c);
     case CONN_WRITE:
-        if (output_len(c))
+        if (conn_output(c))
             return false;
         finish_write(c);
         return true;
@@ -696,6 +704,7 @@ static bool step(struct conn *c)
         input_drop(c, input_len(c));
         return false;
     case CONN_WAIT:
+    case CONN_STREAM:
     case CONN_DEAD:
         return false;
     }
@@ -753,6 +762,8 @@ static void on_write(struct bufferevent *bev, void *ctx)
     (void)bev;
     if (c->state == CONN_WRITE)
         process(c);
+    else if (c->state == CONN_STREAM)
+        stream_drained(c);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)

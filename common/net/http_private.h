@@ -24,6 +24,7 @@ enum conn_state { /* the essay in http_conn.c says what each reads and which dea
                   CONN_HEAD,   /* part of a request's head came */
                   CONN_BODY,   /* the handler saw the head; the body is coming */
                   CONN_WAIT,   /* the handler has to answer */
+                  CONN_STREAM, /* an answer without an end was begun (http_stream.c) */
                   CONN_WRITE,  /* the answer is being written */
                   CONN_LINGER, /* answered and half-closed */
                   CONN_DEAD,   /* freed as soon as no function uses it */
@@ -138,6 +139,24 @@ bool conn_stands(struct conn *c);
 void conn_set_deadline(struct conn *c, enum deadline_kind kind, int64_t us);
 /* True if it was kept open and there is not a byte of a request, in our buffers or in the kernel's. */
 bool conn_is_idle(const struct conn *c);
+
+/* Writes HEAD and BODY. False if the connection is broken. */
+bool conn_write(struct conn *c, struct slice head, struct slice body);
+/* Writes the head of REPLY, and its body. As conn_write. */
+bool conn_write_reply(struct conn *c, const struct http_reply *reply);
+/* The request of C, if there is one, was answered. WROTE is false if the connection broke. */
+void conn_answered(struct conn *c, bool wrote, enum conn_after after);
+/* C's answer goes on: from WAIT to STREAM. */
+void conn_begin_stream(struct conn *c);
+/* Bytes of output that the client has not taken. */
+size_t conn_output(const struct conn *c);
+
+/* --- http_stream.c --- */
+
+/* Everything that was written to the stream C was taken. */
+void stream_drained(struct conn *c);
+/* C's client has taken nothing for a while, or too little. True if it may go on. */
+bool stream_goes_on(struct conn *c);
 
 /* --- http_request.c --- */
 

@@ -94,7 +94,7 @@ void http_reply_head(struct buf *out, const struct http_reply *r, const char *da
         ADD(out, "\r\nContent-Type: ");
         buf_add_slice(out, r->content_type);
     }
-    if (r->status != 204 && r->status != 304) {
+    if (r->status != 204 && r->status != 304 && !r->is_stream) {
         ADD(out, "\r\nContent-Length: ");
         buf_add_u64(out, r->body.len);
     }

@@ -13,6 +13,7 @@ struct http_reply { /* borrows its texts */
     struct slice content_type; /* empty: no Content-Type */
     struct slice headers;      /* further lines, each with its "\r\n"; may be empty */
     struct slice body;
+    bool is_stream; /* the body follows, and ends with the connection */
     bool close;     /* says Connection: close */
     bool head_only; /* the body's length is said, but the body is not sent: the method was HEAD */
     bool

@@ -91,6 +91,8 @@ static enum loss loss_of(struct conn *c)
         return LOSS_NOTHING;
     case CONN_BODY:
         return LOSS_BODY;
+    case CONN_STREAM:
+        return LOSS_ANSWER;
     case CONN_WRITE:
         return conn_stands(c) ? LOSS_NOTHING : LOSS_ANSWER;
     case CONN_WAIT:
@@ -152,7 +154,8 @@ static int64_t bytes_of(const struct conn *c, unsigned slot)
         return 0;
     if (c->state == CONN_BODY && c->request->slot == slot)
         return c->request->charged;
-    return c->state == CONN_WRITE && c->out_slot == slot ? (int64_t)c->held_out : 0;
+    bool is_writing = c->state == CONN_WRITE || c->state == CONN_STREAM;
+    return is_writing && c->out_slot == slot ? (int64_t)c->held_out : 0;
 }
 
 /* The connection that holds most of SLOT's bytes, among the next few connections. */
@@ -316,6 +319,13 @@ static enum err listen_on(struct http_server *s, const char *text, struct error 
     return OK;
 }
 
+/* The stream of R is at its end for its handler too. */
+static void end_stream(struct http_server *s, struct http_request *r)
+{
+    s->handler.on_gone(r, s->handler.ctx);
+    http_stream_end(r);
+}
+
 static void on_drained_timer(void *ctx)
 {
     struct http_server *s = ctx;
@@ -418,6 +428,8 @@ void http_server_drain(struct http_server *s, void (*on_drained)(void *ctx), voi
         struct conn *c = CONN_AT(at);
         if (conn_is_idle(c))
             conn_kill(c);
+        else if (c->state == CONN_STREAM)
+            end_stream(s, c->request);
         else if (has_no_request(c))
             conn_set_deadline(c, DEADLINE_HEAD, DRAIN_FRESH_US);
     }

@@ -134,6 +134,17 @@ void *http_ctx(const struct http_request *r);
  * room for is replaced by 503 overloaded. */
 void http_answer(struct http_request *r, int status, struct slice content_type,
                  struct slice headers, struct slice body, bool close);
+/* Begins an answer 200 whose body follows in pieces and ends with the connection. The answer to a HEAD ends here: false, and R must not
+ * be touched any more. Else R lives until http_stream_end, or on_gone: its client left or takes nothing, or the server drains. */
+bool http_stream_begin(struct http_request *r, struct slice content_type,
+                       struct slice headers) MUST_CHECK;
+/* Sends PIECE, which is copied. False, and nothing is sent, if the client has not taken so much of what was sent before that PIECE has no
+ * room: at most HTTP_STREAM_WAITS bytes wait, and the budget counts them. Never calls on_gone. */
+#define HTTP_STREAM_WAITS ((size_t)256 * 1024)
+bool http_stream_piece(struct http_request *r, struct slice piece) MUST_CHECK;
+/* Ends R. What waits is still sent. */
+void http_stream_end(struct http_request *r);
+
 /* http_answer with `{"status":"error","code":CODE,"message":MESSAGE}`. Closes for 400, 408, 413,
  * 414, 431 and where the body was not read. */
 void http_answer_error(struct http_request *r, int status, struct slice headers, const char *code,

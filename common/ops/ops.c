@@ -71,6 +71,36 @@ void ops_error(struct ops_call *c, int status, struct slice headers, const char 
     call_free(c);
 }
 
+bool ops_stream_begin(struct ops_call *c, struct slice content_type, struct slice headers,
+                      void (*gone)(struct ops_call *c))
+{
+    struct http_request *http = c->http;
+    bool goes_on = false;
+    if (http) {
+        http_set_ctx(http, NULL); /* it may end within the call */
+        goes_on = http_stream_begin(http, content_type, headers);
+    }
+    if (goes_on) {
+        http_set_ctx(http, c);
+        c->gone = gone;
+    } else {
+        call_free(c);
+    }
+    return goes_on;
+}
+
+bool ops_stream_piece(struct ops_call *c, struct slice piece)
+{
+    return http_stream_piece(c->http, piece);
+}
+
+void ops_stream_end(struct ops_call *c)
+{
+    struct http_request *http = call_end(c);
+    call_free(c);
+    http_stream_end(http);
+}
+
 static void call_run(struct ops_call *c)
 {
     c->is_running = true;
@@ -237,6 +267,11 @@ static void ops_on_gone(struct http_request *http, void *ctx)
     if (!c)
         return;
     c->http = NULL;
+    if (c->gone) {
+        c->gone(c);
+        call_free(c);
+        return;
+    }
     if (c->is_running)
         return;
     if (c->match.route->handler->left)

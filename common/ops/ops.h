@@ -35,6 +35,8 @@ struct ops_call {              /* one request; freed by the call that ends it */
     struct route_match match;
     struct buf body;
     struct ops *ops; /* not after `run`: the listener may be closed */
+    void (*gone)(
+        struct ops_call *c); /* of a stream: its client left; frees c->state. The call ends */
     bool is_running;
 };
 
@@ -92,6 +94,12 @@ bool ops_may_be_link(const struct ops_call *c);
 void ops_answer(struct ops_call *c, int status, struct slice content_type, struct slice headers,
                 struct slice body);
 void ops_json(struct ops_call *c, int status, struct slice body);
+/* Begins an answer whose body follows in pieces, as http_stream_begin. False: the call has ended. GONE is called if it ends by itself. */
+bool ops_stream_begin(struct ops_call *c, struct slice content_type, struct slice headers,
+                      void (*gone)(struct ops_call *c)) MUST_CHECK;
+/* As http_stream_piece. */
+bool ops_stream_piece(struct ops_call *c, struct slice piece) MUST_CHECK;
+void ops_stream_end(struct ops_call *c);
 /* Appends the header lines that an answer of 401 needs: WWW-Authenticate where a login can help, and Retry-After. */
 void ops_add_challenge(const struct ops_call *c, enum ops_refusal why, struct buf *out);
 /* With `{"status":"error","code":CODE,"message":MESSAGE}`. */

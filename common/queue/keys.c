@@ -100,3 +100,13 @@ bool keys_is_task_of(struct slice event, struct slice account)
         return false;
     return memcmp(event.ptr + 1, account.ptr, account.len) == 0;
 }
+
+void keys_tail(struct buf *out, struct slice base)
+{
+    add(out, base, "tail", slice_make("", 0));
+}
+
+void keys_tailing(struct buf *out, struct slice base)
+{
+    add(out, base, "tailing", slice_make("", 0));
+}

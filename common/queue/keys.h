@@ -15,6 +15,9 @@ void keys_lanes(struct buf *out, struct slice base);
 void keys_wake(struct buf *out, struct slice base);
 /* The channel of a dispatcher's lifeline. */
 void keys_present(struct buf *out, struct slice base, const char *instance);
+/* The channel on which programs publish what happens, and the key that is there while somebody listens. Of partition 0. */
+void keys_tail(struct buf *out, struct slice base);
+void keys_tailing(struct buf *out, struct slice base);
 void keys_settings(struct buf *out, struct slice base);
 void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);

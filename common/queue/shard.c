@@ -244,6 +244,19 @@ static void open_lifeline(struct shards *all, struct loop *l, const struct confi
     free(names);
 }
 
+struct redis_sub *shards_listen(struct shards *all, const struct config_redis *conf,
+                                const struct redis_events *events)
+{
+    struct buf text;
+    buf_init(&text, KEY_BYTES);
+    keys_tail(&text, shard_base(&all->list[0]));
+    struct slice name = buf_slice(&text);
+    struct redis_channels channels = {.names = &name, .count = 1, .events = *events};
+    struct redis_sub *sub = redis_sub_new(all->loop, conf, "hookpace-tail", &channels);
+    buf_clear(&text);
+    return sub;
+}
+
 const char *shards_instance(const struct shards *all)
 {
     return all->events.instance;

@@ -60,6 +60,11 @@ size_t shards_argument_max(const struct shards *all);
 typedef void (*shards_fn)(void *ctx, enum err rc);
 void shards_ping(struct shards *all, shards_fn fn, void *ctx);
 
+/* Subscribes the channel `tail` on a connection of its own: one for all partitions. CONF is that of shards_new. EVENTS as of
+ * redis_channels. Free it before ALL. */
+struct redis_sub *shards_listen(struct shards *all, const struct config_redis *conf,
+                                const struct redis_events *events);
+
 unsigned shard_number(const struct shard *s);
 /* The base of the shard's keys (keys.h). It lives as long as S. */
 struct slice shard_base(const struct shard *s);

@@ -48,6 +48,7 @@
 #include "common/net/loop.h"
 #include "common/ops/families.h"
 #include "common/program/work_thread.h"
+#include "common/queue/tail.h"
 #include "dispatcher/engine/flight.h"
 #include "dispatcher/engine/outcome.h"
 #include "dispatcher/engine/pace_guard.h"
@@ -70,6 +71,7 @@ struct deliver { /* Owned by the dispatcher. */
     struct loop *loop;
     struct metrics *metrics;
     struct queue_take *queue;
+    struct tail *tail;
     struct result_connection *results;
     struct targets *targets;      /* of the configuration in force */
     struct list retired;          /* targets of replaced configurations, while in use */
@@ -281,6 +283,8 @@ static void flight_settle_as(struct flight *f, enum attempt_end end, int status,
     report_metrics(f, &o, r->duration_ms, e->metrics);
     struct settlement s = settlement_of(f, end, &o, r);
     report_attempt(f, &s, e->targets->conf->log_events);
+    if (tail_is_wanted(e->tail))
+        report_tell(e->tail, f, &s);
     if (t) {
         flight_leave_target(f, o.verdict == SETTLE_DONE, r->duration_ms);
         flight_give_share_back(f);
@@ -680,6 +684,11 @@ void deliver_set_queue(struct deliver *e, struct queue_take *queue)
 {
     e->queue = queue;
     deliver_ask_for_more(e);
+}
+
+void deliver_set_tail(struct deliver *e, struct tail *tail)
+{
+    e->tail = tail;
 }
 
 void deliver_set_results(struct deliver *e, struct result_connection *results)

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/base/metrics.h"
 #include "common/ops/families.h"
+#include "common/queue/tail.h"
 #include "common/webhook/companion.h"
 #include "dispatcher/engine/targets.h"
 
@@ -80,6 +81,30 @@ void report_attempt(const struct flight *f, const struct settlement *s, enum log
               LSO("detail", s->detail), LI("ms", s->duration_ms),
               LSO("next_attempt", next_attempt(s, at)), LS("state", state_after(s->verdict)),
               LSO("trace_id", trace_id_in(event->headers)));
+}
+
+void report_tell(struct tail *tail, const struct flight *f, const struct settlement *s)
+{
+    const struct delivery *d = f->delivery;
+    char at[CLOCK_ISO_LEN + 1];
+    if (s->verdict == SETTLE_RELEASE || s->verdict == SETTLE_DEFER || s->verdict == SETTLE_UNKNOWN)
+        return; /* nothing has left */
+    struct tail_fact fact = {.is_attempt = true,
+                             .event = d->event_id,
+                             .destinations = &d->destination,
+                             .destination_count = 1,
+                             .attempt = d->attempt,
+                             .status = s->status,
+                             .ms = s->duration_ms,
+                             .error = s->error,
+                             .kind = slice_str(d->is_configured ? delivery_kind_word(d->kind) : ""),
+                             .state = slice_str(state_after(s->verdict)),
+                             .next_attempt = next_attempt(s, at)};
+    if (d->readable) {
+        fact.source = event_owner(&d->event);
+        fact.tag = d->event.tag;
+    }
+    tail_tell(tail, &fact);
 }
 
 void report_metrics(const struct flight *f, const struct outcome *o, int64_t duration_ms,

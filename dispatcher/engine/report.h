@@ -10,6 +10,7 @@
 struct metric_series;
 struct metrics;
 struct settlement;
+struct tail;
 
 /* Logs what people should know about. R is what the transport reported. */
 void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end,
@@ -25,5 +26,8 @@ void report_metrics(const struct flight *f, const struct outcome *o, int64_t dur
  * negative: there was none. */
 void report_gap(struct metric_series *overshoot, const struct delivery *d, mono_us before,
                 mono_us now);
+
+/* The same as report_attempt for those who listen. */
+void report_tell(struct tail *tail, const struct flight *f, const struct settlement *s);
 
 #endif

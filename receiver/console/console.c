@@ -7,6 +7,7 @@
 #include "common/queue/queue_tasks.h"
 #include "receiver/console/console_files.h"
 #include "receiver/console/console_private.h"
+#include "receiver/tail/listeners.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
     k->shards = shards;
     k->conf = config_ref(conf);
     k->admin = queue_admin_new(l, shards, conf);
+    k->listeners = listeners_new(l, shards, conf);
     k->tasks = queue_tasks_new(l, shards, conf);
     k->files = console_files_new();
     k->jobs = queue_jobs_new(l, shards, conf);
@@ -37,6 +39,7 @@ void console_free(struct console *k)
 {
     if (!k)
         return;
+    listeners_free(k->listeners);
     queue_admin_free(k->admin);
     queue_tasks_free(k->tasks);
     console_files_free(k->files);
@@ -50,6 +53,7 @@ void console_set_config(struct console *k, struct config *conf)
     config_ref(conf);
     config_unref(k->conf);
     k->conf = conf;
+    listeners_set_config(k->listeners, conf);
     queue_admin_set_config(k->admin, conf);
     queue_tasks_set_config(k->tasks, conf);
     queue_jobs_set_config(k->jobs, conf);
@@ -197,7 +201,7 @@ static const struct ops_handler get_status = LOOK(console_status),
 
 static const struct ops_handler get_delay = LOOK(console_delay),
                                 post_delay = ACT(console_set_delay),
-                                post_check = ACT(console_check);
+                                post_check = ACT(console_check), get_tail = LOOK(console_tail);
 static const struct ops_handler get_jobs = LOOK(console_jobs), get_job = LOOK(console_job),
                                 post_cancel = ACT(console_job_cancel),
                                 post_resend_all = ACT(console_resend_all),
@@ -235,6 +239,7 @@ static const struct route console_routes[] = {
     {METHOD_POST, "/api/delay", ROLE_ADMIN, &post_delay},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
     {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
+    {METHOD_GET, "/api/tail", READERS, &get_tail},
     {METHOD_POST, "/api/check", ROLE_ADMIN, &post_check},
 };
 

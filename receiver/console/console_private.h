@@ -21,12 +21,14 @@
 struct console_files;
 struct queue_admin;
 struct queue_jobs;
+struct listeners;
 struct queue_tasks;
 struct delivery_view;
 
 struct console {
     struct queue_admin *admin;
     struct queue_tasks *tasks;
+    struct listeners *listeners;
     struct console_files *files;
     struct queue_jobs *jobs;
     void (*ingest)(void *ctx, int fd, const struct addr *peer);
@@ -126,5 +128,6 @@ void console_set_delay(struct ops_call *c);
 void console_pause(struct ops_call *c);
 void console_resume(struct ops_call *c);
 void console_check(struct ops_call *c);
+void console_tail(struct ops_call *c);
 
 #endif

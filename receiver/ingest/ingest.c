@@ -16,6 +16,7 @@
 #include "common/queue/record.h"
 #include "common/queue/route_event.h"
 #include "common/queue/shard.h"
+#include "common/queue/tail.h"
 #include "common/webhook/envelope.h"
 #include "common/webhook/scheme.h"
 #include "receiver/ingest/admission.h"
@@ -65,6 +66,7 @@ struct ingest {
     struct answer_counts *counts;
     struct buf scratch, headers;
     struct peer_text peer;
+    struct tail *tail; /* borrowed */
 };
 
 /* --- a webhook's beginning and end --- */
@@ -163,6 +165,8 @@ static void ingest_on_put(void *ctx, const struct put_answer *put)
     }
     if (w->conf->log_events == LOG_EVENTS_ALL)
         trail_accepted(&w->trail, w->source, &w->identity, put, &in->peer);
+    if (tail_is_wanted(in->tail))
+        trail_tell(in->tail, &w->trail, w->source, &w->identity, put);
     /* Also if the client did not wait for the answer. */
     answer_counts_add(in->counts, w->counts, a, w->http ? http_started(w->http) : w->submitted);
     if (w->http) {
@@ -577,11 +581,12 @@ static void ingest_on_refused(const char *code, void *ctx)
 /* --- the ingest --- */
 
 struct ingest *ingest_new(struct loop *l, struct shards *shards, struct queue_put *put,
-                          struct metrics *metrics, struct config *conf)
+                          struct tail *tail, struct metrics *metrics, struct config *conf)
 {
     struct ingest *in = NEW(struct ingest);
     in->shards = shards;
     in->put = put;
+    in->tail = tail;
     in->conf = config_ref(conf);
     in->bodies = body_pool_new();
     in->slow = slow_work_new(l, ingest_catch_up, in);

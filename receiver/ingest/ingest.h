@@ -22,10 +22,11 @@ struct loop;
 struct metrics;
 struct queue_put;
 struct shards;
+struct tail;
 
 /* All but CONF (referenced) is borrowed and must outlive it. */
 struct ingest *ingest_new(struct loop *l, struct shards *shards, struct queue_put *put,
-                          struct metrics *metrics, struct config *conf);
+                          struct tail *tail, struct metrics *metrics, struct config *conf);
 /* Free the HTTP server and the queue first, so that no request is left. */
 void ingest_free(struct ingest *in);
 /* CONF is for requests that begin from now on. */

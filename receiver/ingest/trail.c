@@ -4,6 +4,8 @@
 #include "common/config/config.h"
 #include "common/net/http_server.h"
 #include "common/queue/queue_put.h"
+#include "common/queue/tail.h"
+#include "common/webhook/ids.h"
 
 #define SHOWN_MAX 128 /* bytes of what a stranger wrote */
 
@@ -39,6 +41,32 @@ void trail_accepted(const struct trail *t, const struct source *s, const struct 
               LT("duplicate", put->result == PUT_DUPLICATE), LIO("requeued", put->requeued),
               LSO("trace_id", slice_make(t->trace_id, t->trace_id_len)),
               LS("peer", text_of(&t->peer, last)));
+}
+
+#define DESTINATIONS_MAX 64
+
+void trail_tell(struct tail *tail, const struct trail *t, const struct source *s,
+                const struct identity *identity, const struct put_answer *put)
+{
+    struct slice to[DESTINATIONS_MAX];
+    char key[3 * ID_MAX + 1];
+    struct buf event = buf_over(key);
+    size_t count = 0;
+    if (put->result != PUT_QUEUED && put->result != PUT_DUPLICATE)
+        return;
+    while (count < s->to_count && count < DESTINATIONS_MAX) {
+        to[count] = slice_str(s->to[count]->name);
+        count++;
+    }
+    id_add_key(&event, slice_make(identity->id, identity->id_len));
+    struct tail_fact f = {.event = buf_slice(&event),
+                          .source = slice_str(s->name),
+                          .tag = slice_make(identity->tag, identity->tag_len),
+                          .destinations = to,
+                          .destination_count = count,
+                          .bytes = (int64_t)t->bytes,
+                          .is_duplicate = put->result == PUT_DUPLICATE};
+    tail_tell(tail, &f);
 }
 
 /* A 401 names the header in which the scheme looked. */

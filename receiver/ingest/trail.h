@@ -9,6 +9,7 @@
 struct http_request;
 struct put_answer;
 struct source;
+struct tail;
 
 struct trail { /* what the line says about the request, which may be gone by then; a plain value */
     struct addr peer;
@@ -27,6 +28,9 @@ void trail_begin(struct trail *t, const struct http_request *r, size_t bytes);
 /* The queue has confirmed the event. */
 void trail_accepted(const struct trail *t, const struct source *s, const struct identity *identity,
                     const struct put_answer *put, struct peer_text *last);
+/* The same for those who listen. */
+void trail_tell(struct tail *tail, const struct trail *t, const struct source *s,
+                const struct identity *identity, const struct put_answer *put);
 /* R gets answer A, which is no 200. S is NULL if the path is no source's. */
 void trail_refused(const struct http_request *r, const struct source *s, enum answer a);
 

@@ -17,8 +17,9 @@
 --@include lib_open.lua
 local is_repair, done_ms, dead_ms = ARGV[2] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local stage, place, list = string.match(ARGV[3], '^(%a+) (%d+) ?(.*)$')
-local WORK_MAX, LOOKS_MAX, CHUNK, ITEMS_MAX = 250, 100000, 100, 50
+local WORK_MAX, LOOKS_MAX, CHUNK, ITEMS_MAX = 250, 40000, 100, 50
 local EACH_MAX = 20000 -- a list up to this length is searched whole for each of its deliveries
+local SEARCH_MAX = 100000 -- one up to this length is searched whole where its ends do not have the delivery
 local EXACT_MAX = 500 -- a queue up to this length has its delays counted one by one
 local work, looks, looked, unsure, found = 0, 0, 0, 0, {}
 local LATE_MS = 60000 -- what expires by itself may be that late
@@ -44,7 +45,7 @@ local function count_in_list(key, id)
     looks = looks + EACH_MAX / 2
     if call('LPOS', key, id, 'RANK', rank, 'MAXLEN', EACH_MAX / 2) then return 1 end
   end
-  if length > LOOKS_MAX then return nil end
+  if length > SEARCH_MAX then return nil end
   looks = looks + length
   return call('LPOS', key, id) and 1 or 0
 end

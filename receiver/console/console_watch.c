@@ -1,8 +1,10 @@
-/* POST /api/check: a step of the search for what contradicts itself in the queue. */
+/* What is wrong, and what happens: POST /api/check is a step of the search for what contradicts itself in the queue; GET /api/tail
+ * tells what happens. */
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/queue/queue_admin.h"
 #include "receiver/console/console_private.h"
+#include "receiver/tail/listeners.h"
 
 #include <stdlib.h>
 
@@ -96,4 +98,21 @@ void console_check(struct ops_call *c)
         console_error(c, 400, "bad_cursor",
                       "the member 'cursor' must be the `next` of the call before");
     }
+}
+
+/* --- tail --- */
+
+void console_tail(struct ops_call *c)
+{
+    enum { SOURCE, DESTINATION, TAG, PARAMS };
+    struct console *k = c->ctx;
+    struct console_param p[PARAMS] = {{.name = "source"}, {.name = "destination"}, {.name = "tag"}};
+    const struct config_account *who = c->who.account;
+    struct buf text;
+    if (console_read_query(c, p, PARAMS, &text) == ENDED)
+        return;
+    struct listen_filter filter = {p[SOURCE].value, p[DESTINATION].value, p[TAG].value};
+    if (!listeners_add(k->listeners, c, who->name, &filter))
+        console_error(c, 503, "too_many_listeners", "64 clients listen already; try again later");
+    buf_clear(&text);
 }

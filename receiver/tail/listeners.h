@@ -1,0 +1,32 @@
+/* listeners - who listens to what happens, over GET /api/tail: server-sent events.   [on common/ops, common/queue/tail]
+ *
+ * While somebody listens, the key `tailing` is renewed and the channel `tail` is subscribed. Each listener has a filter. A listener that
+ * reads more slowly than things happen loses events, and is told how many.
+ */
+#ifndef RECEIVER_LISTENERS_H
+#define RECEIVER_LISTENERS_H
+
+#include "common/base/slice.h"
+
+#include <stdbool.h>
+
+struct config;
+struct listeners;
+struct loop;
+struct ops_call;
+struct shards;
+
+/* SHARDS is borrowed. CONF is referenced, for the connection to Redis. Close the listener of operators before it is freed. */
+struct listeners *listeners_new(struct loop *l, struct shards *shards, struct config *conf);
+void listeners_free(struct listeners *all); /* NULL is fine */
+/* Ends the streams of accounts that may not look any more. */
+void listeners_set_config(struct listeners *all, const struct config *conf);
+
+struct listen_filter { /* empty: anything */
+    struct slice source, destination, tag;
+};
+/* The call C, of the account ACCOUNT, listens from now on; it ends by itself. False if there are too many listeners: C goes on. */
+bool listeners_add(struct listeners *all, struct ops_call *c, const char *account,
+                   const struct listen_filter *filter);
+
+#endif
