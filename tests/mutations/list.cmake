@@ -32,6 +32,12 @@ mutation(lease_never_ends "expired leases are not put back"
   [[call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms,]]
   [[call('ZRANGEBYSCORE', base .. 'inflight', '-inf', 0,]])
 
+mutation(search_misses_words "a search takes every second record of the index for another's"
+  TESTS tests/queue/test_words.py::test_the_index_finds_what_the_walk_through_all_finds
+  EDIT common/queue/lua/search.lua
+  [[if at % WORD_BYTES == 1 then list]]
+  [[if at % (2 * WORD_BYTES) == 1 then list]])
+
 mutation(dedup_off "a repeat is queued again"
   TESTS tests/queue/test_put.py::test_same_id_and_body_is_a_repeat
         tests/e2e/test_ingest_identity.py::test_a_repeat_is_answered_and_not_queued

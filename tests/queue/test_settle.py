@@ -195,7 +195,7 @@ def test_a_probe_whose_dispatcher_died_is_followed_by_another(queue):
 
 @pytest.mark.parametrize("verdict", ["done", "dead"])
 def test_nothing_is_left_behind(queue, verdict):
-    """After retention no key of a delivery is left but lane clocks, and the deliveries themselves for a while."""
+    """After retention no key of a delivery is left but lane clocks, and the deliveries and the index of searches for a while."""
     queue.done_ms = queue.dead_ms = queue.dedup_ms = 50
     for i in range(5):
         queue.put(queue.event("same", ("d", "d", 0), body=str(i)))
@@ -206,7 +206,7 @@ def test_nothing_is_left_behind(queue, verdict):
     while True:
         queue.claim(want=0)
         left = set(queue.r.scan_iter("*")) - keep
-        if all(key.startswith(queue.key("delivery:same")) and 0 < queue.r.pttl(key) <= 61000 for key in left):
+        if all(key.startswith((queue.key("delivery:same"), queue.key("words:"))) and 0 < queue.r.pttl(key) <= 61000 for key in left):
             break
         assert time.monotonic() < deadline, left
         time.sleep(0.01)

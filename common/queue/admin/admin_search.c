@@ -14,8 +14,8 @@
 
 #define PAGE_US 25000 /* then a page is answered as it is */
 #define POSITION_MAX 64
-#define WALK_MAX (6 + NAME_MAX_LEN) /* "queue:" and a lane */
-#define CURSOR_OVER "-"             /* the walk of this partition is over */
+#define WALK_MAX (7 + TAG_BYTES) /* "words:t" and a tag; the longest */
+#define CURSOR_OVER "-"          /* the walk of this partition is over */
 
 struct found { /* a delivery that a walk has found */
     char position[POSITION_MAX];
@@ -276,6 +276,23 @@ static void search_on_end(struct shards_call *call)
     free(ids);
 }
 
+/* The walk through events: by the rarest word that the filter has, of those that put.lua notes. */
+static void name_events(struct buf *name, const struct delivery_filter *f)
+{
+    const struct {
+        const char *kind;
+        struct slice word;
+    } words[] = {{"words:t", f->tag}, {"words:s", f->source}, {"words:d", f->destination}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (!words[i].word.len)
+            continue;
+        buf_add_str(name, words[i].kind);
+        buf_add_slice(name, words[i].word);
+        return;
+    }
+    buf_add_str(name, "posted");
+}
+
 /* Picks the walk that reaches the deliveries of FILTER soonest. */
 static void choose_walk(struct search_call *c, const struct delivery_filter *f)
 {
@@ -292,7 +309,7 @@ static void choose_walk(struct search_call *c, const struct delivery_filter *f)
         buf_add_str(&name, "queue:");
         buf_add_slice(&name, lane);
     } else {
-        buf_add_str(&name, "posted");
+        name_events(&name, f);
     }
 }
 

@@ -32,6 +32,7 @@
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_resend.lua
+--@include lib_words.lua
 local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = 5
 local function arg()
@@ -305,6 +306,31 @@ end
 
 local posted = {} -- scope -> ids, in the order in which they came
 
+-- An event is in `posted`: by these words a search finds it. A plan's words are the same for all of its events.
+local words, tag_words = {}, {}
+local function note_words(plan, record)
+  if not plan.is_noted then
+    plan.is_noted = true
+    if not plan.account then words[#words + 1] = word_of('s', plan.owner) end
+    for n = 1, #plan do words[#words + 1] = word_of('d', plan[n].destination) end
+  end
+  local at = string.find(record, '\nt ', 1, true)
+  if at and at < string.find(record, '\n\n', 1, true) then
+    tag_words[#tag_words + 1] = word_of('t', string.match(record, '^[^\n]*', at + 3))
+  end
+end
+
+-- POSITION: that of the entry of `posted` that this call has written.
+local function write_words(kind, list, position)
+  if #list == 0 then return end
+  local ms, number = string.match(position, '^(%d+)%-(%d+)$')
+  local minute = math.floor(ms / MINUTE_MS)
+  local at = struct.pack('>I2I2', ms - minute * MINUTE_MS, math.min(number, 65535))
+  local records = table.concat(list, at) .. at
+  local key = words_key(kind, minute)
+  if call('APPEND', key, records) == #records then call('PEXPIRE', key, text(done_ms + MINUTE_MS)) end
+end
+
 -- The announced task's result is here.
 local function count_fetched(plan, task)
   if was_given_up(plan, task) then
@@ -344,6 +370,7 @@ local function count_task(plan, task, record, announced)
     count_fetched(plan, announced)
   else
     collect(posted, '', task)
+    note_words(plan, record)
     if account then collect(posted, '@' .. account, task) end
   end
   if plan.kind == 'announcement' then
@@ -356,7 +383,11 @@ end
 local function write_posted()
   for scope, ids in pairs(posted) do
     local key = base .. 'posted' .. scope
-    call('XADD', key, 'MINID', '~', text(now_ms - done_ms), '*', 'ids', table.concat(ids, ' '))
+    local position = call('XADD', key, 'MINID', '~', text(now_ms - done_ms), '*', 'ids', table.concat(ids, ' '))
+    if scope == '' then
+      write_words('s', words, position)
+      write_words('t', tag_words, position)
+    end
     keep_key(key, done_ms)
   end
 end
@@ -408,6 +439,7 @@ local function later()
     end
     open_task(account, id, table.concat(lines), plan.pending_ms)
     collect(posted, '', id)
+    note_words(plan, record)
     collect(posted, '@' .. account, id)
     return 0
   end

@@ -5,6 +5,7 @@
 --
 -- A walk is a list of deliveries in an order of its own:
 --   posted         every delivery of the events that were accepted within their retention, newest first
+--   words:<kind><name> the same, but only what has this word in the index (lib_words.lua)
 --   deaths         dead letters, the last one that died first
 --   retry          by the next attempt, latest first
 --   inflight       by the end of the lease, latest first
@@ -17,6 +18,7 @@
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_view.lua
+--@include lib_words.lua
 local walk, cursor, most, since, till = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local state, destination, source, of_lane, tag, others = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12] == '1'
 local CHUNK = 50
@@ -95,6 +97,89 @@ local function walk_posted()
   until is_full()
 end
 
+-- A span that is searched at once grows while it has nothing, so that a word that is everywhere costs little too.
+local SPAN_LEAST, SPAN_MOST, EMPTY_WORK = 2048, 32768, 0.3
+
+-- The moment (ms) and number of the record at OFFSET.
+local function record_at(key, minute, offset)
+  local ms, number = struct.unpack('>I2I2', call('GETRANGE', key, text(offset + 4), text(offset + 7)))
+  return minute * MINUTE_MS + ms, number
+end
+
+-- Behind the last record of KEY that is not above TOP.
+local function end_below(key, minute, top)
+  local low, high = 0, call('STRLEN', key) / WORD_BYTES
+  work = work + EMPTY_WORK
+  if top.ms >= (minute + 1) * MINUTE_MS then return high * WORD_BYTES end
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local ms, number = record_at(key, minute, middle * WORD_BYTES)
+    work = work + EMPTY_WORK
+    if ms > top.ms or ms == top.ms and number > top.number then high = middle else low = middle + 1 end
+  end
+  return low * WORD_BYTES
+end
+
+-- The offsets of the records with WORD between FROM and STOP, in their order.
+local function find_word(key, word, from, stop)
+  local span, list = call('GETRANGE', key, text(from), text(stop - 1)), {}
+  local at = string.find(span, word, 1, true)
+  while at do
+    if at % WORD_BYTES == 1 then list[#list + 1] = from + at - 1 end
+    at = string.find(span, word, at + 1, true)
+  end
+  work = work + 1 + (stop - from) / 8192
+  return list
+end
+
+-- The entries of one minute that have the word, newest first and none above TOP. RESUME: where the step before ended. False: the
+-- step is full.
+local function walk_minute(kind, minute, word, top, resume)
+  local key, walked, span = words_key(kind, minute), nil, SPAN_LEAST
+  local stop = end_below(key, minute, top)
+  while stop > 0 do
+    if is_full() then return false end
+    local from = math.max(stop - span, 0)
+    local list = find_word(key, word, from, stop)
+    span = #list > 0 and SPAN_LEAST or math.min(2 * span, SPAN_MOST)
+    for i = #list, 1, -1 do
+      local position = string.format('%.0f-%d', record_at(key, minute, list[i]))
+      if position ~= walked then
+        if is_full() then
+          reply[1] = position .. '/1/0'
+          return false
+        end
+        walked = position
+        local entry, resumed = call('XRANGE', base .. 'posted', position, position)[1], position == resume.entry
+        work = work + 1
+        if entry and not walk_entry(entry, resumed and resume.e or 1, resumed and resume.d or 0) then return false end
+      end
+    end
+    local lowest = string.format('%.0f-%d', record_at(key, minute, from))
+    if lowest ~= walked and lowest ~= resume.entry then reply[1] = lowest .. '/1/0' end
+    stop = from
+  end
+  return true
+end
+
+local function walk_words(kind, name)
+  local word = word_of(kind, name)
+  local entry, e, d = string.match(cursor, '^(%d+%-%d+)/(%d+)/(%d+)$')
+  local ms, number = string.match(entry or '', '^(%d+)%-(%d+)$')
+  local top = {ms = math.min(tonumber(ms or till + SLACK), now_ms + SLACK), number = tonumber(number or 65535)}
+  local first = call('XRANGE', base .. 'posted', '-', '+', 'COUNT', 1)[1]
+  local lowest = math.max(since - SLACK, first and tonumber(string.match(first[1], '^%d+')) or now_ms + 2 * SLACK)
+  reply[1] = cursor
+  for minute = math.floor(top.ms / MINUTE_MS), math.floor(lowest / MINUTE_MS), -1 do
+    if is_full() then
+      reply[1] = string.format('%.0f-65535/1/0', (minute + 1) * MINUTE_MS - 1)
+      return
+    end
+    if not walk_minute(kind, minute, word, top, {entry = entry, e = tonumber(e), d = tonumber(d)}) then return end
+  end
+  reply[1] = ''
+end
+
 -- A delivery that is not found through its event.
 local function walk_delivery(id, position, order)
   local event, name = string.match(id, '^(.*):([^:]*)$')
@@ -147,6 +232,8 @@ end
 local lane = string.match(walk, '^queue:(.*)$')
 if lane then
   walk_queue(QUEUE .. lane)
+elseif string.match(walk, '^words:') then
+  walk_words(string.match(walk, '^words:(.)(.*)$'))
 elseif walk == 'posted' then
   walk_posted()
 else
