@@ -119,7 +119,7 @@ struct lane_view { /* all borrowed for the callback */
 typedef void (*lanes_fn)(void *ctx, enum err rc, const struct lane_view *list, size_t count,
                          struct slice next);
 /* A page of at most LIMIT (at most ADMIN_LOOK_MAX) lanes by name, behind the name AFTER. Lists the lanes of the configuration,
- * and lanes that have work or dead letters though they are not configured any more. `retry` is up to two seconds old. */
+ * and lanes that have work or dead letters though they are not configured any more. `retry` is up to ten seconds old. */
 void queue_admin_lanes(struct queue_admin *q, struct slice after, size_t limit, lanes_fn fn,
                        void *ctx);
 /* The lane NAME as a list of one; an empty list if there is no such lane. */
@@ -166,7 +166,7 @@ void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx);
 struct queue_totals {
     int64_t queued, inflight, retry, dead, lanes_paused, circuits_open;
 };
-/* TOTALS is borrowed for the call, up to two seconds old, and NULL if RC is not OK. */
+/* TOTALS is borrowed for the call, up to ten seconds old, and NULL if RC is not OK. */
 typedef void (*totals_fn)(void *ctx, enum err rc, const struct queue_totals *totals);
 void queue_admin_totals(struct queue_admin *q, totals_fn fn, void *ctx);
 

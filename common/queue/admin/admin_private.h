@@ -37,7 +37,8 @@ struct queue_admin {
     struct redis_script counted;
     struct survey *last_survey; /* or NULL */
     int64_t survey_at;          /* when it was made */
-    struct waiter *waiters;     /* for a survey */
+    struct waiter *waiters;     /* for the survey that is under way */
+    struct waiter *served;      /* who will get the last one */
     bool is_surveying;
 };
 
@@ -45,7 +46,7 @@ struct queue_admin {
  * partition must be asked. */
 int admin_partition_of(const struct queue_admin *q, struct slice id);
 
-/* Calls FN with a survey that is at most two seconds old: once, never before this returns. */
+/* Calls FN with a survey that is at most ten seconds old: once, never before this returns. */
 void admin_survey(struct queue_admin *q, survey_fn fn, void *ctx);
 /* The next survey is a new one. */
 void admin_survey_forget(struct queue_admin *q);

@@ -2,8 +2,9 @@
  *
  * Redis has no index of what waits by lane: `retry` and `inflight` are one set for all lanes. A survey goes through them, and
  * through the lists of lanes and of dead letters, in steps of about a millisecond. It is kept for KEEP_US, so that a
- * dashboard that asks for several pages, or several operators, cost Redis one survey. Calls that come meanwhile wait for the
- * survey that is under way.
+ * dashboard that asks for several pages, or several operators, cost Redis one survey. A call that finds an older one gets it,
+ * and begins a new one for those who come later. Only if it is older than STALE_US the call waits, so that nobody who looks
+ * again and again waits for a survey of 10,000 lanes.
  *
  * Of more than SET_MAX deliveries that wait for a retry, SET_MAX are looked at, evenly spread, and the rest is taken to be alike.
  */
@@ -16,7 +17,8 @@
 #include <stdlib.h>
 
 #define KEEP_US 2000000
-#define STEP 1000
+#define STALE_US 10000000
+#define STEP 500
 #define SET_MAX 20000
 #define NAMES_STEP 500
 
@@ -213,16 +215,21 @@ static bool survey_on_reply(struct shards_call *call, size_t which, const struct
 
 /* --- the end --- */
 
+static void tell(struct waiter *list, enum err rc, const struct survey *survey)
+{
+    while (list) {
+        struct waiter *w = list;
+        list = w->next;
+        w->fn(w->ctx, rc, rc == OK ? survey : NULL);
+        free(w);
+    }
+}
+
 static void tell_all(struct queue_admin *q, enum err rc)
 {
     struct waiter *list = q->waiters;
     q->waiters = NULL;
-    while (list) {
-        struct waiter *w = list;
-        list = w->next;
-        w->fn(w->ctx, rc, rc == OK ? q->last_survey : NULL);
-        free(w);
-    }
+    tell(list, rc, q->last_survey);
 }
 
 static void survey_on_end(struct shards_call *call)
@@ -268,24 +275,30 @@ static void survey_start(struct queue_admin *q)
 static void tell_last(void *ctx)
 {
     struct queue_admin *q = ctx;
-    if (!q->is_surveying)
-        tell_all(q, OK);
+    struct waiter *list = q->served;
+    q->served = NULL;
+    tell(list, OK, q->last_survey);
 }
 
 void admin_survey(struct queue_admin *q, survey_fn fn, void *ctx)
 {
     struct waiter *w = NEW(struct waiter);
+    mono_us age = q->last_survey ? clock_mono_us() - q->survey_at : STALE_US;
     *w = (struct waiter){q->waiters, fn, ctx};
-    q->waiters = w;
-    if (q->is_surveying)
+    if (age >= STALE_US) {
+        q->waiters = w;
+        if (!q->is_surveying)
+            survey_start(q);
         return;
-    if (q->last_survey && clock_mono_us() - q->survey_at < KEEP_US)
-        loop_defer(q->loop, tell_last, q);
-    else
+    }
+    w->next = q->served;
+    q->served = w;
+    loop_defer(q->loop, tell_last, q);
+    if (age >= KEEP_US && !q->is_surveying)
         survey_start(q);
 }
 
 void admin_survey_forget(struct queue_admin *q)
 {
-    q->survey_at = clock_mono_us() - KEEP_US;
+    q->survey_at = clock_mono_us() - STALE_US;
 }
