@@ -301,7 +301,8 @@ def test_many_lanes(stack):
     samples = receiver.metrics()
     calls = {name: stats["calls"] for name, stats in client.info("commandstats").items()}
     scripts = calls.pop("cmdstat_evalsha")
-    assert scripts == 10000 / 50 + 1, "so many destinations a script, and one for what waits for a retry"
+    others = 1 + 1  # for what waits for a retry; and a beat of the receiver, which comes every two seconds
+    assert 10000 / 50 + 1 <= scripts <= 10000 / 50 + others, "so many destinations a script"
     assert sum(calls.values()) < scripts * 600, "at most 12 commands a lane, of some 2 us"
     assert len(samples["hookpace_queue_depth"]) == len(samples["hookpace_retry_waiting"]) == 10000
     assert len(samples["hookpace_dead_letters"]) == 10000

@@ -13,9 +13,9 @@ end
 -- Each with the fewest arguments that it takes. XX stands for the key.
 local COMMANDS = {'APPEND XX v', 'COPY XX XX', 'DEL XX', 'EXISTS XX', 'GET XX', 'GETRANGE XX 0 1', 'HDEL XX f', 'HEXISTS XX f', 'HGET XX f', 'HGETALL XX', 'HINCRBY XX f 1',
   'HLEN XX', 'HMGET XX f', 'HSET XX f v', 'HSETNX XX f v', 'INCR XX', 'INCRBY XX 1', 'LINDEX XX 0', 'LLEN XX', 'LMOVE XX XX LEFT RIGHT', 'LPOP XX', 'LPOS XX v',
-  'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',
+  'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', 'PUBSUB NUMSUB x', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',
   'SET XX v', 'STRLEN XX', 'TIME', 'XADD XX * f v', 'XRANGE XX - +', 'XREVRANGE XX + -', 'ZADD XX 1 v', 'ZCARD XX', 'ZCOUNT XX 0 1', 'ZPOPMIN XX',
-  'ZRANGE XX 0 1', 'ZRANGEBYLEX XX - +', 'ZRANGEBYSCORE XX 0 1', 'ZRANK XX v', 'ZREM XX v', 'ZREMRANGEBYSCORE XX 0 1', 'ZREVRANGEBYSCORE XX 1 0', 'ZSCORE XX v'}
+  'ZRANGE XX 0 1', 'ZRANGEBYLEX XX - +', 'ZRANGEBYSCORE XX 0 1', 'ZRANK XX v', 'ZREM XX v', 'ZREMRANGEBYSCORE XX 0 1', 'ZREVRANGE XX 0 1', 'ZREVRANGEBYSCORE XX 1 0', 'ZSCORE XX v'}
 for _, line in ipairs(COMMANDS) do
   local words = {}
   for word in string.gmatch(line, '%S+') do words[#words + 1] = word == 'XX' and lanes or word end
