@@ -1,5 +1,6 @@
 /* One delivery, one event, and an event's body. */
 #include "common/base/alloc.h"
+#include "common/base/text.h"
 #include "common/gzip/gzip.h"
 #include "common/queue/keys.h"
 #include "common/queue/queue_admin.h"
@@ -110,17 +111,35 @@ static void write_headers(struct json_write *w, struct slice headers)
     jw_close(w, ']');
 }
 
-/* An attempt as its record has it, with its moment as RFC 3339. A first attempt that succeeded has no record: the delivery's
- * fields have all of it. */
+/* An attempt as its RECORD has it (settle_args.c writes it), but with its moment as RFC 3339. */
+static void write_attempt(struct json_write *w, struct slice record)
+{
+    struct json_cut cut;
+    struct slice key, value;
+    int64_t at;
+    jw_open(w, NULL, '{');
+    bool is_object = json_cut_open(record, &cut) && cut.is_object;
+    while (is_object && json_cut_next(&cut, &key, &value)) {
+        if (slice_eq(key, SLICE_LIT("at")) && text_i64(value, &at) == OK) {
+            console_write_moment(w, "at", at);
+        } else {
+            json_write_key(w, key.ptr, key.len);
+            buf_add_slice(w->out, value);
+        }
+    }
+    jw_close(w, '}');
+}
+
+/* A first attempt that succeeded has no record: the delivery's fields have all of it. */
 static void write_attempts(struct json_write *w, const struct delivery_view *d)
 {
     jw_open(w, "attempts", '[');
     for (size_t i = 0; i < d->attempt_count; i++)
-        jw_raw(w, NULL, d->attempt_list[i]);
+        write_attempt(w, d->attempt_list[i]);
     if (!d->attempt_count && d->last_status.len) {
         jw_open(w, NULL, '{');
         jw_int(w, "attempt", d->attempts);
-        jw_int(w, "at", d->ended_at);
+        console_write_moment(w, "at", d->ended_at);
         jw_int(w, "duration_ms", d->duration_ms);
         jw_raw(w, "status", d->last_status);
         jw_text(w, "error", d->last_error);

@@ -48,6 +48,7 @@ def test_an_event_and_its_deliveries(flow):
     assert page["has_event"] is True and ["X-Team", "seo"] in page["headers"]
     assert [(a["attempt"], a["status"], a["error"]) for a in page["attempts"]] == [(1, 500, "http_500")]
     assert "database is locked" in page["attempts"][0]["response"]
+    assert page["accepted_at"] <= page["attempts"][0]["at"] <= page["ended_at"], "moments are RFC 3339"
     page = flow.root.get("deliveries/" + path("e1:orders"))
     assert [(a["attempt"], a["status"], a["error"]) for a in page["attempts"]] == [(1, 200, "")]
 
