@@ -29,6 +29,7 @@ static const char *const names[MEMBERS] = {"id",           "tag",           "pos
 struct draft { /* one task of the call */
     struct api_request *r;
     struct api_field fields[FIELDS];
+    struct slice raw_id; /* as it was posted */
     struct slice result;
     bool is_pending; /* the result comes later */
     char fresh_id[UUID_LEN + 1], digest[RECORD_DIGEST_LEN];
@@ -84,6 +85,15 @@ static bool check_postback_data(struct draft *d)
     return false;
 }
 
+/* Half a surrogate pair is read as U+FFFD. Two ids must not become one by that. */
+static bool has_half_a_pair(struct slice raw, struct slice text)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    return memmem(text.ptr, text.len, replacement, 3) &&
+           !memmem(raw.ptr, raw.len, replacement, 3) && !memmem(raw.ptr, raw.len, "\\ufffd", 6) &&
+           !memmem(raw.ptr, raw.len, "\\uFFFD", 6);
+}
+
 static bool check_fields(struct draft *d)
 {
     for (int i = 0; i < FIELDS; i++)
@@ -91,7 +101,8 @@ static bool check_fields(struct draft *d)
             draft_refuse(d, names[i], "It is a string and stands once.");
             return false;
         }
-    if (d->fields[FIELD_ID].value && !id_is_valid(draft_id(d))) {
+    if (d->fields[FIELD_ID].value &&
+        (!id_is_valid(draft_id(d)) || has_half_a_pair(d->raw_id, draft_id(d)))) {
         draft_refuse(d, "id", "It has 1 to 255 bytes of UTF-8 and no control characters.");
         return false;
     }
@@ -138,6 +149,7 @@ static void draft_read(struct draft *d, struct api_request *r, struct slice elem
     json_cut_members(element, members, MEMBERS);
     for (int i = 0; i < FIELDS; i++)
         d->fields[i] = api_field_of(&members[i], TYPE_TEXT);
+    d->raw_id = members[FIELD_ID].value;
     d->result = members[FIELD_RESULT].value;
     draft_digest(element, d->digest);
     api_add_data(r, element, skip, &d->data);

@@ -42,10 +42,11 @@ class Stored:
         """When the task was accepted, and when it was done: ten in a millisecond."""
         return self.now - 1800000 + i // 10
 
-    def ready_ids(self, path=None) -> list:
-        """In the order in which they are listed: of PATH, or all."""
+    def ready_ids(self, path=None, merged=False) -> list:
+        """In the order in which they are listed: of PATH, or all. MERGED: of a beginning that all paths share. Tasks of one
+        millisecond are then in the order of their ids, else in that of their paths' tags."""
         mine = range(self.ready) if path is None else range(path, self.ready, self.paths)
-        return [self.id(i) for i in sorted(mine, key=lambda i: (self.at(i), self.id(i)))]
+        return [self.id(i) for i in sorted(mine, key=lambda i: (self.at(i), "" if merged else tag(self.path(i % self.paths)), self.id(i)))]
 
     def posted_ids(self) -> list:
         return [self.id(i) for i in range(self.listed)]

@@ -214,7 +214,7 @@ def test_a_resend_still_waits_for_the_origin(queue):
     (a,) = queue.claim()
     queue.told_to_wait(a, 600)
     start = time.monotonic()
-    queue.run("resend", "", "", queue.dead_ms, "a")
+    queue.run("resend", "", "", queue.dead_ms, 0, "a")
     assert queue.delivery("a:d")["state"] == "queued" and "told" not in queue.delivery("a:d")
     assert claim_all(queue) == []
     (probe,) = queue.claim_until()
