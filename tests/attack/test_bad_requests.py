@@ -56,7 +56,9 @@ SMUGGLE = {
     "coding behind a VT": b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
     "coding with a NUL": b"Transfer-Encoding: chunked\0\r\n\r\n0\r\n\r\n",
     "coding in quotes": b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
-    "coding in capitals": b"TRANSFER-ENCODING: CHUNKED\r\n\r\n0\r\n\r\n",
+    "coding misspelt in capitals": b"TRANSFER-ENCODING: CHUNKED2\r\n\r\n0\r\n\r\n",
+    "length and coding in capitals": b"Content-Length: 4\r\nTRANSFER-ENCODING: CHUNKED\r\n\r\n0\r\n\r\n",
+    "coding in capitals twice": b"Transfer-Encoding: Chunked, CHUNKED\r\n\r\n0\r\n\r\n",
     "name with a NUL": b"Transfer\0-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "bare LF before the body": b"Content-Length: 0\r\n\n",
     "chunk of -1": b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
@@ -83,6 +85,21 @@ def test_smuggling(farm, name):
     assert b"smuggled" in said
     farm.stack.redis.client().delete("hookpace:{0}:event:smuggled")
     farm.stack.redis.client().lrem("hookpace:{0}:queue:out", 0, "smuggled:out")
+
+
+@HERE("coding", [b"TRANSFER-ENCODING: CHUNKED", b"transfer-encoding: Chunked", b"Transfer-Encoding: cHUNKED"])
+def test_chunks_are_accepted_whatever_the_case_of_their_coding(farm, coding):
+    """What looks like a request within a chunk is body; what follows the last chunk is a request."""
+    ident = coding.decode().rsplit(" ")[1]
+    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(INNER), INNER)
+    said = http.raw(farm.receiver.ingest, b"POST /in/any?id=%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n%sGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+                    % (ident.encode(), coding, body), 0.5)
+    assert said.count(b"HTTP/1.1 200") == said.count(b"HTTP/1.1 ") == 2, said
+    keys = farm.stack.redis.client(decode_responses=False)
+    assert keys.get(f"hookpace:{{0}}:event:{ident}").endswith(b"\n\n" + INNER)
+    assert not keys.exists("hookpace:{0}:event:smuggled")
+    keys.delete(f"hookpace:{{0}}:event:{ident}")
+    keys.lrem("hookpace:{0}:queue:out", 0, f"{ident}:out")
 
 
 # -- ids and tags ----------------------------------------------------------------------------------------------
