@@ -61,7 +61,7 @@ def test_one_address_does_not_keep_others_out(start):
     others = [probe.client(source="127.0.0.2") for _ in range(12)]
     for c in others:
         assert c.ask(GET).status == 200
-    assert probe.said("connection.displaced")[0]["peer"] == "127.0.0.1"
+    assert until(lambda: probe.said("connection.displaced"))[0]["peer"] == "127.0.0.1"
     with probe.client() as c:
         assert c.answer().status == 503  # nobody is displaced by who holds the most
     with probe.client(source="127.0.0.3") as c:
