@@ -46,6 +46,11 @@ char *xstrdup(const char *z)
     return xslicedup(slice_str(z));
 }
 
+void *alloc_try(size_t size)
+{
+    return malloc(size ? size : 1);
+}
+
 void alloc_give_back(void)
 {
     malloc_trim(0);

@@ -18,6 +18,8 @@ void *xrealloc(void *ptr, size_t n, size_t size);
 /* Copies; the caller owns the result and frees it. Both end in a NUL. */
 char *xstrdup(const char *z) __attribute__((malloc, returns_nonnull));
 char *xslicedup(struct slice s) __attribute__((malloc, returns_nonnull));
+/* SIZE bytes, not zeroed, or NULL: for what may be so large that this process can do without it. Free with free(). */
+void *alloc_try(size_t size) __attribute__((malloc));
 
 /* Returns what was freed to the system; for the moment after much was. Takes about a millisecond. */
 void alloc_give_back(void);

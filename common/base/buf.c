@@ -12,6 +12,17 @@ void buf_init(struct buf *b, size_t max)
     *b = (struct buf){.max = max};
 }
 
+bool buf_try_init(struct buf *b, size_t max)
+{
+    buf_init(b, max);
+    b->ptr = alloc_try(max + 1);
+    if (!b->ptr)
+        return false;
+    b->ptr[0] = 0;
+    b->cap = max + 1;
+    return true;
+}
+
 void buf_clear(struct buf *b)
 {
     free(b->ptr);

@@ -37,6 +37,8 @@ static inline struct buf buf_over_(char *array, size_t size)
     return (struct buf){.ptr = array, .cap = size, .max = size - 1};
 }
 
+/* The same, with room for all MAX bytes. False if there is no memory for it: B is empty then. */
+bool buf_try_init(struct buf *b, size_t max);
 /* Frees the bytes and leaves an empty buffer with the same ceiling. */
 void buf_clear(struct buf *b);
 /* Empties but keeps the memory for reuse. */

@@ -216,15 +216,13 @@ static bool append(enum log_level level, const char *msg, const struct log_field
     return true;
 }
 
-/* The bytes to write next. A pipe that can be written takes PIPE_BUF bytes without waiting for its reader. */
+/* The bytes to write next. A pipe that can be written takes PIPE_BUF bytes without waiting for its reader, and no more. */
 static size_t next_piece(const char *at, size_t len)
 {
     if (settings.is_file || len <= PIPE_BUF)
         return len;
     const char *end = memrchr(at, '\n', PIPE_BUF);
-    if (!end)
-        end = memchr(at, '\n', len); /* one long line */
-    return (size_t)(end - at) + 1;
+    return end ? (size_t)(end - at) + 1 : PIPE_BUF; /* the rest of a long line follows */
 }
 
 /* A log that cannot be written must not stop the program: it does not wait for whoever reads it. */
@@ -250,8 +248,8 @@ static void write_lines(void)
         memmove(out.lines.ptr, out.lines.ptr + done, out.lines.len);
     if (done && out.lost) {
         unsigned lost = out.lost;
-        out.lost = 0;
-        append(LL_WARN, "log.lost", LOG_FIELDS(LI("lines", lost)));
+        /* If there is no room for this line either, the number is told later. */
+        out.lost = append(LL_WARN, "log.lost", LOG_FIELDS(LI("lines", lost))) ? 0 : lost;
     }
     atomic_store_explicit(&out.has_lines, out.lines.len > 0, memory_order_relaxed);
 }

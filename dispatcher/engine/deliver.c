@@ -434,13 +434,25 @@ static void flight_make(struct flight *f)
     deliver_make_next(e);
 }
 
+static enum attempt_end end_of_loading(enum err rc)
+{
+    switch (rc) {
+    case ERR_INVALID:
+        return END_UNREADABLE;
+    case ERR_TOO_BIG:
+        return END_LOCAL;
+    default:
+        return END_QUEUE;
+    }
+}
+
 static void flight_on_loaded(void *ctx, enum err rc)
 {
     struct flight *f = ctx;
     if (rc == OK)
         flight_make(f);
     else
-        flight_give_up(f, rc == ERR_INVALID ? END_UNREADABLE : END_QUEUE);
+        flight_give_up(f, end_of_loading(rc));
 }
 
 /* Reads the record of F, if it is too large to come with the claim, and makes the request. */

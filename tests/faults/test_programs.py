@@ -128,15 +128,21 @@ def test_what_kills_whoever_delivers_it(stack):
 # -- the log --------------------------------------------------------------------------------------------------
 
 def test_nobody_reads_the_log(stack):
-    """The pipe is full: lines are dropped and counted, and nothing waits for whoever reads them."""
+    """The pipe is full, and so is the room for lines that wait: further ones are dropped and counted, and nothing waits
+    for whoever reads them."""
     rig = Rig(stack, "nobody reads the logs").start()
+    wrong = {**rig.conf, "sources": {"x" * 100 + str(n): {} for n in range(100)}}  # many long lines at each signal
     for program in rig.programs:
         fcntl.fcntl(program.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
         program.reading.clear()
-    for _ in range(150):  # a line or more each
+    for program in rig.programs:
+        program.write_config(wrong)
+    for _ in range(150):
         for program in rig.programs:
             program.hup()
         time.sleep(0.005)
+    for program in rig.programs:
+        program.hup(rig.conf)
     sender = rig.load(count=100, pause=0.01).join()
     rig.healed(1)
     for program in rig.programs:
@@ -233,8 +239,8 @@ def starve(program):
 
 
 def test_no_memory_is_left(stack):
-    """The receiver ends at once and says why, like a kill; the dispatcher loses its connection to Redis over what it
-    cannot take, and that delivery comes back with its lease."""
+    """The receiver ends at once and says why, like a kill; the dispatcher gives back what it has no memory for, and goes
+    on with the rest."""
     rig = Rig(stack, "no memory for a body of 4 MB").start()
     receiver, dispatcher = rig.programs
     rig.load(threads=3, pause=0.02)
@@ -246,7 +252,7 @@ def test_no_memory_is_left(stack):
     starve(dispatcher)
     receiver.start()
     rig.note_baseline(receiver)
-    dispatcher.wait_log("redis.lost", reason="out of memory")
+    dispatcher.wait_log("attempt.local_error", delivery="large:quick")
     rig.wait_arrivals(30)
     assert not rig.sink.of("large")
     resource.prlimit(dispatcher.pid, resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -95,7 +95,8 @@ void queue_take_load(struct queue_take *q, struct delivery *d, void (*fn)(void *
     struct load *l = NEW(struct load);
     *l = (struct load){.q = q, .d = d, .fn = fn, .ctx = ctx};
     d->load = l;
-    buf_init(&l->record, d->unread);
-    (void)buf_reserve(&l->record, d->unread);
-    load_next(l);
+    if (buf_try_init(&l->record, d->unread))
+        load_next(l);
+    else
+        load_end(l, ERR_TOO_BIG);
 }

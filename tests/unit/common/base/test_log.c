@@ -167,6 +167,37 @@ static void test_lines_wait_for_their_reader(void **state)
     assert_null(strstr(line, "log.lost"));
 }
 
+struct count { /* plain value */
+    int late, seen, lost;
+};
+
+enum { SEEN = 300 };
+
+/* Logs SEEN lines, each after at most STEP bytes were read, and counts what leaves until there is no more. */
+static struct count read_on(size_t step)
+{
+    static char all[1024 * 1024];
+    size_t len = 0;
+    struct count c = {0};
+    for (int i = 0; i < SEEN; i++) {
+        ssize_t n = read(read_end, all + len, step);
+        len += n > 0 ? (size_t)n : 0;
+        LOG(LL_INFO, "thing.seen", LI("n", 3));
+    }
+    for (ssize_t n; (n = read(read_end, all + len, sizeof all - 1 - len)) > 0; log_flush())
+        len += (size_t)n;
+    for (size_t i = 0; i < len; i++)
+        all[i] = all[i] ? all[i] : ' '; /* what fill_stderr wrote */
+    all[len] = 0;
+    for (const char *at = all; (at = strstr(at, "\"thing.late\"")); at++)
+        c.late++;
+    for (const char *at = all; (at = strstr(at, "\"thing.seen\"")); at++)
+        c.seen++;
+    for (const char *at = all; (at = strstr(at, "\"log.lost\",\"lines\":")); at++)
+        c.lost += atoi(at + strlen("\"log.lost\",\"lines\":"));
+    return c;
+}
+
 /* There is room for 256 KiB of lines. The next line that can be written says how many are missing. */
 static void test_lost_lines_are_counted(void **state)
 {
@@ -175,24 +206,27 @@ static void test_lost_lines_are_counted(void **state)
     fill_stderr();
     for (int i = 0; i < LINES; i++)
         LOG(LL_INFO, "thing.late", LI("n", 1));
-    int late = 0, seen = 0, lost = 0;
-    static char all[1024 * 1024];
-    size_t len = 0;
     empty_stderr();
-    for (int i = 0; i < 100; i++) {
-        LOG(LL_INFO, "thing.seen", LI("n", 3));
-        for (ssize_t n; (n = read(read_end, all + len, sizeof all - 1 - len)) > 0;)
-            len += (size_t)n;
-    }
-    all[len] = 0;
-    for (const char *at = all; (at = strstr(at, "\"thing.late\"")); at++)
-        late++;
-    for (const char *at = all; (at = strstr(at, "\"thing.seen\"")); at++)
-        seen++;
-    for (const char *at = all; (at = strstr(at, "\"log.lost\",\"lines\":")); at++)
-        lost += atoi(at + strlen("\"log.lost\",\"lines\":"));
-    assert_true(late > 1000 && lost > 1000);
-    assert_int_equal(late + seen + lost, LINES + 100);
+    struct count all = read_on(64 * 1024);
+    assert_true(all.late > 1000 && all.lost > 1000);
+    assert_int_equal(all.late + all.seen + all.lost, LINES + SEEN);
+}
+
+/* Lines are longer than what a pipe takes at once, and after a page there is still too little room, even for the line that
+ * says how many are missing. */
+static void test_a_slow_reader_gets_the_number_of_lost_lines(void **state)
+{
+    (void)state;
+    enum { LINES = 100 };
+    char pad[1001] = "";
+    memset(pad, 'x', sizeof pad - 1);
+    fill_stderr();
+    for (int i = 0; i < LINES; i++)
+        LOG(LL_INFO, "thing.late", LS("a", pad), LS("b", pad), LS("c", pad), LS("d", pad),
+            LS("e", pad), LS("f", pad), LS("g", pad));
+    struct count all = read_on(4096);
+    assert_true(all.late > 30 && all.lost > 50);
+    assert_int_equal(all.late + all.seen + all.lost, LINES + SEEN);
 }
 
 /* Lines that wait leave together, in one write, and in front of a line that does not wait. */
@@ -308,6 +342,7 @@ int main(void)
         WITH(test_zero_dropped_is_not_worth_a_field),
         WITH(test_lines_wait_for_their_reader),
         WITH(test_lost_lines_are_counted),
+        WITH(test_a_slow_reader_gets_the_number_of_lost_lines),
         WITH(test_lines_of_events_leave_together),
         WITH(test_many_waiting_lines_do_not_wait_for_a_flush),
         WITH(test_the_end_of_trouble_tells_what_was_left_out),
