@@ -306,18 +306,23 @@ end
 
 local posted = {} -- scope -> ids, in the order in which they came
 
--- An event is in `posted`: by these words a search finds it. A plan's words are the same for all of its events.
+-- The property LETTER of a record's head, or nil.
+local function property(record, letter)
+  local at = string.find(record, '\n' .. letter .. ' ', 1, true)
+  if at and at < string.find(record, '\n\n', 1, true) then return string.match(record, '^[^\n]*', at + 3) end
+end
+
+-- An event is in `posted`: by these words a search finds it. All events of a plan have the same destinations, of which a plan has
+-- only those in this partition.
 local words, tag_words = {}, {}
 local function note_words(plan, record)
   if not plan.is_noted then
     plan.is_noted = true
     if not plan.account then words[#words + 1] = word_of('s', plan.owner) end
-    for n = 1, #plan do words[#words + 1] = word_of('d', plan[n].destination) end
+    for name in string.gmatch(property(record, 'o') or '', '%S+') do words[#words + 1] = word_of('d', name) end
   end
-  local at = string.find(record, '\nt ', 1, true)
-  if at and at < string.find(record, '\n\n', 1, true) then
-    tag_words[#tag_words + 1] = word_of('t', string.match(record, '^[^\n]*', at + 3))
-  end
+  local tag = property(record, 't')
+  if tag then tag_words[#tag_words + 1] = word_of('t', tag) end
 end
 
 -- POSITION: that of the entry of `posted` that this call has written.
