@@ -275,13 +275,15 @@ class Rig:
                       if any(f"{i}:{destination}" not in there for destination in self.to[self.kept[i][0]]))
 
     def extra(self, requests=None) -> dict:
-        """Delivery id -> requests that arrived after one that was answered 2xx, or as the same attempt again."""
+        """Delivery id -> requests that arrived after one that was answered 2xx, or as the same attempt again. An answer that asks
+        to wait spends no attempt: the next request has the same number."""
         again = {}
         seen, done = Counter(), set()
         for r in sorted(self.sink.all() if requests is None else requests, key=lambda r: r.at_ns):
             if r.delivery in done or seen[r.delivery, r.attempt]:
                 again[r.delivery] = again.get(r.delivery, 0) + 1
-            seen[r.delivery, r.attempt] += 1
+            if not asks_to_wait(r):
+                seen[r.delivery, r.attempt] += 1
             if was_accepted(r):
                 done.add(r.delivery)
         return again
@@ -345,6 +347,12 @@ class Rig:
 def was_accepted(request) -> bool:
     """The sink meant it to be a success."""
     return request.answer is not None and request.answer.delivers
+
+
+def asks_to_wait(request) -> bool:
+    """It was answered 429, or 503 with Retry-After: that spends no attempt."""
+    a = request.answer
+    return a is not None and a.action == "reply" and (a.status == 429 or a.status == 503 and "Retry-After" in a.headers)
 
 
 def go_first(program):
