@@ -4,6 +4,7 @@
 #include "common/base/json_write.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -209,15 +210,16 @@ int command_delay(struct cli *c)
 static int read_file(const char *name, struct buf *out)
 {
     char piece[65536];
-    FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "rb");
-    if (!f)
+    bool is_input = strcmp(name, "-") == 0;
+    int fd = is_input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return cli_fail(EXIT_MISUSED, NULL, "%s: %s", name, strerror(errno));
-    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;)
-        buf_add_slice(out, slice_make(piece, n));
-    bool failed = ferror(f);
-    if (f != stdin)
-        fclose(f);
-    if (failed || out->failed)
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof piece)) > 0)
+        buf_add_slice(out, slice_make(piece, (size_t)n));
+    if (!is_input)
+        close(fd);
+    if (n < 0 || out->failed)
         return cli_fail(EXIT_FAILED, NULL, "%s cannot be read, or is larger than 10 MiB", name);
     return EXIT_DONE;
 }

@@ -162,7 +162,7 @@ enum err revocation_lists_check(const char *file, bool *is_over, struct error *e
     size_t count = 0;
     *is_over = false;
     enum err rc = read_text(file, &text, e);
-    BIO *in = rc == OK ? bio_over(text) : NULL;
+    BIO *in = rc == OK && text ? bio_over(text) : NULL;
     ERR_clear_error();
     for (X509_CRL *crl;
          in && (crl = PEM_read_bio_X509_CRL(in, NULL, certificates_no_passphrase, NULL)); count++) {

@@ -126,9 +126,9 @@ static void greeting_on_event(evutil_socket_t fd, short what, void *ctx)
 
 void greeting_begin(struct http_server *s, int fd, const struct addr *peer)
 {
-    if (s->greeting_count >= GREETINGS_MAX)
-        greeting_refuse(LIST_FIRST(&s->greetings, struct greeting, link),
-                        "too many connections wait to send a PROXY header");
+    struct greeting *oldest = LIST_FIRST(&s->greetings, struct greeting, link);
+    if (oldest && s->greeting_count >= GREETINGS_MAX)
+        greeting_refuse(oldest, "too many connections wait to send a PROXY header");
     struct greeting *g = NEW(struct greeting);
     g->server = s;
     g->fd = fd;

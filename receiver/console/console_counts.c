@@ -318,7 +318,7 @@ void console_accounts(struct ops_call *c)
     for (size_t i = 0; i < p->count; i++)
         write_account(&w, p->items[i]);
     const struct config_account *last = p->count ? p->items[p->count - 1] : NULL;
-    answer_end(c, &out, &w, p->has_more ? last->name : "");
+    answer_end(c, &out, &w, last && p->has_more ? last->name : "");
     page_free(p);
 }
 
