@@ -30,9 +30,8 @@ struct greeting { /* Owned by its server. */
 
 static void greeting_free(struct greeting *g)
 {
-    struct http_server *s = g->server;
     list_remove(&g->link);
-    s->greeting_count--;
+    g->server->greeting_count--;
     event_free(g->event);
     if (g->fd >= 0)
         close(g->fd);
@@ -155,6 +154,6 @@ void greetings_hurry(struct http_server *s, int64_t us)
 
 void greetings_end(struct http_server *s)
 {
-    for (struct greeting *g; (g = LIST_FIRST(&s->greetings, struct greeting, link));)
+    for (struct greeting *g; (g = LIST_TAKE_FIRST(&s->greetings, struct greeting, link));)
         greeting_free(g);
 }

@@ -113,8 +113,8 @@ static size_t decode_once(char *text, size_t len)
         at += read_one(slice_make(text + at, len - at), &c, &is_part);
         const char *folded = is_part ? NULL : fold(c);
         if (folded) {
-            memcpy(text + to, folded, strlen(folded));
-            to += strlen(folded);
+            while (*folded)
+                text[to++] = *folded++;
         } else {
             text[to++] = is_part || c < 0x80 ? (char)c : '_';
         }

@@ -173,7 +173,7 @@ static void sources_on_counts(void *ctx, enum err rc, const struct named_count *
     answer_begin(&out, &w);
     for (size_t i = 0; i < p->count; i++)
         write_source(&w, p->items[i], list, count);
-    answer_end(p->ops, &out, &w, p->has_more ? last->name : "");
+    answer_end(p->ops, &out, &w, last && p->has_more ? last->name : "");
     page_free(p);
 }
 
@@ -241,7 +241,7 @@ static void destinations_on_counts(void *ctx, enum err rc, const struct named_co
     answer_begin(&out, &w);
     for (size_t i = 0; i < p->count; i++)
         write_destination(&w, p->items[i], list + RESULTS * i);
-    answer_end(p->ops, &out, &w, p->has_more ? last->name : "");
+    answer_end(p->ops, &out, &w, last && p->has_more ? last->name : "");
     page_free(p);
 }
 

@@ -65,7 +65,7 @@ static struct form_scan *pool_take_form(struct body_pool *p, const struct form_p
 
 static void pool_give_form(struct body_pool *p, struct form_scan *s)
 {
-    if (s && p->form_count < POOL_MAX)
+    if (s && p && p->form_count < POOL_MAX)
         p->forms[p->form_count++] = s;
     else
         form_scan_free(s);

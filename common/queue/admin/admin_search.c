@@ -10,6 +10,7 @@
 #include "common/queue/admin/admin_private.h"
 #include "common/webhook/ids.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PAGE_US 25000 /* then a page is answered as it is */
@@ -63,7 +64,8 @@ static bool is_position(struct slice s)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         bool is_digit = s.ptr[i] >= '0' && s.ptr[i] <= '9';
-        if (!is_digit && !memchr("-/.", s.ptr[i], 3))
+        bool is_mark = s.ptr[i] == '-' || s.ptr[i] == '/' || s.ptr[i] == '.';
+        if (!is_digit && !is_mark)
             return false;
         digits = is_digit ? digits + 1 : 0;
         if (digits > 16)
@@ -74,8 +76,7 @@ static bool is_position(struct slice s)
 
 static void set_position(char out[POSITION_MAX], struct slice s)
 {
-    memcpy(out, s.ptr, s.len);
-    out[s.len] = '\0';
+    snprintf(out, POSITION_MAX, "%.*s", (int)s.len, s.len ? s.ptr : "");
 }
 
 static bool read_cursor(struct search_call *c, struct slice cursor)

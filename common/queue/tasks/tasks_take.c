@@ -104,8 +104,8 @@ static bool on_looked(struct tasks_call *call, size_t partition, const struct re
     size_t n = redis_count(r);
     if (n > c->limit)
         return false;
-    for (size_t i = 0; i < n; i++)
-        c->list[c->count++] =
+    for (size_t i = 0; i < n; i++, c->count++)
+        c->list[c->count] =
             (struct taken){redis_int(redis_at(r, i)), (unsigned)partition, c->count};
     return true;
 }
