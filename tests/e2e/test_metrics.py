@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import config, http
+from harness import config, http, paths
 from harness.downstream import Answer
 from harness.wait import wait_for
 
@@ -309,7 +309,8 @@ def test_many_lanes(stack):
     before = receiver.rss_kb()
     for _ in range(3):
         receiver.metrics()
-    assert receiver.rss_kb() - before < 20000
+    if not paths.is_sanitized():  # a sanitizer keeps what is freed
+        assert receiver.rss_kb() - before < 20000
 
 
 @pytest.mark.parametrize("part", ["receiver", "dispatcher"])
