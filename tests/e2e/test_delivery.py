@@ -281,11 +281,12 @@ def test_gone_is_dead_at_once(stack):
     stays(lambda: len(sink.all()) == 1, 0.3)
 
 
+@pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.parametrize("form", ["seconds", "date"])
-def test_retry_after_is_honoured(stack, form):
+def test_retry_after_is_honoured(stack, form, status):
     sink, receiver, _ = run(stack, {"retry": FAST})
     value = "2" if form == "seconds" else formatdate(time.time() + 3, usegmt=True)
-    sink.on(None, Answer(status=503, headers={"Retry-After": value}), 200)
+    sink.on(None, Answer(status=status, headers={"Retry-After": value}), 200)
     receiver.send("a")
     first, second = sink.wait_count(2, timeout=8)
     gap = (second.at_ns - first.at_ns) / 1e9

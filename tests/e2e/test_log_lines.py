@@ -74,8 +74,8 @@ def test_which_lines_are_wanted(stack, events):
     receiver.wait_log("event.refused")
     dispatcher.wait_log("delivery.dead")
     wait_for(lambda: not stack.keys.inflight() and not stack.keys.retry(), 10)
-    states = sorted(line["state"] for line in dispatcher.logged("attempt.ended"))
-    assert states == {"all": ["dead", "done", "retry"], "failures": ["dead", "retry"], "none": []}[events]
+    wanted = {"all": ["dead", "done", "retry"], "failures": ["dead", "retry"], "none": []}[events]
+    wait_for(lambda: sorted(line["state"] for line in dispatcher.logged("attempt.ended")) == wanted, 5, "the lines of all attempts")
     assert len(receiver.logged("event.accepted")) == (1 if events == "all" else 0)
 
 

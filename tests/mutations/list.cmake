@@ -222,7 +222,7 @@ mutation(retold_ends_resend "a result of before a resend ends it"
   [[if -1 == tonumber(]])
 
 mutation(retry_after_ignored "Retry-After is ignored"
-  TESTS "tests/e2e/test_delivery.py::test_retry_after_is_honoured[seconds]"
+  TESTS "tests/e2e/test_delivery.py::test_retry_after_is_honoured[seconds-500]"
   EDIT dispatcher/engine/settlement.c
   [[wait_after(f, o, r->retry_after_ms)]]
   [[wait_after(f, o, -1)]])
