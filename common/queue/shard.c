@@ -114,7 +114,8 @@ static void shards_on_rights(void *ctx, enum err rc, const struct redis_reply *r
         add_refusal(all, redis_text(r));
     for (size_t i = 0; rc == OK && i < redis_count(r); i++)
         add_missing(all, redis_text(redis_at(r, i)));
-    if (--all->asked == 0 && rc == OK && !all->is_freed)
+    /* A connection that was dropped meanwhile asks again when it is back. */
+    if (--all->asked == 0 && rc == OK && !all->is_freed && redis_is_ready(all->redis))
         shards_judge_rights(all);
 }
 
