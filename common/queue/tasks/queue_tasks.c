@@ -50,7 +50,8 @@ void queue_tasks_set_config(struct queue_tasks *q, struct config *conf)
 
 /* The scripts answer for as many ids as they reach in a moment; each partition is then asked for the others. */
 struct named_call {
-    struct tasks_call call; /* first */
+    struct shards_call call; /* first */
+    struct queue_tasks *q;
     const struct redis_script *script;
     struct args head; /* the arguments in front of the ids */
     struct args ids;  /* keys of events, maybe with a NUL */
@@ -77,7 +78,7 @@ static void ask_named(struct named_call *c, unsigned partition)
         args_add_int(&a, (int64_t)c->resent[partition]);
     for (size_t i = c->answered[partition]; i < c->count; i++)
         args_borrow(&a, ids[i]);
-    tasks_call_script(&c->call, partition, partition, c->script, &a);
+    shards_call_script(&c->call, partition, partition, c->script, &a);
     args_clear(&a);
 }
 
@@ -100,7 +101,7 @@ static bool note_resent(struct named_call *c, size_t partition, const struct red
     return n > 1 || so_far > before;
 }
 
-static bool on_views(struct tasks_call *call, size_t partition, const struct redis_reply *r)
+static bool on_views(struct shards_call *call, size_t partition, const struct redis_reply *r)
 {
     struct named_call *c = (struct named_call *)call;
     size_t first = c->answered[partition], n = redis_count(r);
@@ -127,7 +128,7 @@ static bool is_done(enum task_state state)
     return state == TASK_DONE || state == TASK_FAILED;
 }
 
-static void named_call_end(struct tasks_call *call)
+static void named_call_end(struct shards_call *call)
 {
     struct named_call *c = (struct named_call *)call;
     if (call->rc == OK)
@@ -145,7 +146,7 @@ static void named_call_end(struct tasks_call *call)
 
 /* The reply is empty if there is only an announcement, which has no body. It is empty too if the event has just expired: the task
  * is then told as unknown, because its head alone is no whole record. */
-static bool on_record(struct tasks_call *call, size_t partition, const struct redis_reply *r)
+static bool on_record(struct shards_call *call, size_t partition, const struct redis_reply *r)
 {
     (void)partition;
     struct named_call *c = (struct named_call *)call;
@@ -161,10 +162,10 @@ static bool on_record(struct tasks_call *call, size_t partition, const struct re
 /* Reads the whole record of the only task. Not in the script: Lua would copy a body of 10 MiB for 40 ms. */
 static void read_record(struct named_call *c)
 {
-    tasks_call_begin(&c->call, c->call.q);
+    shards_call_begin(&c->call, c->q->loop, c->q->shards);
     c->call.on_reply = on_record;
     c->call.on_end = named_call_end;
-    struct shard *shard = shards_at(c->call.q->shards, (unsigned)c->home);
+    struct shard *shard = shards_at(c->q->shards, (unsigned)c->home);
     struct buf key;
     buf_init(&key, KEY_BYTES);
     keys_event(&key, shard_base(shard), slice_str(c->entries[0].key));
@@ -172,13 +173,13 @@ static void read_record(struct named_call *c)
     args_init(&range, TASKS_ARGS_MAX);
     args_add_int(&range, 0);
     args_add_int(&range, -1);
-    tasks_call_command(&c->call, c->home, shard, "GETRANGE", buf_slice(&key), &range);
+    shards_call_command(&c->call, c->home, shard, "GETRANGE", buf_slice(&key), &range);
     args_clear(&range);
     buf_clear(&key);
-    tasks_call_sent(&c->call);
+    shards_call_sent(&c->call);
 }
 
-static void on_views_end(struct tasks_call *call)
+static void on_views_end(struct shards_call *call)
 {
     struct named_call *c = (struct named_call *)call;
     if (call->rc == OK && c->whole && is_done(c->entries[0].state)) {
@@ -216,7 +217,8 @@ static struct named_call *named_call_new(struct queue_tasks *q, struct task_scop
                                          tasks_fn fn, void *ctx)
 {
     struct named_call *c = NEW(struct named_call);
-    tasks_call_begin(&c->call, q);
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->q = q;
     args_init(&c->head, TASKS_ARGS_MAX);
     args_init(&c->ids, TASKS_ARGS_MAX);
     c->answered = xcalloc(q->partitions, sizeof *c->answered);
@@ -244,9 +246,9 @@ static struct named_call *named_call_new(struct queue_tasks *q, struct task_scop
 static void named_call_send(struct named_call *c, const struct redis_script *script)
 {
     c->script = script;
-    for (unsigned i = 0; c->count && i < c->call.q->partitions; i++)
+    for (unsigned i = 0; c->count && i < c->q->partitions; i++)
         ask_named(c, i);
-    tasks_call_sent(&c->call);
+    shards_call_sent(&c->call);
 }
 
 static void add_account_names(struct args *a, const struct config_account *account)
@@ -289,7 +291,7 @@ enum ask {
 
 static void ask(struct named_call *c, struct task_scope scope, enum ask how)
 {
-    struct queue_tasks *q = c->call.q;
+    struct queue_tasks *q = c->q;
     c->whole = how == ASK_READ;
     add_scope(&c->head, scope);
     args_add_int(&c->head, how == ASK_MARK);

@@ -42,7 +42,8 @@ struct stream {
 };
 
 struct list_call {
-    struct tasks_call call; /* first */
+    struct shards_call call; /* first */
+    struct queue_tasks *q;
     const struct redis_script *script;
     /* Adds the arguments of a script between the cursor and `skip`. */
     void (*add_range)(struct args *a, const struct list_call *c, const struct stream *s);
@@ -112,7 +113,7 @@ static void ask_step(struct list_call *c, size_t index)
     args_add_int(&a, (int64_t)step_most(c));
     args_add_int(&a, c->page.newest_first);
     s->is_asked = true;
-    tasks_call_script(&c->call, index, s->partition, c->script, &a);
+    shards_call_script(&c->call, index, s->partition, c->script, &a);
     args_clear(&a);
 }
 
@@ -165,7 +166,7 @@ static void list_advance(struct list_call *c)
 }
 
 /* {cursor, skipped, text, ms, ...}. */
-static bool list_on_step(struct tasks_call *call, size_t index, const struct redis_reply *r)
+static bool list_on_step(struct shards_call *call, size_t index, const struct redis_reply *r)
 {
     struct list_call *c = (struct list_call *)call;
     struct stream *s = &c->streams[index];
@@ -189,7 +190,7 @@ static bool list_on_step(struct tasks_call *call, size_t index, const struct red
     return true;
 }
 
-static void list_on_end(struct tasks_call *call)
+static void list_on_end(struct shards_call *call)
 {
     struct list_call *c = (struct list_call *)call;
     if (call->rc == OK)
@@ -206,7 +207,8 @@ static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope 
 {
     assert(page->offset <= TASKS_OFFSET_MAX && page->limit <= TASKS_LIST_MAX);
     struct list_call *c = NEW(struct list_call);
-    tasks_call_begin(&c->call, q);
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->q = q;
     c->call.on_reply = list_on_step;
     c->call.on_end = list_on_end;
     c->page = *page;
@@ -221,7 +223,7 @@ static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope 
 /* Adds a stream of every partition. */
 static void add_streams(struct list_call *c, const char *kind, int64_t keep_ms)
 {
-    for (unsigned i = 0; i < c->call.q->partitions; i++)
+    for (unsigned i = 0; i < c->q->partitions; i++)
         c->streams[c->stream_count++] =
             (struct stream){.partition = i, .kind = kind, .keep_ms = keep_ms};
 }
@@ -229,7 +231,7 @@ static void add_streams(struct list_call *c, const char *kind, int64_t keep_ms)
 static void list_call_send(struct list_call *c)
 {
     list_advance(c);
-    tasks_call_sent(&c->call);
+    shards_call_sent(&c->call);
 }
 
 static void add_times(struct args *a, const struct list_call *c, const struct stream *s)
@@ -257,7 +259,7 @@ static struct slice *found_keys(const struct list_call *c)
 static void tell_posted(struct list_call *c)
 {
     struct slice *keys = found_keys(c);
-    tasks_look_keys(c->call.q, list_scope(c), keys, c->found_count, c->fn, c->ctx);
+    tasks_look_keys(c->q, list_scope(c), keys, c->found_count, c->fn, c->ctx);
     free(keys);
 }
 
@@ -299,7 +301,7 @@ static void tell_ready(struct list_call *c)
     struct slice *keys = found_keys(c);
     struct ready_look *l = NEW(struct ready_look);
     *l = (struct ready_look){c->fn, c->ctx};
-    tasks_look_keys(c->call.q, list_scope(c), keys, c->found_count, on_ready_seen, l);
+    tasks_look_keys(c->q, list_scope(c), keys, c->found_count, on_ready_seen, l);
     free(keys);
 }
 
@@ -330,8 +332,9 @@ struct body_place { /* the streams that have an entry of a page, but for their a
     const char *kind;
 };
 
-struct bodies_call {        /* what the entries of a page say */
-    struct tasks_call call; /* first */
+struct bodies_call {         /* what the entries of a page say */
+    struct shards_call call; /* first */
+    struct queue_tasks *q;
     struct body_place *places;
     struct json **docs; /* NULL where an entry has left meanwhile */
     char *whose;        /* account as which the tasks are shown */
@@ -345,7 +348,7 @@ struct bodies_call {        /* what the entries of a page say */
 static void ask_entry(struct bodies_call *b, size_t index, struct slice account, struct slice id)
 {
     const struct body_place *place = &b->places[index];
-    struct shard *shard = shards_at(b->call.q->shards, place->partition);
+    struct shard *shard = shards_at(b->q->shards, place->partition);
     struct buf key;
     buf_init(&key, KEY_BYTES);
     keys_errors(&key, shard_base(shard), account, place->kind);
@@ -353,13 +356,13 @@ static void ask_entry(struct bodies_call *b, size_t index, struct slice account,
     args_init(&a, TASKS_ARGS_MAX);
     args_borrow(&a, id);
     args_borrow(&a, id);
-    tasks_call_command(&b->call, index, shard, "XRANGE", buf_slice(&key), &a);
+    shards_call_command(&b->call, index, shard, "XRANGE", buf_slice(&key), &a);
     args_clear(&a);
     buf_clear(&key);
 }
 
 /* {{id, {"attempt", JSON}}}; {{id, {"of", "<account> <id>"}}} if an account's stream has it; or {}. */
-static bool on_body(struct tasks_call *call, size_t index, const struct redis_reply *r)
+static bool on_body(struct shards_call *call, size_t index, const struct redis_reply *r)
 {
     struct bodies_call *c = (struct bodies_call *)call;
     if (redis_count(r) == 0)
@@ -408,7 +411,7 @@ static struct task_failure read_failure(const struct json *doc, struct slice who
     return f;
 }
 
-static void on_bodies_end(struct tasks_call *call)
+static void on_bodies_end(struct shards_call *call)
 {
     struct bodies_call *c = (struct bodies_call *)call;
     struct task_failure *list = xcalloc(c->count + 1, sizeof *list);
@@ -437,7 +440,8 @@ static void ask_body(struct bodies_call *b, const struct list_call *c, size_t in
 static void tell_failures(struct list_call *c)
 {
     struct bodies_call *b = NEW(struct bodies_call);
-    tasks_call_begin(&b->call, c->call.q);
+    shards_call_begin(&b->call, c->q->loop, c->q->shards);
+    b->q = c->q;
     b->call.on_reply = on_body;
     b->call.on_end = on_bodies_end;
     b->docs = xcalloc(c->found_count + 1, sizeof *b->docs);
@@ -449,7 +453,7 @@ static void tell_failures(struct list_call *c)
     b->ctx = c->ctx;
     for (size_t i = 0; i < c->found_count; i++)
         ask_body(b, c, i);
-    tasks_call_sent(&b->call);
+    shards_call_sent(&b->call);
 }
 
 void queue_tasks_failures(struct queue_tasks *q, struct task_scope scope,

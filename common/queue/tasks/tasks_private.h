@@ -1,11 +1,9 @@
-/* tasks_private - what the files of queue_tasks share: a call to all partitions and its end.   [wiring]
- */
+/* tasks_private - what the files of queue_tasks share.   [wiring] */
 #ifndef COMMON_QUEUE_TASKS_PRIVATE_H
 #define COMMON_QUEUE_TASKS_PRIVATE_H
 
-#include "common/queue/args.h"
 #include "common/queue/queue_tasks.h"
-#include "common/queue/shard.h"
+#include "common/queue/shards_call.h"
 
 #define TASKS_ARGS_MAX ((size_t)16 << 20)
 
@@ -16,31 +14,6 @@ struct queue_tasks {
     unsigned partitions;
     struct redis_script task, resend, ready, posted, counts, failures, setting, take;
 };
-
-/* One call to all partitions. It ends once, when all that was asked is answered. The kinds of calls begin with it. */
-struct tasks_call {
-    struct queue_tasks *q;
-    size_t waiting; /* answers, and 1 while it is being sent */
-    enum err rc;
-    /* Takes over the reply R (of kind REDIS_LIST or REDIS_INT) to what was asked as WHICH. It may ask for more. Not called after
-     * a failure. False: R has not the shape that it should have. */
-    bool (*on_reply)(struct tasks_call *c, size_t which, const struct redis_reply *r);
-    /* Tells the caller and frees C. */
-    void (*on_end)(struct tasks_call *c);
-};
-
-void tasks_call_begin(struct tasks_call *c, struct queue_tasks *q);
-/* Runs SCRIPT with ARGS in PARTITION. */
-void tasks_call_script(struct tasks_call *c, size_t which, unsigned partition,
-                       const struct redis_script *script, struct args *args);
-/* Runs SCRIPT in every partition, whose number is WHICH. */
-void tasks_call_everywhere(struct tasks_call *c, const struct redis_script *script,
-                           struct args *args);
-/* Sends the command VERB KEY ARGS... to SHARD. */
-void tasks_call_command(struct tasks_call *c, size_t which, struct shard *shard, const char *verb,
-                        struct slice key, struct args *args);
-/* Everything was sent: from here on the call may end, in a later turn. */
-void tasks_call_sent(struct tasks_call *c);
 
 /* A task as one partition, or all so far, know it. Owns its texts. */
 struct task_entry {

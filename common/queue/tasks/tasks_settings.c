@@ -25,7 +25,8 @@ enum {
 };
 
 struct count_call {
-    struct tasks_call call; /* first */
+    struct shards_call call; /* first */
+    struct queue_tasks *q;
     char *account;
     int64_t sums[COUNTS];
     counts_fn fn;
@@ -40,7 +41,7 @@ static void add_fetches(struct args *a, const struct count_call *c)
     void *value;
     if (c->account[0])
         return;
-    while (n < FETCHES_MOST && map_next(&c->call.q->conf->sources, &at, &name, &value)) {
+    while (n < FETCHES_MOST && map_next(&c->q->conf->sources, &at, &name, &value)) {
         const struct source *s = value;
         if (!s->fetch)
             continue;
@@ -51,7 +52,7 @@ static void add_fetches(struct args *a, const struct count_call *c)
 
 static void ask_counts(struct count_call *c, unsigned partition, struct slice cursor)
 {
-    const struct config_retention *keep = &c->call.q->conf->retention;
+    const struct config_retention *keep = &c->q->conf->retention;
     struct args a;
     args_init(&a, TASKS_ARGS_MAX);
     args_add(&a, slice_str(c->account));
@@ -61,11 +62,11 @@ static void ask_counts(struct count_call *c, unsigned partition, struct slice cu
     args_add(&a, cursor);
     if (!cursor.len)
         add_fetches(&a, c);
-    tasks_call_script(&c->call, partition, partition, &c->call.q->counts, &a);
+    shards_call_script(&c->call, partition, partition, &c->q->counts, &a);
     args_clear(&a);
 }
 
-static bool on_counts(struct tasks_call *call, size_t partition, const struct redis_reply *r)
+static bool on_counts(struct shards_call *call, size_t partition, const struct redis_reply *r)
 {
     struct count_call *c = (struct count_call *)call;
     if (redis_count(r) != COUNTS + 1)
@@ -83,7 +84,7 @@ static int64_t at_least_0(int64_t n)
     return n > 0 ? n : 0;
 }
 
-static void on_counts_end(struct tasks_call *call)
+static void on_counts_end(struct shards_call *call)
 {
     struct count_call *c = (struct count_call *)call;
     int64_t announced = at_least_0(c->sums[COUNT_ANNOUNCED]);
@@ -103,7 +104,8 @@ static void on_counts_end(struct tasks_call *call)
 void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn fn, void *ctx)
 {
     struct count_call *c = NEW(struct count_call);
-    tasks_call_begin(&c->call, q);
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->q = q;
     c->call.on_reply = on_counts;
     c->call.on_end = on_counts_end;
     c->fn = fn;
@@ -111,13 +113,14 @@ void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn
     c->account = xslicedup(scope.account);
     for (unsigned i = 0; i < q->partitions; i++)
         ask_counts(c, i, slice_make("", 0));
-    tasks_call_sent(&c->call);
+    shards_call_sent(&c->call);
 }
 
 /* --- delays that were set while running --- */
 
 struct delay_call {
-    struct tasks_call call; /* first */
+    struct shards_call call; /* first */
+    struct queue_tasks *q;
     enum delay_of of;
     char *name;
     int64_t delay_ms;
@@ -129,7 +132,8 @@ static struct delay_call *delay_call_new(struct queue_tasks *q, enum delay_of of
                                          delay_fn fn, void *ctx)
 {
     struct delay_call *c = NEW(struct delay_call);
-    tasks_call_begin(&c->call, q);
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->q = q;
     c->of = of;
     c->name = xslicedup(name);
     c->fn = fn;
@@ -175,13 +179,13 @@ static int64_t set_delay(const struct redis_reply *r)
 }
 
 /* {own, top}, as set. The same rule as put.lua's. */
-static bool on_delay(struct tasks_call *call, size_t which, const struct redis_reply *r)
+static bool on_delay(struct shards_call *call, size_t which, const struct redis_reply *r)
 {
     (void)which;
     struct delay_call *c = (struct delay_call *)call;
     if (redis_count(r) != 2)
         return false;
-    const struct config *conf = call->q->conf;
+    const struct config *conf = c->q->conf;
     c->delay_ms = set_delay(redis_at(r, 0));
     if (c->delay_ms < 0)
         c->delay_ms = own_delay(conf, c->of, c->name);
@@ -192,7 +196,7 @@ static bool on_delay(struct tasks_call *call, size_t which, const struct redis_r
     return true;
 }
 
-static void on_delay_end(struct tasks_call *call)
+static void on_delay_end(struct shards_call *call)
 {
     struct delay_call *c = (struct delay_call *)call;
     c->fn(c->ctx, call->rc, c->delay_ms);
@@ -213,24 +217,24 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
     struct buf key;
     buf_init(&key, KEY_BYTES);
     keys_settings(&key, shard_base(shard));
-    tasks_call_command(&c->call, 0, shard, "HMGET", buf_slice(&key), &a);
-    tasks_call_sent(&c->call);
+    shards_call_command(&c->call, 0, shard, "HMGET", buf_slice(&key), &a);
+    shards_call_sent(&c->call);
     buf_clear(&key);
     args_clear(&a);
 }
 
-static bool on_set(struct tasks_call *call, size_t which, const struct redis_reply *r)
+static bool on_set(struct shards_call *call, size_t which, const struct redis_reply *r)
 {
     (void)call;
     (void)which;
     return redis_kind(r) == REDIS_INT;
 }
 
-static void on_set_end(struct tasks_call *call)
+static void on_set_end(struct shards_call *call)
 {
     struct delay_call *c = (struct delay_call *)call;
     if (call->rc == OK)
-        queue_tasks_delay(call->q, c->of, slice_str(c->name), c->fn, c->ctx);
+        queue_tasks_delay(c->q, c->of, slice_str(c->name), c->fn, c->ctx);
     else
         c->fn(c->ctx, call->rc, -1);
     delay_call_free(c);
@@ -249,7 +253,7 @@ void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice
         args_add(&a, slice_make("", 0));
     else
         args_add_int(&a, delay_ms);
-    tasks_call_everywhere(&c->call, &q->setting, &a);
-    tasks_call_sent(&c->call);
+    shards_call_everywhere(&c->call, &q->setting, &a);
+    shards_call_sent(&c->call);
     args_clear(&a);
 }

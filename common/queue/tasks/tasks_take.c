@@ -19,7 +19,8 @@ struct taken { /* a task that was handed out, or that may be */
 };
 
 struct take_call {
-    struct tasks_call call; /* first */
+    struct shards_call call; /* first */
+    struct queue_tasks *q;
     char *account, *login;
     size_t limit;
     int64_t lease_s;
@@ -38,8 +39,8 @@ static void ask_take(struct take_call *c, unsigned partition, size_t most)
     args_add(&a, slice_str(c->account));
     args_add_int(&a, (int64_t)most);
     args_add_int(&a, c->is_look ? 0 : c->lease_s * 1000);
-    args_add_int(&a, c->call.q->conf->retention.pending_s * 1000);
-    tasks_call_script(&c->call, partition, partition, &c->call.q->take, &a);
+    args_add_int(&a, c->q->conf->retention.pending_s * 1000);
+    shards_call_script(&c->call, partition, partition, &c->q->take, &a);
     args_clear(&a);
 }
 
@@ -59,7 +60,7 @@ static int compare_taken(const void *a, const void *b)
 }
 
 /* {when it was set, view, ...} */
-static bool on_taken(struct tasks_call *call, size_t partition, const struct redis_reply *r)
+static bool on_taken(struct shards_call *call, size_t partition, const struct redis_reply *r)
 {
     struct take_call *c = (struct take_call *)call;
     size_t n = redis_count(r);
@@ -79,7 +80,7 @@ static bool on_taken(struct tasks_call *call, size_t partition, const struct red
     return true;
 }
 
-static void on_taken_end(struct tasks_call *call)
+static void on_taken_end(struct shards_call *call)
 {
     struct take_call *c = (struct take_call *)call;
     if (call->rc != OK) {
@@ -98,7 +99,7 @@ static void on_taken_end(struct tasks_call *call)
 }
 
 /* {when it was set, ...}, from each partition */
-static bool on_looked(struct tasks_call *call, size_t partition, const struct redis_reply *r)
+static bool on_looked(struct shards_call *call, size_t partition, const struct redis_reply *r)
 {
     struct take_call *c = (struct take_call *)call;
     size_t n = redis_count(r);
@@ -112,17 +113,18 @@ static bool on_looked(struct tasks_call *call, size_t partition, const struct re
 
 static void take_begin(struct take_call *c, struct queue_tasks *q)
 {
-    tasks_call_begin(&c->call, q);
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->q = q;
     c->is_look = false;
     c->count = 0;
     c->call.on_reply = on_taken;
     c->call.on_end = on_taken_end;
 }
 
-static void on_looked_end(struct tasks_call *call)
+static void on_looked_end(struct shards_call *call)
 {
     struct take_call *c = (struct take_call *)call;
-    struct queue_tasks *q = call->q;
+    struct queue_tasks *q = c->q;
     size_t found = c->count;
     if (call->rc != OK) {
         c->count = 0;
@@ -138,7 +140,7 @@ static void on_looked_end(struct tasks_call *call)
         if (wanted[i])
             ask_take(c, i, wanted[i]);
     free(wanted);
-    tasks_call_sent(&c->call);
+    shards_call_sent(&c->call);
 }
 
 void queue_tasks_take(struct queue_tasks *q, struct task_scope scope, size_t limit, int64_t lease_s,
@@ -165,5 +167,5 @@ void queue_tasks_take(struct queue_tasks *q, struct task_scope scope, size_t lim
         for (unsigned i = 0; i < q->partitions; i++)
             ask_take(c, i, limit);
     }
-    tasks_call_sent(&c->call);
+    shards_call_sent(&c->call);
 }
