@@ -236,8 +236,11 @@ def pair(stack, tmp_path):
         replica.client().execute_command("REPLICAOF", "NO", "ONE")
         way.target = ("127.0.0.1", replica.port)
         stack.redis = replica
+    def is_online():
+        """The master sends the replica nothing before its first acknowledgement, which comes up to a second after the copy."""
+        return old.client().info("replication").get("slave0", {}).get("state") == "online"
     way.promote, way.old = promote, old
-    wait_for(in_step, 5, "the replica to be in step")
+    wait_for(lambda: is_online() and in_step(), 5, "the replica to be in step")
     yield way
     way.close()
     replica.stop()
