@@ -91,23 +91,32 @@ int cli_refused(const struct client_answer *a)
     return EXIT_FAILED;
 }
 
+struct json *cli_take(const struct cli *c, const struct client_answer *a)
+{
+    struct json *doc = NULL;
+    struct error e;
+    if (a->status < 200 || a->status > 299) {
+        (void)cli_refused(a);
+    } else if (json_parse(buf_slice(&a->body), &doc, &e) != OK) {
+        cli_fail(EXIT_FAILED, "is this the receiver's admin listener?", "the answer is no JSON: %s",
+                 e.text);
+    } else if (c->json) {
+        fwrite(a->body.ptr, 1, a->body.len, stdout);
+        fputc('\n', stdout);
+    }
+    return doc;
+}
+
 struct json *cli_call(struct cli *c, const char *path, const struct slice *posted)
 {
     struct client_answer answer;
     struct json *doc = NULL;
     struct error e;
-    if (client_call(c->client, path, posted, &answer, &e) != OK) {
+    if (client_call(c->client, path, posted, &answer, &e) == OK)
+        doc = cli_take(c, &answer);
+    else
         cli_fail(EXIT_FAILED, "set HOOKPACE_URL to the receiver's admin listener, or use --config",
                  "%s", e.text);
-    } else if (answer.status < 200 || answer.status > 299) {
-        (void)cli_refused(&answer);
-    } else if (json_parse(buf_slice(&answer.body), &doc, &e) != OK) {
-        cli_fail(EXIT_FAILED, "is this the receiver's admin listener?", "the answer is no JSON: %s",
-                 e.text);
-    } else if (c->json) {
-        fwrite(answer.body.ptr, 1, answer.body.len, stdout);
-        fputc('\n', stdout);
-    }
     client_answer_clear(&answer);
     return doc;
 }

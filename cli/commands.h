@@ -34,6 +34,8 @@ int cli_fail(int code, const char *next, const char *fmt, ...) PRINTF_LIKE(3, 4)
 /* Calls PATH; POSTED is JSON, NULL for a GET. Returns the parsed answer; NULL if there is none or its status is no 2xx: that was
  * printed. With --json the answer's bytes are printed. Free with json_free. */
 struct json *cli_call(struct cli *c, const char *path, const struct slice *posted);
+/* The parsed answer of a call that was made, as cli_call. */
+struct json *cli_take(const struct cli *c, const struct client_answer *a);
 /* Prints what the receiver said against a call. Returns EXIT_FAILED. */
 int cli_refused(const struct client_answer *a);
 /* Appends "/api/THING/ID/VERB" with ID percent-encoded; VERB may be NULL. */

@@ -250,31 +250,40 @@ static void print_page(const struct cli *c, const struct json *doc)
     }
 }
 
-/* Does ID name a delivery? Quietly: an id of an event may have a colon too. */
-static bool is_delivery(struct cli *c, const char *id)
+/* Asks for the delivery ID. An id of an event may have a colon too: false, and nothing is printed, if there is no such
+ * delivery. OUT is to be cleared in any case. */
+static bool find_delivery(struct cli *c, const char *id, struct client_answer *out)
 {
-    struct client_answer answer;
     struct buf path;
-    bool found = false;
+    bool is_found = false;
+    *out = (struct client_answer){0};
     if (!strrchr(id, ':'))
         return false;
     buf_init(&path, 1 << 16);
     cli_add_path(&path, "deliveries", id, NULL);
-    if (client_call(c->client, path.ptr, NULL, &answer, NULL) == OK)
-        found = answer.status == 200;
-    client_answer_clear(&answer);
+    if (client_call(c->client, path.ptr, NULL, out, NULL) == OK)
+        is_found = out->status == 200;
     buf_clear(&path);
-    return found;
+    return is_found;
+}
+
+static struct json *find_event(struct cli *c, const char *id)
+{
+    struct buf path;
+    buf_init(&path, 1 << 16);
+    cli_add_path(&path, "events", id, NULL);
+    struct json *doc = cli_call(c, path.ptr, NULL);
+    buf_clear(&path);
+    return doc;
 }
 
 int command_show(struct cli *c)
 {
     const char *id = c->options.arguments[0];
-    struct buf path;
-    buf_init(&path, 1 << 16);
-    cli_add_path(&path, is_delivery(c, id) ? "deliveries" : "events", id, NULL);
-    struct json *doc = cli_call(c, path.ptr, NULL);
-    buf_clear(&path);
+    struct client_answer delivery;
+    bool is_found = find_delivery(c, id, &delivery);
+    struct json *doc = is_found ? cli_take(c, &delivery) : find_event(c, id);
+    client_answer_clear(&delivery);
     if (doc && !c->json)
         print_page(c, doc);
     json_free(doc);
@@ -293,12 +302,13 @@ int command_body(struct cli *c)
 {
     const char *id = c->options.arguments[0], *colon = strrchr(id, ':');
     struct client_answer answer;
+    bool is_one = find_delivery(c, id, &answer);
+    client_answer_clear(&answer);
     struct buf path, event;
     struct error e;
     buf_init(&path, 1 << 16);
     buf_init(&event, 1 << 16);
-    buf_add_slice(&event,
-                  is_delivery(c, id) ? slice_make(id, (size_t)(colon - id)) : slice_str(id));
+    buf_add_slice(&event, is_one ? slice_make(id, (size_t)(colon - id)) : slice_str(id));
     cli_add_path(&path, "events", event.ptr, "body");
     int code = EXIT_DONE;
     if (client_stream(c->client, path.ptr, print_piece, NULL, &answer, &e) != OK)

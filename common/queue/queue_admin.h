@@ -1,4 +1,4 @@
-/* queue_admin - the queue as operators see it and change it: single deliveries.   [on common/queue/shard]
+/* queue_admin - the queue as operators see it and change it: deliveries by id and by filter, and lanes.   [on common/queue/shard]
  *
  * A delivery goes by its id, "<event id>:<destination>". The event id in it is the event's key (docs/internals/queue.md).
  * Looking changes nothing. One script call holds Redis for about a millisecond; where that is not enough, the call is

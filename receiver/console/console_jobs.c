@@ -191,6 +191,16 @@ static void begin(struct job_act *a)
     queue_jobs_begin(k->jobs, &a->order, a->id, begin_on_done, a);
 }
 
+static void job_act_begin(void *ctx)
+{
+    begin(ctx);
+}
+
+static void job_act_drop(void *ctx)
+{
+    job_act_free(ctx);
+}
+
 /* --- the filter --- */
 
 enum { M_STATE, M_DESTINATION, M_SOURCE, M_SINCE, M_UNTIL, MEMBERS };
@@ -312,15 +322,10 @@ void console_drop_all(struct ops_call *c)
 
 void console_purge(struct ops_call *c)
 {
-    struct console *k = c->ctx;
     struct slice lane = c->match.params[0], confirm;
     struct json_member m = {.name = "confirm"};
     if (console_takes_no_query(c) == ENDED || console_read_body(c, &m, 1) == ENDED)
         return;
-    if (!console_is_lane(k->conf, lane)) {
-        console_error(c, 404, "not_found", "no destination of the configuration is on this lane");
-        return;
-    }
     struct job_act *a = job_act_new(c);
     if (read_text(a, &m, false, &confirm) == ENDED) {
         job_act_free(a);
@@ -334,5 +339,5 @@ void console_purge(struct ops_call *c)
         return;
     }
     a->order = (struct job_order){.verb = JOB_DROP, .lane = lane, .until = CONSOLE_LAST_MOMENT};
-    begin(a);
+    console_with_lane(c, job_act_begin, job_act_drop, a);
 }

@@ -88,6 +88,11 @@ void console_lanes(struct ops_call *c)
     buf_clear(&text);
 }
 
+static void console_no_lane(struct ops_call *c)
+{
+    console_error(c, 404, "not_found", "there is no such lane");
+}
+
 static void lane_on_looked(void *ctx, enum err rc, const struct lane_view *list, size_t count,
                            struct slice next)
 {
@@ -96,7 +101,7 @@ static void lane_on_looked(void *ctx, enum err rc, const struct lane_view *list,
     if (rc != OK) {
         console_unavailable(c);
     } else if (count == 0) {
-        console_error(c, 404, "not_found", "there is no such lane");
+        console_no_lane(c);
     } else {
         struct buf out;
         buf_init(&out, CONSOLE_ANSWER_MAX);
@@ -122,7 +127,7 @@ struct lane_act { /* an act on a lane, until Redis has answered */
 };
 
 /* A lane is known if a configured destination is on it. */
-bool console_is_lane(const struct config *conf, struct slice name)
+static bool is_configured(const struct config *conf, struct slice name)
 {
     struct config_walk walk = {0};
     struct destination *d;
@@ -130,6 +135,44 @@ bool console_is_lane(const struct config *conf, struct slice name)
         if (slice_eq(slice_str(d->lane), name))
             return true;
     return false;
+}
+
+struct lane_wait { /* an act that waits until it is known whether its lane is there */
+    struct ops_call *ops;
+    void (*run)(void *ctx);
+    void (*drop)(void *ctx);
+    void *ctx;
+};
+
+static void lane_on_found(void *ctx, enum err rc, const struct lane_view *list, size_t count,
+                          struct slice next)
+{
+    struct lane_wait w = *(struct lane_wait *)ctx;
+    (void)list;
+    (void)next;
+    free(ctx);
+    if (rc == OK && count > 0) {
+        w.run(w.ctx);
+        return;
+    }
+    w.drop(w.ctx);
+    if (rc == OK)
+        console_no_lane(w.ops);
+    else
+        console_unavailable(w.ops);
+}
+
+void console_with_lane(struct ops_call *c, void (*run)(void *ctx), void (*drop)(void *ctx),
+                       void *ctx)
+{
+    struct console *k = c->ctx;
+    if (is_configured(k->conf, c->match.params[0])) {
+        run(ctx);
+        return;
+    }
+    struct lane_wait *w = NEW(struct lane_wait);
+    *w = (struct lane_wait){c, run, drop, ctx};
+    queue_admin_lane(k->admin, c->match.params[0], lane_on_found, w);
 }
 
 static void lane_on_done(void *ctx, enum err rc, int64_t changed)
@@ -141,8 +184,13 @@ static void lane_on_done(void *ctx, enum err rc, int64_t changed)
     if (rc == OK && changed)
         console_log_act(&act->actor, is_paused ? "lane.paused" : "lane.resumed", "lane", lane);
     free(act);
+    const struct console *k = c->ctx;
     if (rc != OK) {
         console_unavailable(c);
+        return;
+    }
+    if (!is_paused && !changed && !is_configured(k->conf, lane)) {
+        console_no_lane(c);
         return;
     }
     struct buf out;
@@ -155,18 +203,28 @@ static void lane_on_done(void *ctx, enum err rc, int64_t changed)
     console_answer(c, 200, &out);
 }
 
+static void lane_act_run(void *ctx)
+{
+    struct lane_act *act = ctx;
+    struct console *k = act->ops->ctx;
+    queue_admin_pause(k->admin, act->ops->match.params[0], act->is_paused, lane_on_done, act);
+}
+
+static void lane_act_drop(void *ctx)
+{
+    free(ctx);
+}
+
 static void set_paused(struct ops_call *c, bool is_paused)
 {
-    struct console *k = c->ctx;
     if (console_takes_no_query(c) == ENDED || console_read_body(c, NULL, 0) == ENDED)
         return;
-    if (!console_is_lane(k->conf, c->match.params[0])) {
-        console_error(c, 404, "not_found", "no destination of the configuration is on this lane");
-        return;
-    }
     struct lane_act *act = NEW(struct lane_act);
     *act = (struct lane_act){c, console_actor(c), is_paused};
-    queue_admin_pause(k->admin, c->match.params[0], is_paused, lane_on_done, act);
+    if (is_paused)
+        console_with_lane(c, lane_act_run, lane_act_drop, act);
+    else
+        lane_act_run(act); /* a stopped lane may have lost its destinations and its work */
 }
 
 void console_pause(struct ops_call *c)

@@ -85,8 +85,10 @@ bool console_is_name(struct slice s);
 enum flow console_read_body(struct ops_call *c, struct json_member *members,
                             size_t count) MUST_CHECK;
 
-/* Is a configured destination on the lane NAME? */
-bool console_is_lane(const struct config *conf, struct slice name);
+/* Calls RUN with CTX if the lane that C's path names is there: configured, or with work. Else ends C with 404 (503 if Redis does
+ * not answer), after DROP with CTX. */
+void console_with_lane(struct ops_call *c, void (*run)(void *ctx), void (*drop)(void *ctx),
+                       void *ctx);
 
 /* --- parts of answers --- */
 

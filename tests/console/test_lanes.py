@@ -44,6 +44,26 @@ def test_the_same_again_is_fine_and_is_logged_once(lane):
         assert lane.root.post("lanes/audit/resume")["paused"] is False
 
 
+def test_a_lane_that_is_not_configured_any_more(lane):
+    """Its work waits: it can be stopped, go on and be purged. A lane without work is none."""
+    lane.root.post("lanes/orders/pause")
+    lane.receiver.post("/in/in", {"id": "left"})
+    wait_for(lambda: any(r.path.startswith("/audit") for r in lane.sink.requests), 5, "the other destination")
+    del lane.conf["destinations"]["orders"]
+    lane.conf["sources"]["in"]["to"] = ["audit"]
+    for program in (lane.receiver, *lane.dispatchers):
+        program.reload(lane.conf)
+    assert lane.root.post("lanes/orders/resume")["paused"] is False
+    assert lane.root.post("lanes/orders/resume", status=404)["code"] == "not_found", "it goes on already"
+    lane.root.post("lanes/orders/pause")
+    job = lane.root.post("lanes/orders/purge", {"confirm": "orders"}, 202)["job"]
+    wait_for(lambda: lane.root.get("jobs/" + job)["state"] == "done", 10, "the purge")
+    assert lane.root.get("jobs/" + job)["done"] == 1
+    assert lane.root.post("lanes/orders/resume")["paused"] is False
+    wait_for(lambda: lane.root.raw("POST", "/api/lanes/orders/resume").status == 404, 15, "the lane to be forgotten")
+    assert lane.root.post("lanes/orders/pause", status=404)["code"] == "not_found"
+
+
 def test_who_may_and_what_may_be_wrong(lane):
     assert lane.eye.post("lanes/orders/pause", status=403)["code"] == "forbidden"
     assert lane.acme.post("lanes/orders/pause", status=403)["code"] == "forbidden"
