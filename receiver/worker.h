@@ -30,7 +30,7 @@ const char *worker_addr(const struct worker *w);
 enum err worker_start(struct worker *w, struct error *e) MUST_CHECK;
 /* From any thread: */
 bool worker_is_ready(const struct worker *w);
-/* How many webhooks wait for Redis. */
+/* The number of webhooks that wait for Redis. */
 size_t worker_waiting(const struct worker *w);
 void worker_set_config(struct worker *w, struct config *conf);
 /* Takes FD, a socket whose other end is in this process, as if PEER had connected. */

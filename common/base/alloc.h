@@ -1,7 +1,7 @@
 /* alloc - memory for things of a fixed or already limited size.
  *
  * Running out of memory ends the process: the promise to the sender is kept by Redis, so a crash is
- * safe, while a half-handled allocation failure is not. What is sized by outside input goes through
+ * safe, while a half-handled allocation failure is not. Memory whose size depends on outside input goes through
  * `struct buf`, which has a ceiling.
  */
 #ifndef COMMON_BASE_ALLOC_H

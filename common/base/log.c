@@ -16,7 +16,7 @@
 #define WINDOW_US 1000000
 
 #define LINES_ROOM ((size_t)256 * 1024) /* lines that wait; more are lost */
-#define LINES_MANY ((size_t)32 * 1024)  /* with so many bytes, what may wait is written at once */
+#define LINES_MANY ((size_t)32 * 1024)  /* with so many bytes, waiting lines are written at once */
 
 /* The process-wide log settings: set once in main before any thread starts, then only read. */
 static struct {
@@ -92,7 +92,7 @@ bool log_enabled(enum log_level level)
 
 #define FIELD_MAX 1024 /* bytes of a text that are logged */
 
-struct pen { /* writes up to END; what does not fit is left out, and AT is END then */
+struct pen { /* writes up to END; leaves out the rest, and AT is END then */
     char *at, *end;
 };
 
@@ -248,7 +248,7 @@ static void write_lines(void)
         memmove(out.lines.ptr, out.lines.ptr + done, out.lines.len);
     if (done && out.lost) {
         unsigned lost = out.lost;
-        /* If there is no room for this line either, the number is told later. */
+        /* If there is no room for this line either, a later line has the number. */
         out.lost = append(LL_WARN, "log.lost", LOG_FIELDS(LI("lines", lost))) ? 0 : lost;
     }
     atomic_store_explicit(&out.has_lines, out.lines.len > 0, memory_order_relaxed);

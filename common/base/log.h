@@ -69,7 +69,7 @@ void log_add(enum log_level level, const char *msg, const struct log_field *fiel
 void log_flush(void);
 /* The same for a handler of a fatal signal. */
 void log_flush_in_handler(void);
-/* True if a line may be written now; *DROPPED tells how many were not since the last window. */
+/* True if a line may be written now; *DROPPED is the number of lines that were left out since the last window. */
 bool log_allow(struct log_limit *limit, mono_us now, uint32_t *dropped);
 
 /* LIMIT has just left out a line MSG (a literal). */

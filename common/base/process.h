@@ -5,7 +5,7 @@
 
 /* Raises the soft limit of open files to the hard one: many systems start programs with 1024. */
 void process_raise_files(void);
-/* How many files the process may have open. */
+/* The number of files that the process may have open. */
 unsigned process_files_max(void);
 
 struct process_usage { /* each is negative if the system does not tell it */

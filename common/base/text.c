@@ -177,8 +177,8 @@ enum err text_unpercent(struct buf *out, struct slice s, bool plus)
 
 #define EACH_BYTE(n) (UINT64_C(0x0101010101010101) * (n))
 
-/* Has a byte of X that is below 0x20, above 0x7e, a quote or a backslash? Bit tricks of eight bytes at a time: a byte that
- * is zero or below N sets its highest bit when N is taken off, and so do some of its neighbours above. */
+/* Has a byte of X that is below 0x20, above 0x7e, a quote or a backslash? Bit tricks of eight bytes at a time. A byte
+ * that is zero or below N sets its highest bit when N is taken off. Some of its neighbours above do too. */
 static bool has_special(uint64_t x)
 {
     uint64_t high = EACH_BYTE(0x80);

@@ -35,7 +35,8 @@ void text_add_percent(struct buf *out, struct slice s);
 /* Decodes %XX; with PLUS also '+' as space. ERR_INVALID on a broken escape or on %00. */
 enum err text_unpercent(struct buf *out, struct slice s, bool plus) MUST_CHECK;
 
-/* How many bytes at the beginning of S stand for themselves in a JSON string: visible ASCII but quotes and backslashes. */
+/* The number of bytes at the beginning of S that need no escape in a JSON string: visible ASCII but quotes and
+ * backslashes. */
 size_t text_json_plain(struct slice s);
 /* Width (1-4) of the valid UTF-8 character that S starts with, or 0. No surrogates, no overlongs. */
 size_t text_utf8_width(struct slice s);
@@ -60,7 +61,7 @@ void text_guess_try(struct text_guess *g, struct slice candidate);
 const char *text_guess_write(const struct text_guess *g, const char *prefix,
                              char out[TEXT_GUESS_MAX]);
 
-/* Matches S against PATTERN, in which '*' stands for any run; letters without regard to case. */
+/* Matches S against PATTERN, in which '*' is any run; letters without regard to case. */
 bool text_glob_nocase(struct slice pattern, struct slice s);
 
 #endif

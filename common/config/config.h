@@ -146,7 +146,7 @@ struct destination { /* owned by its config */
     struct delivery_settings *settings;   /* its own, or borrowed from the account */
 };
 
-/* What an account may do. The order is that of the words in config_table.c. */
+/* The rights of an account. The order is that of the words in config_table.c. */
 enum account_role { ACCOUNT_ADMIN, ACCOUNT_USER, ACCOUNT_VIEWER };
 
 struct config_account {
@@ -196,7 +196,7 @@ struct source { /* owned by its config */
     char *ready_url;           /* the provider's tasks_ready; set if reconcile_ms is */
 };
 
-/* Which lines about single events and attempts the log has. The order is that of the words in config_table.c. */
+/* The lines about single events and attempts that the log has. The order is that of the words in config_table.c. */
 enum log_events { LOG_EVENTS_ALL, LOG_EVENTS_FAILURES, LOG_EVENTS_NONE };
 
 struct config {

@@ -1,6 +1,6 @@
 /* Builds the configuration in this order: the top level, accounts, destinations, sources, then the rules that tie several
- * of them together. Each problem has the path of its key. Building goes on after a problem, so that one run
- * finds all of them.
+ * of them together. Each problem has the path of its key. Building goes on after a problem, so one run finds all
+ * problems.
  */
 #include "common/config/config_build.h"
 
@@ -411,7 +411,7 @@ static struct destination *imply_hook(struct config *c, const struct config_acco
 
 /* --- accounts --- */
 
-/* What one account may keep in a Redis of 1 GB beside all else: docs/configuration.md#quotas. */
+/* The most that one account may keep in a Redis of 1 GB beside all else: docs/configuration.md#quotas. */
 #define ACCOUNT_TASKS 50000
 #define ACCOUNT_BYTES (128 << 20)
 

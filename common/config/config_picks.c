@@ -61,7 +61,7 @@ static const char *header_name_fault(const struct source *s, struct slice name)
     return NULL;
 }
 
-/* What is wrong with TEXT, which the configuration gives; or NULL. */
+/* Returns the fault of TEXT, which comes from the configuration; or NULL. */
 static const char *pick_fault(const struct source *s, struct slice text)
 {
     if (slice_starts(text, HEADER_PREFIX))

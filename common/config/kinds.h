@@ -21,7 +21,7 @@ enum delivery_kind {
     DELIVERY_FETCH     /* a GET that brings the result of an announcement */
 };
 
-/* What a source's webhooks carry. The order is that of the words in config_table.c. */
+/* The kind of body that a source's webhooks carry. The order is that of the words in config_table.c. */
 enum payload_kind {
     PAYLOAD_JSON,
     PAYLOAD_FORM, /* application/x-www-form-urlencoded */

@@ -44,7 +44,7 @@ enum certificate_fault {
     CERTIFICATE_NO_CRL, /* no revocation list that is in force and covers it */
     CERTIFICATE_UNTRUSTED
 };
-/* What OpenSSL's verify result CODE (X509_V_...) means. */
+/* The meaning of OpenSSL's verify result CODE (X509_V_...). */
 enum certificate_fault certificate_fault_of(long code);
 
 #endif

@@ -153,8 +153,8 @@ static const struct cidr special_v4[] = {
     V4(203, 0, 113, 0, 24), V4(224, 0, 0, 0, 4),    V4(240, 0, 0, 0, 4),   V4(168, 63, 129, 16, 32),
 };
 
-/* Of IPv6 only 2000::/3 is the public internet, less these: protocol assignments (Teredo, ORCHID,
- * benchmarks), documentation, 6to4 (whoever is embedded, through a relay), documentation again. */
+/* Only 2000::/3 of IPv6 is the public internet, less these: protocol assignments (Teredo, ORCHID, benchmarks),
+ * documentation, 6to4 (leads to the embedded address, through a relay), documentation again. */
 static const struct cidr global_v6 = {{{0x20}, 6, 0}, 3};
 static const struct cidr special_v6[] = {
     {{{0x20, 0x01}, 6, 0}, 23},
@@ -197,7 +197,7 @@ size_t addr_embedded(const struct addr *a, struct addr out[ADDR_EMBEDDED_MAX])
             continue;
         for (size_t j = 0; j < sizeof ip; j++)
             ip[j] = a->ip[e->at[j]];
-        /* Of the layouts of a local prefix all but one find mostly zeros, and nothing is sent to 0.0.0.0/8. */
+        /* All layouts of a local prefix but one find mostly zeros, and nothing is sent to 0.0.0.0/8. */
         if (ip[0] == 0 && !addr_is_nat64(a))
             continue;
         out[n] = (struct addr){0};

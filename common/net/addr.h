@@ -42,8 +42,9 @@ bool cidr_any(const struct cidr *list, size_t n, const struct addr *a);
 bool addr_is_special(const struct addr *a);
 /* A is in the NAT64 prefix of the internet (RFC 6052, 64:ff9b::/96). Requests to A go to the one IPv4 address inside. */
 bool addr_is_nat64(const struct addr *a);
-/* The IPv4 addresses that a translator or relay may send to for the IPv6 address A: NAT64 (also the local prefix of RFC
- * 8215, whose layout is not known), 6to4, SIIT, and the old IPv4-compatible form. Returns how many; 0 for IPv4. */
+/* The IPv4 addresses that a translator or relay may send to for the IPv6 address A. A may be of NAT64 (also the local
+ * prefix of RFC 8215, whose layout is not known), 6to4, SIIT, or the old IPv4-compatible form. Returns how many; 0 for
+ * IPv4. */
 #define ADDR_EMBEDDED_MAX 4
 size_t addr_embedded(const struct addr *a, struct addr out[ADDR_EMBEDDED_MAX]);
 /* The same address; ports do not matter. */

@@ -1,7 +1,8 @@
 /* forwarded - finds the client behind trusted proxies, in X-Forwarded-For or Forwarded (RFC 7239).   [pure]
  *
  * Each proxy on the way appends the address that it was connected from. So the last entry comes from the proxy that is
- * connected to us, and the entry before it from the proxy before that one. The entries are read from the last to the first:
+ * connected to us, and the entry before it from the proxy before that proxy. The entries are read from the last to the
+ * first:
  *
  *     entry                                          then
  *     an address in the list of trusted proxies      the entry before it is read

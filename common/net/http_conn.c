@@ -28,14 +28,14 @@
  *      and nothing more is read behind the first bytes of them. So a client with a thousand requests in one packet has
  *      one of them under way at a time. STEPS_MAX lets other
  *      connections have their turn meanwhile.
- *      What lies in the input counts against the budget of bytes.
+ *      The bytes in the input count against the budget of bytes.
  *   4. Answers are written straight to the socket. Only what it does not take is copied to the bufferevent's output.
  *      At most one answer can be there, because the next request is read when the output is empty. It counts against
  *      the budget until it is written.
  *
  * Lingering. If a connection is closed while bytes of the client are unread, the kernel resets it, and the client may
- * never see the answer that says why. So an answer that comes before the end of a body is followed by a half-close: the
- * client may read while its bytes are dropped, up to linger_max of them and for LINGER_US.
+ * never see the answer that says why. So a half-close follows an answer that comes before the end of a body. The client
+ * may read while the server drops its bytes, up to linger_max of them and for LINGER_US.
  *
  * A handler may answer, pause or (by making the server close) end a connection from within its own callback. `busy`
  * says that a function further up still uses it: then it only becomes DEAD, and that function frees it.
@@ -452,9 +452,9 @@ static void finish_write(struct conn *c)
     }
 }
 
-/* How many of the bytes that still come are read and dropped. Many clients write a whole body before they look for the
- * answer, and a client whose body is a few bytes too long needs the answer most: so the body is read to its end if that
- * is not far. */
+/* Returns how many of the bytes that still come the server reads and drops. Many clients write a whole body before they
+ * look for the answer. A client whose body is a few bytes too long needs the answer most. So the server reads the body
+ * to its end if the end is not far. */
 static size_t linger_bytes(const struct http_request *r)
 {
     /* Not LINGER_BYTES + (is_near ? length : 0): see "A bug of gcc 14" in docs/internals/development.md. */

@@ -241,8 +241,8 @@ enum http_scan_verdict http_scan(struct http_scan *s, struct slice bytes,
     return *fault == FAULT_NONE ? SCAN_MORE : SCAN_FAULT;
 }
 
-/* The value as on the wire, from behind the colon to before the CR, less one leading space. What
- * frames the message is judged without any more leniency about white space. */
+/* The value as on the wire, from behind the colon to before the CR, less one leading space. The fields that frame the
+ * message get no more leniency about white space. */
 static struct slice exact_value(const struct http_field *f)
 {
     const char *from = f->name.ptr + f->name.len + 1;

@@ -1,8 +1,8 @@
 /* http_rules - which request heads every parser reads alike, and the answer to all others.   [pure]
  *
- * llhttp parses; these rules look at the raw bytes first and at the parsed fields afterwards,
- * because a webhook that two parsers could read differently is refused rather than guessed at
- * (request smuggling). docs/http.md lists the rules for users.
+ * llhttp parses. These rules look at the raw bytes first and at the parsed fields afterwards. They refuse a webhook
+ * that two parsers could read differently, rather than guess (request smuggling). docs/http.md lists the rules for
+ * users.
  */
 #ifndef COMMON_NET_HTTP_RULES_H
 #define COMMON_NET_HTTP_RULES_H

@@ -18,7 +18,7 @@
 
 enum {
     BACKLOG = 4096,
-    REFUSALS = 64,            /* connections over connections_max that are told so at a time */
+    REFUSALS = 64,            /* connections over connections_max that get a refusal at a time */
     ROOM_STEPS = 256,         /* connections looked at to make room for one */
     HOLDERS = 32,             /* connections ended to make room for the bytes of one */
     ACCEPT_RETRY_US = 100000, /* after running out of descriptors */
@@ -125,8 +125,8 @@ static struct conn *find_displaced(struct http_server *s, unsigned slot)
     return best;
 }
 
-/* All are taken. Whoever holds few gets one of those of whoever holds by far the most, so that one
- * address cannot keep all others out. */
+/* All are taken. An address that holds few connections gets one from the address that holds by far the most, so that
+ * one address cannot keep all others out. */
 static bool make_room(struct http_server *s, unsigned slot)
 {
     unsigned hog = peers_hog(&s->peers, slot);
@@ -147,7 +147,7 @@ static bool make_room(struct http_server *s, unsigned slot)
     return true;
 }
 
-/* What SLOT loses if C ends: bytes of an incomplete body or of an answer that waits. */
+/* The bytes that SLOT loses if C ends: of an incomplete body or of an answer that waits. */
 static int64_t bytes_of(const struct conn *c, unsigned slot)
 {
     if (c->busy)
@@ -219,7 +219,8 @@ void server_take(struct http_server *s, int fd, const struct addr *peer, struct 
     }
 }
 
-/* Only the proxies that are trusted may name other addresses. Who comes past them has its own. */
+/* Only the proxies that are trusted may name other addresses. A client that comes past the proxies has its own
+ * address. */
 static bool must_greet(const struct http_server *s, const struct addr *peer)
 {
     const struct http_limits *l = &s->limits;

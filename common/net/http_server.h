@@ -75,7 +75,7 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
                           struct http_budget *budget, struct tls_server *tls,
                           const struct http_handler *handler, struct http_server **out,
                           struct error *e) MUST_CHECK;
-/* "127.0.0.1:8080": what it is bound to, with the real port. Borrowed. */
+/* "127.0.0.1:8080": the address that S is bound to, with the real port. Borrowed. */
 const char *http_server_addr(const struct http_server *s);
 /* Takes FD, a connected stream socket that does not block, as if PEER had connected. */
 void http_server_take(struct http_server *s, int fd, const struct addr *peer);
@@ -95,8 +95,8 @@ void http_server_close(struct http_server *s);
 struct slice http_method(const struct http_request *r); /* "GET", "POST", ... */
 struct slice http_path(const struct http_request *r);   /* raw target before '?' */
 struct slice http_query(const struct http_request *r);  /* raw, after '?', may be empty */
-/* Value of the one header NAME (any case), white space trimmed; *COUNT (may be NULL) says how often
- * it stands in the request. Empty and 0 if it is missing; the first if there are several. */
+/* Value of the one header NAME (any case), white space trimmed; *COUNT (may be NULL) says how often the request has it.
+ * Empty and 0 if it is missing; the first if there are several. */
 struct slice http_header(const struct http_request *r, const char *name, unsigned *count);
 size_t http_header_count(const struct http_request *r);
 void http_header_at(const struct http_request *r, size_t i, struct slice *name,
@@ -138,11 +138,11 @@ void http_answer(struct http_request *r, int status, struct slice content_type,
  * be touched any more. Else R lives until http_stream_end, or on_gone: its client left or takes nothing, or the server drains. */
 bool http_stream_begin(struct http_request *r, struct slice content_type,
                        struct slice headers) MUST_CHECK;
-/* Sends PIECE, which is copied. False, and nothing is sent, if the client has not taken so much of what was sent before that PIECE has no
- * room: at most HTTP_STREAM_WAITS bytes wait, and the budget counts them. Never calls on_gone. */
+/* Sends PIECE, which is copied. At most HTTP_STREAM_WAITS bytes wait for the client, and the budget counts them.
+ * Returns false and sends nothing if PIECE has no room there. Never calls on_gone. */
 #define HTTP_STREAM_WAITS ((size_t)256 * 1024)
 bool http_stream_piece(struct http_request *r, struct slice piece) MUST_CHECK;
-/* Ends R. What waits is still sent. */
+/* Ends R. The server still sends the pieces that wait. */
 void http_stream_end(struct http_request *r);
 
 /* http_answer with `{"status":"error","code":CODE,"message":MESSAGE}`. Closes for 400, 408, 413,

@@ -159,7 +159,7 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
         event_base_loopbreak(l->base);
 }
 
-/* What was promised to run runs, also at the end: these calls release things. */
+/* Every call that was promised runs, also at the end: these calls release things. */
 static void drain(struct loop *l)
 {
     run_posted(l);

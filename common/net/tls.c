@@ -25,7 +25,7 @@ static enum err failed(struct error *e, const char *what, const char *file)
     return fail(e, ERR_CRYPTO, "TLS %s %s: %s", what, file, why);
 }
 
-/* HTTP/1.1 is all that is spoken; a client that offers only others is told (RFC 7301 3.2). */
+/* The server speaks only HTTP/1.1. A client that offers only others gets an alert (RFC 7301 3.2). */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *outlen,
                            const unsigned char *in, unsigned int inlen, void *arg)
 {

@@ -50,7 +50,7 @@ enum metric { /* the number of a family in the registry */
 /* A registry of these families, with what is known from the start; freed with metrics_free. PROGRAM and VERSION are the
  * labels of hookpace_build_info. */
 struct metrics *families_metrics(const char *program, const char *version);
-/* Brings the families process_* up to date. What the system does not tell is absent. */
+/* Brings the families process_* up to date. Values that the system does not report are absent. */
 void families_read_process(struct metrics *m);
 /* A reload was taken, or refused. */
 void families_reloaded(struct metrics *m, bool taken);

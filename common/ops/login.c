@@ -56,7 +56,7 @@ bool login_is_foreign(const struct login_page *p)
     return p->referer.len && !is_at(p->referer, p->host, true);
 }
 
-/* What Java's HttpURLConnection accepts if its program says nothing. It is no browser. */
+/* The Accept header of Java's HttpURLConnection if its program sets none. It is no browser. */
 #define JAVA_ACCEPTS SLICE_LIT("text/html, image/gif, image/jpeg, *")
 
 bool login_may_be_link(const struct login_page *p)

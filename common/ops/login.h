@@ -52,7 +52,7 @@ struct login_result {
     unsigned retry_s; /* of LOGIN_LIMITED: the next login is checked in so many seconds */
 };
 
-/* What a browser says about the page that makes it ask; each is empty if the header is missing. */
+/* The headers of a browser about the page that makes it ask; each is empty if the header is missing. */
 struct login_page {
     struct slice
         fetch_site; /* Sec-Fetch-Site (Fetch Metadata); browsers leave it out over plain HTTP */

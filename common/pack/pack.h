@@ -11,7 +11,8 @@
 #include "common/base/slice.h"
 
 #define PACK_MIN 256
-/* What is packed small may be 250 times as large in the memory of a dispatcher, which has hundreds at a time. */
+/* A small packed body may be 250 times as large in the memory of a dispatcher, which has hundreds of bodies at a
+ * time. */
 #define PACK_MAX (256 * 1024)
 
 struct packer; /* working memory; one per thread */

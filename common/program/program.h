@@ -28,8 +28,9 @@ void program_end_watch(struct log_watch *w);
 
 /* Reads the file PATH again and returns the new configuration. WAS is the one in force. The log names each changed key of
  * SECTIONS (names of top-level objects, ended by NULL) that needs a restart.
- * Returns NULL and logs every problem if the file is wrong, or if it changes a key that a running program cannot change
- * (redis.prefix, redis.partitions: work in hand would be reported under other keys than it was taken from). */
+ * Returns NULL and logs every problem if the file is wrong, or if it changes a key that a running program cannot
+ * change. These keys are redis.prefix and redis.partitions: work in hand would be reported under other keys than it was
+ * taken from. */
 struct config *program_reload(const char *path, const struct config *was,
                               const char *const *sections);
 

@@ -22,7 +22,7 @@
 #define NAME_BYTES 96
 #define LEAD 2 /* arguments before the counts: the program and its facts */
 
-struct told { /* what Redis was told of a series */
+struct told { /* the count of a series that Redis has */
     uint64_t count;
 };
 
@@ -96,7 +96,7 @@ static void add_history(struct beat *b, const char *field, uint64_t n)
 
 /* --- what was counted --- */
 
-/* What the series has counted since the last beat. */
+/* Returns the counts of the series since the last beat. */
 static uint64_t news_of(struct beat *b, char family, const struct metric_reading *v)
 {
     struct buf key;

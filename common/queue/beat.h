@@ -19,7 +19,7 @@ struct shards;
 struct beat_setup { /* texts and pointers are borrowed and must outlive the beat */
     const char *program, *version;
     struct metrics *metrics;
-    /* How many webhooks or deliveries the program has in hand. */
+    /* Returns the number of webhooks or deliveries that the program has in hand. */
     size_t (*count_inflight)(void *ctx);
     void *ctx;
 };

@@ -51,7 +51,7 @@ typedef void (*deliveries_fn)(void *ctx, enum err rc, const struct delivery_view
 void queue_admin_look(struct queue_admin *q, const struct slice *ids, size_t count,
                       unsigned attempts, deliveries_fn fn, void *ctx);
 
-/* What a delivery must be to be found. An empty text: anything. */
+/* The properties of the deliveries to find. An empty text: anything. */
 struct delivery_filter {
     struct slice state, destination, source, lane, tag;
     wall_ms since, until; /* when its event was accepted, inclusive */
@@ -60,11 +60,11 @@ struct delivery_filter {
  * deliveries, even none, though others follow: then the call has looked at as many as it may. */
 typedef void (*search_fn)(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
                           struct slice next);
-/* A page of at most LIMIT (at most ADMIN_LOOK_MAX) deliveries that fit FILTER, newest first: by acceptance; by death where the
- * state is `dead`; by the next attempt where it is `retry`; by the end of the lease where it is `inflight`; by the place in
- * the queue where it is `queued` and a lane or a destination is given. Without one of these states it reaches back for
- * retention.done_s. CURSOR is empty, or NEXT of the page before, with the same filter. ERR_INVALID, without a callback: CURSOR
- * is none. */
+/* A page of at most LIMIT (at most ADMIN_LOOK_MAX) deliveries that fit FILTER, newest first. The order is by
+ * acceptance. Exceptions: by death for the state `dead`; by the next attempt for `retry`; by the end of the lease for
+ * `inflight`; by the place in the queue for `queued` with a lane or a destination. Without one of these states it
+ * reaches back for retention.done_s. CURSOR is empty, or NEXT of the page before, with the same filter. ERR_INVALID,
+ * without a callback: CURSOR is none. */
 enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter *filter,
                             size_t limit, struct slice cursor, search_fn fn, void *ctx) MUST_CHECK;
 
@@ -77,8 +77,8 @@ enum act_result {
 /* FN exactly once, never before the call returns. STATE: the delivery's, after the act; borrowed for the callback. RC != OK: Redis
  * did not answer; nobody knows whether it took effect. */
 typedef void (*act_fn)(void *ctx, enum err rc, enum act_result result, struct slice state);
-/* Queues the delivery ID again, as it was accepted, and leaves its siblings alone. What waits for a retry goes now. Refused while it
- * is queued or in flight, and for a fetch that is done. */
+/* Queues the delivery ID again, as it was accepted, and leaves its siblings alone. A delivery that waits for a retry
+ * goes now. Refused while it is queued or in flight, and for a fetch that is done. */
 void queue_admin_resend(struct queue_admin *q, struct slice id, act_fn fn, void *ctx);
 /* Ends the delivery ID without sending it. Refused while it is in flight, and when it is done or dropped. */
 void queue_admin_drop(struct queue_admin *q, struct slice id, act_fn fn, void *ctx);
@@ -138,7 +138,7 @@ struct named_count {
 typedef void (*counts_of_fn)(void *ctx, enum err rc, const struct named_count *list, size_t count);
 /* Answers to webhooks in the last hour: "<source> <answer>" -> how many. */
 void queue_admin_answers(struct queue_admin *q, counts_of_fn fn, void *ctx);
-/* The same of the COUNT (at most 3 * ADMIN_LOOK_MAX) names "<destination> <done, retry or dead>". */
+/* Like queue_admin_answers, for the COUNT (at most 3 * ADMIN_LOOK_MAX) names "<destination> <done, retry or dead>". */
 void queue_admin_results(struct queue_admin *q, const struct slice *names, size_t count,
                          counts_of_fn fn, void *ctx);
 

@@ -42,7 +42,7 @@ struct put_captured { /* of one delivery, at acceptance */
     struct slice secret_id;
 };
 
-/* What the queue does with an event depends on its kind:
+/* The queue treats an event by its kind:
  * - EVENT_WEBHOOK gets a delivery to each of TO.
  * - EVENT_TASK too. Its id must be free, and it is listed for its account.
  * - EVENT_ANNOUNCEMENT gets one delivery, to source->fetch. TO and its delays are kept with it. It is a repeat also if the

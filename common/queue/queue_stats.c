@@ -32,7 +32,7 @@ struct stats_call {
     struct config_walk walk; /* over the destinations of the shard */
     struct map lanes;        /* name -> struct lane_sums, of the shard */
     size_t step, steps;      /* of the deliveries in retry */
-    double scale;            /* each that is looked at stands for so many */
+    double scale;            /* each that is looked at counts as so many */
     /* of the call that is under way */
     const struct destination *destinations[NAMES_MOST];
     struct lane_sums *first_of[NAMES_MOST]; /* lanes that this call asks for */

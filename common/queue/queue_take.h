@@ -60,8 +60,8 @@ enum settle_verdict {
     SETTLE_RELEASE, /* not attempted: back to the head of its list, the attempt is given back */
     SETTLE_DEFER,   /* not attempted: again after wait_ms, the attempt is given back */
     SETTLE_WAIT, /* the origin asked to wait: again when the wait is over, the attempt is given back */
-    SETTLE_FETCHED, /* of a fetch: what it brought was put, over */
-    SETTLE_UNKNOWN, /* not attempted: this dispatcher does not know the destination; whoever does gets it */
+    SETTLE_FETCHED, /* of a fetch: its result was put; the delivery has ended */
+    SETTLE_UNKNOWN, /* not attempted, destination unknown here: a dispatcher that knows it gets it */
 };
 
 struct settlement { /* slices borrowed for the call */
@@ -84,7 +84,7 @@ struct settlement { /* slices borrowed for the call */
         url; /* of the request; of a configured one without its query. Empty if there was none */
 };
 
-/* How many deliveries a claim may take of which holder (claim.lua). */
+/* The number of deliveries that a claim may take, by holder (claim.lua). */
 struct claim_rooms {
     size_t unlisted;  /* of a holder that is not listed */
     size_t common;    /* of all holders together that the reserve is closed to */
@@ -122,9 +122,9 @@ void queue_take_check_every(struct queue_take *q, int64_t us);
  * starts them as attempts end. It is worth it for destinations that answer faster than Redis. queue_take_set_config puts
  * N back to 0 for all destinations; Redis stores nothing of it. */
 void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n);
-/* Reads the record of D, which has `unread` bytes, in pieces that hold neither Redis nor the loop for long. FN is called once, unless D
- * is settled before: OK, ERR_INVALID if there is no such record any more, ERR_TOO_BIG if this process has no memory for
- * it, or why Redis did not answer. */
+/* Reads the record of D, which has `unread` bytes, in pieces that hold neither Redis nor the loop for long. Calls FN
+ * once, unless D is settled before. RC: OK; ERR_INVALID if there is no such record any more; ERR_TOO_BIG if this
+ * process has no memory for it; or the reason why Redis did not answer. */
 void queue_take_load(struct queue_take *q, struct delivery *d, void (*fn)(void *ctx, enum err rc),
                      void *ctx);
 /* The request of D leaves now. Only where d->report_sent. */

@@ -34,8 +34,8 @@ enum task_state {
 };
 
 struct task { /* all slices borrowed for the callback */
-    /* Of an own task of the account that asks its id, else the event's key: "<id>" or, for a second event of the same id,
-     * "<id>~2"; "@<account>/<id>" of a task. */
+    /* For an own task of the account that asks: its id. Else the event's key: "<id>" or, for a second event of one id,
+     * "<id>~2"; for a task "@<account>/<id>". */
     struct slice id;
     struct slice key; /* the event's key in Redis */
     enum task_state state;

@@ -51,7 +51,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     struct shard list[];
 };
 
-/* ---- what owners are told ---- */
+/* ---- calls to the owners ---- */
 
 static void shards_tell_ready(struct shards *all)
 {

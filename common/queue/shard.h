@@ -69,7 +69,8 @@ unsigned shard_number(const struct shard *s);
 /* The base of the shard's keys (keys.h). It lives as long as S. */
 struct slice shard_base(const struct shard *s);
 bool shard_is_ready(const struct shard *s);
-/* Which run of Redis the shard is on, or "" while it is not known. It is another one after each start of Redis. */
+/* The run id of the Redis that the shard is on, or "" while it is not known. It is another one after each start of
+ * Redis. */
 const char *shard_run_of_redis(const struct shard *s);
 /* The name under which this process is seen, or NULL. */
 const char *shards_instance(const struct shards *all);

@@ -39,7 +39,7 @@ struct tail_fact {      /* all borrowed; empty texts are not known */
     int64_t bytes;               /* of an event */
     bool is_duplicate;
 };
-/* Publishes F soon. A dead letter is told twice: as an attempt, and as dead. */
+/* Publishes F soon. A dead letter is published twice: as an attempt, and as dead. */
 void tail_tell(struct tail *t, const struct tail_fact *f);
 
 #endif

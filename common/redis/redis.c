@@ -48,7 +48,7 @@
  *
  * After NOSCRIPT the call goes behind everything that was sent meanwhile, with a new deadline, up to 5 times. Nothing
  * else is repeated here. The callers know whether a repeat is safe: queue_take repeats a `settle`, because its fence
- * makes a second run harmless. queue_put repeats nothing: the provider sends the webhook again, and `put` finds the
+ * makes a second run harmless. queue_put repeats nothing. The provider sends the webhook again, and `put` finds the
  * duplicate. A lost `claim` ends with its leases, a lost `sent` with its window.
  *
  * hiredis only parses the replies (redisReader). Its asynchronous client (versions 0.14 and 1.x) does not fit:
@@ -56,7 +56,7 @@
  *     buffer, and the rest of it is moved after each partial write. Here a large body is sent from where it lies.
  *   - A lost connection gives every callback a NULL reply, whether the command was written or not. "It did not run" and
  *     "nobody knows" are the same, and no bytes are kept for a repeat.
- *   - 0.14 has no timeouts. That of 1.x starts anew with each command: while others are sent, none is ever overdue.
+ *   - 0.14 has no timeouts. The timeout of 1.x starts anew with each command, so none is overdue while others are sent.
  *   - It resolves names with getaddrinfo, which blocks the loop.
  *   - It writes when the loop next finds the socket writable: one more turn and two more epoll_ctl for each batch. */
 

@@ -51,7 +51,7 @@ struct redis *redis_new(struct loop *l, const struct config_redis *conf, const c
 void redis_free(struct redis *r);
 bool redis_is_ready(const struct redis *r);
 struct redis_facts;
-/* What the server said of itself at the last check; empty texts before the first one. */
+/* The server's facts about itself at the last check; empty texts before the first check. */
 const struct redis_facts *redis_server_facts(const struct redis *r);
 /* Drops the connection later in this turn, and connects again. Logs the REASON of the first call. */
 void redis_drop_soon(struct redis *r, const char *reason);

@@ -257,7 +257,8 @@ static void flight_leave_target(struct flight *f, bool ok, int64_t duration_ms)
 
 static void flight_give_up(struct flight *f, enum attempt_end end);
 
-/* The origin of T asked to wait. What waits here for its turn goes back: only Redis knows when it may leave. */
+/* The origin of T asked to wait. Deliveries that wait here for their turn go back: only Redis knows when they may
+ * leave. */
 static void deliver_hand_back_turns(struct target *t)
 {
     if (t->rules.is_account) /* its origins are many, and nothing of it is claimed ahead */
@@ -362,7 +363,7 @@ static enum request_verdict flight_build(struct flight *f)
 
 static void flight_make(struct flight *f);
 
-/* F's request is made, as V says. What was set aside for it is more than it needs. */
+/* F's request is made, as V says. The bytes set aside for it are more than it needs. */
 static void flight_on_made(struct flight *f, enum request_verdict v)
 {
     struct deliver *e = f->engine;

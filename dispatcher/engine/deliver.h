@@ -35,7 +35,7 @@ struct deliver *deliver_new(struct loop *l, struct config *conf, struct transpor
 void deliver_free(struct deliver *e);
 /* QUEUE sends claims to deliver_claimed and takes their results. Set it before the first claim. Borrowed. */
 void deliver_set_queue(struct deliver *e, struct queue_take *queue);
-/* TAIL is told how attempts end. Borrowed; free E before it. */
+/* The engine reports the ends of attempts to TAIL. Borrowed; free E before it. */
 void deliver_set_tail(struct deliver *e, struct tail *tail);
 /* RESULTS fetches announced results. Set it before the first claim. Borrowed. */
 void deliver_set_results(struct deliver *e, struct result_connection *results);

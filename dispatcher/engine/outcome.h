@@ -1,8 +1,8 @@
 /* outcome - what happens to a delivery after an attempt ended?   [pure]
  *
- * transport.h lists how an attempt can end (enum attempt_end). A table in outcome.c has the consequences of each end: the
- * verdict, whether the host is unreachable (that counts towards its origin's circuit), and how long to wait if the attempt
- * is given back. Of an answer the status decides:
+ * transport.h lists how an attempt can end (enum attempt_end). A table in outcome.c has the consequences of each end:
+ * the verdict, whether the host is unreachable, and how long to wait if the attempt is given back. An unreachable host
+ * counts towards its origin's circuit. For an answer the status decides:
  *
  *   2xx                              done
  *   in give_up_on                    dead
@@ -29,7 +29,7 @@ struct attempt_facts {      /* plain value */
 
 struct outcome { /* plain value */
     enum settle_verdict verdict;
-    enum settle_verdict counted; /* of a wait: what it is if it is counted as a failed attempt */
+    enum settle_verdict counted; /* of a wait: the verdict if it counts as a failed attempt */
     int64_t told_ms;             /* of a wait: how long the origin asked for; 0: it did not say */
     bool unreachable;
     int64_t wait_ms;                 /* of a release or deferral */

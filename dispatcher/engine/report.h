@@ -15,8 +15,8 @@ struct tail;
 /* Logs what people should know about. R is what the transport reported. */
 void report_log(const struct delivery *d, const struct outcome *o, enum attempt_end end,
                 const struct attempt_result *r);
-/* Logs how F's attempt ended, for people who look for one event, if WHICH lines are wanted has it. S is what the queue is
- * told. */
+/* Logs how F's attempt ended, for people who look for one event, if WHICH lines are wanted has it. S is the settlement
+ * that the queue gets. */
 void report_attempt(const struct flight *f, const struct settlement *s, enum log_events which);
 /* Counts the attempt and how long it took. A success's time since its event was accepted counts too, unless somebody had the
  * delivery sent again. A destination that is not configured has its counts in METRICS. */

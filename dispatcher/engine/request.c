@@ -12,8 +12,8 @@
 #define URL_MAX (16 * 1024)
 #define HEADERS_MAX (64 * 1024)
 #define COMPRESSED_MAX ((size_t)1 << 31)
-/* Bodies over these sizes are made in a thread of their own: to sign or to compress more bytes takes over 3 ms, and a
- * kilobyte of gzip may inflate to a megabyte. */
+/* A separate thread makes bodies over these sizes. To sign or to compress more bytes takes over 3 ms. A kilobyte of
+ * gzip may inflate to a megabyte. */
 #define LONG_BYTES ((size_t)256 * 1024)
 #define LONG_GZIP ((size_t)2 * 1024)
 #define KEPT_BYTES_MAX (64 * 1024) /* memory for a body kept from attempt to attempt */

@@ -55,7 +55,7 @@ void request_reset(struct request *r);
 
 /* True if the body of E must be inflated for the request: the one case in which a request can be far larger than E. */
 bool request_inflates(const struct request_rules *rules, const struct event *e);
-/* About how many bytes request_build makes for a body of LEN bytes beside it; what is inflated is not counted. */
+/* About how many bytes request_build makes for a body of LEN bytes beside it. Inflated bytes do not count. */
 size_t request_makes(const struct request_rules *rules, const struct event *e, size_t len);
 /* True if request_build may take more than a few milliseconds. */
 bool request_is_long(const struct request_rules *rules, const struct event *e);

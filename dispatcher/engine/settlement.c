@@ -30,7 +30,7 @@ static struct slice shown_url(const struct flight *f)
 }
 
 /* The word that an account sees instead of the true one. A name that the dispatcher's network knows and egress closes must
- * look like a name that does not exist. Whoever names an address learns nothing from the true word. */
+ * look like a name that does not exist. An account whose URL has an address learns nothing from the true word. */
 static const char *account_error(const struct flight *f, enum attempt_end end)
 {
     bool is_closed_name = f->target && f->target->rules.is_account && end == END_BLOCKED &&

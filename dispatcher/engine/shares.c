@@ -23,10 +23,10 @@
  * The same rule holds for bytes. There, a delivery can be larger than its holder's share. It is let in if its holder holds
  * nothing else and it fits into what is free. A delivery that is larger than everything is let in if little else is held.
  *
- * What is claimed but has no room goes back to Redis. This costs two calls, so the dispatcher prevents it: each claim says
- * how many deliveries of which holder it may take (shares_list, claim.lua). It lists only holders that differ from the rest,
- * which are few: those with slots, and QUICK_LISTED quick ones while only the reserve is left. A lane without room here
- * stays due in Redis, so another dispatcher can take its deliveries.
+ * A claimed delivery without room goes back to Redis. This costs two calls, so the dispatcher prevents it: each claim
+ * says how many deliveries of which holder it may take (shares_list, claim.lua). It lists only holders that differ from
+ * the rest, which are few: those with slots, and QUICK_LISTED quick ones while only the reserve is left. A lane without
+ * room here stays due in Redis, so another dispatcher can take its deliveries.
  */
 #include "dispatcher/engine/shares.h"
 
@@ -175,7 +175,7 @@ static size_t less(size_t a, size_t b)
     return a > b ? a - b : 0;
 }
 
-/* What is free of MAX: for quick holders all, for others all but the reserve. */
+/* Returns the free part of MAX: for quick holders all, for others all but the reserve. */
 static size_t free_of(size_t max, size_t held, bool quick)
 {
     size_t reserve = max / RESERVE_PART;
@@ -223,7 +223,7 @@ bool shares_fit(struct shares *s, struct holder *h, size_t held, size_t more)
     return fits;
 }
 
-/* How many deliveries H may take. NULL: a holder that has nothing, and is not quick. */
+/* Returns the number of deliveries that H may take. NULL: a holder that has nothing, and is not quick. */
 static size_t room_of(const struct shares *s, const struct holder *h)
 {
     bool quick = h && is_quick(h);
@@ -247,7 +247,7 @@ bool shares_are_tight(const struct shares *s, size_t want)
     return free_of(s->slots_max, s->slots, false) < want;
 }
 
-/* ---- what a claim is told ---- */
+/* ---- the rooms that a claim gets ---- */
 
 static void add_room(struct args *a, const char *kind, const char *name, size_t room, bool quick)
 {

@@ -1,6 +1,6 @@
 #include "dispatcher/transport/egress.h"
 
-/* What leads to this machine although no interface has it: loopback, and "this host". */
+/* The addresses that lead to this machine although no interface has them: loopback, and "this host". */
 static const struct cidr loopbacks[] = {
     {{{127}, 4, 0}, 8}, {{{0}, 4, 0}, 8}, {{{0}, 6, 0}, 127}, /* :: and ::1 */
 };

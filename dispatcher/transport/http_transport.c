@@ -277,8 +277,8 @@ static struct curl_blob blob_over(const char *text)
     return (struct curl_blob){.data = (char *)text, .len = strlen(text), .flags = CURL_BLOB_NOCOPY};
 }
 
-/* What is trusted, and what we prove ourselves with. Connections are shared only by calls for which all of this is
- * equal. */
+/* Sets the trust in the server's certificate, and our own certificate. Connections are shared only by calls for
+ * which all of this is equal. */
 static CURLcode call_set_tls(struct http_call *call)
 {
     const struct http_pool *p = call->pool;
@@ -517,8 +517,8 @@ static enum attempt_end end_of_call(const struct http_call *call, CURLcode rc)
     return call->passes ? curl_fault_after(&f) : curl_fault_before(&f);
 }
 
-/* What libcurl said about END. The text may quote what the server sent, so bytes that are not printable ASCII become
- * '?'. */
+/* The message of libcurl about END. The text may quote what the server sent, so bytes that are not printable ASCII
+ * become '?'. */
 static struct slice call_detail(struct http_call *call, enum attempt_end end)
 {
     bool is_refused = call->refusal != END_NONE || end == END_BLOCKED || end == END_UNKNOWN;

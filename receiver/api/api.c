@@ -51,7 +51,7 @@ struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
     return a;
 }
 
-/* Ends the requests that wait for a turn, which stands at OFFSET of theirs. */
+/* Ends the requests that wait for a turn. The turn is at OFFSET in each request. */
 static void end_waiting(struct api_turns *t, size_t offset)
 {
     for (struct api_turn *turn; (turn = api_turns_waiting(t));) {

@@ -308,7 +308,7 @@ static void completion_fail(struct completion *c)
     s->unavailable = true;
 }
 
-/* --- complete: what was complete already --- */
+/* --- complete: tasks that were complete already --- */
 
 static void complete_compare(struct api_request *r);
 

@@ -1,8 +1,9 @@
-/* api_turns - lets each account have one costly step under way, so that one account's calls do not wait for another's.
+/* api_turns - lets each account have one costly step under way, so that no account's calls wait for those of another.
  * [edge: loop]
  *
- * Used for two kinds of steps: calls that read much from Redis, and bodies that take long to read. The others wait here. Who
- * comes next: the first that waits and whose account has no turn; one of another account than the last one, if there is one.
+ * Used for two kinds of steps: calls that read much from Redis, and bodies that take long to read. The others wait
+ * here. The next step is the first that waits and whose account has no turn. If there is a choice, it is a step of
+ * another account than the last one.
  */
 #ifndef RECEIVER_API_TURNS_H
 #define RECEIVER_API_TURNS_H

@@ -221,7 +221,7 @@ static struct load load_now(const struct ingest *in, const struct source *source
     return l;
 }
 
-/* What the configuration allows, and Redis takes. */
+/* The largest body that the configuration allows and Redis takes. */
 static size_t body_max(const struct webhook *w)
 {
     size_t configured = w->conf->receiver.max_body_bytes;

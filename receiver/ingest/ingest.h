@@ -32,7 +32,7 @@ void ingest_free(struct ingest *in);
 /* CONF is for requests that begin from now on. */
 void ingest_set_config(struct ingest *in, struct config *conf);
 /* The callbacks for http_server_open. */
-/* How many events Redis has not answered yet. From any thread. */
+/* The number of events that Redis has not answered yet. From any thread. */
 size_t ingest_waiting(const struct ingest *in);
 struct http_handler ingest_handler(struct ingest *in);
 

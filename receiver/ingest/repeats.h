@@ -7,7 +7,7 @@
 
 #define REPEAT_NAME_LEN 32
 
-/* What is known about one webhook; all slices are borrowed. */
+/* The facts about one webhook; all slices are borrowed. */
 struct repeat_facts {
     enum source_repeats rule;
     struct slice message_id;       /* empty: the sender names no message */

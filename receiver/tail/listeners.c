@@ -118,7 +118,7 @@ static void tell_all(struct listeners *all, const struct fact *f)
     }
 }
 
-/* LINE comes from a program, but also from whoever may publish in Redis: what is no fact is left out. */
+/* LINE comes from a program, but also from anybody who may publish in Redis. A line that is no fact is left out. */
 static void take_line(struct listeners *all, struct slice line)
 {
     enum { TYPE, SOURCE, DESTINATION, DESTINATIONS, TAG, MEMBERS };

@@ -1,7 +1,7 @@
 /* listeners - who listens to what happens, over GET /api/tail: server-sent events.   [on common/ops, common/queue/tail]
  *
- * While somebody listens, the key `tailing` is renewed and the channel `tail` is subscribed. Each listener has a filter. A listener that
- * reads more slowly than things happen loses events, and is told how many.
+ * While somebody listens, the key `tailing` is renewed and the channel `tail` is subscribed. Each listener has a
+ * filter. A listener that reads more slowly than things happen loses events, and gets the number of lost events.
  */
 #ifndef RECEIVER_LISTENERS_H
 #define RECEIVER_LISTENERS_H

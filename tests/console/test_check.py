@@ -194,7 +194,7 @@ def test_found_and_repaired(world, damage, expected):
     assert {k for k in world.redis.keys(BASE + "delivery:*")} == before, "no delivery is lost or invented"
     line = world.receiver.wait_log("queue.repaired")
     assert (line["account"], line["peer"]) == ("root", "127.0.0.1")
-    # What is not over is delivered once the lanes may go.
+    # Deliveries that have not ended are delivered once the lanes may go.
     for lane in ("a", "b"):
         world.root.post(f"lanes/{lane}/resume")
     world.stack.dispatcher(world.conf)

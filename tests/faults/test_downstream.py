@@ -32,7 +32,7 @@ def raw(body):
 
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
-# name -> (answer to the first attempt, whether that one counts as delivered)
+# name -> (answer to the first attempt, whether that attempt counts as delivered)
 ANSWERS = {
     "slow but in time": (Answer(delay=TIMEOUT_MS / 1000 * 0.6), True),
     "slower than the timeout": (Answer(delay=TIMEOUT_MS / 1000 * 1.4), False),

@@ -18,7 +18,7 @@ from harness.snapshot import Snapshot
 from harness.stack import Stack
 from harness.wait import wait_for
 
-# What `everysec` gives up: a write may wait for the sync of the second before, and that one for the disk.
+# The writes that `everysec` gives up: a write may wait for the sync of the second before, and that sync for the disk.
 EVERYSEC_S = 2.0
 
 

@@ -1,5 +1,5 @@
-/* The task API: a call of any path and body, and whatever Redis says to it, is answered once, by JSON whose counts are
- * right; what is not logged in learns nothing. Paths, moments and logins also by themselves.
+/* The task API answers a call of any path and body once, whatever Redis says to it. The answer is JSON whose counts are
+ * right. A call without a login learns nothing. Paths, moments and logins also by themselves.
  *
  * Input: "METHOD TARGET", a line with credentials (empty: the right ones), the body; behind a line "~~" the replies of
  * Redis' scripts, with '~' between them. */
@@ -141,7 +141,7 @@ static void turn(void)
     fake_turn();
 }
 
-/* Every byte of S that may stand in a request target. */
+/* Every byte of S that a request target may have. */
 static void add_target(struct buf *b, struct slice s)
 {
     for (size_t i = 0; i < s.len; i++)

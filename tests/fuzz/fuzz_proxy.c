@@ -14,7 +14,7 @@ static void proxy_header(struct slice bytes)
     INSIST(v != PROXY_DONE || (whole.len <= bytes.len && whole.len <= PROXY_V2_MAX));
     INSIST(v != PROXY_MORE || bytes.len < PROXY_V2_MAX);
     size_t n = bytes.len < 300 ? bytes.len : 300;
-    for (size_t i = 0; i < n; i++) { /* what comes later changes no verdict */
+    for (size_t i = 0; i < n; i++) { /* later bytes change no verdict */
         enum proxy_verdict before = proxy_header_read(slice_head(bytes, i), &part, &why);
         INSIST(before == PROXY_MORE || before == v);
         INSIST(before != PROXY_DONE || (part.len == whole.len && part.len <= i));
@@ -46,7 +46,7 @@ static void forwarded(struct slice lines)
         addr_text(&client, text);
         INSIST(addr_parse(slice_str(text), &again) == OK && addr_same(&again, &client));
     }
-    /* What the last proxy appends decides, whatever a client wrote before it. */
+    /* The entry of the last proxy decides, whatever a client wrote before it. */
     for (size_t i = 0; i < head.count; i++)
         fields[i].name = SLICE_LIT("Forwarded");
     fields[head.count++] =

@@ -1,5 +1,5 @@
-/* What a Redis server says, to the connection and to both sides of the queue. Whatever it is, each
- * call is answered once and in order, claims are whole or refused, and nothing is left over. */
+/* The replies of a Redis server, to the connection and to both sides of the queue. With any replies, each call is
+ * answered once and in order, claims are whole or refused, and nothing is left over. */
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"

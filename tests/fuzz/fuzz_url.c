@@ -1,5 +1,5 @@
-/* URL templates and the requests made from them: wherever the values come from, the request goes to
- * the configured scheme, host and port, as libcurl reads the URL, and no header line is broken. */
+/* URL templates and the requests made from them. Wherever the values come from, the request goes to the configured
+ * scheme, host and port, as libcurl reads the URL. No header line is broken. */
 #include "common/base/text.h"
 #include "common/webhook/companion.h"
 #include "common/webhook/ids.h"
@@ -18,7 +18,7 @@ static void part(CURLU *u, CURLUPart what, char out[512], unsigned flags)
     curl_free(text);
 }
 
-/* What libcurl would connect to. False where it does not take the URL at all. */
+/* The origin that libcurl would connect to. False where it does not take the URL at all. */
 static bool origin_by_curl(const char *url, char out[2048])
 {
     CURLU *u = curl_url();

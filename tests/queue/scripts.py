@@ -26,7 +26,7 @@ def script_text(name):
         text = text.replace(found.group(0), (LUA / found.group(1)).read_text())
 
 
-# What the destinations of these tests are, but for those that are "postback".
+# The kinds of these tests' destinations, but for those that are "postback".
 KINDS = {"ping": "pingback", "ping2": "pingback", "pingback@acme": "pingback", "pingback@beta": "pingback", "fetch@src": "fetch",
          "fetch@other": "fetch"}
 
@@ -202,7 +202,7 @@ class Queue:
         """delivery id -> list of the places it is in, over everything there is."""
         prefix = self.key("delivery:")
         ids = [key[len(prefix):] for key in self.r.keys(prefix + "*")]
-        # What outlives its event only tells that it was there.
+        # A delivery that outlives its event only shows that it was there.
         ids = [id for id in ids if self.r.exists(self.key("event:" + id.rsplit(":", 1)[0]))]
         found = {id: [state] if state in ("done", "dropped") else [] for id, state in zip(ids, self.fields(ids, "state"))}
         passed = {id for id, left in zip(ids, self.fields(ids, "in_queue")) if left}  # dropped, deep in a queue

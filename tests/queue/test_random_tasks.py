@@ -202,7 +202,7 @@ class World(Dispatchers):
             return
         t = self.rng.choice(self.opened if self.opened and self.rng.random() < 0.8 else tasks)
         to = getattr(t, "to", [])
-        # The configuration may have changed: what it says now does not count.
+        # The configuration may have changed: its new values do not count.
         args = put_args(self.queue, t.key, [(d[0], d[1], "70", *d[3:]) for d in to], "task", source=t.account, path=t.path, stage="result")
         (result,) = self.queue.put(args)
         assert result[0] == (0 if t in self.opened else "not open"), (t.key, result)
@@ -224,7 +224,7 @@ class World(Dispatchers):
             if what[0] not in keys:
                 made.append(what)
                 keys.add(what[0])
-        # Revisions are told by their counter: one event of an id a call.
+        # The counter tells revisions apart: one event of an id a call.
         self.submit(*made)
 
     def claim(self):

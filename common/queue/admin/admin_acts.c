@@ -1,4 +1,4 @@
-/* What operators do to single deliveries. */
+/* The acts of operators on single deliveries. */
 #include "common/base/alloc.h"
 #include "common/config/config.h"
 #include "common/queue/admin/admin_private.h"

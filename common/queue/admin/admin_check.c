@@ -1,4 +1,4 @@
-/* What contradicts itself in the queue. */
+/* The search for contradictions in the queue. */
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"

@@ -1,4 +1,4 @@
-/* What programs have counted in the last hour, and which programs run.   (counted.lua) */
+/* The counts of programs for the last hour, and the programs that run.   (counted.lua) */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/queue/admin/admin_private.h"

@@ -1,4 +1,4 @@
-/* What operators do to lanes. */
+/* The acts of operators on lanes. */
 #include "common/base/alloc.h"
 #include "common/config/config.h"
 #include "common/config/partition.h"

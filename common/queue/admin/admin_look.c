@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-/* One delivery, until all are told. Owns its texts: FIELDS has names and values in turn. */
+/* One delivery, kept until all of them are here. Owns its texts: FIELDS has names and values in turn. */
 struct looked {
     char *id;
     char **fields, *head, **attempts;

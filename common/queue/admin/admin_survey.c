@@ -1,4 +1,4 @@
-/* What the queue holds as a whole, and its lanes by name.
+/* The contents of the queue as a whole, and its lanes by name.
  *
  * Redis has no index of what waits by lane: `retry` and `inflight` are one set for all lanes. A survey goes through them, and
  * through the lists of lanes and of dead letters, in steps of about a millisecond. It is kept for KEEP_US, so that a
@@ -168,7 +168,7 @@ static void take_destination(struct survey_call *c, enum part part, double scale
         row->other_dead += (int64_t)n;
 }
 
-/* The first answer of a part tells how many members there are. */
+/* The first answer of a part has the number of its members. */
 static void take_size(struct survey_call *c, enum part part, size_t all, double *scale)
 {
     struct queue_totals *sums = &c->made->totals;

@@ -1,4 +1,4 @@
-/* What is known of jobs: the partitions' parts of a job become one. */
+/* The list of jobs: the partitions' parts of a job become one. */
 #include "common/base/alloc.h"
 #include "common/queue/jobs/jobs_private.h"
 
@@ -43,7 +43,7 @@ static const struct redis_reply *field(const struct redis_reply *r, const char *
     return NULL;
 }
 
-/* Adds what one partition knows: {id, what is left, hash}. */
+/* Adds one partition's part: {id, number of deliveries left, hash}. */
 static void known_add(struct known *k, int64_t left, const struct redis_reply *hash)
 {
     static const char *const texts[TEXTS] = {"verb", "state",   "destination", "source",

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- check: one step of the search for what contradicts itself, and of its repair. It judges each delivery, event, list and count in one piece,
--- so what is only on its way is never taken for lost.
+-- check: one step of the search for contradictions in the queue, and of their repair. It judges each delivery, event,
+-- list and count in one piece, so it never takes a delivery that only moves for a lost one.
 -- KEYS: lanes. ARGV: base, repair (1: mend what is found), cursor ('': from the beginning), done ms, dead ms.
 -- Replies {cursor of the next step ('': all was seen), deliveries and events looked at, those that could not be judged, then of each thing
 -- found: its problem, its name, 1 if it was mended}.
 --
--- A cursor is "<stage> <place> <list>": the stage's name, where it goes on there, and, of the stage lists, the list that is being read.
+-- A cursor is "<stage> <place> <list>": the stage's name, the place where it goes on, and, in the stage `lists`, the
+-- list that the step reads.
 --   lists      SCAN finds the lists of lanes and of dead letters; each is read in chunks from its tail
 --   keys       SCAN finds deliveries, events, and what belongs to them
 --   inflight, retry, deaths, lanes     read by rank
@@ -276,7 +277,7 @@ local function judge_lane(name)
   end
 end
 
--- ID stands in the list KEY. Does it belong there?
+-- The list KEY has ID. Does ID belong there?
 local function judge_entry(kind, of, key, id, length)
   local v = call('HMGET', DELIVERY .. id, 'state', 'lane', 'destination', 'delay_ms', 'in_queue')
   work = work + 1
@@ -412,7 +413,7 @@ local function are_shares_right(name, ids)
   return true
 end
 
--- What is in flight is counted in one piece, where that is not much.
+-- The script counts the deliveries in flight in one piece, if they are not many.
 function RUN.busy()
   if call('ZCARD', base .. 'inflight') > 3000 then
     unsure = unsure + 1

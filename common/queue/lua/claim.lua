@@ -11,7 +11,7 @@
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
 -- the claim tries an origin whose circuit is open; 2: an origin that asked to wait. The origin is '*' where the destination has only one.
 --
--- A lane is looked at when its time has come (lib_lane.lua). What happens then depends on what is queued on it:
+-- claim looks at a lane when its time has come (lib_lane.lua). The next step depends on the deliveries in its queue:
 --   only deliveries without delay   claim_many takes as many as there is room for, by one LPOP
 --   some with a delay               claim_one takes the head, if its delay allows it. If not, it looks for a shorter delay near
 --                                   both ends of the queue. After a claim the next one goes to the tail, once a send
@@ -43,7 +43,7 @@ local rooms = {} -- holder -> what is left for it
 for i = AHEAD_END + 1, #ARGV, 3 do rooms[ARGV[i]] = {left = tonumber(ARGV[i + 1]), is_reserved = ARGV[i + 2] == '1'} end
 local is_tight = AHEAD_END < #ARGV or unlisted <= 0 -- not every holder may have all
 
--- What is left of the room for T, whose delivery is on LANE. While there is room for all, nothing is looked up.
+-- Returns the rest of the room for T, whose delivery is on LANE. While there is room for all, it looks nothing up.
 local function room_of(lane, t)
   if not is_tight then return {left = unlisted} end
   local key = t.limits.is_shared and 'd:' .. t.name or 'l:' .. lane.name
@@ -236,7 +236,7 @@ local function origin_of(t, id)
   return origin_of_url(string.match(string.sub(head, 1, stop or -1), '\n' .. letter .. ' ([^\n]*)') or '')
 end
 
--- How many deliveries are in flight to an origin of T.
+-- Returns the number of deliveries in flight to an origin of T.
 local function share_of(t, origin)
   local share = t.shares[origin]
   if not share then
@@ -306,7 +306,7 @@ local function unknown_until(lane, t)
 end
 
 local asides = 0
--- ID was taken off its lane and becomes a dead letter. That is so much work that one call does it for at most half of ASIDE_MAX.
+-- ID was taken off its lane and becomes a dead letter. This is much work, so one call buries at most half of ASIDE_MAX.
 local function bury(id, error)
   asides = asides + 2
   buried[#buried + 1] = id
@@ -439,8 +439,8 @@ local function pull(lane, d)
   lane_count(lane, d.delay_ms, -1)
 end
 
--- The id in the list is not of a delivery that is queued: an operator dropped it there, and it was kept until now; or somebody put it into
--- the list, or deleted the delivery.
+-- The id in the list belongs to no queued delivery. Either an operator dropped the delivery there, and its id was kept
+-- until now; or somebody put the id into the list; or somebody deleted the delivery.
 local function pass_over(lane, id, state)
   local key = DELIVERY .. id
   if state == 'dropped' and call('HDEL', key, 'in_queue') == 1 then
@@ -682,7 +682,8 @@ local function work()
   schedule_all()
 end
 
--- Redis refused a command, because rights were taken away. What was taken off the lanes goes back, so that nothing is lost.
+-- Redis refused a command, because rights were taken away. undo puts the deliveries that this call took back on their
+-- lanes, so that none is lost.
 local function undo()
   local leased = {}
   for i = 2, #leases, 2 do leased[leases[i]] = true end

@@ -1,5 +1,5 @@
 #!lua flags=no-writes,allow-oom
--- counted: what programs have counted in the last hour, and which programs run. Looking changes nothing.
+-- counted: the counts of programs for the last hour, and the programs that run. Looking changes nothing.
 -- KEYS: lanes. ARGV: base, what, and for `answers` and `results` fields to read: all if there is none.
 -- Replies by WHAT:
 --   programs           {facts of each program that was here within the last seconds, ...}

@@ -1,7 +1,8 @@
 #!lua flags=no-writes,allow-oom
--- jobs: what is known of jobs, newest first; or the next one that a program may go on with.
+-- jobs: the state of jobs, newest first; or the next job that a program may go on with.
 -- KEYS: lanes. ARGV: base, next, who asks. Replies {id, verb}; {} if there is none.
--- Or: base, list, job ('': all), most. Replies for each job {id, what is left to look at, fields and values of its hash as one list}.
+-- Or: base, list, job ('': all), most. Replies for each job {id, number of deliveries left to look at, fields and
+-- values of its hash as one list}.
 --@include lib_lane.lua
 
 local function next_job(owner)
@@ -20,7 +21,7 @@ local function size_of(walk, destination)
   return destination ~= '' and call('LLEN', base .. 'dead:' .. destination) or call('ZCARD', base .. 'deaths')
 end
 
--- How many deliveries the rest of the walks may have.
+-- Returns the number of deliveries that the rest of the walks may have.
 local function left_of(v)
   if v.over ~= 'running' then return 0 end
   local left, n = 0, 0

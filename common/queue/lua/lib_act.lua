@@ -1,6 +1,6 @@
 -- lib_act: what operators do to one delivery. Needs lib_lane, lib_record, lib_tasks, lib_delivery and lib_resend.
--- Both acts return what became of it: done, unknown (there is no such delivery), refused (its state forbids the act) or no_event (its
--- event's record is gone); and the state that it then has ('' of what is unknown).
+-- Both acts return a result and the state that the delivery then has ('' if it is unknown). Results: done, unknown
+-- (there is no such delivery), refused (its state forbids the act) or no_event (its event's record is gone).
 
 -- --- resend ---
 
@@ -22,7 +22,8 @@ local function may_resend(d)
   return d.state == 'dead' or d.state == 'dropped' or d.state == 'retry' or d.state == 'done' and d.kind ~= 'fetch' or is_lost(d)
 end
 
--- Queues delivery ID again, as it was accepted. What waits for a retry goes now. FENCES, DEAD_MS: as for queue_again.
+-- Queues delivery ID again, as it was accepted. A delivery that waits for a retry goes now. FENCES, DEAD_MS: as for
+-- queue_again.
 local function resend_one(id, fences, dead_ms)
   local key = DELIVERY .. id
   local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind', 'destination', 'account')

@@ -1,6 +1,7 @@
 -- lib_delivery: how a claimed delivery leaves `inflight`. Shared by claim (expired leases) and settle.
 
--- Few deliveries have siblings, were resent, were told to wait, or are guests. All of these have the field `fan`; only then is this read.
+-- Few deliveries have siblings, were resent, have an origin that asked to wait, or are guests. All of these have the
+-- field `fan`; the script reads the rare fields only of them.
 local function delivery_read_rare(d, fan)
   if not fan then return end
   local v = call('HMGET', d.key, 'apart', 'since', 'told')
@@ -98,7 +99,7 @@ local function keep_known(event, keep_ms, dedup_ms)
   if left > 0 then call('SET', dedup_key(name), received .. ' ' .. event, 'PX', text(left)) end
 end
 
--- How many deliveries of EVENT in this partition are not over, without ID.
+-- Returns the number of deliveries of EVENT in this partition that have not ended, without ID.
 local function count_open(event, id)
   local n = 0
   local names = string.match(call('GETRANGE', base .. 'event:' .. event, 0, 8191), '\no ([^\n]*)\n') or ''
@@ -110,8 +111,8 @@ local function count_open(event, id)
   return n
 end
 
--- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; what stands in `is`; and
--- whether some were sent again and none is dead since.
+-- One of several deliveries has ended. Returns how long the event is kept, nil while others have not ended; the value
+-- of `is`; and whether some were sent again and none is dead since.
 local function end_one_of(event, id, keep_ms, dead)
   local key = base .. 'pending:' .. event
   local v = call('HMGET', key, 'keep', 'is', 'dead')
@@ -141,7 +142,7 @@ local function end_sending(d, event, path, got, keep_ms, more)
   end
 end
 
--- What follows for the task from the end of D. IS: 'sending', 'got' or 'listed'; false: D is the task's only webhook,
+-- Does for the task the consequences of D's end. IS: 'sending', 'got' or 'listed'; false: D is the task's only webhook,
 -- and its kind says it.
 -- REVIVED: some webhooks were sent again, and none is dead any more.
 local function judge_end(d, event, is, dead, revived, keep_ms, more)

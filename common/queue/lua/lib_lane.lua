@@ -42,7 +42,7 @@ local woken -- a lane that got its first work or was brought forward in this cal
 
 local PAUSED = 3600000000 -- us: a lane that an operator has stopped is looked at again then
 
--- What was found broken and mended in this call, as "<word> <what>". claim and limits reply it, and dispatchers log it.
+-- The faults that this call found and mended, as "<word> <what>". claim and limits reply it, and dispatchers log it.
 local notes, NOTES_MAX = {}, 20
 local function note(word, what)
   if #notes < NOTES_MAX then notes[#notes + 1] = word .. ' ' .. what end

@@ -53,7 +53,7 @@ local function add_to(lists, scope, ...)
   for _, value in ipairs({...}) do list[#list + 1] = value end
 end
 
--- Makes up to MOST tasks of SCOPE pending again whose leases have ended. Those that have expired leave.
+-- Makes up to MOST tasks of SCOPE pending again whose leases have ended. Expired tasks leave.
 local function return_leases(scope, most, pending_ms)
   local gone, returned = {}, {} -- scope -> members; scope -> scores and members
   for _, event in ipairs(call('ZRANGEBYSCORE', taken_key(scope), '-inf', now_text, 'LIMIT', 0, most)) do

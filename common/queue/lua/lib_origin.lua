@@ -1,13 +1,14 @@
--- lib_origin: what is known of a lane's origins: circuits, and deliveries that wait beside the lane. Shared by claim and settle.
--- lib_circuit.lua has what follows from the end of a claim.
+-- lib_origin: the state of a lane's origins: circuits, and deliveries that wait beside the lane. Shared by claim and
+-- settle. lib_circuit.lua has what follows from the end of a claim.
 --
 -- An origin is where a delivery goes. A configured destination is one origin, named like the destination. An account's webhooks
 -- go to URLs that came with the tasks: their origins are "<destination>/<scheme>://<host>:<port>".
 --
--- A lane must go on although one of its origins cannot take anything now: its circuit is open, it asked to wait (429, or 503
--- with Retry-After), or its share of the concurrency is taken. Such a delivery leaves the lane when it is next (origin_aside). It goes to `retry` and spends no attempt. `waiting`
--- lists these deliveries per origin, so that they can come back early. It is only an index: without it they come back when
--- they are due.
+-- A lane must go on although one of its origins cannot take anything now. There are three reasons: the origin's circuit
+-- is open, it asked to wait (429, or 503 with Retry-After), or its share of the concurrency is taken. A delivery to
+-- such an origin leaves the lane when it is next (origin_aside). It goes to `retry` and spends no attempt. `waiting`
+-- lists these deliveries per origin, so that they can come back early. It is only an index: without it they come back
+-- when they are due.
 --
 --   5 failures in a row       `until` is 1 s from now, then 2 s, 4 s ... up to 60 s
 --   next, and before `until`  the delivery waits: the first one up to `until`, the others at least 5 s longer, 100 ms apart
@@ -50,8 +51,8 @@ end
 -- Must the origin's deliveries wait until a probe was answered?
 local function origin_is_shut(e) return e.fails >= CIRCUIT_FAILS or e.told end
 
--- How many requests may be in flight to an origin that recovers from a wait: 2 after the probe's answer, 3 after 3 answers, 4 after
--- 6, 5 after 10.
+-- Returns the number of requests that may be in flight to an origin that recovers from a wait: 2 after the probe's
+-- answer, 3 after 3 answers, 4 after 6, 5 after 10.
 local function origin_room(e) return math.floor((1 + math.sqrt(1 + 8 * e.answers)) / 2) end
 
 -- Origins that fail are remembered for up to ORIGINS_MAX of a lane: an account names its origins itself.

@@ -14,7 +14,8 @@ local function oldest_of(queue)
   return oldest
 end
 
--- How many deliveries of the sorted set SET, from rank FROM on and at most MOST, go to which destination; and one of each.
+-- Counts the deliveries of the sorted set SET by destination, from rank FROM on and at most MOST. Also returns one
+-- delivery of each destination.
 local function by_destination(set, from, most)
   local count, one = {}, {}
   for _, id in ipairs(call('ZRANGE', base .. set, from, from + most - 1)) do

@@ -6,9 +6,10 @@
 --   retry          deliveries that wait for a retry, by when they are due
 --   deaths         dead letters, the first that died first
 --   posted         every delivery of the events of the last `done_s`, oldest first
--- Position: where the walk goes on. What was acted on leaves its list, except `posted`, so it tells how much was passed over.
--- Each delivery is acted on at most once: a resent one has the job's id. What was accepted or has ended since the job began is
--- left alone. If a drop went through all walks and acted on something, it begins again, because deliveries move meanwhile.
+-- Position: where the walk goes on. A delivery that the job acted on leaves its list, except `posted`, so the position
+-- says how many deliveries the walk passed over. Each delivery is acted on at most once: a resent one has the job's id.
+-- The job leaves deliveries alone that were accepted or have ended since it began. If a drop went through all walks and
+-- acted on something, it begins again, because deliveries move meanwhile.
 local WORK_MAX, CHUNK, PASSES_MAX = 500, 50, 5
 local ACT_WORK = 20 -- commands for one delivery
 local NEAR = 2000 -- entries at the tail of a queue; behind them a delivery is dropped in its place

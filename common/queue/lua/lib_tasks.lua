@@ -46,8 +46,8 @@ local function uncount_failed(keep_ms) count_in('', 'failed', -1, keep_ms) end
 local function set_key(kind, scope) return base .. kind .. scope end
 
 -- A member of these sets is the path's tag and the event's id. The tag has two characters for each of the first three
--- segments of the path, '--' for a segment that is not there. ready.lua compares tags, so that it reads only the events
--- that are likely to be under the path it looks for.
+-- segments of the path, '--' for a missing segment. ready.lua compares tags, so it reads only the events that are
+-- likely to be under the path.
 local TAG = 6
 local tags = {}
 
@@ -165,10 +165,10 @@ local function fail_task(account, path, event, keep_ms)
   if not call('ZSCORE', set_key('failed', ''), member) then list_task('failed', account, path, event, keep_ms) end
 end
 
--- What an account keeps, for its quotas. `usage` counts its tasks and the bytes of their records: in all (tasks, bytes), those that do
--- not expire now (held), and those that expire at a moment (t:<ms>, b:<ms>). `ends` has these moments, so that the next put
--- takes off the sums what has expired. Events of accounts expire at round moments, so that there are few: some 130 of each
--- retention.
+-- The use of an account, for its quotas. `usage` counts its tasks and the bytes of their records: in all (tasks,
+-- bytes), those that do not expire now (held), and those that expire at a moment (t:<ms>, b:<ms>). `ends` has these
+-- moments, so that the next put takes the expired tasks off the sums. Events of accounts expire at round moments, so
+-- that there are few: some 130 of each retention.
 local used = {} -- account -> changes of this call
 local function use_of(account)
   local u = used[account]

@@ -31,7 +31,8 @@
 -- and the claims of a slot are found by reading `inflight`. Slot 0 is nobody's: leases alone. Slots are given out in turn, so that
 -- a number is not used again soon.
 --
--- Each dispatcher has the rows looked at once a second, and five times a second while one is absent. A row that is absent is written once and then with each look; nothing is written while all are there.
+-- Each dispatcher has the rows looked at once a second, and five times a second while one is absent. The script writes
+-- the row of an absent dispatcher once and then with each look. It writes nothing while all are there.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua

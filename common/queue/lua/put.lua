@@ -41,7 +41,8 @@ local function arg()
   return value
 end
 
--- Of an event that is known by a name the name's key has when it came, and the key under which it is stored.
+-- An event may be known by a name. The name's key has the moment when the event came, and the key under which it is
+-- stored.
 local function remember(key, received, event) call('SET', key, received .. ' ' .. event, 'PX', dedup_ms) end
 local function recall(key)
   local known = call('GET', key)
@@ -418,13 +419,13 @@ local function queue_dead(event)
       n = n + 1
     end
   end
-  -- What an operator has dropped stays so, and counts as dead.
+  -- A delivery that an operator has dropped stays dropped, and counts as dead.
   local pending = base .. 'pending:' .. event
   if n > 0 and some_dropped and call('EXISTS', pending) == 1 then call('HSET', pending, 'dead', '1') end
   return n
 end
 
--- What is replied for an event that was not accepted; BEFORE and TAKEN are what `accept` returned.
+-- Returns the reply for an event that was not accepted; BEFORE and TAKEN are what `accept` returned.
 local function refusal(before, taken)
   if before then return tonumber(before) end
   return taken == true and 3 or taken or 2
@@ -480,10 +481,10 @@ local function later()
 end
 
 local fresh = {} -- keys of the events that this call has stored
--- A repeat completes what an earlier call left half done, because Redis refused a command in its middle (rights were taken away): it
--- writes deliveries that are missing, and queues those that are in no list. Only an event that is not over is looked at, and only
--- destinations that its record names: the repeat may have others. A delivery that is not there may be over and expired. So of an event with
--- several, as many are missing as `pending` counts more than are here.
+-- Redis may refuse a command in the middle of a call (rights were taken away). A repeat completes such a call: it
+-- writes missing deliveries, and queues deliveries that are in no list. Only an event that is not over is looked at,
+-- and only destinations that its record names: the repeat may have others. A delivery that is not there may be over and
+-- expired. So of an event with several, as many are missing as `pending` counts more than are here.
 local function complete(plan, event, received)
   local key = EVENT .. event
   if fresh[event] or plan.kind ~= 'webhook' or call('PTTL', key) ~= -1 then return end

@@ -3,8 +3,8 @@
 -- KEYS: lanes. ARGV: base, account ('': everybody's), 'ready' or 'failed' (the list to look through), cursor ('': from the
 -- beginning), path ('': all; else tasks set under it, and what has no path), retention ms, 0, most.
 -- Replies {cursor of the next step ('': there is none), 0, event id, when it was done, ...}.
--- A step goes through the list by path (its cursor begins with 'p'), or through all of it if there are too many paths under the
--- one that is asked for, or if the list by path is not complete.
+-- A step goes through the list by path (its cursor begins with 'p'). Exception: it goes through the whole list if there
+-- are too many paths under the path asked for, or if the list by path is not complete.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -53,7 +53,7 @@ local function tags_under()
   end
 end
 
--- What a member has behind its tag is its place among those of all tags.
+-- The part of a member behind its tag is its place among the members of all tags.
 local function places(of, from, to, n)
   return call('ZRANGEBYLEX', paths, from, to and '(' .. of .. to or '(' .. of .. 'g', 'LIMIT', 0, n)
 end

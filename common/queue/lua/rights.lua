@@ -1,6 +1,7 @@
 #!lua flags=no-writes,allow-oom
--- rights: what may this user of Redis not do that the programs need? With ACL, Redis checks each command of a script by itself, so a
--- script that lacks a right would fail in its middle. Programs ask for this when they connect, and every few seconds.
+-- rights: which rights that the programs need does this user of Redis lack? With ACL, Redis checks each command of a
+-- script by itself, so a script that lacks a right would fail in its middle. Programs ask for this when they connect,
+-- and every few seconds.
 -- KEYS: lanes. ARGV: base, prefix. Replies what is missing, as rules of ACL SETUSER: "+hset", "~hookpace:*", "&hookpace:*".
 local base, prefix = ARGV[1], ARGV[2]
 local may = redis.acl_check_cmd
@@ -10,7 +11,7 @@ local function ask(command, ...)
   if not may(command, ...) then missing[#missing + 1] = '+' .. string.lower(command) end
 end
 
--- Each with the fewest arguments that it takes. XX stands for the key.
+-- Each with the fewest arguments that it takes. XX is the key.
 local COMMANDS = {'APPEND XX v', 'COPY XX XX', 'DEL XX', 'EXISTS XX', 'GET XX', 'GETRANGE XX 0 1', 'HDEL XX f', 'HEXISTS XX f', 'HGET XX f', 'HGETALL XX', 'HINCRBY XX f 1',
   'HLEN XX', 'HMGET XX f', 'HSET XX f v', 'HSETNX XX f v', 'INCR XX', 'INCRBY XX 1', 'LINDEX XX 0', 'LLEN XX', 'LMOVE XX XX LEFT RIGHT', 'LPOP XX', 'LPOS XX v',
   'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', 'PUBSUB NUMSUB x', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',

@@ -67,7 +67,7 @@ local function walk_event(event, entry, e, first)
   return true
 end
 
--- One entry: its events from the one numbered E on, and of that one the deliveries behind FIRST.
+-- Walks one entry: its events from number E on, and of event E the deliveries behind FIRST.
 local function walk_entry(entry, from, first)
   local ids = {}
   for id in string.gmatch(entry[2][2], '%S+') do table.insert(ids, 1, id) end

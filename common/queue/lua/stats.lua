@@ -8,7 +8,7 @@ local base, n = ARGV[1], tonumber(ARGV[2])
 local call = redis.call
 --@include lib_seen.lua
 
--- How many origins of each destination on LANE have an open circuit.
+-- Counts the origins of each destination on LANE that have an open circuit.
 local function open_circuits(lane)
   local key, open, list = base .. 'origins:' .. lane, {}, {}
   local count = call('HLEN', key)

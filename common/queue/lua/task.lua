@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- task: tasks as the API shows them; got ones count as fetched from then on.
 -- KEYS: lanes. ARGV: base, account ('': everybody's), own (lib_view), 1 to get them (they count as fetched from then on) or 0 to look, done
--- retention ms, number of names, names of destinations (by them what has expired is told from what never was), ids...
+-- retention ms, number of names, names of destinations (they tell an expired task from one that never existed), ids...
 -- Replies a view (lib_view) per id, of as many as it reaches: at least one (WORK_MAX in lib_view).
 --@include lib_lane.lua
 --@include lib_record.lua

@@ -19,7 +19,7 @@
 
 #define BATCH_EVENTS 32 /* of one call: Redis works on them while this turn collects the next */
 #define BATCH_BYTES (512 * 1024)
-#define COLLECT_US 2000 /* what waits for a call to be answered does so for this long at most */
+#define COLLECT_US 2000            /* events wait this long at most for the answer to a call */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
 #define HEAD_ARGS 3                /* dedup_ms, done_ms, count */
 #define SPARE_BATCHES 64

@@ -13,7 +13,7 @@
 /*
  * When the queue is asked
  *
- * What happens in one turn of the loop is sent at its end, by `turn`: first the reports of sends, then results, then a
+ * The results of one turn of the loop leave at its end, by `turn`: first the reports of sends, then results, then a
  * claim. In this order the claim finds the lanes' clocks right and the places free that the results gave back. Each
  * partition has at most one claim on its way. What ends meanwhile is claimed anew when the reply comes, so claims are large
  * under load and quick without it:
@@ -28,8 +28,8 @@
  *   again     something happened after the last claim left: a wake-up, or results while it was crowded. So ask, although
  *             the last reply said that nothing is due before `next_at`
  *   paced     all claims of the last reply had a delay. They come up to 8 ms early, so the work of 2 ms
- *             (PACED_BATCH_US) may be collected: with 500 lanes one call for each send would cost Redis several times more
- *   urgent    a result of this turn had no delay: its successor waits for no clock, so nothing is collected
+ *   (PACED_BATCH_US) may be collected: with 500 lanes one call for each send would cost Redis several times more urgent
+ *   a result of this turn had no delay: its successor waits for no clock, so nothing is collected
  *
  * If a reply brings many claims (CLAIM_MANY), the next are asked for before these are handed over. Otherwise Redis would
  * stand still while their requests are made.
@@ -50,7 +50,7 @@
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define CHECK_US 3000000
-#define CLAIM_LEAD 4 /* what comes before the claims in a reply of claim.lua */
+#define CLAIM_LEAD 4 /* values before the claims in a reply of claim.lua */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
 static void turn(void *ctx);

@@ -6,11 +6,11 @@
 #include "common/queue/take/take_private.h"
 
 #define ROWS_MAX 100  /* destinations a call: it takes Redis less than a millisecond */
-#define LIMITS_LEAD 2 /* what comes before the notes in a reply of limits.lua */
+#define LIMITS_LEAD 2 /* values before the notes in a reply of limits.lua */
 
 /* --- what the scripts found --- */
 
-/* What a note's word means. NULL: the delivery is a dead letter, and the word is its error. */
+/* The meaning of a note's word. NULL: the delivery is a dead letter, and the word is its error. */
 struct note_row {
     const char *word, *reason;
 };
@@ -39,7 +39,7 @@ static const struct note_row *find_note(struct slice word)
     return NULL;
 }
 
-/* Claim made a dead letter of the delivery ID, so no attempt tells of it. */
+/* Claim made a dead letter of the delivery ID, so no attempt reports it. */
 static void tell_dead(struct part *p, struct slice id, struct slice error)
 {
     struct slice event, destination;

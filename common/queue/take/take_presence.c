@@ -1,11 +1,12 @@
-/* The dispatcher's part of presence.lua, which says how a dispatcher that is gone is told from one that is only silent.
+/* The dispatcher's part of presence.lua, which explains how to tell a dispatcher that is gone from a dispatcher that is
+ * only silent.
  *
  * Once a second each partition is asked which dispatchers are absent, five times a second while one is. The answer has
  * this dispatcher's slot too, which its claims carry. Claims begin when the slot is known, or after SLOT_WAIT_US without:
  * a claim without a slot comes back only when its lease ends.
  *
- * If the own lifeline is lost for longer than LOST_US, others may soon take this dispatcher's claims back. What has not
- * left by then does not leave any more (take_was_taken). */
+ * If the own lifeline is lost for longer than LOST_US, others may soon take this dispatcher's claims back. A request
+ * that has not left by then does not leave any more (take_was_taken). */
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/queue/take/beacon.h"

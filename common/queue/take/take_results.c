@@ -92,7 +92,7 @@ void take_log_circuit(const char *what, const struct delivery *d)
                LS("origin", d->origin ? d->origin : ""), LS("delivery", d->id));
 }
 
-/* C was told to wait for a day, and this is counted as a failed attempt after all. */
+/* C's origin has asked to wait for a day, so this counts as a failed attempt after all. */
 static void report_counted(struct queue_take *q, const struct claim *c)
 {
     bool is_dead = c->result.counted == SETTLE_DEAD;

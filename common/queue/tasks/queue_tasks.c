@@ -82,7 +82,7 @@ static void ask_named(struct named_call *c, unsigned partition)
     args_clear(&a);
 }
 
-/* Of a resent task that is not finished, how many of its webhooks were looked at (resend.lua). Else 0. */
+/* The number of webhooks looked at, for a resent task that is not finished (resend.lua). Else 0. */
 static size_t resent_so_far(const struct redis_reply *view)
 {
     const struct redis_reply *n = redis_at(view, redis_count(view) - 1);

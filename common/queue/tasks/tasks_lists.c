@@ -21,7 +21,7 @@
 #define KEY_BYTES 1024
 #define FAILURES_MS (7 * INT64_C(86400000))
 #define STEP_MOST 500  /* entries of a step, where several streams are merged */
-#define STEPS_MAX 1000 /* of one stream for one page; what was found by then is the page */
+#define STEPS_MAX 1000 /* of one stream for one page; the tasks found by then are the page */
 #define STREAMS_EACH 2 /* most streams of a partition */
 
 struct listed { /* owns its text */
@@ -51,7 +51,7 @@ struct list_call {
     void (*tell)(struct list_call *c);
     struct stream *streams;
     size_t stream_count;
-    struct tasks_page page; /* OFFSET: what is still to be skipped */
+    struct tasks_page page; /* OFFSET: number of tasks still to be skipped */
     struct listed *found;
     size_t found_count;
     char *account, *login, *path;
@@ -93,7 +93,7 @@ static size_t step_most(const struct list_call *c)
     return most < STEP_MOST ? most : STEP_MOST;
 }
 
-/* Of a single stream the script skips by itself; of several, what is skipped depends on the others. */
+/* The script itself skips in a single stream. With several streams, each stream's skip depends on the others. */
 static size_t step_skip(const struct list_call *c)
 {
     return c->stream_count == 1 ? c->page.offset : 0;

@@ -41,7 +41,7 @@ static int end(void **state)
     return 0;
 }
 
-/* What was written since the last call. */
+/* Returns the lines written since the last call. */
 static const char *written(void)
 {
     ssize_t n = read(read_end, lines, sizeof lines - 1);
@@ -274,7 +274,7 @@ static void repeat(int times)
         LOG_RARELY(LL_WARN, "thing.failed", LI("n", i));
 }
 
-/* When the trouble is over, nothing else would tell how many lines it would have had. */
+/* When the trouble is over, nothing else would say how many lines it would have had. */
 static void test_the_end_of_trouble_tells_what_was_left_out(void **state)
 {
     (void)state;

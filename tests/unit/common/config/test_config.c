@@ -1,4 +1,4 @@
-/* What a configuration that is in order holds: defaults, values, overrides, ownership. */
+/* The contents of a configuration that is in order: defaults, values, overrides, ownership. */
 #include "common/config/config.h"
 #include "common/config/config_table.h"
 

@@ -1,4 +1,4 @@
-/* Every key stands in docs/configuration.md with the type, default and range that the table says.
+/* docs/configuration.md has every key with the type, default and range of the table.
  */
 #include "common/base/buf.h"
 #include "common/config/config_table.h"
@@ -69,7 +69,7 @@ static void add_range(struct buf *out, const struct config_key *key)
     }
 }
 
-/* What the row of KEY in the docs starts with. */
+/* Appends the start of KEY's row in the docs. */
 static void add_row(struct buf *out, const struct config_key *key)
 {
     struct slice path = slice_str(key->path), scheme = SLICE_LIT("scheme.");

@@ -243,7 +243,7 @@ static void destinations(void **state)
 
 #define SIGNED(scheme) "'sign':{'scheme':'" scheme "','secrets':['12345678']}"
 
-/* Keys that destinations and accounts share, and what is told of them after the path of either. */
+/* Keys that destinations and accounts share, and the messages about them after the path of either. */
 static const struct {
     const char *keys, *says[3];
 } settings[] = {

@@ -12,7 +12,7 @@
 
 static const struct http_scan_limits limits = {64, 256, 8};
 
-/* What becomes of HEAD: scanned in pieces of STEP bytes, parsed and judged. */
+/* Returns the fault of HEAD, scanned in pieces of STEP bytes, parsed and judged. */
 static enum http_fault judge(struct slice head, size_t step, struct http_framing *framing)
 {
     struct http_scan s = {0};

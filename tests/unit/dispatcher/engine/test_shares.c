@@ -46,7 +46,7 @@ static void teardown(struct world *w)
     args_clear(&w->rooms.list);
 }
 
-/* What a claim of WANT may take of H. */
+/* Returns how many deliveries of H a claim of WANT may take. */
 static size_t room(struct world *w, const struct holder *h, size_t want)
 {
     args_reset(&w->rooms.list);

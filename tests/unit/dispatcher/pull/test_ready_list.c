@@ -1,4 +1,4 @@
-/* What is read of a provider's tasks_ready. */
+/* Tests the reading of a provider's tasks_ready. */
 #include "dispatcher/pull/ready_list.h"
 
 #include "common/base/alloc.h"
@@ -19,7 +19,7 @@
 static struct ready_list list;
 static struct error fault;
 
-/* Single quotes stand for double ones. */
+/* Single quotes are read as double quotes. */
 static enum err read(const char *quoted)
 {
     char *text = xstrdup(quoted);

@@ -70,7 +70,7 @@ struct how {
     size_t wire_max, inflated_max;
 };
 
-/* What becomes of WIRE, signed over SIGNED_BYTES, when it comes in pieces of STEP bytes. */
+/* Returns the answer to WIRE, signed over SIGNED_BYTES, when it comes in pieces of STEP bytes. */
 static enum answer taken(struct slice wire, struct slice signed_bytes, size_t step, struct how how)
 {
     char digest[RECORD_DIGEST_LEN];
