@@ -1,6 +1,6 @@
 /* shards_call - one question to several shards, and its one end.   [on common/queue/shard]
  *
- * Whoever asks puts a struct shards_call at the beginning of a struct of its own:
+ * The caller puts a struct shards_call at the beginning of a struct of its own:
  *
  *     begin ─▶ script, everywhere or command, as often as needed ─▶ sent ─▶ on_reply for each answer ─▶ on_end
  *

@@ -16,7 +16,8 @@
  * - UTF-8 longer than it needs to be;
  * - full-width and other look-alikes of '.', '/' and '\' that Unicode or Windows folds to them.
  *
- * A segment ends at '/' or '\'. What follows ';', '?', '#' or a control character in it, and blanks around it, do not count. */
+ * A segment ends at '/' or '\'. The rest of a segment behind ';', '?', '#' or a control character does not count, nor
+ * do blanks around the segment. */
 bool has_dot_segment(struct slice path);
 
 #endif

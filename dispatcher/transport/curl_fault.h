@@ -1,7 +1,8 @@
 /* curl_fault - why did a request not leave, or get no answer?   [pure]
  *
- * libcurl has one error code for many causes. This module looks at the other things that libcurl knows: the result of the
- * certificate's check, errno of the connect, and, where nothing else tells, OpenSSL's name of an alert in the error text.
+ * libcurl has one error code for many causes. This module looks at the other things that libcurl knows: the result of
+ * the certificate's check and errno of the connect. If neither helps, it looks for OpenSSL's name of an alert in the
+ * error text.
  */
 #ifndef DISPATCHER_CURL_FAULT_H
 #define DISPATCHER_CURL_FAULT_H

@@ -268,7 +268,7 @@ def test_urls_of_tasks_do_not_reach_inside(stack):
         assert post(f"t{n}", host) == [20100], host
     assert {host: post("none", host) for host in NOT_HOSTS} == dict.fromkeys(NOT_HOSTS, [40501])
     ends = {host: wait_end(stack, f"t{n}") for n, host in enumerate(SPECIAL)}
-    # what is in brackets must be an IPv6 address
+    # the text in brackets must be an IPv6 address
     assert ends == {host: ("dead", "bad_url" if host == "[127.0.0.1]" else "blocked_address") for host in SPECIAL}
     assert sink.connections == 0
     # the same by a redirect from where they may go

@@ -81,7 +81,7 @@ def test_smuggling(farm, name):
         assert said.count(b"\r\nDate: ") == 1 and b"Connection: close" in said
         assert b"smuggled" not in said
         return
-    # without a length no body follows: what comes next is a request
+    # without a length no body follows: the next bytes are a request
     assert b"smuggled" in said
     farm.stack.redis.client().delete("hookpace:{0}:event:smuggled")
     farm.stack.redis.client().lrem("hookpace:{0}:queue:out", 0, "smuggled:out")

@@ -73,7 +73,7 @@ def test_redis_that_hangs_is_answered_503_in_time(stack):
     receiver.wait_http("/readyz", 200, 5)
     dispatcher.wait_http("/readyz", 200, 5)
     receiver.send("after")
-    # what was answered 503 may have reached Redis: a repeat completes it and nothing is sent twice
+    # a webhook answered 503 may have reached Redis: a repeat completes it and nothing is sent twice
     for n in range(10):
         assert receiver.post("/in/in", http.numbered(prefix="h")(n)[3]).status == 200
     sink.wait_events({"before", "after", *(f"h{n}" for n in range(10))})

@@ -203,7 +203,7 @@ def test_an_open_circuit_and_a_stopped_lane(stack):
     open_ = lambda name: dispatcher.metrics()["hookpace_circuit_open"][(("destination", name),)]
     wait_for(lambda: open_("down") == 1, 10, "the circuit to open")
     assert open_("up") == 0
-    # what waits for the circuit is counted where it waits
+    # deliveries that wait for the circuit are counted where they wait
     waits = lambda: lane_gauge(dispatcher, "hookpace_retry_waiting", "down") + lane_gauge(dispatcher, "hookpace_queue_depth", "down") \
         + lane_gauge(dispatcher, "hookpace_inflight", "down")
     assert waits() == 6

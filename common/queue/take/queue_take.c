@@ -13,10 +13,10 @@
 /*
  * When the queue is asked
  *
- * The results of one turn of the loop leave at its end, by `turn`: first the reports of sends, then results, then a
+ * The calls of one turn of the loop leave at its end, by `turn`: first the reports of sends, then results, then a
  * claim. In this order the claim finds the lanes' clocks right and the places free that the results gave back. Each
- * partition has at most one claim on its way. What ends meanwhile is claimed anew when the reply comes, so claims are large
- * under load and quick without it:
+ * partition has at most one claim on its way. When the reply comes, the places of attempts that ended meanwhile are
+ * claimed anew, so claims are large under load and quick without it:
  *
  *   idle    result ─▶ settle + claim ─▶ reply with 1                 each result costs two calls
  *   loaded  result, result, result ─▶ settle + claim of 3 ─▶ reply   the calls are shared
@@ -39,8 +39,8 @@
  *
  * Prefetching: the engine says for which destinations more may be claimed than their concurrency
  * (queue_take_set_ahead, dispatcher/engine/deliver.c has the reasons). The numbers travel with each claim and Redis stores
- * none of them. So a new configuration, which begins without any, or the death of the dispatcher ends prefetching at once;
- * what was prefetched goes back when it has waited too long, or when its lease ends.
+ * none of them. So a new configuration, which begins without any, or the death of the dispatcher ends prefetching at
+ * once. A prefetched delivery goes back when it has waited too long, or when its lease ends.
  */
 
 #define CLAIM_MOST 64

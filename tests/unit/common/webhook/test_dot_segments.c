@@ -32,7 +32,7 @@ static void finds_each_spelling(void **state)
         "/a/%%32%65.",
         "/a/%u002e%u002E/b",
         "/a/%25u002e./b",
-        /* what is cut off */
+        /* parts that are cut off */
         "/a/..;/b",
         "/a/..;x=1/b",
         "/a/..%3B/b",

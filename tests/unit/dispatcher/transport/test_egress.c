@@ -61,7 +61,7 @@ static void judges_addresses(void **state)
         {"", "127.0.0.0/8", "::ffff:127.0.0.1", false, false},
         {"", "0.0.0.0/0", "93.184.216.34", false, false},
         {"", "0.0.0.0/0", "2606:2800:220:1::1", true, true},
-        /* both: what is allowed is open */
+        /* both: an allowed address is open */
         {"10.1.0.0/16", "10.0.0.0/8", "10.1.2.3", true, true},
         {"10.1.0.0/16", "10.0.0.0/8", "10.2.2.3", false, false},
         {"10.0.0.0/8", "10.1.2.3", "10.1.2.3", true, true},
