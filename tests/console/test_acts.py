@@ -49,7 +49,8 @@ def test_resend_of_one(acting):
     assert acting.root.post("deliveries/a:orders/resend") == {"id": "a:orders", "state": "queued"}
     wait_for(lambda: state(acting, "a:orders") == "done", 5, "it to arrive")
     assert [state(acting, id) for id in ("a:audit", "b:orders", "b:audit")] == ["dead"] * 3
-    assert paths(acting) == ["/orders"] and acts(acting) == [("delivery.resent", "root", "a:orders")]
+    assert paths(acting) == ["/orders"] and acting.receiver.wait_log("delivery.resent")
+    assert acts(acting) == [("delivery.resent", "root", "a:orders")]
     assert acting.root.post("deliveries/a:orders/resend")["state"] == "queued", "what is done too"
     wait_for(lambda: len(acting.sink.requests) == 2, 5, "it to arrive again")
 
@@ -61,6 +62,7 @@ def test_drop_of_one(acting):
     assert [d["id"] for d in acting.root.all("deliveries", state="dead")] == ["a:orders"]
     assert [d["id"] for d in acting.root.all("deliveries", state="dropped")] == ["a:audit"]
     assert acting.root.post("deliveries/a:audit/drop", status=409)["code"] == "conflict"
+    acting.receiver.wait_log("delivery.dropped")
     assert acts(acting) == [("delivery.dropped", "root", "a:audit")]
     stays(lambda: not acting.sink.requests, 0.5, "nothing to be sent")
     assert acting.root.post("deliveries/a:audit/resend")["state"] == "queued"

@@ -29,6 +29,7 @@ def test_it_holds_for_what_is_accepted_from_then_on(service_with_delays):
     assert s.root.post("delay", {"delay_ms": None, "destination": "orders"}) == {"delay_ms": 200, "destination": "orders"}
     assert s.root.post("delay", {"delay_ms": None}) == {"delay_ms": 100}
     assert captured(s, "c") == {"orders": 200, "audit": 100}
+    s.receiver.wait_log("delay.set", of="top", delay_ms=100)
     acts = [(a["account"], a["of"], a.get("name"), a["delay_ms"]) for a in s.receiver.lines if a.get("msg") == "delay.set"]
     assert acts == [("root", "top", None, 50), ("root", "destination", "orders", 0), ("root", "destination", "orders", 200), ("root", "top", None, 100)]
 

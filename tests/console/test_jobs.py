@@ -62,6 +62,7 @@ def test_resend_of_all_dead_ones_of_a_destination(refused):
     assert job["filter"] == {"state": "dead", "destination": "orders", "source": None, "lane": None, "since": None, "until": None}
     wait_for(lambda: ids(refused, state="done") == ["a:orders", "b:orders", "c:orders"], 5, "them to arrive")
     assert ids(refused, state="dead") == ["a:audit", "b:audit"] and len(refused.sink.requests) == 3
+    refused.receiver.wait_log("job.begun")
     begun = [line for line in refused.receiver.lines if line.get("msg") == "job.begun"]
     assert [(b["account"], b["job"], b["verb"], b["destination"]) for b in begun] == [("root", job["id"], "resend", "orders")]
 
@@ -160,7 +161,7 @@ def test_cancel(refused):
     assert refused.root.get("jobs/" + id)["state"] == "running"
     job = refused.root.post(f"jobs/{id}/cancel")
     assert job["state"] == "cancelled" and job["ended_at"]
-    assert any(line.get("msg") == "job.cancelled" and line["job"] == id for line in refused.receiver.lines)
+    refused.receiver.wait_log("job.cancelled", job=id)
     assert all(client.pttl(key) > 0 for key in client.keys("*job*"))
 
 

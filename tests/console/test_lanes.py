@@ -32,6 +32,7 @@ def test_a_stopped_lane_keeps_what_comes_and_sends_it_later(lane):
     assert lane.root.post("lanes/orders/resume") == {"lane": "orders", "paused": False}
     wait_for(lambda: sum(r.path.startswith("/orders") for r in lane.sink.requests) == 5, 5, "all of it")
     assert time.monotonic() - begun > 0.2, "at the lane's delay"
+    lane.receiver.wait_log("lane.resumed")
     acts = [line for line in lane.receiver.lines if line.get("msg") == "lane.resumed"]
     assert [(a["account"], a["lane"]) for a in acts] == [("root", "orders")] and acts[0]["peer"].startswith("127.0.0.1")
 
@@ -39,9 +40,10 @@ def test_a_stopped_lane_keeps_what_comes_and_sends_it_later(lane):
 def test_the_same_again_is_fine_and_is_logged_once(lane):
     for _ in range(3):
         assert lane.root.post("lanes/audit/pause")["paused"] is True
-    assert sum(line.get("msg") == "lane.paused" for line in lane.receiver.lines) == 1
     for _ in range(2):
         assert lane.root.post("lanes/audit/resume")["paused"] is False
+    lane.receiver.wait_log("lane.resumed")  # behind it nothing of the pauses is still on its way
+    assert sum(line.get("msg") == "lane.paused" for line in lane.receiver.lines) == 1
 
 
 def test_a_lane_that_is_not_configured_any_more(lane):

@@ -51,9 +51,8 @@ def test_every_scheme(tested, source):
         assert event["tag"] == "hookpace-test"
     if source not in ("custom", "basic"):
         assert event["id"][14] == "7", "the id that is in the event"
+    assert tested.receiver.wait_log("test.sent", source=source)["account"] == "root"
     assert SECRET not in str(sent) + str(event) + str(tested.receiver.lines)
-    acts = [line for line in tested.receiver.lines if line.get("msg") == "test.sent" and line["source"] == source]
-    assert acts and acts[0]["account"] == "root"
 
 
 def test_a_body_of_ones_own(tested):

@@ -204,5 +204,5 @@ def test_warns_of_a_redis_that_may_lose_events(stack, setting, value):
     sink = stack.downstream()
     _, receiver, (dispatcher,) = both(stack, sink)
     for program in (receiver, dispatcher):
-        assert any(line.get("level") in ("warn", "error") and (setting in json.dumps(line) or value in json.dumps(line))
-                   for line in program.lines), f"{program.name} does not warn of {setting} {value}"
+        program.wait_line(lambda line: line.get("level") in ("warn", "error") and (setting in json.dumps(line) or value in json.dumps(line)),
+                          what=f"a warning of {setting} {value}")

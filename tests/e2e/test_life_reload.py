@@ -44,7 +44,7 @@ def test_sighup_with_a_bad_file_changes_nothing(stack, broken):
         else:
             program.config_path.unlink()
         program.reload(None, accepted=False)
-        assert any(line.get("level") == "error" for line in program.lines)
+        program.wait_line(lambda line: line.get("level") == "error", what="an error")
         assert program.running
     receiver.send("still")
     sink.wait_events({"still"})
