@@ -100,6 +100,16 @@ class Client:
         """True if the server has closed or said something, without waiting for it."""
         return bool(select.select([self.sock], [], [], 0)[0])
 
+    def is_read(self):
+        """True once the server has taken all that was sent out of its socket."""
+        local, peer = (name[1] for name in (self.sock.getsockname(), self.sock.getpeername()))
+        for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            fields = row.split()
+            ends = [int(fields[i].split(":")[1], 16) for i in (1, 2)]
+            if ends == [peer, local]:
+                return int(fields[4].split(":")[1], 16) == 0
+        return False
+
     def ask(self, data):
         self.send(data)
         return self.answer()

@@ -274,6 +274,18 @@ def test_budget(start):
         assert c.ask(post(b"x" * 20000, "/charge")).status == 200
 
 
+@pytest.mark.parametrize("cut", [0, 9000])
+def test_a_head_that_comes_in_pieces_counts_once(start, cut):
+    """What waited for the rest of the head does not take the room of the body."""
+    probe = start(budget=10500)
+    request = post(b"x" * 2500, path="/charge", headers=f"X-Filler: {'y' * 10000}\r\n")
+    with probe.client() as c:
+        c.send(request[:cut])
+        if cut:
+            until(c.is_read, what="the piece to be read")
+        assert c.ask(request[cut:]).status == 200
+
+
 def test_large_bodies_leave_some_of_the_budget_to_small_ones(start):
     """Of 64 MiB an eighth: bodies that never end, a little below that, and then one too many."""
     probe = start(budget=64 << 20, body_ms=20000)
