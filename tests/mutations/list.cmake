@@ -92,7 +92,6 @@ mutation(work_lost_with_its_worker "a task whose lease has ended stays with its 
 
 mutation(second_result_counts "a second result takes the place of the first, and its webhooks go out again"
   TESTS tests/queue/test_pending.py::test_only_the_first_result_counts
-        tests/api/test_work.py::test_two_completions_at_a_time
   EDIT common/queue/lua/put.lua
   [[or digest ~= same or not is_open(old) then]]
   [[or digest ~= same then]])
@@ -405,12 +404,6 @@ mutation(reconcile_unlocked "every dispatcher reconciles"
 
 # --- what means harm ---
 
-mutation(bomb_in_one_go "a bomb is inflated in one turn of the loop"
-  TESTS tests/attack/test_load.py::test_crowds[gzip-bombs]
-  EDIT receiver/ingest/body_reader.c
-  [[&rest, BODY_SLICE, take_plain]]
-  [[&rest, SIZE_MAX, take_plain]])
-
 mutation(packed_anew "a signed body that is packed anew is another event"
   TESTS tests/attack/test_bad_bodies.py::test_a_body_packed_anew_is_accepted_as_the_same
   EDIT receiver/ingest/body_reader.c
@@ -539,14 +532,6 @@ mutation(form_takes_the_last "a field that is there twice is read all the same"
             return;]]
   [[            return;]])
 
-mutation(log_forgets_the_last_lines "lines that wait are not written at the end"
-  TESTS "tests/e2e/test_log_lines.py::test_which_lines_are_wanted[all]"
-  EDIT common/base/log.c
-  [[    if (!atomic_load_explicit(&out.has_lines, memory_order_relaxed))
-        return;]]
-  [[    if (atomic_load_explicit(&out.has_lines, memory_order_relaxed))
-        return;]])
-
 # --- the receiver's listeners ---
 
 mutation(login_by_address "wrong logins of one account lock out the others behind its address"
@@ -568,12 +553,6 @@ mutation(api_with_pages "the API's listener has the operators' pages too"
         api_add_routes(a->api, a->api_ops);]]
   [[    if (rc == OK)
         api_add_routes(a->api, a->api_ops), probes_add(a->probes, a->api_ops);]])
-
-mutation(stop_cuts_calls "a stop cuts off the calls of the operators' listener"
-  TESTS tests/e2e/test_listeners.py::test_a_stop_answers_the_calls_that_have_begun
-  EDIT receiver/receiver.c
-  [[        admin_drain(r->admin, end_loop, r);]]
-  [[        end_loop(r);]])
 
 # --- what is lost ---
 
@@ -785,31 +764,11 @@ mutation(dropped_is_claimed "what was dropped deep in a queue is sent"
   [[  finish(d, 'dropped', dead_ms, dedup_ms, 'dead')]]
   [[  if not stays then finish(d, 'dropped', dead_ms, dedup_ms, 'dead') end]])
 
-mutation(many_dropped_stop_a_lane "a lane stands still behind many dropped deliveries"
-  TESTS tests/queue/test_acts.py::test_a_lane_passes_over_what_was_dropped_deep_in_it
-  EDIT common/queue/lua/claim.lua
-  [[  if head == false then return end
-]]
-  [[]])
-
 mutation(dropped_twice_in_queue "a resend of what was dropped deep in a queue is queued a second time"
   TESTS tests/queue/test_acts.py::test_what_was_dropped_deep_and_is_resent_has_its_place_again
   EDIT common/queue/lua/lib_resend.lua
   [[  if d.state == 'dropped' and call('HDEL', d.key, 'in_queue') == 1 then return end]]
   [[  if false then return end]])
-
-mutation(repeat_sends_dropped "a sender's repeat makes a task whose webhook was dropped whole again"
-  TESTS tests/queue/test_acts.py::test_a_repeat_does_not_send_what_was_dropped
-  EDIT common/queue/lua/put.lua
-  [[  if n > 0 and some_dropped and]]
-  [[  if false and]])
-
-mutation(job_acts_on_new "a job acts on what has died since it began"
-  TESTS tests/queue/test_sweep.py::test_what_died_since_is_left_alone
-  EDIT common/queue/lua/lib_sweep.lua
-  [[  if is_over and tonumber(v[5] or 0) > job.begun then return false end
-]]
-  [[]])
 
 mutation(job_of_two "two programs work on one job at a time"
   TESTS tests/queue/test_sweep.py::test_a_lease_keeps_others_away

@@ -62,9 +62,11 @@ def test_by_source(tasks):
 
 def test_what_died_since_is_left_alone(tasks):
     deads(tasks, "a")
+    tasks.put_simple("b")
+    (claim,) = tasks.claim()
     begin(tasks, "resend", state="dead")
     time.sleep(0.005)
-    deads(tasks, "b")
+    tasks.settle(claim, "dead")
     work(tasks, "resend")
     assert counts(tasks) == ("done", 1, 0) and tasks.queued() == ["a:d"]
 
