@@ -3,7 +3,7 @@
 import pytest
 
 from scripts import Queue
-from task_calls import counts, end_all, only, put, put_task, ready, resend, state
+from task_calls import announce, bring, counts, end_all, only, put, put_task, ready, resend, state
 
 
 def dead(tasks, id="a", *deliveries):
@@ -62,6 +62,7 @@ def test_drop_ends_one_delivery(tasks, place):
     assert tasks.check() == {"a:d": ["dropped"], "a:b": [place]}
     assert tasks.queued() == [] and not tasks.r.zscore(tasks.key("retry"), "a:d") and not tasks.r.zscore(tasks.key("deaths"), "a:d")
     assert 0 < tasks.r.pttl(tasks.key("delivery:a:d")) <= tasks.dead_ms * 1.2
+    assert (tasks.r.pttl(tasks.key("attempts:a:d")) > 0) == (place != "queued"), "its attempts are kept as long"
     assert (tasks.r.pttl(tasks.key("event:a")) == -1) == (place != "dead"), "its sibling is not over"
     if place != "dead":
         assert tasks.drop("a:b") == ("done", "dropped")
@@ -149,6 +150,18 @@ def test_a_dropped_fetch_counts_as_failed_and_can_be_made_again(tasks):
     assert counts(tasks) == only(failed=1)
     tasks.redo("t~f:fetch@src")
     assert counts(tasks) == only(announced=1)
+
+
+def test_a_fetch_whose_result_came_by_itself_is_made_again_and_counts_no_more(tasks):
+    announce(tasks, "t")
+    tasks.drop("t~f:fetch@src")
+    bring(tasks, "t")
+    before = counts(tasks)
+    assert before == only(sending=1)
+    tasks.redo("t~f:fetch@src")
+    assert counts(tasks) == before
+    tasks.drop("t~f:fetch@src")
+    assert counts(tasks) == before
 
 
 def test_drop_works_on_a_full_redis(tasks):

@@ -155,7 +155,7 @@ class World(Dispatchers):
                 self.opened.append(t)
             else:
                 self.check_delays(key, delays)
-        return [r for r, _ in results]
+        return [result for result, *_ in results]
 
     def see_requeued(self, id, count):
         """A repeat of an event of this id queued COUNT dead deliveries again: all of the event that it repeats."""
@@ -165,8 +165,9 @@ class World(Dispatchers):
         assert len({d.id.rsplit(":", 1)[0] for d in again}) <= 1
         for d in again:
             d.over, d.since = None, self.fence
-            if d.destination == FETCH:
-                self.tasks[d.id.rsplit(":", 1)[0]].standing = "announced"
+            t = self.tasks[d.id.rsplit(":", 1)[0]]
+            if t.standing == "lost":
+                t.standing = "announced"
 
     def check_delays(self, key, delays):
         for destination, expected in delays.items():
@@ -297,7 +298,7 @@ class World(Dispatchers):
     def send_again(self, t, d):
         if d.destination == FETCH and d.over not in ("dead", "dropped"):
             return
-        if d.destination == FETCH:
+        if t.standing == "lost":
             t.standing = "announced"
         d.over, d.since = None, self.fence
 

@@ -185,8 +185,7 @@ end
 -- means, or cannot be had.
 local function end_fetch(d, verdict, keep_ms)
   if verdict == 'fetched' then return end
-  local v = call('HMGET', d.key, 'source', 'task')
-  if v[1] and call('EXISTS', fetched_key(v[1], v[2])) == 1 then return end
+  if has_result(d.key) then return end
   count_now(nil, 'announced', -1)
   if verdict == 'dead' then count_hour(nil, 'failed', keep_ms) end
 end
@@ -205,7 +204,8 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   delivery_set(d, 'state', state)
   delivery_set(d, 'ended_at', now_text)
   call('PEXPIRE', d.key, text(keep_ms + afterglow(keep_ms)))
-  if d.listed or d.attempts ~= '1' or d.since or d.told then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
+  local is_listed = d.listed or state == 'dropped' or d.attempts ~= '1' or d.since or d.told -- only a success at the first attempt is in no list
+  if is_listed then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
     call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)

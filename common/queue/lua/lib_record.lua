@@ -10,6 +10,12 @@ local function announced_key(task) return task .. '~f' end
 -- This key is there if a fetch has brought the result of the announced task.
 local function fetched_key(source, task) return base .. 'fetched:' .. source .. ':' .. task end
 
+-- Is the result here of the task whose fetch is the delivery KEY?
+local function has_result(key)
+  local v = call('HMGET', key, 'source', 'task')
+  return v[1] and call('EXISTS', fetched_key(v[1], v[2])) == 1
+end
+
 -- The name by which an event without a message id is known again, and when it came. ID is its task's id.
 local function identity(id, record)
   local received, digest, kind, owner = read_record(record)

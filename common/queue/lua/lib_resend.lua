@@ -64,9 +64,11 @@ local function queue_again(event, d, fences, dead_ms)
   call('PERSIST', base .. 'attempts:' .. d.id)
   call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
   call('HDEL', d.key, 'told')
-  if d.kind == 'fetch' then -- the task is announced again
-    count_now(nil, 'announced', 1)
-    uncount_failed(dead_ms)
+  if d.kind == 'fetch' then
+    if not has_result(d.key) then -- the task is announced again
+      count_now(nil, 'announced', 1)
+      uncount_failed(dead_ms)
+    end
   else
     call('HSET', d.key, 'apart', d.apart or 'resent')
   end
