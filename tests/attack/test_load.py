@@ -156,6 +156,21 @@ def test_crowds(stack, name):
     assert receiver.post("/in/serphouse", body, sign.headers("serphouse", SECRET, body)).status == 200
 
 
+def test_only_few_bombs_are_inflated_at_a_time(stack):
+    """Each turn inflates a slice of one of them, so that many are under way together. Those above the limit are refused."""
+    receiver = make_receiver(stack)
+    request = post("/in/serphouse", bomb(b" ", 60), WRONG)
+    clients = [http.Client(receiver.ingest) for _ in range(30)]
+    for client in clients:
+        client.send(request)
+    answers = [client.read() for client in clients]
+    heard = collections.Counter((a.status, a.json()["code"]) for a in answers)
+    assert set(heard) == {(401, "invalid_signature"), (503, "overloaded")}, heard
+    assert heard[401, "invalid_signature"] >= 8, "as many as may be under way"
+    for client in clients:
+        client.close()
+
+
 def sockets(receiver):
     found = 0
     for fd in os.listdir(f"/proc/{receiver.pid}/fd"):

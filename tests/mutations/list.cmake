@@ -404,6 +404,12 @@ mutation(reconcile_unlocked "every dispatcher reconciles"
 
 # --- what means harm ---
 
+mutation(bomb_in_one_go "a bomb is inflated in one turn of the loop"
+  TESTS tests/attack/test_load.py::test_only_few_bombs_are_inflated_at_a_time
+  EDIT receiver/ingest/body_reader.c
+  [[&rest, BODY_SLICE, take_plain]]
+  [[&rest, SIZE_MAX, take_plain]])
+
 mutation(packed_anew "a signed body that is packed anew is another event"
   TESTS tests/attack/test_bad_bodies.py::test_a_body_packed_anew_is_accepted_as_the_same
   EDIT receiver/ingest/body_reader.c
@@ -553,6 +559,12 @@ mutation(api_with_pages "the API's listener has the operators' pages too"
         api_add_routes(a->api, a->api_ops);]]
   [[    if (rc == OK)
         api_add_routes(a->api, a->api_ops), probes_add(a->probes, a->api_ops);]])
+
+mutation(stop_cuts_calls "a stop cuts off the calls of the operators' listener"
+  TESTS tests/e2e/test_listeners.py::test_a_stop_answers_the_calls_that_have_begun
+  EDIT receiver/receiver.c
+  [[        admin_drain(r->admin, end_loop, r);]]
+  [[        end_loop(r);]])
 
 # --- what is lost ---
 
@@ -764,11 +776,36 @@ mutation(dropped_is_claimed "what was dropped deep in a queue is sent"
   [[  finish(d, 'dropped', dead_ms, dedup_ms, 'dead')]]
   [[  if not stays then finish(d, 'dropped', dead_ms, dedup_ms, 'dead') end]])
 
+mutation(dropped_forget_the_delays "a lane with many dropped deliveries at its head forgets the delays of those behind"
+  TESTS tests/queue/test_acts.py::test_a_lane_passes_over_what_was_dropped_deep_in_it
+  EDIT common/queue/lua/claim.lua
+  [[  if call('EXISTS', lane.queue) == 1 then return end]]
+  [[  if false then return end]])
+
+mutation(dropped_attempts_stay "the attempts of what was dropped while it waited for a retry stay for ever"
+  TESTS tests/queue/test_acts.py::test_drop_ends_one_delivery
+  EDIT common/queue/lua/lib_delivery.lua
+  [[d.listed or state == 'dropped' or d.attempts]]
+  [[d.listed or d.attempts]])
+
+mutation(result_is_announced_again "a resent fetch whose result is here counts as announced"
+  TESTS tests/queue/test_acts.py::test_a_fetch_whose_result_came_by_itself_is_made_again_and_counts_no_more
+  EDIT common/queue/lua/lib_resend.lua
+  [[if not has_result(d.key) then]]
+  [[if true then]])
+
 mutation(dropped_twice_in_queue "a resend of what was dropped deep in a queue is queued a second time"
   TESTS tests/queue/test_acts.py::test_what_was_dropped_deep_and_is_resent_has_its_place_again
   EDIT common/queue/lua/lib_resend.lua
   [[  if d.state == 'dropped' and call('HDEL', d.key, 'in_queue') == 1 then return end]]
   [[  if false then return end]])
+
+mutation(job_acts_on_new "a job acts on what has ended since it began"
+  TESTS tests/queue/test_sweep.py::test_what_ended_since_is_left_alone
+  EDIT common/queue/lua/lib_sweep.lua
+  [[  if is_over and tonumber(v[5] or 0) > job.begun then return false end
+]]
+  [[]])
 
 mutation(job_of_two "two programs work on one job at a time"
   TESTS tests/queue/test_sweep.py::test_a_lease_keeps_others_away

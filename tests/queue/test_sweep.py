@@ -60,13 +60,20 @@ def test_by_source(tasks):
     assert sorted(i for i, w in tasks.check().items() if w == ["dropped"]) == [f"o{n}:d" for n in range(5)]
 
 
-def test_what_died_since_is_left_alone(tasks):
-    deads(tasks, "a")
-    tasks.put_simple("b")
-    (claim,) = tasks.claim()
-    begin(tasks, "resend", state="dead")
+@pytest.mark.parametrize("verdict", ["dead", "done"])
+def test_what_ended_since_is_left_alone(tasks, verdict):
+    """Also what was accepted before: "b" was, "c" was not."""
+    put(tasks, "a", ("d", "d", "0"))
+    put(tasks, "b", ("d", "d", "0"))
+    first, second = tasks.claim(want=2)
+    tasks.settle(first, verdict)
     time.sleep(0.005)
-    tasks.settle(claim, "dead")
+    begin(tasks, "resend", state=verdict)
+    time.sleep(0.005)
+    tasks.settle(second, verdict)
+    put(tasks, "c", ("d", "d", "0"))
+    (third,) = tasks.claim()
+    tasks.settle(third, verdict)
     work(tasks, "resend")
     assert counts(tasks) == ("done", 1, 0) and tasks.queued() == ["a:d"]
 

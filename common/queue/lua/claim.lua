@@ -463,7 +463,6 @@ local function head_of(lane)
     pass_over(lane, id, d.state)
     pop(lane, d)
   end
-  return false
 end
 
 -- The rule of the queue: if the next delivery must wait for its delay, it goes to the tail, once per send. After PASSED_MAX
@@ -534,7 +533,6 @@ end
 -- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
 local function claim_one(lane, report)
   local head = head_of(lane)
-  if head == false then return end
   if not head then return forget_counts(lane) end
   local when = lane_ready(lane, head.delay_ms)
   if when <= now then
