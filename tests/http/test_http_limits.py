@@ -1,6 +1,7 @@
 """Ceilings of the HTTP server: many clients, no descriptors left, the budget of bytes, slow readers."""
 
 import signal
+import select
 import socket
 import time
 
@@ -131,7 +132,7 @@ def many_requests(port, source, count=500):
 def test_connections_whose_answer_is_not_read_make_room(start):
     probe = start(connections_max=8)
     crowd = [many_requests(probe.port, "127.0.0.66") for _ in range(8)]
-    until(lambda: probe.connections() == 8)
+    until(lambda: len(select.select(crowd, [], [], 0)[0]) == 8, what="each to be stuck in an answer that has begun")
     for _ in range(4):
         with probe.client(source="127.0.0.2") as c:
             assert c.ask(GET).status == 200

@@ -475,13 +475,13 @@ mutation(foreign_pages "pages of other sites use the login that a browser rememb
   [[if (is_foreign(c->http) && !c) {]])
 
 mutation(hogs_stay "one address keeps all others out"
-  TESTS tests/attack/test_load.py::test_crowds[never-a-byte]
+  TESTS tests/http/test_http_limits.py::test_one_address_does_not_keep_others_out
   EDIT common/net/http_server.c
   [[struct conn *c = hog < PEERS_SLOTS ? find_displaced(s, hog) : NULL;]]
   [[struct conn *c = hog < 0 * PEERS_SLOTS ? find_displaced(s, hog) : NULL;]])
 
 mutation(deaf_stay "connections whose answer nobody reads keep all others out"
-  TESTS tests/attack/test_load.py::test_crowds[slow-readers-who-pipeline]
+  TESTS tests/http/test_http_limits.py::test_connections_whose_answer_is_not_read_make_room
   EDIT common/net/http_server.c
   [[return conn_stands(c) ? LOSS_NOTHING : LOSS_ANSWER;]]
   [[return LOSS_NO_CHOICE;]])
