@@ -1,7 +1,7 @@
 /* config_table - every key of the configuration, one row each.   [pure]
  *
  * These rows drive the reader, the defaults, the ranges, "did you mean", the freeing of what was read, the warnings at a
- * reload and the test of docs/configuration.md. A new key needs a row here, a row in the docs, and nothing else.
+ * reload and the test of docs/reference/configuration.md. A new key needs a row here, a row in the docs, and nothing else.
  */
 #ifndef COMMON_CONFIG_CONFIG_TABLE_H
 #define COMMON_CONFIG_CONFIG_TABLE_H

@@ -1,7 +1,7 @@
 /* http_rules - which request heads every parser reads alike, and the answer to all others.   [pure]
  *
  * llhttp parses. These rules look at the raw bytes first and at the parsed fields afterwards. They refuse a webhook
- * that two parsers could read differently, rather than guess (request smuggling). docs/http.md lists the rules for
+ * that two parsers could read differently, rather than guess (request smuggling). docs/reference/http.md lists the rules for
  * users.
  */
 #ifndef COMMON_NET_HTTP_RULES_H

@@ -1,7 +1,7 @@
 /* http_server - a strict HTTP/1.1 server on one loop.   [edge: libevent bufferevents, llhttp]
  *
  * Serves ingest, the admin listener and the dispatcher's listener. It refuses whatever two parsers
- * could read differently (docs/http.md has the list), before a handler sees the request, and
+ * could read differently (docs/reference/http.md has the list), before a handler sees the request, and
  * answers with `{"status":"error","code":..,"message":..}` and `Connection: close`.
  *
  * Life of a request, all on the loop's thread:

@@ -1,6 +1,6 @@
 /* families - the metrics that the programs have, one row each.   [pure]
  *
- * docs/operations.md says what to watch; tests/checks compares the names.
+ * docs/guides/operations.md says what to watch; tests/checks compares the names.
  */
 #ifndef COMMON_OPS_FAMILIES_H
 #define COMMON_OPS_FAMILIES_H

@@ -2,7 +2,7 @@
  *
  * A scheme is a row of scheme_table.c: header, prefix, encoding, digest, signed text, and the form of a header with
  * several signatures or versions. All signed schemes are presets of `hmac`. Sources: the Standard Webhooks specification
- * and the documentation of GitHub, Stripe, Slack, Shopify, SERPHouse and Semscraper. docs/configuration.md has the
+ * and the documentation of GitHub, Stripe, Slack, Shopify, SERPHouse and Semscraper. docs/reference/configuration.md has the
  * details of each scheme.
  */
 #ifndef COMMON_WEBHOOK_SCHEME_H

@@ -1,7 +1,7 @@
 /* api - the task API on the operators' listener: /v3, shaped like DataForSEO's.   [on common/ops/ops]
  *
  * One route takes everything at and below /v3; which call a path names is the API's own matter (api_path.h). Every request
- * needs a login and is answered with an envelope (common/webhook/envelope.h). docs/api.md has the calls.
+ * needs a login and is answered with an envelope (common/webhook/envelope.h). docs/reference/api.md has the calls.
  */
 #ifndef RECEIVER_API_H
 #define RECEIVER_API_H

@@ -1,4 +1,4 @@
-"""docs/api.md: its examples are run in their order, and every answer is as the page says."""
+"""docs/reference/api.md: its examples are run in their order, and every answer is as the page says."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from harness import config
 from harness.downstream import Answer
 from harness.wait import wait_for
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/reference/api.md"
 EXAMPLE = re.compile(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```\n", re.S)
 APP = "https://app.example"
 WIDTH = 130

@@ -287,7 +287,7 @@ def test_paths_of_configured_urls_are_shown_nowhere(stack):
 def test_every_word_is_documented():
     source = (paths.REPOSITORY / "dispatcher/transport/transport.c").read_text()
     words = set(re.findall(r'\[END_\w+\] = "(\w+)"', source)) - {"http", "task"}
-    rows = re.findall(r"^\| (`.*?) \|", (paths.REPOSITORY / "docs/delivery.md").read_text().partition("## Error words")[2], re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \|", (paths.REPOSITORY / "docs/reference/delivery.md").read_text().partition("## Error words")[2], re.MULTILINE)
     documented = [word for row in rows for word in re.findall(r"`([a-z_]+)`", row)]
     assert len(documented) == len(set(documented)) and words <= set(documented)
     sources = [p for part in ("common", "dispatcher") for p in (paths.REPOSITORY / part).rglob("*") if p.suffix in (".c", ".h", ".lua")]

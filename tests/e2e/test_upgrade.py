@@ -57,7 +57,7 @@ def test_a_record_of_a_later_version_is_left_for_who_can_read_it(stack, how, del
 
 
 def test_every_program_is_replaced_under_load(stack):
-    """As docs/operations.md says: the new one starts, then the old one gets SIGTERM. Nothing is lost, sent twice, or early."""
+    """As docs/guides/operations.md says: the new one starts, then the old one gets SIGTERM. Nothing is lost, sent twice, or early."""
     rig = Rig(stack, "every program replaced under load", lanes={QUICK: 0, PACED: 50}).start(dispatchers=2)
     rig.load(threads=4, pause=0.005)
     for _ in range(2):

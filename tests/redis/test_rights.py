@@ -8,13 +8,13 @@ import pytest
 from harness import config
 from harness.wait import wait_for
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/operations.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/guides/operations.md"
 PASSWORD = "a-password-of-the-test"
 FAST = {"schedule_s": [0.1, 0.1, 0.1], "jitter": 0}
 
 
 def documented():
-    """The rules of the ACL SETUSER line in docs/operations.md."""
+    """The rules of the ACL SETUSER line in docs/guides/operations.md."""
     line = re.search(r"^ACL SETUSER hookpace (.*)$", PAGE.read_text(), re.M)[1]
     return line.replace("PASSWORD", "pw").split()
 

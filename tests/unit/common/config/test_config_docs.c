@@ -1,4 +1,4 @@
-/* docs/configuration.md has every key with the type, default and range of the table.
+/* docs/reference/configuration.md has every key with the type, default and range of the table.
  */
 #include "common/base/buf.h"
 #include "common/config/config_table.h"
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define DOCS "../docs/configuration.md"
+#define DOCS "../docs/reference/configuration.md"
 #define FILE_MAX ((size_t)1 << 20)
 
 static const char *const type_words[] = {
