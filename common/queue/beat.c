@@ -20,10 +20,16 @@
 #define COUNTS_MOST 300 /* of one script call */
 #define ARGS_MAX ((size_t)1 << 20)
 #define NAME_BYTES 96
-#define LEAD 2 /* arguments before the counts: the program and its facts */
+#define TRENDS_MOST 64 /* lanes whose attempts one beat tells of */
+#define LEAD 2         /* arguments before the counts: the program and its facts */
 
 struct told { /* the count of a series that Redis has */
     uint64_t count;
+};
+
+struct ended { /* attempts on a lane since the last beat; the lane's name is the configuration's */
+    const char *lane;
+    uint64_t done, failed;
 };
 
 struct beat {
@@ -38,6 +44,7 @@ struct beat {
     struct map told; /* family and labels -> struct told */
     struct args
         *parts; /* one a partition: the call that is being made; text NULL until it has a count */
+    struct map ended; /* lane -> struct ended; empty between beats */
     uint64_t attempts[METRIC_BUCKETS], deliveries[METRIC_BUCKETS]; /* sums of all series */
     uint64_t attempts_told[METRIC_BUCKETS], deliveries_told[METRIC_BUCKETS];
 };
@@ -130,6 +137,20 @@ static void beat_on_event(void *ctx, const struct metric_reading *v)
         add_history(b, "refused", n);
 }
 
+static void count_ended(struct beat *b, struct slice destination, bool is_failure, uint64_t n)
+{
+    const struct destination *d = config_destination(b->conf, destination);
+    if (!d || n == 0)
+        return;
+    struct ended *e = map_get(&b->ended, slice_str(d->lane));
+    if (!e) {
+        e = NEW(struct ended);
+        e->lane = d->lane;
+        map_set(&b->ended, slice_str(d->lane), e);
+    }
+    *(is_failure ? &e->failed : &e->done) += n;
+}
+
 static void beat_on_result(void *ctx, const struct metric_reading *v)
 {
     struct beat *b = ctx;
@@ -137,8 +158,10 @@ static void beat_on_result(void *ctx, const struct metric_reading *v)
     uint64_t n = news_of(b, 'r', v);
     bool is_dead = slice_eq(result, SLICE_LIT("dead"));
     bool is_failure = is_dead || slice_eq(result, SLICE_LIT("retry"));
-    if (is_failure || slice_eq(result, SLICE_LIT("done")))
+    if (is_failure || slice_eq(result, SLICE_LIT("done"))) {
         add_count(b, 0, "results", destination, result, n);
+        count_ended(b, destination, is_failure, n);
+    }
     if (is_failure)
         add_history(b, "failed", n);
     if (is_dead)
@@ -164,6 +187,34 @@ static void beat_on_deliveries(void *ctx, const struct metric_reading *v)
         b->deliveries[i] += v->buckets[i];
 }
 
+static int busiest_first(const void *a, const void *b)
+{
+    const struct ended *x = *(struct ended *const *)a, *y = *(struct ended *const *)b;
+    uint64_t nx = x->done + x->failed, ny = y->done + y->failed;
+    return nx < ny ? 1 : nx > ny ? -1 : 0;
+}
+
+/* Tells of the busiest lanes, and forgets what ended. */
+static void add_trends(struct beat *b)
+{
+    struct ended **all = xcalloc(map_count(&b->ended) + 1, sizeof *all);
+    size_t count = 0, at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(&b->ended, &at, &key, &value))
+        all[count++] = value;
+    qsort(all, count, sizeof *all, busiest_first);
+    for (size_t i = 0; i < count; i++) {
+        if (i < TRENDS_MOST) {
+            add_count(b, 0, "trends", slice_str(all[i]->lane), SLICE_LIT("done"), all[i]->done);
+            add_count(b, 0, "trends", slice_str(all[i]->lane), SLICE_LIT("failed"), all[i]->failed);
+        }
+        free(all[i]);
+    }
+    free(all);
+    map_clear(&b->ended);
+}
+
 static void add_buckets(struct beat *b, const char *what, const uint64_t *sums, uint64_t *told)
 {
     for (size_t i = 0; i < METRIC_BUCKETS; i++) {
@@ -181,6 +232,7 @@ static void add_counts(struct beat *b)
     memset(b->deliveries, 0, sizeof b->deliveries);
     metrics_read(m, METRIC_EVENTS, beat_on_event, b);
     metrics_read(m, METRIC_ATTEMPTS, beat_on_result, b);
+    add_trends(b);
     metrics_read(m, METRIC_ATTEMPT_SECONDS, beat_on_attempts, b);
     metrics_read(m, METRIC_DELIVERY_SECONDS, beat_on_deliveries, b);
     add_buckets(b, "attempt", b->attempts, b->attempts_told);
@@ -241,6 +293,7 @@ struct beat *beat_new(struct loop *l, struct shards *shards, struct config *conf
     snprintf(b->name, sizeof b->name, "%s:%d", host, (int)getpid());
     redis_script_init(&b->tally, "tally", lua_tally, lua_tally_len);
     map_init(&b->told);
+    map_init(&b->ended);
     b->parts = xcalloc(shards_count(shards), sizeof *b->parts);
     b->timer = loop_timer_new(l, beat_now, b);
     loop_timer_arm(b->timer, BEAT_US / 10);

@@ -111,6 +111,8 @@ struct lane_view { /* all borrowed for the callback */
     wall_ms
         oldest_at; /* when the oldest delivery near the ends of its queue was accepted; 0: the queue is empty */
     wall_ms paused_since; /* 0: it is not paused */
+    int64_t done_1h, retry_1h,
+        dead_1h; /* attempts of its configured destinations in the last hour, by result */
     const struct circuit_view *circuits;
     size_t circuit_count;
 };
@@ -160,6 +162,18 @@ struct history_minute {
 typedef void (*history_fn)(void *ctx, enum err rc, const struct history_minute *list, size_t count);
 /* The last hour, newest first. The first minute is not over. */
 void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx);
+
+#define TREND_SPANS 30
+#define TREND_STEP_S 120
+
+struct
+    lane_trend { /* attempts in spans of TREND_STEP_S, newest first. The first span is not over */
+    struct slice lane; /* borrowed for the callback */
+    int64_t done[TREND_SPANS], failed[TREND_SPANS];
+};
+/* LIST has the busiest lanes of the last hour, at most a few hundred, by name. */
+typedef void (*trends_fn)(void *ctx, enum err rc, const struct lane_trend *list, size_t count);
+void queue_admin_trends(struct queue_admin *q, trends_fn fn, void *ctx);
 
 /* --- all of it --- */
 

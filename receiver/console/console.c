@@ -101,6 +101,27 @@ void console_answer(struct ops_call *c, int status, struct buf *out)
     buf_clear(out);
 }
 
+void console_begin_list(struct buf *out, struct json_write *w)
+{
+    buf_init(out, CONSOLE_ANSWER_MAX);
+    *w = json_write_to(out);
+    jw_open(w, NULL, '{');
+    jw_open(w, "items", '[');
+}
+
+void console_end_items(struct json_write *w, struct slice next)
+{
+    jw_close(w, ']');
+    jw_text_or_null(w, "next", next);
+}
+
+void console_end_list(struct ops_call *c, struct buf *out, struct json_write *w, struct slice next)
+{
+    console_end_items(w, next);
+    jw_close(w, '}');
+    console_answer(c, 200, out);
+}
+
 struct console_actor console_actor(const struct ops_call *c)
 {
     const struct config_account *who = c->who.account;
@@ -195,9 +216,10 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 get_destinations = LOOK(console_destinations),
                                 get_accounts = LOOK(console_accounts),
                                 get_history = LOOK(console_history),
-                                get_lanes = LOOK(console_lanes), get_lane = LOOK(console_lane),
-                                post_resend = ACT(console_resend), post_drop = ACT(console_drop),
-                                post_pause = ACT(console_pause), post_resume = ACT(console_resume);
+                                get_trends = LOOK(console_trends), get_lanes = LOOK(console_lanes),
+                                get_lane = LOOK(console_lane), post_resend = ACT(console_resend),
+                                post_drop = ACT(console_drop), post_pause = ACT(console_pause),
+                                post_resume = ACT(console_resume);
 
 static const struct ops_handler get_delay = LOOK(console_delay),
                                 post_delay = ACT(console_set_delay),
@@ -224,6 +246,7 @@ static const struct route console_routes[] = {
     {METHOD_GET, "/api/destinations", READERS, &get_destinations},
     {METHOD_GET, "/api/accounts", READERS, &get_accounts},
     {METHOD_GET, "/api/history", READERS, &get_history},
+    {METHOD_GET, "/api/history/lanes", READERS, &get_trends},
     {METHOD_GET, "/api/lanes", READERS, &get_lanes},
     {METHOD_GET, "/api/lanes/{lane}", READERS, &get_lane},
     {METHOD_POST, "/api/deliveries/{id}/resend", ROLE_ADMIN, &post_resend},

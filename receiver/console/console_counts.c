@@ -94,22 +94,6 @@ static struct page *page_new(struct ops_call *c)
     return p;
 }
 
-static void answer_begin(struct buf *out, struct json_write *w)
-{
-    buf_init(out, CONSOLE_ANSWER_MAX);
-    *w = json_write_to(out);
-    jw_open(w, NULL, '{');
-    jw_open(w, "items", '[');
-}
-
-static void answer_end(struct ops_call *c, struct buf *out, struct json_write *w, const char *next)
-{
-    jw_close(w, ']');
-    jw_text_or_null(w, "next", slice_str(next));
-    jw_close(w, '}');
-    console_answer(c, 200, out);
-}
-
 /* --- sources --- */
 
 /* The counts of the source NAME. The code of an answer is what the sender saw; "ok" is called accepted here. */
@@ -170,10 +154,10 @@ static void sources_on_counts(void *ctx, enum err rc, const struct named_count *
         page_free(p);
         return;
     }
-    answer_begin(&out, &w);
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < p->count; i++)
         write_source(&w, p->items[i], list, count);
-    answer_end(p->ops, &out, &w, last && p->has_more ? last->name : "");
+    console_end_list(p->ops, &out, &w, slice_str(last && p->has_more ? last->name : ""));
     page_free(p);
 }
 
@@ -238,10 +222,10 @@ static void destinations_on_counts(void *ctx, enum err rc, const struct named_co
         page_free(p);
         return;
     }
-    answer_begin(&out, &w);
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < p->count; i++)
         write_destination(&w, p->items[i], list + RESULTS * i);
-    answer_end(p->ops, &out, &w, last && p->has_more ? last->name : "");
+    console_end_list(p->ops, &out, &w, slice_str(last && p->has_more ? last->name : ""));
     page_free(p);
 }
 
@@ -314,11 +298,11 @@ void console_accounts(struct ops_call *c)
         all[n++] = (struct named){((struct config_account *)value)->name, value};
     page_fill(p, all, n, asked.after, asked.limit);
     buf_clear(&asked.text);
-    answer_begin(&out, &w);
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < p->count; i++)
         write_account(&w, p->items[i]);
     const struct config_account *last = p->count ? p->items[p->count - 1] : NULL;
-    answer_end(c, &out, &w, last && p->has_more ? last->name : "");
+    console_end_list(c, &out, &w, slice_str(last && p->has_more ? last->name : ""));
     page_free(p);
 }
 
@@ -380,10 +364,10 @@ static void history_on_minutes(void *ctx, enum err rc, const struct history_minu
         console_unavailable(c);
         return;
     }
-    answer_begin(&out, &w);
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++)
         write_minute(&w, &list[i]);
-    answer_end(c, &out, &w, "");
+    console_end_list(c, &out, &w, SLICE_LIT(""));
 }
 
 void console_history(struct ops_call *c)
@@ -391,4 +375,44 @@ void console_history(struct ops_call *c)
     struct console *k = c->ctx;
     if (console_takes_no_query(c) == GO_ON)
         queue_admin_history(k->admin, history_on_minutes, c);
+}
+
+static void write_trend(struct json_write *w, const struct lane_trend *t)
+{
+    const struct {
+        const char *name;
+        const int64_t *counts;
+    } rows[] = {{"done", t->done}, {"failed", t->failed}};
+    jw_open(w, NULL, '{');
+    jw_text(w, "id", t->lane);
+    jw_int(w, "step_s", TREND_STEP_S);
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        jw_open(w, rows[r].name, '[');
+        for (size_t i = 0; i < TREND_SPANS; i++)
+            jw_int(w, NULL, rows[r].counts[i]);
+        jw_close(w, ']');
+    }
+    jw_close(w, '}');
+}
+
+static void trends_on_list(void *ctx, enum err rc, const struct lane_trend *list, size_t count)
+{
+    struct ops_call *c = ctx;
+    struct buf out;
+    struct json_write w;
+    if (rc != OK) {
+        console_unavailable(c);
+        return;
+    }
+    console_begin_list(&out, &w);
+    for (size_t i = 0; i < count; i++)
+        write_trend(&w, &list[i]);
+    console_end_list(c, &out, &w, SLICE_LIT(""));
+}
+
+void console_trends(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    if (console_takes_no_query(c) == GO_ON)
+        queue_admin_trends(k->admin, trends_on_list, c);
 }

@@ -40,18 +40,13 @@ static void write_page(struct ops_call *c, const struct delivery_view *list, siz
                        struct slice next)
 {
     struct buf out;
-    buf_init(&out, CONSOLE_ANSWER_MAX);
-    struct json_write w = json_write_to(&out);
-    jw_open(&w, NULL, '{');
-    jw_open(&w, "items", '[');
+    struct json_write w;
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++) {
         console_open_delivery(&w, &list[i]);
         jw_close(&w, '}');
     }
-    jw_close(&w, ']');
-    jw_text_or_null(&w, "next", next);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_list(c, &out, &w, next);
 }
 
 static void list_on_page(void *ctx, enum err rc, const struct delivery_view *list, size_t count,

@@ -62,16 +62,11 @@ static void jobs_on_views(void *ctx, enum err rc, const struct job_view *list, s
         console_unavailable(c);
         return;
     }
-    buf_init(&out, CONSOLE_ANSWER_MAX);
-    struct json_write w = json_write_to(&out);
-    jw_open(&w, NULL, '{');
-    jw_open(&w, "items", '[');
+    struct json_write w;
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++)
         write_job(&w, &list[i]);
-    jw_close(&w, ']');
-    jw_null(&w, "next");
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_list(c, &out, &w, SLICE_LIT(""));
 }
 
 /* 404 and ENDED if the path names what can be no job. */

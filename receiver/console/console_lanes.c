@@ -41,6 +41,11 @@ static void write_lane(struct json_write *w, const struct lane_view *l)
     jw_bool(w, "paused", l->paused_since > 0);
     console_write_moment(w, "paused_since", l->paused_since);
     jw_int(w, "sent_1m", l->sent_1m);
+    jw_open(w, "last_hour", '{');
+    jw_int(w, "done", l->done_1h);
+    jw_int(w, "retry", l->retry_1h);
+    jw_int(w, "dead", l->dead_1h);
+    jw_close(w, '}');
     write_circuits(w, l);
     jw_close(w, '}');
 }
@@ -54,16 +59,11 @@ static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, 
         return;
     }
     struct buf out;
-    buf_init(&out, CONSOLE_ANSWER_MAX);
-    struct json_write w = json_write_to(&out);
-    jw_open(&w, NULL, '{');
-    jw_open(&w, "items", '[');
+    struct json_write w;
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++)
         write_lane(&w, &list[i]);
-    jw_close(&w, ']');
-    jw_text_or_null(&w, "next", next);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_list(c, &out, &w, next);
 }
 
 void console_lanes(struct ops_call *c)

@@ -43,6 +43,12 @@ struct console {
 
 /* Answers with the JSON text OUT and clears it. If OUT has failed (too big), answers 500. */
 void console_answer(struct ops_call *c, int status, struct buf *out);
+/* Begins the list {"items":[...],"next":...} in OUT and W, which are new. */
+void console_begin_list(struct buf *out, struct json_write *w);
+/* Ends the items. NEXT is the cursor of the next page; empty behind the last one. The object stays open. */
+void console_end_items(struct json_write *w, struct slice next);
+/* Ends the items as console_end_items does, and the list, and answers with it. */
+void console_end_list(struct ops_call *c, struct buf *out, struct json_write *w, struct slice next);
 /* Answers {"error":{"code":CODE,"message":MESSAGE}}. CODE is a word for programs, MESSAGE a sentence for people. */
 void console_error(struct ops_call *c, int status, const char *code, const char *message);
 /* 503: Redis did not answer. */
@@ -114,6 +120,7 @@ void console_sources(struct ops_call *c);
 void console_destinations(struct ops_call *c);
 void console_accounts(struct ops_call *c);
 void console_history(struct ops_call *c);
+void console_trends(struct ops_call *c);
 void console_lanes(struct ops_call *c);
 void console_lane(struct ops_call *c);
 void console_resend(struct ops_call *c);

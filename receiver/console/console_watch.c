@@ -49,14 +49,11 @@ static void check_on_done(void *ctx, enum err rc, const struct check_result *r)
         console_unavailable(c);
         return;
     }
-    buf_init(&out, CONSOLE_ANSWER_MAX);
-    struct json_write w = json_write_to(&out);
-    jw_open(&w, NULL, '{');
-    jw_open(&w, "items", '[');
+    struct json_write w;
+    console_begin_list(&out, &w);
     for (size_t i = 0; i < r->count; i++)
         write_item(&w, &r->items[i]);
-    jw_close(&w, ']');
-    jw_text_or_null(&w, "next", r->next);
+    console_end_items(&w, r->next);
     jw_int(&w, "looked_at", r->looked);
     jw_int(&w, "unsure", r->unsure);
     jw_close(&w, '}');

@@ -9,7 +9,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 
 from api_client import PASSWORDS, Api  # noqa: E402
 from harness import config  # noqa: E402
-from harness.stack import Stack  # noqa: E402
+from harness.kept import kept_service  # noqa: E402
 
 
 class Service:
@@ -58,18 +58,4 @@ def quiet(service):
     return service.start(dispatchers=0)
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    stack = Stack(tmp_path_factory.mktemp("kept"))
-    try:
-        stack.redis.start()
-        yield Service(stack).start(dispatchers=0)
-    finally:
-        stack.close()
-
-
-@pytest.fixture
-def empty(kept):
-    """`quiet` for tests that only ask: one receiver serves them all, on a Redis that is emptied for each."""
-    kept.stack.redis.client().flushall()
-    return kept
+kept, empty = kept_service(Service)

@@ -9,7 +9,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 
 from console_client import PASSWORDS, Console  # noqa: E402
 from harness import config  # noqa: E402
-from harness.stack import Stack  # noqa: E402
+from harness.kept import kept_service  # noqa: E402
 
 ROLES = {"root": "admin", "eye": "viewer", "acme": "user"}
 
@@ -43,18 +43,4 @@ def console(service):
     return service.start()
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    stack = Stack(tmp_path_factory.mktemp("kept"))
-    try:
-        stack.redis.start()
-        yield Service(stack).start(dispatchers=0)
-    finally:
-        stack.close()
-
-
-@pytest.fixture
-def empty(kept):
-    """The service without dispatchers for tests that only ask: one receiver serves them all, on a Redis that is emptied for each."""
-    kept.stack.redis.client().flushall()
-    return kept
+kept, empty = kept_service(Service)

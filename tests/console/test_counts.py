@@ -96,6 +96,40 @@ def test_the_last_hour(counted):
     assert sources["worse"]["last_hour"] == {"accepted": 1, "duplicate": 0, "refused": {}}
     lanes = {lane["id"]: lane for lane in counted.root.all("lanes")}
     assert (lanes["good"]["sent_1m"], lanes["bad"]["sent_1m"], lanes["acme"]["sent_1m"]) == (10, 2, 0)
+    assert lanes["good"]["last_hour"] == {"done": 10, "retry": 0, "dead": 0} and lanes["bad"]["last_hour"] == {"done": 0, "retry": 1, "dead": 1}
+    trends = {t["id"]: t for t in counted.root.get("history/lanes")["items"]}
+    assert set(trends) == {"good", "bad"} and all(len(t["done"]) == len(t["failed"]) == 30 and t["step_s"] == 120 for t in trends.values())
+    assert (sum(trends["good"]["done"]), sum(trends["bad"]["failed"]), trends["good"]["failed"], trends["bad"]["done"]) == (10, 2, [0] * 30, [0] * 30)
+
+
+def test_a_lane_sums_its_destinations(counted):
+    for n in range(40):
+        counted.conf["destinations"][f"d{n:02}"] = config.destination(counted.sink.url(f"/d{n:02}"), lane="shared")
+    counted.conf["sources"]["wide"] = config.source([f"d{n:02}" for n in range(40)])
+    counted.start()
+    for n in range(3):
+        assert counted.receiver.post("/in/wide", {"id": f"w{n}"}).status == 200
+    wait_for(lambda: counted.root.get("lanes/shared")["last_hour"]["done"] == 120, 20, "the results of all destinations")
+    assert {lane["id"]: lane["last_hour"]["done"] for lane in counted.root.all("lanes", limit=1)} == {"acme": 0, "bad": 0, "eye": 0, "good": 0, "root": 0, "shared": 120}
+
+
+def test_trends_stay_small_however_many_lanes_there_are(counted):
+    for n in range(300):
+        counted.conf["destinations"][f"d{n:03}"] = config.destination(counted.sink.url("/x"))
+    for n in range(5):
+        counted.conf["sources"][f"in{n}"] = config.source([f"d{i:03}" for i in range(60 * n, 60 * n + 60)])
+    counted.conf["sources"]["busy"] = config.source(["d299"])
+    counted.start()
+    for n in range(20):
+        assert counted.receiver.post("/in/busy", {"id": f"b{n}"}).status == 200
+    for n in range(5):
+        assert counted.receiver.post(f"/in/in{n}", {"id": f"e{n}"}).status == 200
+    counted.sink.wait_count(320)
+    r = counted.stack.redis.client()
+    wait_for(lambda: sum(counted.root.get("history")["items"][i]["sent"] for i in (0, 1)) == 320, 20, "all counts")
+    assert all(r.hlen(key) <= 128 for key in r.keys(BASE + "trends:*"))
+    trends = {t["id"]: sum(t["done"]) for t in counted.root.get("history/lanes")["items"]}
+    assert 0 < len(trends) <= 256 and trends["d299"] == 21
 
 
 def test_what_is_configured_is_shown_without_secrets(counted):
@@ -107,7 +141,7 @@ def test_what_is_configured_is_shown_without_secrets(counted):
     assert source["path"] == "/in/in" and source["to"] == ["good"]
     accounts = {a["id"]: a["role"] for a in counted.root.all("accounts", limit=2)}
     assert accounts == {"root": "admin", "eye": "viewer", "acme": "user"}
-    everything = json.dumps([counted.root.get(path) for path in ("status", "lanes", "sources", "destinations", "accounts", "history")])
+    everything = json.dumps([counted.root.get(path) for path in ("status", "lanes", "sources", "destinations", "accounts", "history", "history/lanes")])
     assert SECRET not in everything and "password" not in everything
 
 
@@ -117,16 +151,16 @@ def test_counts_expire(counted):
     r = counted.stack.redis.client()
     wait_for(lambda: r.keys(BASE + "sends:*"), 10, "a count")
     for key in r.keys(BASE + "*:*"):
-        if key.split(":")[2] in ("history", "answers", "results", "sends"):
+        if key.split(":")[2] in ("history", "answers", "results", "sends", "trends"):
             assert 0 < r.ttl(key) <= 3900, key
     assert 0 < r.ttl(BASE + "programs") <= 60
 
 
-@pytest.mark.parametrize("path", ["sources", "destinations", "accounts", "history", "status"])
+@pytest.mark.parametrize("path", ["sources", "destinations", "accounts", "history", "history/lanes", "status"])
 def test_who_may_and_what_may_be_wrong(empty, path):
     assert empty.eye.get(path)
     assert empty.acme.get(path, 403)["code"] == "forbidden"
     assert empty.root.get(path, 400, what=1)["code"] == "bad_request"
-    if path not in ("history", "status"):
+    if path not in ("history", "history/lanes", "status"):
         assert empty.root.get(path, 400, limit=0)["code"] == "bad_request"
         assert empty.root.get(path, 400, cursor="a b")["code"] == "bad_cursor"

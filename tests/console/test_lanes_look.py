@@ -5,7 +5,7 @@ import pytest
 from harness import config
 from harness.wait import wait_for
 
-FIELDS = {"id", "configured", "depth", "inflight", "retry", "dead", "delay_ms", "order", "oldest_s", "paused", "paused_since", "sent_1m", "circuits"}
+FIELDS = {"id", "configured", "depth", "inflight", "retry", "dead", "delay_ms", "order", "oldest_s", "paused", "paused_since", "sent_1m", "last_hour", "circuits"}
 BASE = "hookpace:{0}:"
 
 
@@ -31,7 +31,7 @@ def test_every_configured_lane_is_listed_by_name(lanes):
     assert all(set(lane) == FIELDS for lane in page["items"])
     orders = root.get("lanes/orders")
     assert orders == {"id": "orders", "configured": True, "depth": 0, "inflight": 0, "retry": 0, "dead": 0, "delay_ms": 100, "order": "fifo",
-                      "oldest_s": 0, "paused": False, "paused_since": None, "sent_1m": 0, "circuits": []}
+                      "oldest_s": 0, "paused": False, "paused_since": None, "sent_1m": 0, "last_hour": {"done": 0, "retry": 0, "dead": 0}, "circuits": []}
     assert (root.get("lanes/shared")["delay_ms"], root.get("lanes/shared")["order"]) == (200, "requeue")
 
 

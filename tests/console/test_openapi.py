@@ -63,7 +63,7 @@ def busy(service):
     return service
 
 
-LOOKS = {"/api/me": "me", "/api/status": "status", "/api/history": "history", "/api/sources": "sources", "/api/destinations": "destinations",
+LOOKS = {"/api/me": "me", "/api/status": "status", "/api/history": "history", "/api/history/lanes": "history/lanes", "/api/sources": "sources", "/api/destinations": "destinations",
          "/api/accounts": "accounts", "/api/lanes": "lanes", "/api/lanes/{lane}": "lanes/good", "/api/deliveries": "deliveries",
          "/api/deliveries/{id}": "deliveries/e1:bad", "/api/events/{id}": "events/e1", "/api/delay": "delay"}
 ACTS = [("/api/lanes/{lane}/pause", "lanes/good/pause", None), ("/api/lanes/{lane}/resume", "lanes/good/resume", None),

@@ -32,6 +32,15 @@ mutation(lease_never_ends "expired leases are not put back"
   [[call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms,]]
   [[call('ZRANGEBYSCORE', base .. 'inflight', '-inf', 0,]])
 
+mutation(trends_grow "the counts of lanes grow with the number of lanes"
+  TESTS tests/console/test_counts.py::test_trends_stay_small_however_many_lanes_there_are
+  EDIT common/queue/lua/tally.lua
+  [[call('HLEN', key) < TREND_FIELDS]]
+  [[true]]
+  EDIT common/queue/beat.c
+  [[if (i < TRENDS_MOST)]]
+  [[if (i < count)]])
+
 mutation(search_misses_words "a search takes every second record of the index for another's"
   TESTS tests/queue/test_words.py::test_the_index_finds_what_the_walk_through_all_finds
   EDIT common/queue/lua/search.lua

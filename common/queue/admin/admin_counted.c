@@ -4,6 +4,7 @@
 #include "common/queue/admin/admin_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MINUTE_MS 60000
 
@@ -13,6 +14,7 @@ struct counted_call {
     programs_fn programs; /* one of these is set */
     counts_of_fn counts;
     history_fn history;
+    trends_fn trends;
     void *ctx;
 };
 
@@ -79,6 +81,52 @@ static void tell_history(struct counted_call *c, const struct redis_reply *r)
     free(list);
 }
 
+/* The trend of LANE; a new one, at the end of the list, if it has none yet. */
+static struct lane_trend *trend_of(struct lane_trend *list, size_t *count, struct map *places,
+                                   struct slice lane)
+{
+    struct lane_trend *t = map_get(places, lane);
+    if (!t) {
+        t = &list[(*count)++];
+        t->lane = lane;
+        map_set(places, lane, t);
+    }
+    return t;
+}
+
+static int by_lane(const void *a, const void *b)
+{
+    const struct lane_trend *x = a, *y = b;
+    size_t both = x->lane.len < y->lane.len ? x->lane.len : y->lane.len;
+    int order = memcmp(x->lane.ptr, y->lane.ptr, both);
+    return order ? order : x->lane.len < y->lane.len ? -1 : 1;
+}
+
+static void tell_trends(struct counted_call *c, const struct redis_reply *r)
+{
+    size_t spans = redis_count(r) ? redis_count(r) - 1 : 0, most = 0, count = 0;
+    struct map places;
+    map_init(&places);
+    if (spans > TREND_SPANS)
+        spans = TREND_SPANS;
+    for (size_t s = 0; s < spans; s++)
+        most += redis_count(redis_at(r, 1 + s)) / 2;
+    struct lane_trend *list = xcalloc(most + 1, sizeof *list);
+    for (size_t s = 0; s < spans; s++) {
+        const struct redis_reply *fields = redis_at(r, 1 + s);
+        for (size_t f = 0; f + 1 < redis_count(fields); f += 2) {
+            struct slice word = redis_text(redis_at(fields, f)), lane = slice_cut(&word, ' ');
+            struct lane_trend *t = trend_of(list, &count, &places, lane);
+            bool is_failure = slice_eq(word, SLICE_LIT("failed"));
+            (is_failure ? t->failed : t->done)[s] = redis_int(redis_at(fields, f + 1));
+        }
+    }
+    map_clear(&places);
+    qsort(list, count, sizeof *list, by_lane);
+    c->trends(c->ctx, OK, list, count);
+    free(list);
+}
+
 static bool counted_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
 {
     struct counted_call *c = (struct counted_call *)call;
@@ -90,6 +138,8 @@ static bool counted_on_reply(struct shards_call *call, size_t which, const struc
         tell_programs(c, r);
     else if (c->counts)
         tell_counts(c, r);
+    else if (c->trends)
+        tell_trends(c, r);
     else
         tell_history(c, r);
     return true;
@@ -103,6 +153,8 @@ static void counted_on_end(struct shards_call *call)
         c->programs(c->ctx, rc, NULL, 0);
     else if (!c->is_told && c->counts)
         c->counts(c->ctx, rc, NULL, 0);
+    else if (!c->is_told && c->trends)
+        c->trends(c->ctx, rc, NULL, 0);
     else if (!c->is_told)
         c->history(c->ctx, rc, NULL, 0);
     free(c);
@@ -156,4 +208,12 @@ void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx)
     c->history = fn;
     c->ctx = ctx;
     ask(q, c, "history", NULL, 0);
+}
+
+void queue_admin_trends(struct queue_admin *q, trends_fn fn, void *ctx)
+{
+    struct counted_call *c = NEW(struct counted_call);
+    c->trends = fn;
+    c->ctx = ctx;
+    ask(q, c, "trends", NULL, 0);
 }

@@ -35,6 +35,7 @@ struct lanes_call {
     struct lanes_step *steps;
     size_t step_count;
     bool has_more;
+    size_t counted_lane, counted_to; /* the first destination of the page without its results */
     lanes_fn fn;
     void *ctx;
 };
@@ -268,22 +269,86 @@ static void lanes_tell(struct lanes_call *c)
     free(list);
 }
 
+static void lanes_fail(struct lanes_call *c, enum err rc)
+{
+    c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""));
+    lanes_free(c);
+}
+
+/* --- the results of the last hour: they are kept by destination, in the first partition --- */
+
+enum { RESULT_DONE, RESULT_RETRY, RESULT_DEAD, RESULTS };
+static const char *const result_words[RESULTS] = {"done", "retry", "dead"};
+
+/* Steps to the next destination of the page. NULL behind the last one. */
+static const struct destination *next_destination(const struct lanes_call *c, size_t *lane,
+                                                  size_t *to)
+{
+    while (*lane < c->count && *to >= c->page[*lane].to_count) {
+        (*lane)++;
+        *to = 0;
+    }
+    return *lane < c->count ? c->page[*lane].to[(*to)++] : NULL;
+}
+
+static void ask_results(struct lanes_call *c);
+
+static void results_on_counts(void *ctx, enum err rc, const struct named_count *list, size_t count)
+{
+    struct lanes_call *c = ctx;
+    if (rc != OK) {
+        lanes_fail(c, rc);
+        return;
+    }
+    for (size_t i = 0; i + RESULTS <= count; i += RESULTS) {
+        if (!next_destination(c, &c->counted_lane, &c->counted_to))
+            break;
+        struct lane_view *v = &c->page[c->counted_lane].view;
+        v->done_1h += list[i + RESULT_DONE].n;
+        v->retry_1h += list[i + RESULT_RETRY].n;
+        v->dead_1h += list[i + RESULT_DEAD].n;
+    }
+    ask_results(c);
+}
+
+/* Asks for the results of further destinations, or tells of the page. */
+static void ask_results(struct lanes_call *c)
+{
+    size_t lane = c->counted_lane, to = c->counted_to, asked = 0;
+    const struct destination *d;
+    struct args names;
+    args_init(&names, ADMIN_ARGS_MAX);
+    while (asked < ADMIN_LOOK_MAX && (d = next_destination(c, &lane, &to)) != NULL) {
+        for (size_t r = 0; r < RESULTS; r++) {
+            size_t mark = args_mark(&names);
+            buf_addf(&names.text, "%s %s", d->name, result_words[r]);
+            args_add_since(&names, mark);
+        }
+        asked++;
+    }
+    if (asked) {
+        queue_admin_results(c->q, args_slices(&names), names.count, results_on_counts, c);
+    } else {
+        lanes_tell(c);
+        lanes_free(c);
+    }
+    args_clear(&names);
+}
+
 static void lanes_on_end(struct shards_call *call)
 {
     struct lanes_call *c = (struct lanes_call *)call;
     if (call->rc == OK)
-        lanes_tell(c);
+        ask_results(c);
     else
-        c->fn(c->ctx, call->rc, NULL, 0, SLICE_LIT(""));
-    lanes_free(c);
+        lanes_fail(c, call->rc);
 }
 
 static void lanes_on_survey(void *ctx, enum err rc, const struct survey *s)
 {
     struct lanes_call *c = ctx;
     if (rc != OK) {
-        c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""));
-        lanes_free(c);
+        lanes_fail(c, rc);
         return;
     }
     page_fill(c, s);

@@ -3,7 +3,7 @@
 -- KEYS: lanes. ARGV: base, what, and for `answers` and `results` fields to read: all if there is none.
 -- Replies by WHAT:
 --   programs           {facts of each program that was here within the last seconds, ...}
---   history            {the number of the minute that runs now, {field, count, ...} of this minute, of the one before, ...}
+--   history, trends    {the number of the span that runs now, {field, count, ...} of this span, of the one before, ...}
 --   answers, results   {field, count, ...}: sums of the last hour
 local call, base, what = redis.call, ARGV[1], ARGV[2]
 --@include lib_spans.lua
@@ -20,9 +20,9 @@ local function programs()
   return reply
 end
 
-local function history()
-  local reply = {math.floor(now_ms / SPANS.history[1])}
-  for ago = 0, SPANS.history[2] - 1 do reply[#reply + 1] = call('HGETALL', span_key('history', now_ms, ago)) end
+local function each_span()
+  local reply = {math.floor(now_ms / SPANS[what][1])}
+  for ago = 0, SPANS[what][2] - 1 do reply[#reply + 1] = call('HGETALL', span_key(what, now_ms, ago)) end
   return reply
 end
 
@@ -53,5 +53,5 @@ local function all_sums()
 end
 
 if what == 'programs' then return programs() end
-if what == 'history' then return history() end
+if what == 'history' or what == 'trends' then return each_span() end
 return #ARGV > 2 and named_sums() or all_sums()

@@ -6,8 +6,10 @@
 --   answers:<span>     5 min  12                    <source> <answer>
 --   results:<span>     5 min  12                    <destination> <result>
 --   sends:<span>       10 s   7                     <lane>
+--   trends:<span>      2 min  30                    <lane> done, <lane> failed: attempts. At most TREND_FIELDS fields
 -- A span's number is the time divided by its length. Each key expires soon after the last moment at which it is read.
-local SPANS = {history = {60000, 60}, answers = {300000, 12}, results = {300000, 12}, sends = {10000, 7}}
+local SPANS = {history = {60000, 60}, answers = {300000, 12}, results = {300000, 12}, sends = {10000, 7}, trends = {120000, 30}}
+local TREND_FIELDS = 128 -- about 200 KB for all spans, however many lanes there are
 local SEND_SPANS = SPANS.sends[2]
 
 -- The key of the span that was AGO spans before now.

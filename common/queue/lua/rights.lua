@@ -35,7 +35,7 @@ end
 
 local KEYS_NEEDED = {'queue:', 'delays:', 'lane:', 'lanes', 'inflight', 'retry', 'dead:', 'deads', 'delivery:', 'event:', 'attempts:', 'pending:',
   'dedup:', 'announced:', 'fetched:', 'revisions:', 'limits', 'unknown', 'busy', 'shares:', 'origins:', 'waiting:', 'fences', 'posted', 'ready',
-  'failed', 'counts', 'hours', 'errors', 'settings', 'reconcile:', 'gone:', 'paused', 'programs', 'history:', 'answers:', 'results:', 'sends:', 'words:', 'tags:'}
+  'failed', 'counts', 'hours', 'errors', 'settings', 'reconcile:', 'gone:', 'paused', 'programs', 'history:', 'answers:', 'results:', 'sends:', 'trends:', 'words:', 'tags:'}
 if may('SET', lanes, 'v') and may('GET', lanes) then
   for _, name in ipairs(KEYS_NEEDED) do
     local key = base .. name .. (string.sub(name, -1) == ':' and 'x' or '')

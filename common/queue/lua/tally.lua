@@ -1,7 +1,7 @@
 #!lua
 -- tally: takes over what a program has counted since its last call, and notes that the program runs.
 -- KEYS: lanes. ARGV: base, the program's field in `programs` ('': it is not noted here) and its facts (JSON), then counts: what
--- (history, answers, results or sends), field, how many.
+-- (history, answers, results, sends or trends), field, how many.
 -- Replies the time (ms). lib_spans.lua has the spans of time in which counts are added up.
 local call, base = redis.call, ARGV[1]
 --@include lib_spans.lua
@@ -20,11 +20,19 @@ local function note_program(field, facts)
 end
 
 if ARGV[2] ~= '' then note_program(ARGV[2], ARGV[3]) end
+
+-- A span of trends takes no further fields when it is full. So its size does not depend on the number of lanes.
+local function has_room(what, key, field)
+  return what ~= 'trends' or call('HLEN', key) < TREND_FIELDS or call('HEXISTS', key, field) == 1
+end
+
 local touched = {}
 for i = 4, #ARGV, 3 do
   local key, expires = span_now(ARGV[i], now_ms)
-  call('HINCRBY', key, ARGV[i + 1], ARGV[i + 2])
-  touched[key] = expires
+  if has_room(ARGV[i], key, ARGV[i + 1]) then
+    call('HINCRBY', key, ARGV[i + 1], ARGV[i + 2])
+    touched[key] = expires
+  end
 end
 for key, expires in pairs(touched) do call('PEXPIRE', key, expires) end
 return string.format('%d', now_ms)
