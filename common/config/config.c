@@ -133,6 +133,7 @@ static void free_config(struct config *c)
     free(c->dispatcher.allow_accounts);
     free(c->dispatcher.deny);
     free_secret(c->dispatcher.proxy);
+    crypto_wipe(c->secrets_key, sizeof c->secrets_key);
     free(c->file);
     free(c);
 }

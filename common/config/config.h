@@ -16,6 +16,7 @@
 #include "common/base/slice.h"
 #include "common/config/kinds.h"
 #include "common/crypto/certificates.h"
+#include "common/crypto/crypto.h"
 #include "common/net/addr.h"
 #include "common/webhook/scheme.h"
 #include "common/webhook/url_template.h"
@@ -126,6 +127,7 @@ struct delivery_settings {
     char *crl_file;                  /* or NULL */
     struct client_identity identity; /* as it was in its files at the load */
     enum gzip_mode gzip;
+    bool has_own_gzip;            /* the file says so; else it follows from `sign` */
     char *headers;                /* "Name: value\r\n" lines, may be empty; secret */
     struct scheme *sign;          /* or NULL */
     int64_t *schedule_ms;         /* waits before attempt 2, 3, ... */
@@ -212,6 +214,9 @@ struct config {
     struct config_dispatcher dispatcher;
     int64_t delay_ms, delay_step_ms;
     struct config_retention retention;
+    /* Seals the signing secrets that accounts make; secret. Only if has_secrets_key. */
+    unsigned char secrets_key[SEAL_KEY_LEN];
+    bool has_secrets_key;
     enum log_events log_events;
     struct map sources;      /* name -> struct source */
     struct map destinations; /* name -> struct destination */

@@ -238,6 +238,27 @@ static void check_listen(struct building *b, const char *listener, const char *l
         report_fault(b, key_path("%s.listen", listener), config_listen_fault(slice_str(listen)));
 }
 
+/* 32 bytes: 64 hex digits, or base64. */
+static void build_secrets_key(struct building *b)
+{
+    struct slice text = slice_str(b->d->secrets_key);
+    unsigned char bytes[3 * ((2 * SEAL_KEY_LEN + 3) / 4)];
+    size_t len = 0;
+    if (!text.len)
+        return;
+    bool is_hex = text_unhex(text, b->c->secrets_key, SEAL_KEY_LEN) == OK;
+    bool is_base64 = !is_hex && text.len <= (size_t)2 * SEAL_KEY_LEN &&
+                     text_unbase64(text, true, bytes, &len) == OK && len == SEAL_KEY_LEN;
+    if (is_base64)
+        memcpy(b->c->secrets_key, bytes, SEAL_KEY_LEN);
+    crypto_wipe(bytes, sizeof bytes);
+    b->c->has_secrets_key = is_hex || is_base64;
+    if (!b->c->has_secrets_key)
+        report_fault(b, key_path("secrets_key"),
+                     "is not a key of 32 bytes; write it as base64 or as 64 hex digits (`openssl "
+                     "rand -base64 32` makes one)");
+}
+
 static void build_top(struct building *b)
 {
     struct raw_config *d = b->d;
@@ -247,6 +268,7 @@ static void build_top(struct building *b)
     d->out = (struct config){.delay_step_ms = c->delay_step_ms};
     atomic_init(&c->refs, 1);
     c->log_events = (enum log_events)d->log_events;
+    build_secrets_key(b);
     c->delay_ms = build_delay(b, key_path("delay_ms"), c->delay_ms, 0);
     if (!was_reported(b, key_path("redis.url")) &&
         config_url_parse(slice_str(c->redis.url), &c->redis, &e) != OK)
@@ -369,6 +391,7 @@ static struct delivery_settings *build_delivery(struct building *b, struct key_p
     build_identity(b, path, from, &s->identity);
     s->sign = build_sign(b, key_path("%s.sign", path.text), &from->sign);
     s->gzip = build_gzip(from->gzip, s->sign, gzip);
+    s->has_own_gzip = from->gzip >= 0;
     s->headers = build_headers(b, key_path("%s.headers", path.text), s->sign, &from->headers);
     return s;
 }

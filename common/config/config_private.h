@@ -90,6 +90,7 @@ struct raw_destination {
 struct raw_config {
     struct config out; /* first: offsets of the table hold for both */
     int log_events;    /* enum log_events */
+    char *secrets_key; /* as written, or NULL; secret */
     struct raw_texts egress_allow, egress_allow_accounts, egress_deny, trusted_proxies;
     struct raw_list accounts, sources, destinations; /* of struct raw_account, ... */
 };

@@ -69,6 +69,8 @@ const struct config_key config_keys[] = {
     {"log", KEY_OBJECT, ROOT(out), .children = "log", .fallback = "{}"},
     {"log.events", KEY_CHOICE, ROOT(log_events), .choices = "all|failures|none", .fallback = "\"all\""},
 
+    {"secrets_key", KEY_SECRET, ROOT(secrets_key), RANGE(SECRET_MIN, TEXT_MAX), .fallback = "null"},
+
     {"delay_ms", KEY_DELAY, ROOT(out.delay_ms), .fallback = "0"},
     {"delay_step_ms", KEY_INT, ROOT(out.delay_step_ms), RANGE(1, 1000), .fallback = "100"},
 

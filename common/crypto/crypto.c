@@ -172,6 +172,77 @@ void sha256_end(struct sha256 *s, unsigned char out[32])
     free(s);
 }
 
+#define SEAL_VERSION 1
+#define SEAL_NAME_LEN 4
+#define NONCE_LEN 12
+#define TAG_LEN 16
+#define SEAL_HEAD (1 + SEAL_NAME_LEN + NONCE_LEN)
+_Static_assert(SEAL_EXTRA == SEAL_HEAD + TAG_LEN, "what sealing adds");
+
+/* Names KEY, so that a text which another key has sealed is told from one that was changed. KEY is random: its digest says nothing of
+ * it. */
+static void seal_name(const unsigned char key[SEAL_KEY_LEN], unsigned char out[SEAL_NAME_LEN])
+{
+    unsigned char digest[32];
+    struct sha256 *sha = sha256_start();
+    sha256_add(sha, SLICE_LIT("hookpace-secrets-key"));
+    sha256_add(sha, slice_make(key, SEAL_KEY_LEN));
+    sha256_end(sha, digest);
+    memcpy(out, digest, SEAL_NAME_LEN);
+}
+
+enum err crypto_seal(const unsigned char key[SEAL_KEY_LEN], struct slice context,
+                     struct slice plain, struct buf *out)
+{
+    unsigned char *at = (unsigned char *)buf_reserve(out, plain.len + SEAL_EXTRA);
+    int n = 0;
+    if (!at)
+        return ERR_TOO_BIG;
+    at[0] = SEAL_VERSION;
+    seal_name(key, at + 1);
+    unsigned char *nonce = at + 1 + SEAL_NAME_LEN, *body = at + SEAL_HEAD;
+    crypto_random(nonce, NONCE_LEN);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    must(ctx && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce));
+    must(EVP_EncryptUpdate(ctx, NULL, &n, (const unsigned char *)context.ptr, (int)context.len));
+    must(EVP_EncryptUpdate(ctx, body, &n, (const unsigned char *)plain.ptr, (int)plain.len));
+    must(EVP_EncryptFinal_ex(ctx, body + n, &n));
+    must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_LEN, body + plain.len));
+    EVP_CIPHER_CTX_free(ctx);
+    buf_wrote(out, plain.len + SEAL_EXTRA);
+    return OK;
+}
+
+enum err crypto_unseal(const unsigned char key[SEAL_KEY_LEN], struct slice context,
+                       struct slice sealed, struct buf *out)
+{
+    unsigned char name[SEAL_NAME_LEN], tag[TAG_LEN];
+    const unsigned char *from = (const unsigned char *)sealed.ptr;
+    int n = 0;
+    if (sealed.len < SEAL_EXTRA || from[0] != SEAL_VERSION)
+        return ERR_CRYPTO;
+    seal_name(key, name);
+    if (memcmp(from + 1, name, SEAL_NAME_LEN) != 0)
+        return ERR_INVALID;
+    size_t len = sealed.len - SEAL_EXTRA;
+    unsigned char *to = (unsigned char *)buf_reserve(out, len + 1);
+    if (!to)
+        return ERR_TOO_BIG;
+    memcpy(tag, from + SEAL_HEAD + len, TAG_LEN);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    must(ctx && EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, from + 1 + SEAL_NAME_LEN));
+    must(EVP_DecryptUpdate(ctx, NULL, &n, (const unsigned char *)context.ptr, (int)context.len));
+    must(EVP_DecryptUpdate(ctx, to, &n, from + SEAL_HEAD, (int)len));
+    must(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_LEN, tag));
+    bool is_whole = EVP_DecryptFinal_ex(ctx, to + n, &n) > 0;
+    EVP_CIPHER_CTX_free(ctx);
+    if (is_whole)
+        buf_wrote(out, len);
+    else
+        OPENSSL_cleanse(to, len);
+    return is_whole ? OK : ERR_CRYPTO;
+}
+
 bool crypto_equal(struct slice a, struct slice b)
 {
     return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);

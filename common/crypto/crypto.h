@@ -1,4 +1,4 @@
-/* crypto - keyed digests, constant-time comparison, random bytes.   [edge: OpenSSL]
+/* crypto - keyed digests, sealing, constant-time comparison, random bytes.   [edge: OpenSSL]
  *
  * The only place that includes <openssl/...> apart from TLS in common/net/tls.c. A key is set up
  * once (OpenSSL 3 looks algorithms up by name on every one-shot call) and duplicated per use.
@@ -6,6 +6,7 @@
 #ifndef COMMON_CRYPTO_CRYPTO_H
 #define COMMON_CRYPTO_CRYPTO_H
 
+#include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
@@ -42,6 +43,17 @@ void sha256_end(struct sha256 *s, unsigned char out[32]);
 bool crypto_equal(struct slice a, struct slice b);
 /* LEN random bytes; the process ends if the system has none. */
 void crypto_random(void *out, size_t len);
+#define SEAL_KEY_LEN 32
+/* Bytes that a sealed text has more than its plain text. */
+#define SEAL_EXTRA 33
+/* Seals PLAIN with AES-256-GCM under KEY and a random nonce, and appends it to OUT: a version byte, 4 bytes that name KEY, the nonce
+ * (12), the encrypted bytes, the tag (16). CONTEXT is authenticated with them and is not in OUT. */
+enum err crypto_seal(const unsigned char key[SEAL_KEY_LEN], struct slice context,
+                     struct slice plain, struct buf *out) MUST_CHECK;
+/* Appends the plain text of SEALED to OUT, for the caller to wipe. ERR_INVALID: another key has sealed it. ERR_CRYPTO: it was changed,
+ * or CONTEXT is another one. */
+enum err crypto_unseal(const unsigned char key[SEAL_KEY_LEN], struct slice context,
+                       struct slice sealed, struct buf *out) MUST_CHECK;
 /* Overwrites memory that held a secret. */
 void crypto_wipe(void *ptr, size_t len);
 

@@ -35,6 +35,11 @@ void keys_settings(struct buf *out, struct slice base)
     add(out, base, "settings", slice_make("", 0));
 }
 
+void keys_account_settings(struct buf *out, struct slice base, struct slice account)
+{
+    add(out, base, "settings:", account);
+}
+
 void keys_event(struct buf *out, struct slice base, struct slice id)
 {
     add(out, base, "event:", id);

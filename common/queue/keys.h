@@ -19,6 +19,8 @@ void keys_present(struct buf *out, struct slice base, const char *instance);
 void keys_tail(struct buf *out, struct slice base);
 void keys_tailing(struct buf *out, struct slice base);
 void keys_settings(struct buf *out, struct slice base);
+/* What ACCOUNT has set. */
+void keys_account_settings(struct buf *out, struct slice base, struct slice account);
 void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);
 /* The event id of a task: "@<account>/<id>", so that the ids of accounts are name spaces of their own. The id is encoded (id_add_key), so that

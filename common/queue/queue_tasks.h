@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 #include "common/queue/record.h"
+#include "common/queue/stamp.h"
 
 struct config;
 struct loop;
@@ -140,5 +141,27 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
  * is the caller's to check. */
 void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice name,
                            int64_t delay_ms, delay_fn fn, void *ctx);
+
+struct account_settings { /* stamp's slices borrowed for the callback */
+    int64_t delay_ms;     /* in force */
+    bool has_own_delay;   /* the account has set it */
+    struct stamp stamp;
+    wall_ms made_at; /* of the secret; 0: none was made */
+};
+/* SETTINGS is NULL unless RC is OK. */
+typedef void (*settings_fn)(void *ctx, enum err rc, const struct account_settings *settings);
+/* What ACCOUNT has set, and its delay in force. */
+void queue_tasks_settings(struct queue_tasks *q, struct slice account, settings_fn fn, void *ctx);
+
+#define SETTING_DELAY "delay"
+struct setting_change {
+    const char *field;  /* SETTING_DELAY, a word of a stamp, or "made" */
+    struct slice value; /* empty: back to the configuration */
+};
+/* Sets all COUNT changes, in each partition at once; answers with what is then in force. Whether they are allowed is the caller's to
+ * check. After an error partitions may differ until the call is repeated. */
+void queue_tasks_change(struct queue_tasks *q, struct slice account,
+                        const struct setting_change *changes, size_t count, settings_fn fn,
+                        void *ctx);
 
 #endif

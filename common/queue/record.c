@@ -87,6 +87,7 @@ static size_t add_head(const struct event *e, struct buf *out)
     add_line(out, 'n', e->engine);
     add_line(out, 'o', e->destinations);
     add_line(out, 's', e->secrets);
+    add_line(out, 'a', e->stamp);
     add_line(out, 't', e->tag);
     add_line(out, 'c', e->content_type);
     add_line(out, 'e', e->content_encoding);
@@ -171,6 +172,8 @@ static struct slice *property(char letter, struct event *e)
         return &e->destinations;
     case 's':
         return &e->secrets;
+    case 'a':
+        return &e->stamp;
     case 't':
         return &e->tag;
     case 'c':

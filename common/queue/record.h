@@ -26,7 +26,7 @@
  *     t tag                                           d the task as it was set, JSON
  *     c content type                                  e content encoding
  *     n engine of a source's result                   f when a task that was pending got its result, ms
- *     x of a task that failed: code and message
+ *     x of a task that failed: code and message       a what the account had set, see stamp.h
  *
  * A reader that meets another version than hp1 must leave the event alone.
  */
@@ -62,6 +62,8 @@ struct event { /* all slices borrowed */
     struct slice path; /* what stood between /v3/ and /task_post: "serp/google/organic" */
     struct slice postback_url, pingback_url; /* URL templates as given; empty without */
     struct slice postback_data;              /* "regular", "advanced", "html" or empty */
+    struct slice
+        stamp; /* how the account had its webhooks sent when it set the task (stamp.h); empty: as configured */
     struct slice data; /* one JSON object on one line: the task as it was set, without its result */
     bool is_open;      /* a task that waits for its result; it has no body yet */
     wall_ms completed_at; /* of a task that was open: when its result came; else 0 */

@@ -146,7 +146,7 @@ static enum err set_tolerance(struct scheme *s, int64_t tolerance_s, struct erro
     return OK;
 }
 
-static void name_secret(struct slice secret, char out[SCHEME_SECRET_ID_LEN + 1])
+void scheme_name_secret(struct slice secret, char out[SCHEME_SECRET_ID_LEN + 1])
 {
     unsigned char digest[32];
     struct sha256 *sha = sha256_start();
@@ -207,7 +207,7 @@ static enum err add_secret(struct scheme *s, struct slice text, struct error *e)
         secret->shown = xslicedup(text);
     }
     if (rc == OK) {
-        name_secret(text, secret->id);
+        scheme_name_secret(text, secret->id);
         s->secret_count++;
     }
     return rc;
@@ -250,6 +250,39 @@ enum err scheme_new(const struct scheme_spec *spec, struct scheme **out, struct 
     }
     *out = s;
     return OK;
+}
+
+enum err scheme_like(const struct scheme *s, const char *secret, struct scheme **out,
+                     struct error *e)
+{
+    static const char *const digests[] = {
+        [DIGEST_SHA1] = "sha1", [DIGEST_SHA256] = "sha256", [DIGEST_SHA512] = "sha512"};
+    const struct scheme_rules *r = &s->rules;
+    struct scheme_spec spec = {
+        .name = r->name, .tolerance_s = -1, .secrets = {secret}, .secret_count = 1};
+    if (slice_eq(slice_str(r->name), SLICE_LIT("hmac"))) {
+        spec.header = r->signature.name;
+        spec.prefix = r->prefix;
+        spec.encoding = r->encoding == ENCODING_HEX ? "hex" : "base64";
+        spec.digest = digests[r->digest];
+        spec.signed_text = r->signed_text;
+        spec.id_header = r->id.name;
+        spec.timestamp_header = r->timestamp.name;
+        spec.tolerance_s = r->tolerance_s;
+    }
+    return scheme_new(&spec, out, e);
+}
+
+bool scheme_may_sign(struct slice name)
+{
+    const struct scheme_rules *row = scheme_row(name);
+    return row && row->kind == SCHEME_SIGNED;
+}
+
+bool scheme_secret_is_whsec(struct slice name)
+{
+    const struct scheme_rules *row = scheme_row(name);
+    return row && (row->secret_is_base64 || row->list == LIST_STRIPE);
 }
 
 void scheme_free(struct scheme *s)

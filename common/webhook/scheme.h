@@ -40,7 +40,16 @@ enum scheme_challenge {
  * it must be, a `signed` text without {body}, ...); never quotes a secret. */
 enum err scheme_new(const struct scheme_spec *spec, struct scheme **out,
                     struct error *e) MUST_CHECK;
+/* A scheme like S (its headers, encoding, signed text) whose only secret is SECRET. */
+enum err scheme_like(const struct scheme *s, const char *secret, struct scheme **out,
+                     struct error *e) MUST_CHECK;
 void scheme_free(struct scheme *s);
+/* The id of a secret, for one that is in no scheme yet; see scheme_secret_id. */
+void scheme_name_secret(struct slice secret, char out[SCHEME_SECRET_ID_LEN + 1]);
+/* True if NAME is a scheme by which we can sign. */
+bool scheme_may_sign(struct slice name);
+/* True if a secret of scheme NAME is written as "whsec_" and base64. */
+bool scheme_secret_is_whsec(struct slice name);
 const char *scheme_name(const struct scheme *s);
 enum scheme_challenge scheme_challenge(const struct scheme *s);
 /* Where the provider documents the event's id, or its tag: pick number I in the words of a source's `id` ("/id",

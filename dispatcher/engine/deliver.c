@@ -55,6 +55,7 @@
 #include "dispatcher/engine/report.h"
 #include "dispatcher/engine/settlement.h"
 #include "dispatcher/engine/shares.h"
+#include "dispatcher/engine/stamped.h"
 #include "dispatcher/engine/targets.h"
 #include "dispatcher/pull/fetch.h"
 
@@ -335,9 +336,16 @@ static void flight_send(struct flight *f)
                                    .headers = q->headers.ptr,
                                    .headers_len = q->headers.len,
                                    .body = q->body};
-    f->attempt = transport_send(f->target->endpoint, &wire, f);
+    struct target *t = f->target;
+    struct endpoint *to = f->stamped ? target_endpoint(t, f->stamped->verify_tls) : t->endpoint;
+    f->attempt = transport_send(to, &wire, f);
     if (!f->attempt)
         flight_give_up(f, END_LOCAL);
+}
+
+static const struct request_rules *flight_rules(const struct flight *f)
+{
+    return f->stamped ? &f->stamped->rules : &f->target->rules;
 }
 
 /* How far the body of F may inflate now. */
@@ -358,7 +366,7 @@ static enum request_verdict flight_build(struct flight *f)
                                .attempt = d->attempt,
                                .now = clock_wall_ms(),
                                .made_max = flight_inflated_max(f)};
-    return request_build(&f->target->rules, &in, &f->request);
+    return request_build(flight_rules(f), &in, &f->request);
 }
 
 static void flight_make(struct flight *f);
@@ -416,7 +424,7 @@ static void deliver_make_next(struct deliver *e)
 static void flight_make(struct flight *f)
 {
     struct deliver *e = f->engine;
-    const struct request_rules *rules = &f->target->rules;
+    const struct request_rules *rules = flight_rules(f);
     const struct event *event = &f->delivery->event;
     size_t bytes = request_inflates(rules, event) ? flight_inflated_max(f)
                                                   : request_makes(rules, event, event->body.len);
@@ -465,7 +473,7 @@ static void flight_load(struct flight *f)
         flight_make(f);
         return;
     }
-    size_t all = d->unread + request_makes(&f->target->rules, &d->event, d->unread);
+    size_t all = d->unread + request_makes(flight_rules(f), &d->event, d->unread);
     if (!shares_fit(&e->shares, f->holder, f->held, all)) {
         flight_give_up(f, END_NO_ROOM);
         return;
@@ -490,6 +498,16 @@ static void flight_on_fetch_over(void *ctx, enum attempt_end end, int status,
     flight_settle_as(ctx, end, status, r);
 }
 
+/* False if the secret with which F must be signed cannot be read: F is never sent without its signature. */
+static bool flight_read_stamp(struct flight *f)
+{
+    struct target *t = f->target;
+    if (!f->delivery->event.stamp.len || !t->rules.is_account)
+        return true;
+    f->stamped = stamped_new(&t->rules, t->targets->conf, t->dest, &f->delivery->event);
+    return f->stamped != NULL;
+}
+
 static void flight_start(struct flight *f)
 {
     struct target *t = f->target;
@@ -497,7 +515,10 @@ static void flight_start(struct flight *f)
     f->started = clock_mono_us();
     t->running++;
     if (!t->source) {
-        flight_load(f);
+        if (flight_read_stamp(f))
+            flight_load(f);
+        else
+            flight_give_up(f, END_SECRET);
         return;
     }
     struct fetch_handler handler = {

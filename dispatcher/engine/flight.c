@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/net/loop.h"
 #include "common/queue/queue_take.h"
+#include "dispatcher/engine/stamped.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ struct flight *flight_begin(struct flights *l, struct delivery *d)
     f->holder = NULL;
     f->attempt = NULL;
     f->fetch = NULL;
+    f->stamped = NULL;
     f->state = FLIGHT_CLAIMED;
     f->wait_ms = 0;
     f->held = f->made = 0;
@@ -63,6 +65,8 @@ struct delivery *flight_leave(struct flights *l, struct flight *f)
 void flight_end(struct flights *l, struct flight *f)
 {
     request_reset(&f->request);
+    stamped_free(f->stamped);
+    f->stamped = NULL;
     if (!pool_put(&l->spare, &f->link))
         flight_free(f);
 }

@@ -15,6 +15,7 @@ struct delivery;
 struct fetch;
 struct holder;
 struct loop_timer;
+struct stamped;
 struct target;
 
 enum flight_state {
@@ -33,6 +34,7 @@ struct flight { /* Owned by its list: in use, or spare. */
     struct target *target;     /* NULL before the start */
     struct attempt *attempt;   /* NULL unless the transport has it */
     struct fetch *fetch; /* if the event was only announced and its result is fetched, else NULL */
+    struct stamped *stamped; /* of a task whose account had settings of its own, else NULL */
     struct loop_timer *hold; /* made when first needed, kept */
     struct request request;
     struct holder *holder;        /* whose share it takes; NULL before it has a target */

@@ -49,6 +49,7 @@ static const struct end_row rows[ATTEMPT_END_COUNT] = {
     [END_BLOCKED] = {SETTLE_DEAD, false, 0},
     [END_BAD_URL] = {SETTLE_DEAD, false, 0},
     [END_BAD_BODY] = {SETTLE_DEAD, false, 0},
+    [END_SECRET] = {SETTLE_RETRY, false, 0}, /* the operator may give the key back */
     /* not the destination's fault: the attempt is given back */
     [END_WINDOW_OVER] = {SETTLE_RELEASE, false, 0},
     [END_TOO_EARLY] = {SETTLE_RELEASE, false, 1},

@@ -75,21 +75,31 @@ static void target_add_fetch(struct target *t, const struct source *source)
     t->rules.headers = slice_str(t->headers);
 }
 
-static void target_open_endpoint(struct target *t, const struct destination *dest)
+static struct endpoint *target_open_endpoint(struct target *t, bool verify_tls)
 {
+    const struct destination *dest = t->dest;
     const struct config_receiver *r = &t->targets->conf->receiver;
     struct endpoint_options options = {.sends_body = dest->kind == DELIVERY_POSTBACK,
                                        .many_hosts = dest->account != NULL,
                                        .timeout_ms = dest->settings->timeout_ms,
                                        .connect_timeout_ms = dest->settings->connect_timeout_ms,
-                                       .verify_tls = dest->settings->verify_tls,
+                                       .verify_tls = verify_tls,
                                        .ca_file = dest->settings->ca_file,
-                                       .crl_file = dest->settings->crl_file,
+                                       .crl_file = verify_tls ? dest->settings->crl_file : NULL,
                                        .client_cert = dest->settings->identity.cert,
                                        .client_key = dest->settings->identity.key,
                                        .body_max = t->source ? r->max_body_bytes : 0,
                                        .hooks = t->targets->hooks};
-    t->endpoint = transport_open(t->targets->transport, &options);
+    return transport_open(t->targets->transport, &options);
+}
+
+struct endpoint *target_endpoint(struct target *t, bool verify_tls)
+{
+    if (verify_tls == t->dest->settings->verify_tls)
+        return t->endpoint;
+    if (!t->other_tls)
+        t->other_tls = target_open_endpoint(t, verify_tls);
+    return t->other_tls;
 }
 
 static void target_open_metrics(struct target *t)
@@ -125,7 +135,7 @@ static struct target *target_new(struct targets *s, const struct destination *de
                                           .count = dest->settings->schedule_count,
                                           .jitter = dest->settings->jitter};
     t->give_up_on = &dest->settings->give_up_on;
-    target_open_endpoint(t, dest);
+    t->endpoint = target_open_endpoint(t, dest->settings->verify_tls);
     target_open_metrics(t);
     return t;
 }

@@ -24,7 +24,8 @@ struct target { /* One destination. Owned by its targets. */
     struct targets *targets;
     const struct destination *dest; /* of the targets' configuration */
     struct slice name;
-    struct endpoint *endpoint;
+    struct endpoint *endpoint,
+        *other_tls; /* the other one: verify_tls is the contrary; opened when first needed */
     struct request_rules rules;
     const struct source *source; /* whose announced results are fetched here, or NULL */
     char *headers;               /* of a fetch; secret */
@@ -58,6 +59,8 @@ struct targets *targets_new(struct config *conf, struct transport *transport,
 void targets_free(struct targets *s);
 /* The target of a destination, or NULL if it is not configured. */
 struct target *targets_find(struct targets *s, struct slice destination);
+/* The endpoint of T whose verify_tls is VERIFY_TLS. */
+struct endpoint *target_endpoint(struct target *t, bool verify_tls);
 /* May a connection of T's be made to A? */
 bool target_may_connect(struct target *t, const struct addr *a);
 

@@ -45,6 +45,7 @@ static const char *const words[ATTEMPT_END_COUNT] = {
     [END_UNCONFIGURED] = "unconfigured",
     [END_NEXT_UNCONFIGURED] = "next_unconfigured",
     [END_UNREADABLE] = "unreadable",
+    [END_SECRET] = "secret_unreadable",
 };
 
 const char *attempt_end_word(enum attempt_end end)

@@ -81,6 +81,7 @@ enum attempt_end {
     END_UNCONFIGURED,
     END_NEXT_UNCONFIGURED, /* of a fetch: a destination of its result */
     END_UNREADABLE,
+    END_SECRET, /* the signing secret of the task cannot be read */
     ATTEMPT_END_COUNT
 };
 

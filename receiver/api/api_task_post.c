@@ -42,7 +42,8 @@ struct post { /* state of the request */
     struct draft *drafts;
     size_t count, waiting;
     struct buf path;
-    bool unavailable; /* Redis did not take one of them */
+    bool unavailable;      /* Redis did not take one of them */
+    char stamp[STAMP_MAX]; /* what the account has set; empty: nothing */
 };
 
 static void draft_refuse(struct draft *d, const char *field, const char *why)
@@ -255,6 +256,7 @@ static void draft_put(struct draft *d)
                           .is_open = d->is_pending,
                           .body = d->result,
                           .path = buf_slice(&p->path),
+                          .stamp = slice_str(p->stamp),
                           .postback_url = postback,
                           .pingback_url = pingback,
                           .postback_data = api_field_text(&d->fields[FIELD_POSTBACK_DATA]),
@@ -298,6 +300,24 @@ void api_task_post_read(struct api_request *r)
         draft_read(&p->drafts[i], r, r->elements[i]);
 }
 
+/* What the account has set is stamped on the tasks now. */
+static void post_on_settings(void *ctx, enum err rc, const struct account_settings *s)
+{
+    struct api_request *r = ctx;
+    struct post *p = r->state;
+    if (rc != OK) {
+        post_free(p);
+        api_unavailable(r);
+        return;
+    }
+    struct buf stamp = buf_over(p->stamp);
+    stamp_write(&s->stamp, &stamp);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->drafts[i].code == CODE_CREATED)
+            draft_put(&p->drafts[i]);
+    post_release(r);
+}
+
 void api_task_post(struct api_request *r)
 {
     struct post *p = r->state;
@@ -306,8 +326,5 @@ void api_task_post(struct api_request *r)
         api_fail(r, r->count > API_TASKS_MAX ? CODE_TOO_MANY : CODE_INVALID_PATH);
         return;
     }
-    for (size_t i = 0; i < p->count; i++)
-        if (p->drafts[i].code == CODE_CREATED)
-            draft_put(&p->drafts[i]);
-    post_release(r);
+    queue_tasks_settings(r->api->tasks, slice_str(r->account->name), post_on_settings, r);
 }

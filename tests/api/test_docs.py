@@ -34,6 +34,12 @@ def settled(value, key=None):
     if key == "http_time":
         assert type(value) is float
         return 0.002
+    if key == "secret":
+        assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", value)
+        return "whsec_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG="
+    if key == "secret_id":
+        assert re.fullmatch("[0-9a-f]{8}", value)
+        return "1f2e3d4c"
     if key == "version":
         return "0.1.0"
     if isinstance(value, str):
@@ -69,6 +75,7 @@ def pretty(value, indent=0):
 def page(service):
     service.conf["sources"]["in"] = config.source("orders")
     service.conf["destinations"]["orders"] = config.destination(service.hook(), delay_ms=100)
+    service.conf["secrets_key"] = "ab" * 32
     service.sink.on("/broken", Answer(status=500, body=b"out of order"))
     return service.start()
 
@@ -108,7 +115,7 @@ def test_examples_answer_as_the_page_says(page):
 def test_every_call_has_its_example():
     text = PAGE.read_text()
     for call in ("webhook_resend", "task_post", "tasks_ready", "task_get", "serp/errors", "id_list", "tasks_fixed", "appendix/errors",
-                 "appendix/status", "user_data", "tasks/count", "tasks/take", "tasks/complete", "webhook_delay"):
+                 "appendix/status", "user_data", "tasks/count", "tasks/take", "tasks/complete", "webhook_delay", "webhook_settings", "webhook_secret"):
         assert any(call in command for command, _ in EXAMPLE.findall(text)), call
 
 

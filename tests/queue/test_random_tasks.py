@@ -335,7 +335,7 @@ class World(Dispatchers):
     def set_delay(self):
         field = self.rng.choice(["delay", "delay:account:acme", "delay:destination:a", "delay:destination:c"])
         value = self.rng.choice(["", "0", "10", "30"])
-        self.queue.run("setting", field, value)
+        self.queue.run("setting", "settings", field, value)
         self.settings[field] = value
         if not value:
             del self.settings[field]

@@ -230,13 +230,13 @@ def test_a_delay_that_was_set_wins_by_its_rule(tasks):
         return [delay_of(tasks, f"own{n}:d"), delay_of(tasks, f"inherits{n}:b"), delay_of(tasks, f"task{n}:postback@acme")]
 
     assert put_all(0) == ["100", "200", "200"]
-    tasks.run("setting", "delay", 500)
+    tasks.run("setting", "settings", "delay", 500)
     assert put_all(1) == ["100", "500", "500"], "the top-level one, for what inherits it"
-    tasks.run("setting", "delay:destination:d", 50)
-    tasks.run("setting", "delay:account:acme", 0)
+    tasks.run("setting", "settings", "delay:destination:d", 50)
+    tasks.run("setting", "settings", "delay:account:acme", 0)
     assert put_all(2) == ["50", "500", "0"]
-    tasks.run("setting", "delay", "")
-    tasks.run("setting", "delay:destination:d", "")
+    tasks.run("setting", "settings", "delay", "")
+    tasks.run("setting", "settings", "delay:destination:d", "")
     assert put_all(3) == ["100", "200", "0"]
     assert delay_of(tasks, "own1:d") == "100" and delay_of(tasks, "task1:postback@acme") == "500", "captured"
 
@@ -244,7 +244,7 @@ def test_a_delay_that_was_set_wins_by_its_rule(tasks):
 # --- announced and fetched ---
 
 def test_an_announced_task_is_complete_when_its_result_is_put(tasks):
-    tasks.run("setting", "delay", 300)
+    tasks.run("setting", "settings", "delay", 300)
     assert announce(tasks, "a") == 0
     assert tasks.delivery("a~f:fetch@src")["then"] == "d 300 s1\nb 50 "
     assert state(tasks, "a") == "queued" and posted(tasks) == ["a"] and counts(tasks) == only(announced=1)

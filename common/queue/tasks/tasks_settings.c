@@ -248,6 +248,7 @@ void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice
     c->call.on_end = on_set_end;
     struct args a;
     args_init(&a, TASKS_ARGS_MAX);
+    args_add(&a, SLICE_LIT("settings"));
     add_field(&a, of, c->name);
     if (delay_ms < 0)
         args_add(&a, slice_make("", 0));

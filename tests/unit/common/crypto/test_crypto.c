@@ -148,6 +148,41 @@ static void random_bytes_differ_and_fill_the_buffer(void **state)
         assert_int_equal(a[i], 0);
 }
 
+static void what_is_sealed_opens_only_whole_with_its_key_and_context(void **state)
+{
+    (void)state;
+    unsigned char key[SEAL_KEY_LEN], other[SEAL_KEY_LEN];
+    struct slice plain = SLICE_LIT("a signing secret"), context = SLICE_LIT("acme 01234567");
+    struct buf sealed, again, out;
+    crypto_random(key, sizeof key);
+    crypto_random(other, sizeof other);
+    buf_init(&sealed, 1000);
+    buf_init(&again, 1000);
+    buf_init(&out, 1000);
+    assert_int_equal(crypto_seal(key, context, plain, &sealed), OK);
+    assert_int_equal(crypto_seal(key, context, plain, &again), OK);
+    assert_int_equal(sealed.len, plain.len + SEAL_EXTRA);
+    assert_memory_not_equal(sealed.ptr, again.ptr, sealed.len); /* another nonce */
+    assert_null(memmem(sealed.ptr, sealed.len, plain.ptr, plain.len));
+    assert_int_equal(crypto_unseal(key, context, buf_slice(&sealed), &out), OK);
+    assert_true(slice_eq(buf_slice(&out), plain));
+    buf_reset(&out);
+    assert_int_equal(crypto_unseal(other, context, buf_slice(&sealed), &out), ERR_INVALID);
+    assert_int_equal(crypto_unseal(key, SLICE_LIT("beta 01234567"), buf_slice(&sealed), &out),
+                     ERR_CRYPTO);
+    for (size_t i = 0; i < sealed.len; i++) {
+        sealed.ptr[i] ^= 1;
+        assert_int_not_equal(crypto_unseal(key, context, buf_slice(&sealed), &out), OK);
+        sealed.ptr[i] ^= 1;
+        assert_int_not_equal(crypto_unseal(key, context, slice_head(buf_slice(&sealed), i), &out),
+                             OK);
+    }
+    assert_int_equal(out.len, 0);
+    buf_clear(&sealed);
+    buf_clear(&again);
+    buf_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +191,7 @@ int main(void)
         cmocka_unit_test(an_empty_message_has_a_mac),
         cmocka_unit_test(sha256_matches_fips_180),
         cmocka_unit_test(equality_looks_at_lengths_and_every_byte),
+        cmocka_unit_test(what_is_sealed_opens_only_whole_with_its_key_and_context),
         cmocka_unit_test(random_bytes_differ_and_fill_the_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,7 @@ static const struct row rows[] = {
     {END_LOCAL, 0, SETTLE_RELEASE, SETTLE_RELEASE, false, "local_error"},
     {END_UNCONFIGURED, 0, SETTLE_UNKNOWN, SETTLE_UNKNOWN, false, "unconfigured"},
     {END_NEXT_UNCONFIGURED, 0, SETTLE_DEFER, SETTLE_DEFER, false, "next_unconfigured"},
+    {END_SECRET, 0, SETTLE_RETRY, SETTLE_DEAD, false, "secret_unreadable"},
     {END_UNREADABLE, 0, SETTLE_DEFER, SETTLE_DEFER, false, "unreadable"},
 };
 
