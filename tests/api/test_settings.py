@@ -167,18 +167,16 @@ def test_without_the_key_it_is_refused(empty):
 @pytest.mark.parametrize("key", [None, OTHER_KEY])
 def test_a_wrong_key_never_sends_unsigned(sealed, key):
     new_secret(sealed.acme)
-    for dispatcher in sealed.dispatchers:
-        dispatcher.stop()
+    (dispatcher,) = sealed.dispatchers
     sealed.conf["secrets_key"] = key
-    dispatcher = sealed.stack.dispatcher(sealed.conf)
+    dispatcher.reload(sealed.conf)
     ident = sealed.acme.set_one(postback_url=sealed.hook())
     wait_for(lambda: sealed.delivery(ident).get("last_error") == "secret_unreadable")
     assert sealed.delivery(ident)["state"] == "retry" and not sealed.sink.of(ident)
     line = dispatcher.wait_log("secret.unreadable")
     assert line["account"] == "acme" and "secrets_key" in line["reason"]
     sealed.conf["secrets_key"] = KEY
-    dispatcher.stop()
-    sealed.stack.dispatcher(sealed.conf)
+    dispatcher.reload(sealed.conf)
     sealed.acme.post("/v3/appendix/webhook_resend", [{"id": ident}])
     assert sent(sealed, ident).header("x-signature")
 

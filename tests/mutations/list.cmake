@@ -834,3 +834,32 @@ mutation(test_speaks_tls "a test event is taken as a connection from outside"
   EDIT common/net/http_server.c
   [[    server_take(s, fd, peer, NULL);]]
   [[    server_take(s, fd, peer, s->tls);]])
+
+# --- what accounts set for themselves ---
+
+mutation(secret_of_today "an older task is signed with the secret of the configuration, not with that of its acceptance"
+  TESTS tests/api/test_settings.py::test_a_secret_signs_what_is_accepted_after_it
+  EDIT dispatcher/engine/stamped.c
+  [[    if (sign)
+        s->rules.sign = sign;]]
+  [[    (void)sign;]])
+
+mutation(stamped_late "a pending task takes the settings of its completion"
+  TESTS tests/api/test_settings.py::test_what_is_accepted_from_then_on
+  EDIT common/queue/record.c
+  [[    add_line(out, 'a', e->stamp);]]
+  [[    if (!e->is_open)
+        add_line(out, 'a', e->stamp);]])
+
+mutation(unsigned_without_key "a task whose secret cannot be read is sent all the same"
+  TESTS tests/api/test_settings.py::test_a_wrong_key_never_sends_unsigned
+  EDIT dispatcher/engine/deliver.c
+  [[    return f->stamped != NULL;]]
+  [[    return true;]])
+
+mutation(sealed_for_all "a sealed secret opens for every account"
+  TESTS tests/api/test_settings.py::test_a_sealed_secret_is_of_no_use_elsewhere
+  EDIT common/queue/stamp.c
+  [[    buf_add_slice(out, account);
+    buf_add_char(out, ' ');]]
+  [[    (void)account;]])
