@@ -98,7 +98,10 @@ def test_what_is_accepted_from_then_on(sealed):
     acme.post("/v3/appendix/webhook_resend", [{"id": before}])
     wait_for(lambda: len(sealed.sink.of(before)) == 2)
     assert b'"tasks"' in sent(sealed, before).body
+    acme.set({"id": "open", "postback_url": sealed.hook()})
     settings(acme, {"payload": None})
+    acme.post("/v3/tasks/complete", [{"id": "open", "result": {"n": 4}}])
+    assert sent(sealed, "open").body == b'{"n": 4}'
     acme.post("/v3/appendix/webhook_resend", [{"id": after}])
     wait_for(lambda: len(sealed.sink.of(after)) == 2)
     assert sent(sealed, after).body == b'{"n": 2}'
