@@ -159,7 +159,8 @@ struct setting_change {
     struct slice value; /* empty: back to the configuration */
 };
 /* Sets all COUNT changes, in each partition at once; answers with what is then in force. Whether they are allowed is the caller's to
- * check. After an error partitions may differ until the call is repeated. */
+ * check, except one rule that the queue checks: a scheme has a secret. Fails with ERR_INVALID if it has none. After an error partitions
+ * may differ until the call is repeated. */
 void queue_tasks_change(struct queue_tasks *q, struct slice account,
                         const struct setting_change *changes, size_t count, settings_fn fn,
                         void *ctx);

@@ -21,13 +21,14 @@ static const struct {
     bool asks_much;  /* of Redis: an account has one of these calls under way */
     size_t body_max; /* inflated */
     call_step read;  /* optional: follows when the body is checked; it may run in the thread */
+    bool needs_none; /* an empty body is a list with one empty object */
 } calls[] = {
     [API_WEBHOOK_RESEND] = {api_webhook_resend, true, true, API_SMALL_BODY_MAX, NULL},
     [API_WEBHOOK_DELAY] = {.run = api_webhook_delay},
     [API_WEBHOOK_DELAY_SET] = {api_webhook_delay_set, true, false, API_SMALL_BODY_MAX, NULL},
     [API_WEBHOOK_SETTINGS] = {.run = api_webhook_settings},
     [API_WEBHOOK_SETTINGS_SET] = {api_webhook_settings_set, true, false, API_SMALL_BODY_MAX, NULL},
-    [API_WEBHOOK_SECRET] = {api_webhook_secret, true, false, API_SMALL_BODY_MAX, NULL},
+    [API_WEBHOOK_SECRET] = {api_webhook_secret, true, false, API_SMALL_BODY_MAX, NULL, true},
     [API_APPENDIX_ERRORS] = {.run = api_appendix_errors},
     [API_APPENDIX_STATUS] = {.run = api_appendix_status, .asks_much = true},
     [API_USER_DATA] = {.run = api_user_data},
@@ -354,6 +355,8 @@ static void read_body(void *ctx)
 {
     struct api_request *r = ctx;
     api_body_read(r);
+    if (r->fault == CODE_EMPTY && calls[r->call].needs_none)
+        api_body_default(r);
     if (r->fault == CODE_OK && calls[r->call].read)
         calls[r->call].read(r);
 }

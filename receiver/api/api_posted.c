@@ -53,6 +53,14 @@ void api_body_read(struct api_request *r)
         r->fault = read_list(r);
 }
 
+void api_body_default(struct api_request *r)
+{
+    r->count = 1;
+    r->elements = xcalloc(1, sizeof *r->elements);
+    r->elements[0] = SLICE_LIT("{}");
+    r->fault = CODE_OK;
+}
+
 /* --- fields --- */
 
 /* True if RAW begins like a value of TYPE and is not too long for one. Other values are not parsed: the tree of a large array

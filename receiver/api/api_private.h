@@ -163,6 +163,8 @@ bool api_id_is_key(const struct api_request *r, struct slice s);
 
 /* Inflates, checks and cuts the body: sets FAULT, JSON, COUNT and ELEMENTS. It may run in the thread. */
 void api_body_read(struct api_request *r);
+/* Takes a body that is empty for a list with one empty object. */
+void api_body_default(struct api_request *r);
 
 /* Calls WORK in the API's thread, then DONE. CHARGE: bytes that WORK may make; they count as the request's until DONE. Without room
  * for them it answers that it is unavailable, and neither is called. Both get the request. R may be gone when this returns. */

@@ -141,11 +141,21 @@ static void settings_answer(struct api_request *r, const struct account_settings
     api_answer(r);
 }
 
+static void refuse_scheme(struct api_request *r)
+{
+    change_free(r->state);
+    api_fail_field(r, "sign.scheme", "Make its secret first: POST /v3/appendix/webhook_secret.");
+}
+
 static void settings_on_reply(void *ctx, enum err rc, const struct account_settings *s)
 {
     struct api_request *r = ctx;
     if (rc == OK) {
         settings_answer(r, s);
+        return;
+    }
+    if (rc == ERR_INVALID) { /* another call took the secret away meanwhile */
+        refuse_scheme(r);
         return;
     }
     change_free(r->state);
@@ -341,9 +351,8 @@ static void change_on_read(void *ctx, enum err rc, const struct account_settings
     if (s->stamp.scheme.len) {
         change_add(c, "sign", slice_str(c->scheme));
     } else if (!is_same) {
-        if (change_refuse(r, "sign.scheme",
-                          "Make its secret first: POST /v3/appendix/webhook_secret.") == ENDED)
-            return;
+        refuse_scheme(r);
+        return;
     }
     if (c->count)
         change_store(r, "account.settings", c->names);

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -158,6 +159,29 @@ def test_another_scheme_for_the_same_secret(sealed):
     assert settings(sealed.acme, {"sign": {"scheme": "github"}})["sign"]["secret_id"] == made["secret_id"]
     request = sent(sealed, sealed.acme.set_one(postback_url=sealed.hook()))
     assert request.header("x-hub-signature-256") == "sha256=" + hex_signature(made["secret"], request.body)
+
+
+def test_a_scheme_never_stays_without_a_secret(sealed):
+    """Two calls at once: one takes the secret away, one changes its scheme."""
+    acme, outcomes = sealed.acme, set()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(40):
+            new_secret(acme)
+            gone = pool.submit(acme.post, SETTINGS, [{"sign": None}])
+            other = pool.submit(acme.post, SETTINGS, [{"sign": {"scheme": "github"}}])
+            assert gone.result()["tasks"][0]["status_code"] == 20000
+            outcomes.add((other.result()["tasks"] or [other.result()])[0]["status_code"])
+            assert settings(acme)["sign"]["scheme"] == "semscraper", "back to the configuration"
+            with sealed.stack.redis.client() as redis:
+                assert not redis.exists("hookpace:{0}:settings:acme")
+    assert outcomes <= {20000, 40501}
+
+
+@pytest.mark.parametrize("body", [b"", b" \n", b"[]"])
+def test_a_secret_needs_no_body(sealed, body):
+    (task,) = sealed.acme.post(SECRET, body)["tasks"]
+    assert task["status_code"] == 20000 and task["data"] == {"api": "appendix", "function": "webhook_secret"}
+    assert task["result"][0]["scheme"] == "semscraper"
 
 
 def test_without_the_key_it_is_refused(empty):

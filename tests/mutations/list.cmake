@@ -851,6 +851,12 @@ mutation(stamped_late "a pending task takes the settings of its completion"
   [[    if (!e->is_open)
         add_line(out, 'a', e->stamp);]])
 
+mutation(scheme_without_secret "a scheme stays where another call took its secret away meanwhile"
+  TESTS tests/queue/test_tasks.py::test_a_scheme_has_a_secret
+  EDIT common/queue/lua/setting.lua
+  [[if scheme_of and not has_secret then return 0 end]]
+  [[if scheme_of and not has_secret then has_secret = true end]])
+
 mutation(unsigned_without_key "a task whose secret cannot be read is sent all the same"
   TESTS tests/api/test_settings.py::test_a_wrong_key_never_sends_unsigned
   EDIT dispatcher/engine/deliver.c

@@ -241,6 +241,20 @@ def test_a_delay_that_was_set_wins_by_its_rule(tasks):
     assert delay_of(tasks, "own1:d") == "100" and delay_of(tasks, "task1:postback@acme") == "500", "captured"
 
 
+def test_a_scheme_has_a_secret(tasks):
+    def change(*pairs):
+        return tasks.run("setting", *(word for field, value in pairs for word in ("settings:acme", field, value)))
+
+    assert change(("tls", "0"), ("sign", "github")) == 0 and tasks.r.hgetall(tasks.key("settings:acme")) == {}, "all of it or nothing"
+    assert change(("sign", "github"), ("id", "1"), ("sealed", "s"), ("made", "5")) == 1
+    assert change(("sign", "stripe")) == 1 and tasks.r.hgetall(tasks.key("settings:acme"))["sign"] == "stripe"
+    assert tasks.run("setting", "settings:beta", "sign", "github") == 0, "another account's secret"
+    assert change(("sign", ""), ("id", ""), ("sealed", ""), ("made", "")) == 1
+    assert change(("sign", "stripe")) == 0 and tasks.r.hgetall(tasks.key("settings:acme")) == {}
+    assert change(("sign", "stripe"), ("sealed", "")) == 0
+    assert change(("gzip", "never")) == 1
+
+
 # --- announced and fetched ---
 
 def test_an_announced_task_is_complete_when_its_result_is_put(tasks):

@@ -22,6 +22,7 @@ struct settings_call {
     char *account;
     struct account_settings found;
     struct buf text; /* of the found stamp */
+    bool is_refused; /* by setting.lua */
     settings_fn fn;
     void *ctx;
 };
@@ -131,18 +132,21 @@ void queue_tasks_settings(struct queue_tasks *q, struct slice account, settings_
 
 static bool change_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
 {
-    (void)call;
     (void)which;
+    if (redis_kind(r) == REDIS_INT && redis_int(r) == 0)
+        ((struct settings_call *)call)->is_refused = true;
     return redis_kind(r) == REDIS_INT;
 }
 
 static void change_on_end(struct shards_call *call)
 {
     struct settings_call *c = (struct settings_call *)call;
-    if (call->rc == OK)
-        queue_tasks_settings(c->q, slice_str(c->account), c->fn, c->ctx);
-    else
+    if (call->rc != OK)
         c->fn(c->ctx, call->rc, NULL);
+    else if (c->is_refused)
+        c->fn(c->ctx, ERR_INVALID, NULL);
+    else
+        queue_tasks_settings(c->q, slice_str(c->account), c->fn, c->ctx);
     settings_call_free(c);
 }
 
