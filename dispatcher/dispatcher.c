@@ -35,6 +35,7 @@
 #include "common/ops/families.h"
 #include "common/ops/ops.h"
 #include "common/ops/probes.h"
+#include "common/program/notify.h"
 #include "common/program/program.h"
 #include "common/queue/beat.h"
 #include "common/queue/queue_stats.h"
@@ -53,6 +54,7 @@
 
 #define NAME_BYTES 96
 #define INSTANCE_BYTES (NAME_BYTES + 9)
+#define STOP_SPARE_MS 3000 /* 1 s for Redis to record the results, and 2 s to end */
 #define SETTLE_CHECK_US 5000
 #define SECONDS(n) ((int64_t)(n)*1000000)
 #define SPARE_CONNECTIONS 64 /* kept open in addition to one for each delivery in flight */
@@ -65,6 +67,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     char instance[INSTANCE_BYTES]; /* name:random, which no other process has */
     struct loop *loop;
     struct log_watch *log;
+    struct watchdog *watchdog; /* NULL: systemd did not ask for one */
     struct metrics *metrics;
     struct deliver *engine;
     struct shards *shards;
@@ -89,6 +92,8 @@ static void dispatcher_on_ready(void *ctx, struct shard *s)
     if (d->was_ready || !shards_ready(d->shards))
         return;
     d->was_ready = true;
+    if (!d->stopping)
+        notify_status("Sends");
     LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION), LS("config", d->conf->digest));
 }
 
@@ -152,6 +157,8 @@ static void dispatcher_on_stop(void *ctx, int signo)
         _exit(EXIT_STOPPED); /* leases end by themselves */
     }
     d->stopping = true;
+    notify_stopping((d->conf->dispatcher.drain_ms + d->conf->redis.timeout_ms + STOP_SPARE_MS) *
+                    1000);
     LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("in_flight", deliver_in_flight(d->engine)));
     reconcile_stop(d->reconcile);
     queue_take_on_settled(d->queue, dispatcher_finish_if_settled, d);
@@ -189,21 +196,19 @@ static enum err transports_open(struct dispatcher *d, const struct config *conf,
 /* ---- reload ---- */
 
 /* Everything that can fail comes first, so that a configuration is applied as a whole or not at all. */
-static void dispatcher_on_reload(void *ctx, int signo)
+static bool dispatcher_reload(struct dispatcher *d)
 {
-    struct dispatcher *d = ctx;
     struct transports transports;
-    (void)signo;
     static const char *const sections[] = {"redis", "dispatcher", NULL};
     struct config *conf = program_reload(d->path, d->conf, sections);
     families_reloaded(d->metrics, conf != NULL);
     if (!conf)
-        return;
+        return false;
     if (transports_open(d, conf, &transports) != OK) {
         families_reloaded(d->metrics, false);
         LOG(LL_ERROR, "config.not_applied", LS("reason", "the HTTP client does not start"));
         config_unref(conf);
-        return;
+        return false;
     }
     result_connection_set_config(d->results, conf);
     deliver_set_config(d->engine, conf, transports.deliveries);
@@ -215,6 +220,18 @@ static void dispatcher_on_reload(void *ctx, int signo)
     d->conf = conf;
     LOG(LL_INFO, "config.reloaded", LS("file", d->path), LS("digest", conf->digest),
         LT("unchanged", is_same));
+    return true;
+}
+
+static void dispatcher_on_reload(void *ctx, int signo)
+{
+    struct dispatcher *d = ctx;
+    (void)signo;
+    if (!d->stopping)
+        notify_reloading();
+    bool is_done = dispatcher_reload(d);
+    if (!d->stopping)
+        notify_ready(is_done ? "Sends" : NOTIFY_REFUSED);
 }
 
 /* ---- operators ---- */
@@ -286,6 +303,23 @@ static void dispatcher_make_name(struct dispatcher *d)
     buf_clear(&name);
 }
 
+/* The watchdog's timer runs in the loop, so the loop turns. */
+static bool dispatcher_is_alive(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+/* Signals, and what systemd hears. */
+static void dispatcher_open_process(struct dispatcher *d)
+{
+    loop_on_signal(d->loop, SIGTERM, dispatcher_on_stop, d);
+    loop_on_signal(d->loop, SIGINT, dispatcher_on_stop, d);
+    loop_on_signal(d->loop, SIGHUP, dispatcher_on_reload, d);
+    notify_ready("Started, and waits for Redis");
+    d->watchdog = watchdog_new(d->loop, dispatcher_is_alive, d);
+}
+
 static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
 {
     dispatcher_make_name(d);
@@ -324,9 +358,7 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
     rc = dispatcher_open_ops(d, e);
     if (rc != OK)
         return rc;
-    loop_on_signal(d->loop, SIGTERM, dispatcher_on_stop, d);
-    loop_on_signal(d->loop, SIGINT, dispatcher_on_stop, d);
-    loop_on_signal(d->loop, SIGHUP, dispatcher_on_reload, d);
+    dispatcher_open_process(d);
     return OK;
 }
 
@@ -359,6 +391,7 @@ static void dispatcher_end(struct dispatcher *d)
     loop_timer_free(d->drain_end);
     loop_timer_free(d->settle_check);
     metrics_free(d->metrics);
+    watchdog_free(d->watchdog);
     program_end_watch(d->log);
     loop_free(d->loop);
     config_unref(d->conf);

@@ -7,6 +7,7 @@
 #include "common/net/loop.h"
 #include "common/net/tls.h"
 #include "common/ops/families.h"
+#include "common/program/notify.h"
 #include "common/program/program.h"
 #include "receiver/admin.h"
 #include "receiver/limits.h"
@@ -15,6 +16,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define STOP_SPARE_MS 2000
 
 enum listener { LISTENER_INGEST, LISTENER_ADMIN, LISTENER_API, LISTENERS };
 
@@ -25,7 +28,8 @@ struct receiver { /* Owns everything. Members start in this order and stop in th
     const char *path;
     struct config *conf;
     struct log_watch *log;
-    struct loop *loop; /* of the main thread: signals, the admin and the API listener */
+    struct watchdog *watchdog; /* NULL: systemd did not ask for one */
+    struct loop *loop;         /* of the main thread: signals, the admin and the API listener */
     struct metrics *metrics;
     struct http_budget budget;
     struct tls_server *tls[LISTENERS]; /* NULL: the listener speaks plain HTTP */
@@ -33,6 +37,7 @@ struct receiver { /* Owns everything. Members start in this order and stop in th
     struct worker **workers;
     unsigned worker_count;
     unsigned draining; /* workers and the API's listener, while they have connections */
+    unsigned silent;   /* workers that have not answered since the last sign of life */
     struct loop_timer *grace;
     bool is_stopping, was_ready;
 };
@@ -63,6 +68,8 @@ static void check_ready(void *ctx)
     if (r->was_ready || !admin_is_ready(r->admin) || !workers_are_ready(r))
         return;
     r->was_ready = true;
+    if (!r->is_stopping)
+        notify_status("Serves");
     LOG(LL_INFO, "ready", LS("version", HOOKPACE_VERSION), LS("config", r->conf->digest),
         LI("threads", r->worker_count), LS("redis", r->conf->redis.shown));
 }
@@ -95,7 +102,39 @@ static void on_worker_drained(void *ctx)
     loop_post(r->loop, count_drained, r);
 }
 
+static void count_alive(void *ctx)
+{
+    struct receiver *r = ctx;
+    r->silent--;
+}
+
+static void on_worker_alive(void *ctx)
+{
+    struct receiver *r = ctx;
+    loop_post(r->loop, count_alive, r);
+}
+
+/* True if all workers have answered since the last call. Asks them again. */
+static bool receiver_is_alive(void *ctx)
+{
+    struct receiver *r = ctx;
+    if (r->silent)
+        return false;
+    r->silent = r->worker_count;
+    for (unsigned i = 0; i < r->worker_count; i++)
+        worker_call(r->workers[i], on_worker_alive, r);
+    return true;
+}
+
 /* --- signals --- */
+
+/* A request that has just begun may take all of this. */
+static int64_t time_to_stop_us(const struct config *c)
+{
+    return (c->receiver.grace_ms + c->receiver.header_timeout_ms + c->receiver.body_timeout_ms +
+            c->redis.timeout_ms + STOP_SPARE_MS) *
+           1000;
+}
 
 /* The time for new requests is over: the receiver answers what it has. */
 static void receiver_drain(void *ctx)
@@ -117,6 +156,7 @@ static void receiver_on_stop(void *ctx, int signo)
         _exit(EXIT_STOPPED);
     }
     r->is_stopping = true;
+    notify_stopping(time_to_stop_us(r->conf));
     LOG(LL_INFO, "stop.begun", LI("signal", signo), LI("grace_ms", grace_ms));
     admin_retire(r->admin);
     for (unsigned i = 0; grace_ms && i < r->worker_count; i++)
@@ -157,15 +197,13 @@ static void reload_tls(struct receiver *r, const struct config *conf)
     }
 }
 
-static void receiver_on_reload(void *ctx, int signo)
+static bool receiver_reload(struct receiver *r)
 {
-    struct receiver *r = ctx;
-    (void)signo;
     static const char *const sections[] = {"redis", "receiver", "admin", "api", NULL};
     struct config *conf = program_reload(r->path, r->conf, sections);
     families_reloaded(r->metrics, conf != NULL);
     if (!conf)
-        return; /* logged; the old one stays in force */
+        return false; /* logged; the old one stays in force */
     reload_tls(r, conf);
     for (unsigned i = 0; i < r->worker_count; i++)
         worker_set_config(r->workers[i], conf);
@@ -175,6 +213,18 @@ static void receiver_on_reload(void *ctx, int signo)
     r->conf = conf;
     LOG(LL_INFO, "config.reloaded", LS("file", r->path), LS("digest", conf->digest),
         LT("unchanged", is_same));
+    return true;
+}
+
+static void receiver_on_reload(void *ctx, int signo)
+{
+    struct receiver *r = ctx;
+    (void)signo;
+    if (!r->is_stopping)
+        notify_reloading();
+    bool is_done = receiver_reload(r);
+    if (!r->is_stopping)
+        notify_ready(is_done ? "Serves" : NOTIFY_REFUSED);
 }
 
 /* --- start and stop --- */
@@ -254,6 +304,7 @@ static void close_all(struct receiver *r)
     for (enum listener l = 0; l < LISTENERS; l++)
         tls_server_free(r->tls[l]);
     loop_timer_free(r->grace);
+    watchdog_free(r->watchdog);
     program_end_watch(r->log);
     loop_free(r->loop);
     metrics_free(r->metrics);
@@ -278,6 +329,8 @@ int receiver_run(struct config *conf, const char *path)
         log_listening(worker_addr(r.workers[0]), LISTENER_INGEST);
         log_listening(admin_addr(r.admin), LISTENER_ADMIN);
         log_listening(admin_api_addr(r.admin), LISTENER_API);
+        notify_ready("Listens, and waits for Redis");
+        r.watchdog = watchdog_new(r.loop, receiver_is_alive, &r);
         loop_run(r.loop);
         LOG(LL_INFO, "stopped", LI("threads", r.worker_count));
     } else {

@@ -126,6 +126,11 @@ void worker_set_config(struct worker *w, struct config *conf)
     loop_post(w->loop, worker_take_config, n);
 }
 
+void worker_call(struct worker *w, void (*fn)(void *ctx), void *ctx)
+{
+    loop_post(w->loop, fn, ctx);
+}
+
 struct taken {
     struct worker *worker;
     int fd;

@@ -33,6 +33,8 @@ bool worker_is_ready(const struct worker *w);
 /* The number of webhooks that wait for Redis. */
 size_t worker_waiting(const struct worker *w);
 void worker_set_config(struct worker *w, struct config *conf);
+/* Calls FN(CTX) on the worker's thread, soon. */
+void worker_call(struct worker *w, void (*fn)(void *ctx), void *ctx);
 /* Takes FD, a socket whose other end is in this process, as if PEER had connected. */
 void worker_take(struct worker *w, int fd, const struct addr *peer);
 /* Still takes connections and requests, and closes each connection with its next answer. */
