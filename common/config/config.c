@@ -6,6 +6,7 @@
 #include "common/config/config_private.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_read.h"
+#include "common/config/config_redis.h"
 #include "common/config/config_set.h"
 #include "common/config/config_table.h"
 #include "common/crypto/crypto.h"
@@ -116,13 +117,7 @@ static void free_config(struct config *c)
     map_clear(&c->sources);
     map_clear(&c->destinations);
     map_clear(&c->implied);
-    free(c->redis.host);
-    free(c->redis.unix_path);
-    free(c->redis.user);
-    free_secret(c->redis.password);
-    free_secret(c->redis.url);
-    free(c->redis.shown);
-    free(c->redis.prefix);
+    config_redis_clear(&c->redis);
     free(c->receiver.listen);
     free(c->receiver.trusted_proxies);
     free_tls(&c->receiver.tls);

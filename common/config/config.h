@@ -29,17 +29,36 @@ struct json_picks;
 
 #define CONFIG_DIGEST_LEN 16
 
-struct config_redis {
-    char *host; /* NULL with a unix socket */
+#define REDIS_NODES_MAX 32
+
+struct redis_node {
+    char *host; /* a name or an address, an IPv6 one without brackets */
     unsigned port;
-    char *unix_path;       /* NULL with TCP */
-    char *user, *password; /* may be NULL */
+};
+
+struct config_redis_tls {
+    char *ca_file, *cert,
+        *key; /* each may be NULL: the system's authorities, no client certificate */
+    bool verify;
+};
+
+struct config_redis {
+    enum redis_mode mode;
+    struct redis_node *nodes; /* the server, the sentinels, or some servers of the cluster */
+    size_t node_count;        /* 0 with a unix socket */
+    char *unix_path;          /* NULL with TCP */
+    char *master;             /* by which name the sentinels know it; NULL in other modes */
+    char *user, *password;    /* may be NULL */
+    char *sentinel_user, *sentinel_password; /* the same, for sentinels */
     unsigned db;
-    char *url;   /* as given, with the password: secret */
-    char *shown; /* the URL without credentials, for logs */
+    bool is_tls;
+    struct config_redis_tls tls; /* without is_tls nothing is set in it */
+    char *url;                   /* as given, with the password: secret */
+    char *shown;                 /* the URL without credentials, for logs */
     char *prefix;
     unsigned partitions;
     int64_t timeout_ms;
+    unsigned wait_replicas; /* how many of them have an event before it is acknowledged */
 };
 
 /* Whether the file has an optional object. */

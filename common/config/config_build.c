@@ -9,6 +9,7 @@
 #include "common/config/config_notes.h"
 #include "common/config/config_picks.h"
 #include "common/config/config_problems.h"
+#include "common/config/config_redis.h"
 #include "common/config/config_url.h"
 #include "common/config/partition.h"
 #include "common/crypto/crypto.h"
@@ -263,16 +264,14 @@ static void build_top(struct building *b)
 {
     struct raw_config *d = b->d;
     struct config *c = b->c;
-    struct error e;
     *c = d->out;
     d->out = (struct config){.delay_step_ms = c->delay_step_ms};
     atomic_init(&c->refs, 1);
     c->log_events = (enum log_events)d->log_events;
     build_secrets_key(b);
     c->delay_ms = build_delay(b, key_path("delay_ms"), c->delay_ms, 0);
-    if (!was_reported(b, key_path("redis.url")) &&
-        config_url_parse(slice_str(c->redis.url), &c->redis, &e) != OK)
-        report_fault(b, key_path("redis.url"), e.text);
+    if (!was_reported(b, key_path("redis")))
+        config_redis_build(&c->redis, b->problems);
     report_fault(b, key_path("redis.prefix"), prefix_fault(slice_str(c->redis.prefix)));
     check_listen(b, "receiver", c->receiver.listen);
     check_listen(b, "admin", c->admin.listen);

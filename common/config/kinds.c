@@ -7,6 +7,9 @@ static const char *const event_words[] = {
 static const char *const delivery_words[] = {
     [DELIVERY_POSTBACK] = "postback", [DELIVERY_PINGBACK] = "pingback", [DELIVERY_FETCH] = "fetch"};
 
+static const char *const redis_words[] = {
+    [REDIS_SINGLE] = "standalone", [REDIS_SENTINEL] = "sentinel", [REDIS_CLUSTER] = "cluster"};
+
 const char *event_kind_word(enum event_kind kind)
 {
     return event_words[kind];
@@ -37,4 +40,9 @@ bool delivery_kind_read(struct slice word, enum delivery_kind *out)
         return true;
     }
     return false;
+}
+
+const char *redis_mode_word(enum redis_mode mode)
+{
+    return redis_words[mode];
 }

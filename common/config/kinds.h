@@ -35,6 +35,13 @@ enum pick_kind {
     PICK_FORM    /* a field of a form */
 };
 
+/* How the servers of the queue are found. */
+enum redis_mode {
+    REDIS_SINGLE,   /* there is one server, at an address that is known */
+    REDIS_SENTINEL, /* sentinels say which server is the master */
+    REDIS_CLUSTER   /* the servers of a cluster say which of them has what */
+};
+
 /* "webhook", "task", "announcement" */
 const char *event_kind_word(enum event_kind kind);
 /* "postback", "pingback", "fetch" */
@@ -42,5 +49,7 @@ const char *delivery_kind_word(enum delivery_kind kind);
 /* False if WORD names no kind; *OUT is then left alone. */
 bool event_kind_read(struct slice word, enum event_kind *out);
 bool delivery_kind_read(struct slice word, enum delivery_kind *out);
+/* "single", "sentinel", "cluster" */
+const char *redis_mode_word(enum redis_mode mode);
 
 #endif

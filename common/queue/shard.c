@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/base/map.h"
 #include "common/config/config.h"
+#include "common/config/config_redis.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
@@ -198,7 +199,7 @@ static void subscribe(struct shards *all, struct loop *l, const struct config_re
         .count = all->count,
         .events = {.on_ready = shards_on_subscribed, .on_message = shards_on_message, .ctx = all},
     };
-    all->wakes = redis_sub_new(l, conf, name, &channels);
+    all->wakes = redis_sub_new(l, &(struct redis_target){.conf = conf}, name, &channels);
     for (unsigned i = 0; i < all->count; i++)
         free((char *)(uintptr_t)names[i].ptr);
     free(names);
@@ -239,7 +240,7 @@ static void open_lifeline(struct shards *all, struct loop *l, const struct confi
                                                  .on_message = shards_on_nothing,
                                                  .ctx = all,
                                                  .is_patient = true}};
-    all->lifeline = redis_sub_new(l, conf, name, &channels);
+    all->lifeline = redis_sub_new(l, &(struct redis_target){.conf = conf}, name, &channels);
     for (unsigned i = 0; i < all->count; i++)
         free((char *)(uintptr_t)names[i].ptr);
     free(names);
@@ -253,7 +254,8 @@ struct redis_sub *shards_listen(struct shards *all, const struct config_redis *c
     keys_tail(&text, shard_base(&all->list[0]));
     struct slice name = buf_slice(&text);
     struct redis_channels channels = {.names = &name, .count = 1, .events = *events};
-    struct redis_sub *sub = redis_sub_new(all->loop, conf, "hookpace-tail", &channels);
+    struct redis_sub *sub =
+        redis_sub_new(all->loop, &(struct redis_target){.conf = conf}, "hookpace-tail", &channels);
     buf_clear(&text);
     return sub;
 }
@@ -269,6 +271,18 @@ void shards_renew_lifeline(struct shards *all)
         redis_sub_renew(all->lifeline);
 }
 
+static void write_address(const struct config_redis *conf, char out[ADDRESS_BYTES])
+{
+    struct buf text;
+    buf_init(&text, ADDRESS_BYTES - 1);
+    if (conf->unix_path)
+        buf_add_str(&text, conf->unix_path);
+    else
+        redis_node_write(&conf->nodes[0], &text);
+    snprintf(out, ADDRESS_BYTES, "%.*s", SLICE_FMT(buf_slice(&text)));
+    buf_clear(&text);
+}
+
 struct shards *shards_new(struct loop *l, const struct config_redis *conf, const char *name,
                           const struct shard_events *events)
 {
@@ -276,11 +290,7 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
     struct shards *all = xcalloc(1, bytes);
     all->loop = l;
     all->count = conf->partitions;
-    if (conf->unix_path)
-        snprintf(all->address, sizeof all->address, "%s", conf->unix_path);
-    else
-        snprintf(all->address, sizeof all->address, strchr(conf->host, ':') ? "[%s]:%u" : "%s:%u",
-                 conf->host, conf->port);
+    write_address(conf, all->address);
     if (events)
         all->events = *events;
     struct redis_events inner = {
@@ -290,7 +300,7 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
     all->user = conf->user && conf->user[0] ? xstrdup(conf->user) : NULL;
     all->prefix = xstrdup(conf->prefix);
     all->timer = loop_timer_new(l, shards_ask_rights, all);
-    all->redis = redis_new(l, conf, name, &inner);
+    all->redis = redis_new(l, &(struct redis_target){.conf = conf}, name, &inner);
     for (unsigned i = 0; i < all->count; i++) {
         shard_init(&all->list[i], all->redis, conf->prefix, i);
         all->list[i].is_fit = &all->is_fit;

@@ -4,16 +4,12 @@
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/config/config_redis.h"
 #include "common/crypto/crypto.h"
 #include "common/net/loop.h"
-#include "common/redis/redis_dial.h"
-#include "common/redis/redis_facts.h"
-#include "common/redis/redis_limit.h"
-#include "common/redis/redis_out.h"
-#include "common/redis/redis_pending.h"
+#include "common/redis/redis_private.h"
 #include "common/redis/redis_reader.h"
 #include "common/redis/redis_refusal.h"
-#include "common/redis/redis_scripts.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -79,45 +75,11 @@
 #define TELL_AGAIN_US 30000000
 #define SCRIPT_TRIES_MAX 6 /* NOSCRIPT is handed over after so many */
 #define WORD_MAX 32        /* of an error reply, in the log */
+#define URL_MAX 512
 
-#define IN_BYTES (64 * 1024)
 #define FEED_BYTES (16 * 1024) /* the reader moves what is left after each reply: keep it short */
 #define READS_PER_TURN 16
 #define PIECES 16
-
-enum redis_state { STATE_WAITING, STATE_DIALING, STATE_CHECKING, STATE_READY, STATE_CLOSED };
-
-struct redis { /* owned by the caller of redis_new; freed by redis_free */
-    struct loop *loop;
-    struct config_redis conf; /* own copies of the strings */
-    char *name;
-    struct redis_events events;
-    enum redis_state state;
-
-    struct dial dial;
-    int fd;              /* -1: not connected */
-    unsigned connection; /* its number, to notice that a callback ended it */
-    struct event *readable, *writable;
-    struct redisReader *reader;
-    struct out out;
-    struct pendings pendings;
-    struct redis_facts facts;
-    struct redis_limit limit;
-    struct loaded_scripts loaded;
-    bool flush_deferred;
-
-    struct loop_timer *timer; /* the one for whatever the state waits for */
-    mono_us timer_at;         /* when it fires; 0: not armed */
-    mono_us heard_at;         /* bytes last came */
-    mono_us ready_at;
-    int64_t backoff_ms;
-    bool drop_deferred;
-    char drop_reason[128];
-    char told_reason[128]; /* the last failure that was logged, and when */
-    mono_us told_at;
-
-    char in[IN_BYTES];
-};
 
 /* Ends the connection now. Only where no reply of this connection is being handled; otherwise redis_drop_soon. */
 static void redis_drop(struct redis *r, const char *reason);
@@ -243,9 +205,7 @@ static void book(struct redis *r, redis_fn fn, void *ctx, const struct redis_scr
     write_soon(r);
 }
 
-/* Appends a command, also during the handshake; FN may be NULL. */
-static void send_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
-                         void *ctx)
+void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
 {
     redis_out_open(&r->out, argc, redis_out_sizes(argv, argc));
     for (size_t i = 0; i < argc; i++)
@@ -259,7 +219,7 @@ enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, r
     assert(argc > 0);
     enum err rc = admit(r, redis_out_sizes(argv, argc));
     if (rc == OK)
-        send_command(r, argv, argc, fn, ctx);
+        redis_send(r, argv, argc, fn, ctx);
     return rc;
 }
 
@@ -278,7 +238,7 @@ static void load_script(struct redis *r, struct loaded *l)
     l->at = r->out.end;
     const struct redis_script *s = &l->script;
     struct slice argv[] = {SLICE_LIT("SCRIPT"), SLICE_LIT("LOAD"), slice_make(s->text, s->len)};
-    send_command(r, argv, 3, script_on_loaded, (void *)(uintptr_t)s->name);
+    redis_send(r, argv, 3, script_on_loaded, (void *)(uintptr_t)s->name);
 }
 
 /* The bytes of C that are not copied. */
@@ -433,8 +393,7 @@ void redis_drop_soon(struct redis *r, const char *reason)
     loop_defer(r->loop, drop_now, r);
 }
 
-/* Drops because of an error REPLY. Only its first word is logged: a proxy may repeat arguments. */
-static void drop_soon_for(struct redis *r, const char *what, const struct redis_reply *reply)
+void redis_drop_soon_for(struct redis *r, const char *what, const struct redis_reply *reply)
 {
     struct slice rest = redis_text(reply);
     struct slice word = slice_cut(&rest, ' ');
@@ -470,14 +429,14 @@ static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
     if (head)
         note_refusal(r, (size_t)(head->end - r->out.answered), reply);
     if (!head || head->end > r->out.written) { /* such as: ERR max number of clients reached */
-        drop_soon_for(r, "the server said unasked", reply);
+        redis_drop_soon_for(r, "the server said unasked", reply);
         return;
     }
     struct pending item = redis_pending_pop(&r->pendings);
     bool again = item.script && script_again(r, &item, r->out.answered, reply);
     redis_out_answered(&r->out, item.end);
     if (redis_refusal_is_server(reply))
-        drop_soon_for(r, "the server answered", reply);
+        redis_drop_soon_for(r, "the server answered", reply);
     if (item.script && redis_refusal_is_right(reply))
         redis_drop_soon(r, "the user lost a right that a script needs");
     if (!again && item.fn)
@@ -540,49 +499,9 @@ static void redis_on_readable(evutil_socket_t fd, short what, void *ctx)
     read_some(ctx);
 }
 
-/* ---- the handshake: everything in one write, judged answer by answer ---- */
+/* ---- going up ---- */
 
-static void check_on_auth(void *ctx, enum err rc, const struct redis_reply *reply)
-{
-    if (rc == OK && redis_kind(reply) == REDIS_FAILED)
-        drop_soon_for(ctx, "AUTH was refused", reply);
-}
-
-static void check_on_select(void *ctx, enum err rc, const struct redis_reply *reply)
-{
-    if (rc == OK && redis_kind(reply) == REDIS_FAILED)
-        drop_soon_for(ctx, "SELECT was refused", reply);
-}
-
-static void check_on_info(void *ctx, enum err rc, const struct redis_reply *reply)
-{
-    struct redis *r = ctx;
-    if (rc != OK)
-        return;
-    if (redis_kind(reply) == REDIS_FAILED)
-        LOG_RARELY(
-            LL_WARN, "redis.facts_unknown", LS("url", r->conf.shown),
-            LS("reason", "INFO was refused: version, role and settings of the server are unknown"));
-    redis_facts_read(&r->facts, redis_text(reply));
-    const char *reason = redis_facts_refuse(&r->facts);
-    if (reason)
-        redis_drop_soon(r, reason);
-}
-
-static const char *shown(const char *fact)
-{
-    return fact[0] ? fact : "unknown";
-}
-
-static void warn_of_risks(const struct redis *r)
-{
-    const char *risk = NULL;
-    for (unsigned i = 0; (risk = redis_facts_risk(&r->facts, i)) != NULL; i++)
-        LOG_RARELY(LL_WARN, "redis.durability", LS("url", r->conf.shown), LS("risk", risk));
-}
-
-/* The handshake is over and the server may be used. */
-static void become_ready(struct redis *r)
+void redis_become_ready(struct redis *r)
 {
     assert(r->state == STATE_CHECKING);
     r->state = STATE_READY;
@@ -591,67 +510,6 @@ static void become_ready(struct redis *r)
     if (r->events.on_ready)
         r->events.on_ready(r->events.ctx);
 }
-
-static void read_setting(struct redis *r, struct slice name, struct slice value)
-{
-    if (slice_eq(name, SLICE_LIT("appendfsync")))
-        redis_facts_set(r->facts.appendfsync, value);
-    else if (slice_eq(name, SLICE_LIT("proto-max-bulk-len")))
-        redis_limit_tell(&r->limit, value);
-}
-
-/* The last answer of the handshake. Managed servers may refuse CONFIG: then its settings stay unknown. */
-static void check_on_settings(void *ctx, enum err rc, const struct redis_reply *reply)
-{
-    struct redis *r = ctx;
-    if (rc != OK || r->drop_deferred)
-        return;
-    for (size_t i = 0; i + 1 < redis_count(reply); i += 2)
-        read_setting(r, redis_text(redis_at(reply, i)), redis_text(redis_at(reply, i + 1)));
-    if (!r->events.on_message) {
-        warn_of_risks(r);
-        LOG_RARELY(LL_INFO, "redis.connected", LS("url", r->conf.shown),
-                   LS("version", shown(r->facts.version)), LS("role", shown(r->facts.role)),
-                   LS("aof_enabled", shown(r->facts.aof_enabled)),
-                   LS("appendfsync", shown(r->facts.appendfsync)),
-                   LS("maxmemory_policy", shown(r->facts.policy)));
-    }
-    become_ready(r);
-}
-
-static void send_auth(struct redis *r)
-{
-    if (!r->conf.password)
-        return;
-    struct slice argv[3] = {SLICE_LIT("AUTH")};
-    size_t argc = 1;
-    if (r->conf.user && r->conf.user[0])
-        argv[argc++] = slice_str(r->conf.user);
-    argv[argc++] = slice_str(r->conf.password);
-    send_command(r, argv, argc, check_on_auth, r);
-}
-
-/* Ends in become_ready or redis_drop_soon. */
-static void check_start(struct redis *r)
-{
-    r->facts = (struct redis_facts){0};
-    r->limit.told = SIZE_MAX;
-    send_auth(r);
-    if (r->conf.db) {
-        char db[16];
-        snprintf(db, sizeof db, "%u", r->conf.db);
-        send_command(r, (struct slice[]){SLICE_LIT("SELECT"), slice_str(db)}, 2, check_on_select,
-                     r);
-    }
-    struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};
-    send_command(r, name, 3, NULL, NULL);
-    send_command(r, (struct slice[]){SLICE_LIT("INFO")}, 1, check_on_info, r);
-    struct slice config[] = {SLICE_LIT("CONFIG"), SLICE_LIT("GET"), SLICE_LIT("appendfsync"),
-                             SLICE_LIT("proto-max-bulk-len")};
-    send_command(r, config, 4, check_on_settings, r);
-}
-
-/* ---- going up ---- */
 
 static void dial(struct redis *r, mono_us now)
 {
@@ -687,7 +545,7 @@ static void redis_on_dialed(void *ctx, int fd, const char *reason)
     r->connection++;
     redis_scripts_forget(&r->loaded);
     r->heard_at = clock_mono_us();
-    check_start(r);
+    redis_check_start(r);
 }
 
 /* ---- time ---- */
@@ -708,7 +566,7 @@ static void watch(struct redis *r, mono_us now)
     if (!head && r->events.is_patient)
         return;
     if (!head && now - r->heard_at >= SILENCE_US) {
-        send_command(r, (struct slice[]){SLICE_LIT("PING")}, 1, NULL, NULL);
+        redis_send(r, (struct slice[]){SLICE_LIT("PING")}, 1, NULL, NULL);
         head = redis_pending_head(&r->pendings);
     }
     now = clock_mono_us();
@@ -737,32 +595,39 @@ static void redis_on_timer(void *ctx)
 
 /* ---- begin and end ---- */
 
-static char *copy(const char *z)
+/* NODE is NULL: the only one. */
+static void set_node(struct redis *r, const struct redis_node *node)
 {
-    return z ? xstrdup(z) : NULL;
+    if (!node && r->conf.node_count)
+        node = &r->conf.nodes[0];
+    if (!node)
+        return; /* a unix socket */
+    r->node = (struct redis_node){xstrdup(node->host), node->port};
+    if (r->conf.mode == REDIS_SINGLE)
+        return;
+    struct buf url;
+    buf_init(&url, URL_MAX);
+    buf_add_str(&url, r->conf.is_tls ? "rediss://" : "redis://");
+    redis_node_write(&r->node, &url);
+    free(r->conf.shown);
+    r->conf.shown = buf_take(&url, NULL);
 }
 
-struct redis *redis_new(struct loop *l, const struct config_redis *conf, const char *name,
+struct redis *redis_new(struct loop *l, const struct redis_target *to, const char *name,
                         const struct redis_events *events)
 {
     struct redis *r = NEW(struct redis);
     r->limit = redis_limit_none();
     r->loop = l;
-    r->conf = (struct config_redis){.host = copy(conf->host),
-                                    .port = conf->port,
-                                    .unix_path = copy(conf->unix_path),
-                                    .user = copy(conf->user),
-                                    .password = copy(conf->password),
-                                    .db = conf->db,
-                                    .shown = copy(conf->shown),
-                                    .timeout_ms = conf->timeout_ms};
+    config_redis_copy(to->conf, &r->conf);
+    set_node(r, to->node);
     r->name = xstrdup(name);
     if (events)
         r->events = *events;
     r->fd = -1;
     r->timer = loop_timer_new(l, redis_on_timer, r);
     redis_out_init(&r->out);
-    redis_dial_init(&r->dial, l, &r->conf, redis_on_dialed, r);
+    redis_dial_init(&r->dial, l, &r->conf, &r->node, redis_on_dialed, r);
     r->state = STATE_WAITING;
     r->backoff_ms = BACKOFF_MIN_MS;
     loop_timer_arm(r->timer, 0);
@@ -773,13 +638,8 @@ static void redis_free_now(void *ctx)
 {
     struct redis *r = ctx;
     redis_scripts_clear(&r->loaded);
-    free(r->conf.host);
-    free(r->conf.unix_path);
-    free(r->conf.user);
-    if (r->conf.password)
-        crypto_wipe(r->conf.password, strlen(r->conf.password));
-    free(r->conf.password);
-    free(r->conf.shown);
+    config_redis_clear(&r->conf);
+    free(r->node.host);
     free(r->name);
     free(r);
 }

@@ -18,6 +18,7 @@
 
 struct loop;
 struct config_redis;
+struct redis_node;
 struct redis;
 
 /* A reply. Borrowed for the callback; the functions below read it. */
@@ -43,8 +44,13 @@ struct redis_events { /* functions may be NULL */
     bool is_patient;
 };
 
-/* Starts connecting. CONF is copied. NAME is shown by CLIENT LIST. */
-struct redis *redis_new(struct loop *l, const struct config_redis *conf, const char *name,
+/* Where a connection goes. What it points to is copied. */
+struct redis_target {
+    const struct config_redis *conf;
+    const struct redis_node *node; /* the server; NULL: the only one of CONF */
+};
+/* Starts connecting. NAME is shown by CLIENT LIST. */
+struct redis *redis_new(struct loop *l, const struct redis_target *to, const char *name,
                         const struct redis_events *events);
 /* Fails what is pending as when the connection is lost (callbacks run now, on_lost does not), closes and frees. NULL is
  * fine. */
@@ -105,7 +111,7 @@ struct redis_channels { /* only read during redis_sub_new */
     /* on_ready comes when all channels are subscribed. on_message is not NULL. */
     struct redis_events events;
 };
-struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf, const char *name,
+struct redis_sub *redis_sub_new(struct loop *l, const struct redis_target *to, const char *name,
                                 const struct redis_channels *channels);
 /* Connects and subscribes again, if everything was subscribed. */
 void redis_sub_renew(struct redis_sub *s);

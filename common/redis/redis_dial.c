@@ -34,10 +34,10 @@ static void step(void *ctx);
 static void look_up(struct dial *d, const char *host, const char *port);
 static void try_next(struct dial *d, const char *reason);
 
-void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *conf, dial_fn fn,
-                     void *ctx)
+void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *conf,
+                     const struct redis_node *node, dial_fn fn, void *ctx)
 {
-    *d = (struct dial){.loop = l, .conf = conf, .fn = fn, .ctx = ctx, .fd = -1};
+    *d = (struct dial){.loop = l, .conf = conf, .node = node, .fn = fn, .ctx = ctx, .fd = -1};
 }
 
 void redis_dial_start(struct dial *d)
@@ -92,6 +92,10 @@ static void step(void *ctx)
     struct dial *d = ctx;
     if (!d->active || d->fd >= 0 || d->lookup || d->count)
         return; /* stopped since, or started again and under way */
+    if (d->conf->is_tls) {
+        end(d, "this program has no TLS to Redis yet");
+        return;
+    }
     if (d->conf->unix_path) {
         struct sockaddr_un un = {.sun_family = AF_UNIX};
         size_t len = strlen(d->conf->unix_path);
@@ -105,17 +109,17 @@ static void step(void *ctx)
         return;
     }
     char port[16];
-    snprintf(port, sizeof port, "%u", d->conf->port);
+    snprintf(port, sizeof port, "%u", d->node->port);
     struct evutil_addrinfo hints = {.ai_flags = EVUTIL_AI_NUMERICHOST | EVUTIL_AI_NUMERICSERV,
                                     .ai_socktype = SOCK_STREAM};
     struct evutil_addrinfo *found = NULL;
-    if (evutil_getaddrinfo(d->conf->host, port, &hints, &found) == 0) {
+    if (evutil_getaddrinfo(d->node->host, port, &hints, &found) == 0) {
         add_results(d, found);
         evutil_freeaddrinfo(found);
         try_next(d, NULL);
         return;
     }
-    look_up(d, d->conf->host, port);
+    look_up(d, d->node->host, port);
 }
 
 static struct evdns_base *resolver_new(struct loop *l)

@@ -13,6 +13,7 @@
 #define DIAL_ADDRESSES_MAX 8
 
 struct config_redis;
+struct redis_node;
 struct event;
 struct lookup;
 struct loop;
@@ -24,6 +25,7 @@ typedef void (*dial_fn)(void *ctx, int fd, const char *reason);
 struct dial {
     struct loop *loop;
     const struct config_redis *conf; /* borrowed */
+    const struct redis_node *node;   /* borrowed */
     dial_fn fn;
     void *ctx;
     bool active;
@@ -36,8 +38,9 @@ struct dial {
     unsigned first; /* the address to begin with: another each time, lest a dead one blocks all */
 };
 
-void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *conf, dial_fn fn,
-                     void *ctx);
+/* NODE is the server, unless CONF has a unix socket. */
+void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *conf,
+                     const struct redis_node *node, dial_fn fn, void *ctx);
 /* Starts. FN is called once, unless redis_dial_stop is called before. */
 void redis_dial_start(struct dial *d);
 void redis_dial_stop(struct dial *d);

@@ -50,7 +50,7 @@ static void sub_on_message(void *ctx, struct slice channel, struct slice payload
     s->events.on_message(s->events.ctx, channel, payload);
 }
 
-struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf, const char *name,
+struct redis_sub *redis_sub_new(struct loop *l, const struct redis_target *to, const char *name,
                                 const struct redis_channels *channels)
 {
     struct redis_sub *s = NEW(struct redis_sub);
@@ -64,7 +64,7 @@ struct redis_sub *redis_sub_new(struct loop *l, const struct config_redis *conf,
                                  .on_message = sub_on_message,
                                  .ctx = s,
                                  .is_patient = channels->events.is_patient};
-    s->redis = redis_new(l, conf, name, &inner);
+    s->redis = redis_new(l, to, name, &inner);
     return s;
 }
 

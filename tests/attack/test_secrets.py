@@ -271,7 +271,7 @@ def broken_configurations(conf):
     yield "URL with $key", put(("destinations", "out", "postback_url"), f"https://h/$key?{SECRETS['url-query']}")
     yield "Redis URL with a bad port", put(("redis", "url"), f"redis://hook:{quote(SECRETS['redis-password'], safe='')}@h:99999/0")
     yield "Redis URL with a raw password", put(("redis", "url"), f"redis://hook:{SECRETS['redis-password']}@h:1/0")
-    yield "Redis URL over TLS", put(("redis", "url"), f"rediss://hook:{quote(SECRETS['redis-password'], safe='')}@h:1/0")
+    yield "Redis URL of a cluster with a database", put(("redis", "url"), f"rediss+cluster://hook:{quote(SECRETS['redis-password'], safe='')}@h:1/7")
     yield "Redis URL without a host", put(("redis", "url"), f"redis://:{quote(SECRETS['redis-password'], safe='')}@")
     yield "proxy with a password", put(("dispatcher", "egress"), {"proxy": f"gopher://u:{SECRETS['url-query']}@h:1"})
 

@@ -294,3 +294,39 @@ def test_repeats_that_are_not_recognised(tmp_path):
         assert (done.returncode, last) == (0, "config ok"), done
         assert sorted(note.split(": ")[0] for note in notes) == ["sources.body", "sources.long.verify.tolerance_s", "sources.noid"]
         assert all(": warning: " in note for note in notes)
+
+
+@pytest.mark.parametrize("url, says", [
+    ("redis+sentinel://:hunter2hunter2@a,b", "the name of the master is missing behind the addresses: write "
+     "redis+sentinel://host:26379/<master name>/<db>"),
+    ("redis+sentinel://:hunter2hunter2@a,b:x/m/0", "address 2 of 2: the port must be 1 to 65535"),
+    ("redis+cluster://:hunter2hunter2@a,b/3", "a cluster has database 0 only; remove /3 at the end"),
+    ("redis://:hunter2hunter2@a,b", "only one host:port may be given; several are those of sentinels (redis+sentinel://) or of a "
+     "cluster (redis+cluster://)"),
+    ("valkey://:hunter2hunter2@a", "must be redis://[user:password@]host:port/db, unix:///path?db=N, "
+     "redis+sentinel://host:port,host:port/<master name>/<db> or redis+cluster://host:port,host:port; with rediss for TLS"),
+])
+def test_what_is_wrong_with_a_redis_url(url, says, tmp_path):
+    """In the file and in the variable; and the password is not shown."""
+    file = written(tmp_path, {"redis": {"url": url}, "sources": {}, "destinations": {}})
+    done = run("receiver", "--check-config", "--config", file)
+    assert (done.returncode, done.stdout) == (2, f"redis.url: {says}\n")
+    file = written(tmp_path, {"sources": {}, "destinations": {}})
+    done = run("dispatcher", "--check-config", "--config", file, env={"HOOKPACE_REDIS_URL": url})
+    assert (done.returncode, done.stdout) == (2, f"redis.url: {says}\n")
+
+
+def test_keys_of_redis_that_do_not_fit_its_url(tmp_path):
+    redis = {"url": "redis://h", "tls": {"verify": False, "ca_file": "ca.pem"}, "sentinel_password": "p", "wait_replicas": 99}
+    file = written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}})
+    done = run("receiver", "--check-config", "--config", file)
+    assert (done.returncode, done.stdout) == (2, "redis.wait_replicas: must be a whole number from 0 to 8\n")
+    redis["wait_replicas"] = 1
+    done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (2, [
+        "redis.sentinel_password: has no effect without redis+sentinel:// in redis.url; remove it",
+        "redis.tls: has no effect without TLS: begin redis.url with rediss, or remove it"])
+    redis = {"url": "rediss+cluster://h", "tls": {"verify": False}}
+    done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "config ok")
+    assert "redis.partitions: warning: is 1" in done.stdout and "redis.tls.verify: warning: whoever is between" in done.stdout

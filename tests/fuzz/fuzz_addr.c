@@ -1,5 +1,6 @@
 /* Addresses, CIDR blocks, listen addresses, Redis URLs: against inet_pton and arithmetic on bits. */
 #include "common/base/text.h"
+#include "common/config/config_redis.h"
 #include "common/config/config_url.h"
 #include "common/net/addr.h"
 #include "tests/fuzz/fuzz.h"
@@ -81,40 +82,34 @@ static void special(const unsigned char ip[16])
     INSIST(addr_is_special(&mapped) == addr_is_special(&a4));
 }
 
-static void free_redis(struct config_redis *r)
-{
-    free(r->host);
-    free(r->unix_path);
-    free(r->user);
-    free(r->password);
-    free(r->shown);
-}
-
 #define PASSWORD "Zq7-paSSword"
 
 static void redis_url(struct slice text)
 {
     struct config_redis r = {0};
     struct error e = {""};
-    if (config_url_parse(text, &r, &e) == OK) {
-        INSIST(r.shown && !r.host == !!r.unix_path);
-        INSIST(r.unix_path || (r.port >= 1 && r.port <= 65535));
+    if (config_redis_parse(text, &r, &e) == OK) {
+        INSIST(r.shown && !r.node_count == !!r.unix_path && r.node_count <= REDIS_NODES_MAX);
+        INSIST(!r.master == (r.mode != REDIS_SENTINEL) && !(r.db && r.mode == REDIS_CLUSTER));
+        for (size_t i = 0; i < r.node_count; i++)
+            INSIST(r.nodes[i].host[0] && r.nodes[i].port >= 1 && r.nodes[i].port <= 65535);
         INSIST(!text_has_control(slice_str(r.shown)));
     } else {
         INSIST(e.text[0] && !text_has_control(slice_str(e.text)));
     }
-    free_redis(&r);
+    config_redis_clear(&r);
 
     /* a password is never shown, whatever stands behind it */
     if (text.len && memmem(text.ptr, text.len, PASSWORD, strlen(PASSWORD)))
         return;
+    static const char *const schemes[] = {"redis", "rediss", "redis+sentinel", "redis+cluster"};
     char url[512];
-    snprintf(url, sizeof url, "redis://:" PASSWORD "%.*s", (int)(text.len < 300 ? text.len : 300),
-             text.len ? text.ptr : "");
+    snprintf(url, sizeof url, "%s://:" PASSWORD "%.*s", schemes[text.len % 4],
+             (int)(text.len < 300 ? text.len : 300), text.len ? text.ptr : "");
     r = (struct config_redis){0};
-    enum err rc = config_url_parse(slice_str(url), &r, &e);
+    enum err rc = config_redis_parse(slice_str(url), &r, &e);
     INSIST(rc == OK ? !strstr(r.shown, PASSWORD) : !strstr(e.text, PASSWORD));
-    free_redis(&r);
+    config_redis_clear(&r);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

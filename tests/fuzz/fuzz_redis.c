@@ -63,6 +63,7 @@ static void set_up(void)
     snprintf(world.address.sun_path, sizeof world.address.sun_path, "%s/s", directory);
     world.redis_conf = world.conf->redis;
     world.redis_conf.unix_path = world.address.sun_path;
+    world.redis_conf.node_count = 0;
     world.redis_conf.timeout_ms = 60000;
     world.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     INSIST(bind(world.listener, (struct sockaddr *)&world.address, sizeof world.address) == 0);
@@ -260,7 +261,8 @@ static void messages(struct slice input, struct fuzz_cuts cuts)
     struct slice name = SLICE_LIT("hookpace:{0}:wake");
     struct redis_channels channels = {
         .names = &name, .count = 1, .events = {.on_message = on_message, .ctx = &sum}};
-    struct redis_sub *s = redis_sub_new(world.loop, &world.redis_conf, "fuzz", &channels);
+    struct redis_sub *s = redis_sub_new(
+        world.loop, &(struct redis_target){.conf = &world.redis_conf}, "fuzz", &channels);
     talk(slice_make(NULL, 0), input, cuts);
     redis_sub_free(s);
     turn();

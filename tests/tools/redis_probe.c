@@ -293,14 +293,17 @@ static void open_all(struct probe *p, char **argv, int channels)
                                 .db = (unsigned)strtoul(argv[5], NULL, 10),
                                 .timeout_ms = strtol(argv[6], NULL, 10),
                                 .shown = argv[1]};
+    struct redis_node node = {.host = argv[1]};
     if (given(argv[2])) {
-        conf.host = argv[1];
-        conf.port = (unsigned)strtoul(argv[2], NULL, 10);
+        node.port = (unsigned)strtoul(argv[2], NULL, 10);
+        conf.nodes = &node;
+        conf.node_count = 1;
     } else {
         conf.unix_path = argv[1];
     }
+    struct redis_target to = {.conf = &conf};
     struct redis_events events = {.on_ready = on_ready, .on_lost = on_lost, .ctx = p};
-    p->redis = redis_new(p->loop, &conf, "probe", &events);
+    p->redis = redis_new(p->loop, &to, "probe", &events);
     if (channels == 0)
         return;
     struct slice names[WORDS_MAX];
@@ -309,7 +312,7 @@ static void open_all(struct probe *p, char **argv, int channels)
     struct redis_events sub_events = {
         .on_ready = on_sub_ready, .on_lost = on_sub_lost, .on_message = on_message, .ctx = p};
     struct redis_channels sub = {.names = names, .count = (size_t)channels, .events = sub_events};
-    p->sub = redis_sub_new(p->loop, &conf, "probe-sub", &sub);
+    p->sub = redis_sub_new(p->loop, &to, "probe-sub", &sub);
 }
 
 int main(int argc, char **argv)

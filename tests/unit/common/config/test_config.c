@@ -474,8 +474,9 @@ static void every_restart_row_can_be_compared(void **state)
         if (key->restart && (strchr(key->path, '*') || key->offset >= sizeof(struct config)))
             fail_msg("%s", key->path);
         assert_true(key->restart || !key->fixed);
-        assert_true(!key->restart || key->type == KEY_TEXT || key->type == KEY_INT ||
-                    key->type == KEY_UINT || key->type == KEY_SIZE || key->type == KEY_OPTIONAL);
+        assert_true(!key->restart || key->type == KEY_TEXT || key->type == KEY_SECRET ||
+                    key->type == KEY_INT || key->type == KEY_UINT || key->type == KEY_SIZE ||
+                    key->type == KEY_OPTIONAL);
     }
 }
 

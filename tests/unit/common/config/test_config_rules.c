@@ -145,6 +145,32 @@ static void top_level(void **state)
     (void)state;
     static const struct rule rules[] = {
         {TOP("'redis':{'url':'redis://:hunter2@h:x'}"), "redis.url: the port must be 1 to 65535\n"},
+        {TOP("'redis':{'url':'redis://h','tls':{'ca_file':null,'cert':null,'key':null,'verify':"
+             "true},'wait_replicas':0}"),
+         ""},
+        {TOP("'redis':{'url':'redis://h','tls':{'verify':false}}"),
+         "redis.tls: has no effect without TLS: begin redis.url with rediss, or remove it\n"},
+        {TOP("'redis':{'url':'rediss://h','tls':{'ca_file':'x','cert':'y'}}"),
+         "redis.tls.ca_file: cannot open the file /nowhere/x: No such file or directory\n"
+         "redis.tls.cert: needs redis.tls.key, the file of its private key\n"},
+        {TOP("'redis':{'url':'rediss://h','tls':{'key':'y'}}"),
+         "redis.tls.key: needs redis.tls.cert, the file of its certificate\n"},
+        {TOP("'redis':{'url':'rediss+cluster://h','partitions':9,'tls':{'verify':false,'ca_file':"
+             "'/dev/null'}}"),
+         "redis.tls.ca_file: has no effect with \"verify\": false; remove one of them\n"},
+        {TOP("'redis':{'wait_replicas':9}"), "redis.wait_replicas: " KEY_RULE "0 to 8\n"},
+        {TOP("'redis':{'sentinel_user':'u','sentinel_password':'p'}"),
+         "redis.sentinel_user: has no effect without redis+sentinel:// in redis.url; remove it\n"
+         "redis.sentinel_password: has no effect without redis+sentinel:// in redis.url; remove "
+         "it\n"},
+        {TOP("'redis':{'url':'redis+sentinel://h/m','sentinel_user':'u'}"),
+         "redis.sentinel_user: needs redis.sentinel_password\n"},
+        {TOP("'redis':{'url':'redis+sentinel://h','prefix':'a{b}'}"),
+         "redis.url: the name of the master is missing behind the addresses: write "
+         "redis+sentinel://host:26379/<master name>/<db>\n"
+         "redis.prefix: has a character that is not allowed; use letters, digits, '_', '.', ':' "
+         "and "
+         "'-'\n"},
         {TOP("'redis':{'prefix':'a{b}'}"), "redis.prefix: has a character that is not allowed; use "
                                            "letters, digits, '_', '.', ':' and '-'\n"},
         {TOP("'receiver':{'listen':'8080'},'admin':{'listen':'::1:80'},'dispatcher':{'listen':'a "
