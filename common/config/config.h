@@ -40,6 +40,8 @@ struct config_redis_tls {
     char *ca_file, *cert,
         *key; /* each may be NULL: the system's authorities, no client certificate */
     bool verify;
+    struct tls_client
+        *client; /* what these files are; NULL without is_tls. It is shared by copies and reloads */
 };
 
 struct config_redis {

@@ -5,12 +5,10 @@
 #include "common/config/config_problems.h"
 #include "common/config/config_url.h"
 #include "common/crypto/crypto.h"
+#include "common/crypto/tls_client.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define REDIS_PORT 6379
 #define SENTINEL_PORT 26379
@@ -238,43 +236,32 @@ static void report(struct config_problems *problems, const char *key, const char
     config_problems_add(problems, slice_str(key), "%s", what);
 }
 
-static void check_readable(struct config_problems *problems, const char *key, const char *file)
+static void load_files(struct config_redis_tls *t, struct config_problems *problems)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        config_problems_add(problems, slice_str(key), "cannot open the file %s: %s", file,
-                            strerror(errno));
-    else
-        close(fd);
-}
-
-static void check_files(const struct config_redis_tls *t, struct config_problems *problems)
-{
-    struct client_identity id;
-    enum identity_part where;
+    static const char *const keys[] = {[TLS_CLIENT_CA] = "redis.tls.ca_file",
+                                       [TLS_CLIENT_CERT] = "redis.tls.cert",
+                                       [TLS_CLIENT_KEY] = "redis.tls.key"};
+    struct tls_client_files files = {t->ca_file, t->cert, t->key, t->verify};
+    enum tls_client_part where;
     struct error e;
-    if (t->ca_file)
-        check_readable(problems, "redis.tls.ca_file", t->ca_file);
     if (t->cert && !t->key)
         report(problems, "redis.tls.cert", "needs redis.tls.key, the file of its private key");
     else if (t->key && !t->cert)
         report(problems, "redis.tls.key", "needs redis.tls.cert, the file of its certificate");
-    else if (t->cert && client_identity_read(t->cert, t->key, &id, &where, &e) != OK)
-        report(problems, where == IDENTITY_CERT ? "redis.tls.cert" : "redis.tls.key", e.text);
-    else if (t->cert)
-        client_identity_clear(&id);
+    else if (tls_client_new(&files, &t->client, &where, &e) != OK)
+        report(problems, keys[where], e.text);
 }
 
-static void check_tls(const struct config_redis *r, struct config_problems *problems)
+static void check_tls(struct config_redis *r, struct config_problems *problems)
 {
-    const struct config_redis_tls *t = &r->tls;
+    struct config_redis_tls *t = &r->tls;
     if (!r->is_tls) {
         if (t->ca_file || t->cert || t->key || !t->verify)
             report(problems, "redis.tls",
                    "has no effect without TLS: begin redis.url with rediss, or remove it");
         return;
     }
-    check_files(t, problems);
+    load_files(t, problems);
     if (!t->verify && t->ca_file)
         report(problems, "redis.tls.ca_file",
                "has no effect with \"verify\": false; remove one of them");
@@ -336,9 +323,19 @@ void config_redis_copy(const struct config_redis *r, struct config_redis *out)
     out->tls.ca_file = copy(r->tls.ca_file);
     out->tls.cert = copy(r->tls.cert);
     out->tls.key = copy(r->tls.key);
+    out->tls.client = tls_client_ref(r->tls.client);
     out->url = copy(r->url);
     out->shown = copy(r->shown);
     out->prefix = copy(r->prefix);
+}
+
+void config_redis_inherit(struct config_redis *r, const struct config_redis *was)
+{
+    if (!r->tls.client || !was->tls.client)
+        return; /* to begin with TLS, or to end it, takes a restart */
+    tls_client_adopt(was->tls.client, r->tls.client);
+    tls_client_unref(r->tls.client);
+    r->tls.client = tls_client_ref(was->tls.client);
 }
 
 static void free_secret(char *z)
@@ -362,6 +359,7 @@ void config_redis_clear(struct config_redis *r)
     free(r->tls.ca_file);
     free(r->tls.cert);
     free(r->tls.key);
+    tls_client_unref(r->tls.client);
     free_secret(r->url);
     free(r->shown);
     free(r->prefix);

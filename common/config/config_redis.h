@@ -13,6 +13,8 @@ enum err config_redis_parse(struct slice url, struct config_redis *out, struct e
 
 /* Makes OUT a copy of R that owns what it has; freed with config_redis_clear. */
 void config_redis_copy(const struct config_redis *r, struct config_redis *out);
+/* R comes in force after WAS: connections that were made with WAS use the TLS files of R from now on. */
+void config_redis_inherit(struct config_redis *r, const struct config_redis *was);
 /* Wipes what is secret. */
 void config_redis_clear(struct config_redis *r);
 

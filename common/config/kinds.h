@@ -49,7 +49,7 @@ const char *delivery_kind_word(enum delivery_kind kind);
 /* False if WORD names no kind; *OUT is then left alone. */
 bool event_kind_read(struct slice word, enum event_kind *out);
 bool delivery_kind_read(struct slice word, enum delivery_kind *out);
-/* "single", "sentinel", "cluster" */
+/* "standalone", "sentinel", "cluster" */
 const char *redis_mode_word(enum redis_mode mode);
 
 #endif

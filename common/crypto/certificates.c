@@ -43,8 +43,7 @@ static enum err read_whole(int fd, char *text, size_t len)
     return OK;
 }
 
-/* The text of FILE, which the caller frees with wipe_text. */
-static enum err read_text(const char *file, char **out, struct error *e)
+enum err certificates_read_text(const char *file, char **out, struct error *e)
 {
     struct stat st;
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -114,12 +113,12 @@ enum err client_identity_read(const char *cert_file, const char *key_file,
     *out = (struct client_identity){0};
     *where = IDENTITY_CERT;
     ERR_clear_error();
-    enum err rc = read_text(cert_file, &out->cert, e);
+    enum err rc = certificates_read_text(cert_file, &out->cert, e);
     if (rc == OK)
         rc = parse_chain(out->cert, cert_file, &cert, e);
     if (rc == OK) {
         *where = IDENTITY_KEY;
-        rc = read_text(key_file, &out->key, e);
+        rc = certificates_read_text(key_file, &out->key, e);
     }
     if (rc == OK)
         rc = parse_key(out->key, key_file, &key, e);
@@ -161,7 +160,7 @@ enum err revocation_lists_check(const char *file, bool *is_over, struct error *e
     char *text = NULL;
     size_t count = 0;
     *is_over = false;
-    enum err rc = read_text(file, &text, e);
+    enum err rc = certificates_read_text(file, &text, e);
     BIO *in = rc == OK && text ? bio_over(text) : NULL;
     ERR_clear_error();
     for (X509_CRL *crl;

@@ -14,6 +14,9 @@
 /* For OpenSSL's pem_password_cb. Sets *ASKED (a bool, or NULL) and refuses. */
 int certificates_no_passphrase(char *out, int size, int writing, void *asked);
 
+/* The text of FILE. The caller frees it, and wipes it where it is secret. */
+enum err certificates_read_text(const char *file, char **out, struct error *e) MUST_CHECK;
+
 struct
     client_identity { /* what a client proves itself with: PEM texts, NULL without one. The key is secret. */
     char *cert, *key;

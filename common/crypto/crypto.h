@@ -1,6 +1,6 @@
 /* crypto - keyed digests, sealing, constant-time comparison, random bytes.   [edge: OpenSSL]
  *
- * The only place that includes <openssl/...> apart from TLS in common/net/tls.c. A key is set up
+ * This folder is the only place that includes <openssl/...> apart from TLS in common/net/tls.c. A key is set up
  * once (OpenSSL 3 looks algorithms up by name on every one-shot call) and duplicated per use.
  */
 #ifndef COMMON_CRYPTO_CRYPTO_H

@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/process.h"
+#include "common/config/config_redis.h"
 #include "common/net/loop.h"
 
 #include <getopt.h>
@@ -257,10 +258,12 @@ struct config *program_reload(const char *path, const struct config *was,
         refused = log_restart(was, c, sections);
     else
         log_problems(&problems);
-    if (c && !refused)
+    if (c && !refused) {
+        config_redis_inherit(&c->redis, &was->redis);
         log_warnings(&problems);
-    else
+    } else {
         log_rejected(path, problems.count + refused);
+    }
     if (refused) {
         config_unref(c);
         c = NULL;

@@ -372,7 +372,9 @@ bool shards_ready(const struct shards *all)
 
 const char *shards_trouble(const struct shards *all)
 {
-    return all->trouble[0] && !all->is_fit ? all->trouble : NULL;
+    if (all->trouble[0] && !all->is_fit)
+        return all->trouble;
+    return redis_is_ready(all->redis) ? NULL : redis_trouble(all->redis);
 }
 
 size_t shards_pending(const struct shards *all)

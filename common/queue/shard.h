@@ -42,8 +42,8 @@ unsigned shards_count(const struct shards *all);
 struct shard *shards_at(struct shards *all, unsigned partition);
 /* Is every shard ready? */
 bool shards_ready(const struct shards *all);
-/* Why no shard is ready although Redis answers: what the user of Redis may not do, and the command that allows it. NULL
- * if nothing is known to be wrong. Valid until the loop's next turn. */
+/* Why no shard is ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
+ * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */
 const char *shards_trouble(const struct shards *all);
 struct shard_server {    /* a server that has shards; borrowed from the shards */
     const char *address; /* "host:port", "[::1]:port", or the path of a socket */

@@ -6,10 +6,11 @@
 #include "common/config/config.h"
 #include "common/config/config_redis.h"
 #include "common/crypto/crypto.h"
+#include "common/crypto/tls_client.h"
 #include "common/net/loop.h"
 #include "common/redis/redis_private.h"
-#include "common/redis/redis_reader.h"
 #include "common/redis/redis_refusal.h"
+#include "common/redis/wire/redis_reader.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,8 +18,6 @@
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* The life of a script call
  *
@@ -84,6 +83,8 @@
 /* Ends the connection now. Only where no reply of this connection is being handled; otherwise redis_drop_soon. */
 static void redis_drop(struct redis *r, const char *reason);
 
+static void read_some(struct redis *r);
+
 /* ---- writing ---- */
 
 /* Writes some of what is queued. Returns how many bytes: 0 if nothing is queued, -1 on an error (errno). */
@@ -93,8 +94,7 @@ static ssize_t write_some(struct redis *r)
     int n = redis_out_pieces(&r->out, iov, PIECES);
     if (n == 0)
         return 0;
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-    ssize_t sent = sendmsg(r->fd, &msg, MSG_NOSIGNAL);
+    ssize_t sent = redis_io_write(&r->io, iov, n);
     if (sent > 0)
         redis_out_wrote(&r->out, (size_t)sent);
     return sent;
@@ -109,7 +109,7 @@ static void write_all(struct redis *r)
             return;
         }
         if (sent < 0 && errno != EINTR) {
-            redis_drop(r, strerror(errno));
+            redis_drop(r, redis_io_fault(&r->io, errno));
             return;
         }
     }
@@ -117,7 +117,7 @@ static void write_all(struct redis *r)
 
 void redis_flush(struct redis *r)
 {
-    if (r->fd >= 0)
+    if (r->io.fd >= 0)
         (void)write_some(r); /* write_deferred handles what is left, and errors */
 }
 
@@ -125,12 +125,11 @@ static void write_deferred(void *ctx)
 {
     struct redis *r = ctx;
     r->flush_deferred = false;
-    if (r->fd >= 0)
+    if (r->io.fd >= 0)
         write_all(r);
 }
 
-/* Writes what is queued, at the end of the turn. */
-static void write_soon(struct redis *r)
+void redis_write_soon(struct redis *r)
 {
     if (r->flush_deferred)
         return;
@@ -141,7 +140,12 @@ static void write_soon(struct redis *r)
 static void redis_on_writable(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd, (void)what;
-    write_all(ctx);
+    struct redis *r = ctx;
+    unsigned connection = r->connection;
+    if (redis_io_read_wants_write(&r->io))
+        read_some(r);
+    if (r->connection == connection)
+        write_all(r);
 }
 
 /* ---- commands ---- */
@@ -149,6 +153,11 @@ static void redis_on_writable(evutil_socket_t fd, short what, void *ctx)
 const struct redis_facts *redis_server_facts(const struct redis *r)
 {
     return &r->facts;
+}
+
+const char *redis_trouble(const struct redis *r)
+{
+    return r->reason[0] ? r->reason : NULL;
 }
 
 bool redis_is_ready(const struct redis *r)
@@ -202,7 +211,7 @@ static void book(struct redis *r, redis_fn fn, void *ctx, const struct redis_scr
     redis_pending_push(&r->pendings, &item);
     if (r->timer_at == 0 || item.deadline < r->timer_at)
         arm(r, item.deadline, now);
-    write_soon(r);
+    redis_write_soon(r);
 }
 
 void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
@@ -335,26 +344,25 @@ static int64_t next_wait_ms(struct redis *r, bool was_ready, mono_us now)
     return wait_ms;
 }
 
-static void io_close(struct redis *r)
+void redis_io_shut(struct redis *r)
 {
     if (r->readable)
         event_free(r->readable);
     if (r->writable)
         event_free(r->writable);
     redis_reader_free(r->reader);
-    if (r->fd >= 0)
-        close(r->fd);
+    redis_io_close(&r->io);
     r->readable = r->writable = NULL;
     r->reader = NULL;
-    r->fd = -1;
 }
 
 static struct pendings disconnect(struct redis *r)
 {
     struct pendings rest = r->pendings;
     r->pendings = (struct pendings){0};
+    redis_renew_stop(r);
     redis_dial_stop(&r->dial);
-    io_close(r);
+    redis_io_shut(r);
     redis_out_clear(&r->out);
     r->drop_deferred = false;
     r->connection++;
@@ -366,7 +374,11 @@ static void redis_drop(struct redis *r, const char *reason)
     mono_us now = clock_mono_us();
     bool was_ready = r->state == STATE_READY;
     int64_t wait_ms = next_wait_ms(r, was_ready, now);
-    tell(r, r->drop_deferred ? r->drop_reason : reason, was_ready, wait_ms, now);
+    if (r->drop_deferred)
+        reason = r->drop_reason;
+    tell(r, reason, was_ready, wait_ms, now);
+    if (reason != r->reason)
+        snprintf(r->reason, sizeof r->reason, "%s", reason);
     uint64_t written = r->out.written;
     struct pendings rest = disconnect(r);
     r->state = STATE_WAITING;
@@ -435,6 +447,8 @@ static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
     struct pending item = redis_pending_pop(&r->pendings);
     bool again = item.script && script_again(r, &item, r->out.answered, reply);
     redis_out_answered(&r->out, item.end);
+    if (r->next)
+        redis_renew_go_on(r);
     if (redis_refusal_is_server(reply))
         redis_drop_soon_for(r, "the server answered", reply);
     if (item.script && redis_refusal_is_right(reply))
@@ -474,23 +488,42 @@ static bool feed_all(struct redis *r, size_t len)
     return true;
 }
 
+/* GOT is what a read returned that brought nothing. */
+static void end_of_reading(struct redis *r, ssize_t got)
+{
+    if (got < 0 && errno == EAGAIN) {
+        if (redis_io_read_wants_write(&r->io))
+            event_add(r->writable, NULL);
+        return;
+    }
+    int error = got ? errno : 0;
+    bool is_mute = r->state == STATE_CHECKING && r->out.answered == 0 && !r->io.tls;
+    if (is_mute && (!got || error == ECONNRESET))
+        redis_drop(r, "the server closed the connection before it said anything: does it want TLS "
+                      "(rediss://)?");
+    else
+        redis_drop(r, redis_io_fault(&r->io, error));
+}
+
 /* Reads and handles what has come. Callbacks run; the connection may be gone afterwards. */
 static void read_some(struct redis *r)
 {
     for (int i = 0; i < READS_PER_TURN; i++) {
-        ssize_t got = recv(r->fd, r->in, sizeof r->in, 0);
+        ssize_t got = redis_io_read(&r->io, r->in, sizeof r->in);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && errno == EAGAIN)
-            return;
         if (got <= 0) {
-            redis_drop(r, got ? strerror(errno) : "the server closed the connection");
+            end_of_reading(r, got);
             return;
         }
         r->heard_at = clock_mono_us();
-        if (!feed_all(r, (size_t)got) || (size_t)got < sizeof r->in)
+        if (!feed_all(r, (size_t)got))
+            return;
+        if ((size_t)got < sizeof r->in && !redis_io_has_more(&r->io))
             return;
     }
+    if (redis_io_has_more(&r->io)) /* the socket does not tell of it */
+        event_active(r->readable, EV_READ, 0);
 }
 
 static void redis_on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -506,7 +539,7 @@ void redis_become_ready(struct redis *r)
     assert(r->state == STATE_CHECKING);
     r->state = STATE_READY;
     r->ready_at = clock_mono_us();
-    r->told_reason[0] = 0;
+    r->told_reason[0] = r->reason[0] = 0;
     if (r->events.on_ready)
         r->events.on_ready(r->events.ctx);
 }
@@ -519,30 +552,30 @@ static void dial(struct redis *r, mono_us now)
     redis_dial_start(&r->dial);
 }
 
-/* Takes FD. False if there is no memory for it. */
-static bool io_open(struct redis *r, int fd)
+bool redis_io_open(struct redis *r, struct redis_io io, struct redisReader *reader)
 {
     struct event_base *base = loop_base(r->loop);
-    r->fd = fd;
-    r->readable = event_new(base, fd, EV_READ | EV_PERSIST, redis_on_readable, r);
-    r->writable = event_new(base, fd, EV_WRITE, redis_on_writable, r);
-    r->reader = redis_reader_new();
+    r->io = io;
+    r->readable = event_new(base, io.fd, EV_READ | EV_PERSIST, redis_on_readable, r);
+    r->writable = event_new(base, io.fd, EV_WRITE, redis_on_writable, r);
+    r->reader = reader;
     return r->readable && r->writable && r->reader && event_add(r->readable, NULL) == 0;
 }
 
-static void redis_on_dialed(void *ctx, int fd, const char *reason)
+static void redis_on_dialed(void *ctx, struct redis_io io, const char *reason)
 {
     struct redis *r = ctx;
-    if (fd < 0) {
+    if (io.fd < 0) {
         redis_drop(r, reason);
         return;
     }
-    if (!io_open(r, fd)) {
+    if (!redis_io_open(r, io, redis_reader_new())) {
         redis_drop(r, "out of memory");
         return;
     }
     r->state = STATE_CHECKING;
     r->connection++;
+    r->tls_version = tls_client_version(r->conf.tls.client);
     redis_scripts_forget(&r->loaded);
     r->heard_at = clock_mono_us();
     redis_check_start(r);
@@ -563,14 +596,20 @@ static void watch(struct redis *r, mono_us now)
         if (r->connection != connection)
             return;
     }
-    if (!head && r->events.is_patient)
+    if (r->conf.is_tls && r->state == STATE_READY &&
+        tls_client_version(r->conf.tls.client) != r->tls_version)
+        redis_renew(r);
+    if (!head && r->events.is_patient && !r->conf.is_tls)
         return;
-    if (!head && now - r->heard_at >= SILENCE_US) {
+    if (!head && !r->events.is_patient && now - r->heard_at >= SILENCE_US) {
         redis_send(r, (struct slice[]){SLICE_LIT("PING")}, 1, NULL, NULL);
         head = redis_pending_head(&r->pendings);
     }
     now = clock_mono_us();
-    arm(r, head ? head->deadline : r->heard_at + SILENCE_US, now);
+    mono_us at = (r->events.is_patient ? now : r->heard_at) + SILENCE_US;
+    if (head && (head->deadline < at || !r->conf.is_tls))
+        at = head->deadline;
+    arm(r, at, now);
 }
 
 static void redis_on_timer(void *ctx)
@@ -582,7 +621,10 @@ static void redis_on_timer(void *ctx)
         dial(r, clock_mono_us());
         break;
     case STATE_DIALING:
-        redis_drop(r, "no connection in time");
+        redis_drop(r, redis_dial_is_in_handshake(&r->dial)
+                          ? "tls: the server does not answer the handshake in time: is this its "
+                            "port for TLS?"
+                          : "no connection in time");
         break;
     case STATE_CHECKING:
     case STATE_READY:
@@ -624,7 +666,7 @@ struct redis *redis_new(struct loop *l, const struct redis_target *to, const cha
     r->name = xstrdup(name);
     if (events)
         r->events = *events;
-    r->fd = -1;
+    r->io = REDIS_IO_CLOSED;
     r->timer = loop_timer_new(l, redis_on_timer, r);
     redis_out_init(&r->out);
     redis_dial_init(&r->dial, l, &r->conf, &r->node, redis_on_dialed, r);

@@ -56,6 +56,8 @@ struct redis *redis_new(struct loop *l, const struct redis_target *to, const cha
  * fine. */
 void redis_free(struct redis *r);
 bool redis_is_ready(const struct redis *r);
+/* Why the last try to connect failed, as far as the connection is not ready. NULL before the first one. */
+const char *redis_trouble(const struct redis *r);
 struct redis_facts;
 /* The server's facts about itself at the last check; empty texts before the first check. */
 const struct redis_facts *redis_server_facts(const struct redis *r);

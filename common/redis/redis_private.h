@@ -5,18 +5,19 @@
 
 #include "common/config/config.h"
 #include "common/redis/redis.h"
-#include "common/redis/redis_dial.h"
 #include "common/redis/redis_facts.h"
-#include "common/redis/redis_limit.h"
-#include "common/redis/redis_out.h"
 #include "common/redis/redis_pending.h"
 #include "common/redis/redis_scripts.h"
+#include "common/redis/wire/redis_dial.h"
+#include "common/redis/wire/redis_limit.h"
+#include "common/redis/wire/redis_out.h"
 
 struct event;
 struct loop_timer;
 struct redisReader;
 
 #define IN_BYTES (64 * 1024)
+#define REASON_BYTES 256
 
 enum redis_state { STATE_WAITING, STATE_DIALING, STATE_CHECKING, STATE_READY, STATE_CLOSED };
 
@@ -29,7 +30,10 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
     enum redis_state state;
 
     struct dial dial;
-    int fd;              /* -1: not connected */
+    struct redis_io io;
+    unsigned tls_version; /* tls_client_version at the connection */
+    struct redis *next;   /* the connection that comes in the place of this one, or NULL */
+    bool renew_deferred;
     unsigned connection; /* its number, to notice that a callback ended it */
     struct event *readable, *writable;
     struct redisReader *reader;
@@ -46,8 +50,9 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
     mono_us ready_at;
     int64_t backoff_ms;
     bool drop_deferred;
-    char drop_reason[128];
-    char told_reason[128]; /* the last failure that was logged, and when */
+    char drop_reason[REASON_BYTES];
+    char reason[REASON_BYTES];      /* of the last failure; empty while the connection is ready */
+    char told_reason[REASON_BYTES]; /* the last failure that was logged, and when */
     mono_us told_at;
 
     char in[IN_BYTES];
@@ -57,6 +62,21 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
 void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx);
 /* Drops because of an error REPLY. Only its first word is logged: a proxy may repeat arguments. */
 void redis_drop_soon_for(struct redis *r, const char *what, const struct redis_reply *reply);
+
+/* Writes what is queued, at the end of the turn. */
+void redis_write_soon(struct redis *r);
+/* Takes IO, and READER (NULL without memory). False if there is no memory for it. */
+bool redis_io_open(struct redis *r, struct redis_io io, struct redisReader *reader);
+/* Ends R's socket and what belongs to it. */
+void redis_io_shut(struct redis *r);
+
+/* Puts a new connection to the same server in the place of R's, whose files of TLS are old. A connection for commands
+ * keeps what is queued and fails nothing. One for messages is lost and comes back. */
+void redis_renew(struct redis *r);
+/* Something was answered: the new connection may be taken when that was all. */
+void redis_renew_go_on(struct redis *r);
+/* Gives the new connection up. */
+void redis_renew_stop(struct redis *r);
 
 /* Logs in, selects the database and looks at the server. Ends in redis_become_ready or redis_drop_soon. */
 void redis_check_start(struct redis *r);

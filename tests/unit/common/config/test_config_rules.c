@@ -151,8 +151,11 @@ static void top_level(void **state)
         {TOP("'redis':{'url':'redis://h','tls':{'verify':false}}"),
          "redis.tls: has no effect without TLS: begin redis.url with rediss, or remove it\n"},
         {TOP("'redis':{'url':'rediss://h','tls':{'ca_file':'x','cert':'y'}}"),
-         "redis.tls.ca_file: cannot open the file /nowhere/x: No such file or directory\n"
          "redis.tls.cert: needs redis.tls.key, the file of its private key\n"},
+        {TOP("'redis':{'url':'rediss://h','tls':{'ca_file':'x'}}"),
+         "redis.tls.ca_file: cannot open the file /nowhere/x: No such file or directory\n"},
+        {TOP("'redis':{'url':'rediss://h','tls':{'ca_file':'/dev/null'}}"),
+         "redis.tls.ca_file: /dev/null is not a file of at most 16777216 bytes\n"},
         {TOP("'redis':{'url':'rediss://h','tls':{'key':'y'}}"),
          "redis.tls.key: needs redis.tls.cert, the file of its certificate\n"},
         {TOP("'redis':{'url':'rediss+cluster://h','partitions':9,'tls':{'verify':false,'ca_file':"

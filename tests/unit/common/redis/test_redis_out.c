@@ -1,4 +1,4 @@
-#include "common/redis/redis_out.h"
+#include "common/redis/wire/redis_out.h"
 
 #include "common/base/alloc.h"
 #include "common/base/buf.h"

@@ -1,4 +1,4 @@
-#include "common/redis/redis_limit.h"
+#include "common/redis/wire/redis_limit.h"
 
 #include "common/base/text.h"
 

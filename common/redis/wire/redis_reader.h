@@ -1,7 +1,7 @@
 /* redis_reader - hiredis' parser of replies, with a limit on what a server may make it allocate.   [edge: hiredis]
  */
-#ifndef COMMON_REDIS_REDIS_READER_H
-#define COMMON_REDIS_REDIS_READER_H
+#ifndef COMMON_REDIS_WIRE_REDIS_READER_H
+#define COMMON_REDIS_WIRE_REDIS_READER_H
 
 struct redisReader;
 

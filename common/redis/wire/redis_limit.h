@@ -2,8 +2,8 @@
  *
  * A server that refuses an argument ends the connection, with all that waits there.
  */
-#ifndef COMMON_REDIS_REDIS_LIMIT_H
-#define COMMON_REDIS_REDIS_LIMIT_H
+#ifndef COMMON_REDIS_WIRE_REDIS_LIMIT_H
+#define COMMON_REDIS_WIRE_REDIS_LIMIT_H
 
 #include "common/base/slice.h"
 

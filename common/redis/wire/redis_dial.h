@@ -1,16 +1,18 @@
-/* redis_dial - opens a socket to Redis without blocking the loop.   [edge: libevent]
+/* redis_dial - opens a connection to Redis, with TLS if it is wanted, without blocking the loop.   [edge: libevent]
  *
  * Each dial resolves the host name anew with evdns, so that a failover by DNS is followed. The getaddrinfo of libc
  * would block for seconds when a name server is dead. The caller keeps the deadline.
  */
-#ifndef COMMON_REDIS_REDIS_DIAL_H
-#define COMMON_REDIS_REDIS_DIAL_H
+#ifndef COMMON_REDIS_WIRE_REDIS_DIAL_H
+#define COMMON_REDIS_WIRE_REDIS_DIAL_H
 
 #include "common/base/err.h"
+#include "common/redis/wire/redis_io.h"
 
 #include <sys/socket.h>
 
 #define DIAL_ADDRESSES_MAX 8
+#define DIAL_FAULT_BYTES 256
 
 struct config_redis;
 struct redis_node;
@@ -18,8 +20,8 @@ struct event;
 struct lookup;
 struct loop;
 
-/* FD is connected, does not block, and is the callee's from here on. Or FD is -1 and REASON says why. */
-typedef void (*dial_fn)(void *ctx, int fd, const char *reason);
+/* IO is connected and is the callee's from here on. Or it is closed and REASON says why. */
+typedef void (*dial_fn)(void *ctx, struct redis_io io, const char *reason);
 
 /* Part of its owner. It does nothing between its callback and the next redis_dial_start. */
 struct dial {
@@ -30,8 +32,9 @@ struct dial {
     void *ctx;
     bool active;
     struct lookup *lookup;
-    struct event *writable;
-    int fd;
+    struct event *waiting; /* for the connection, or for a step of its handshake */
+    struct redis_io io;
+    char fault[DIAL_FAULT_BYTES]; /* of the last handshake that failed */
     struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
     socklen_t lengths[DIAL_ADDRESSES_MAX];
     unsigned count, tried;
@@ -44,5 +47,7 @@ void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *
 /* Starts. FN is called once, unless redis_dial_stop is called before. */
 void redis_dial_start(struct dial *d);
 void redis_dial_stop(struct dial *d);
+/* Is the server connected, but has not ended the handshake of TLS? */
+bool redis_dial_is_in_handshake(const struct dial *d);
 
 #endif

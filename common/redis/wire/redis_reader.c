@@ -1,4 +1,4 @@
-#include "common/redis/redis_reader.h"
+#include "common/redis/wire/redis_reader.h"
 
 #include "common/base/alloc.h"
 

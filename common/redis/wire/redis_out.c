@@ -1,4 +1,4 @@
-#include "common/redis/redis_out.h"
+#include "common/redis/wire/redis_out.h"
 
 #include "common/base/alloc.h"
 
@@ -19,7 +19,7 @@ struct out_chunk {
 
 void redis_out_init(struct out *o)
 {
-    *o = (struct out){0};
+    *o = (struct out){.hold = UINT64_MAX};
 }
 
 static void chunk_free(struct out_chunk *c)
@@ -36,7 +36,7 @@ void redis_out_clear(struct out *o)
         chunk_free(c);
     }
     free(o->spare);
-    *o = (struct out){0};
+    redis_out_init(o);
 }
 
 static size_t digits(size_t v)
@@ -158,10 +158,11 @@ int redis_out_pieces(struct out *o, struct iovec *iov, int max)
     if (!o->writing)
         o->writing = o->head;
     int n = 0;
-    for (struct out_chunk *c = o->writing; c && n < max; c = c->next) {
+    for (struct out_chunk *c = o->writing; c && n < max && c->at < o->hold; c = c->next) {
         size_t skip = o->written > c->at ? (size_t)(o->written - c->at) : 0;
-        if (skip < c->len)
-            iov[n++] = (struct iovec){c->data + skip, c->len - skip};
+        size_t len = o->hold - c->at < c->len ? (size_t)(o->hold - c->at) : c->len;
+        if (skip < len)
+            iov[n++] = (struct iovec){c->data + skip, len - skip};
     }
     return n;
 }

@@ -4,8 +4,8 @@
  * never moves. A large command gets a chunk of its own size. The bytes are kept until Redis has answered, so a command
  * can be sent again (EVALSHA after NOSCRIPT) without a second copy. Positions count bytes from the begin of the stream.
  */
-#ifndef COMMON_REDIS_REDIS_OUT_H
-#define COMMON_REDIS_REDIS_OUT_H
+#ifndef COMMON_REDIS_WIRE_REDIS_OUT_H
+#define COMMON_REDIS_WIRE_REDIS_OUT_H
 
 #include "common/base/slice.h"
 
@@ -18,7 +18,8 @@ struct out { /* owned by its connection; redis_out_clear frees */
     struct out_chunk *head, *tail, *spare;
     struct out_chunk *writing; /* the chunk that holds `written`, or NULL: look from head */
     uint64_t answered, written, end;
-    size_t left; /* bytes of arguments of the command being written that are still to be copied */
+    uint64_t hold; /* nothing from here on is written yet; UINT64_MAX: all may be */
+    size_t left;   /* bytes of arguments of the command being written that are still to be copied */
 };
 
 void redis_out_init(struct out *o);

@@ -1,7 +1,8 @@
-#include "common/redis/redis_dial.h"
+#include "common/redis/wire/redis_dial.h"
 
 #include "common/base/alloc.h"
 #include "common/config/config.h"
+#include "common/crypto/tls_client.h"
 #include "common/net/loop.h"
 
 #include <arpa/inet.h>
@@ -37,7 +38,8 @@ static void try_next(struct dial *d, const char *reason);
 void redis_dial_init(struct dial *d, struct loop *l, const struct config_redis *conf,
                      const struct redis_node *node, dial_fn fn, void *ctx)
 {
-    *d = (struct dial){.loop = l, .conf = conf, .node = node, .fn = fn, .ctx = ctx, .fd = -1};
+    *d = (struct dial){
+        .loop = l, .conf = conf, .node = node, .fn = fn, .ctx = ctx, .io = REDIS_IO_CLOSED};
 }
 
 void redis_dial_start(struct dial *d)
@@ -48,6 +50,13 @@ void redis_dial_start(struct dial *d)
     loop_defer(d->loop, step, d); /* so that FN never runs before this returns */
 }
 
+static void stop_waiting(struct dial *d)
+{
+    if (d->waiting)
+        event_free(d->waiting);
+    d->waiting = NULL;
+}
+
 void redis_dial_stop(struct dial *d)
 {
     d->active = false;
@@ -56,21 +65,22 @@ void redis_dial_stop(struct dial *d)
         evdns_getaddrinfo_cancel(d->lookup->request);
         d->lookup = NULL;
     }
-    if (d->writable)
-        event_free(d->writable);
-    d->writable = NULL;
-    if (d->fd >= 0)
-        close(d->fd);
-    d->fd = -1;
+    stop_waiting(d);
+    redis_io_close(&d->io);
+}
+
+bool redis_dial_is_in_handshake(const struct dial *d)
+{
+    return d->io.tls != NULL;
 }
 
 static void end(struct dial *d, const char *reason)
 {
-    int fd = reason ? -1 : d->fd;
+    struct redis_io io = reason ? REDIS_IO_CLOSED : d->io;
     if (!reason)
-        d->fd = -1;
+        d->io = REDIS_IO_CLOSED;
     redis_dial_stop(d);
-    d->fn(d->ctx, fd, reason);
+    d->fn(d->ctx, io, reason);
 }
 
 static void add_address(struct dial *d, const struct sockaddr *sa, size_t len)
@@ -90,12 +100,8 @@ static void add_results(struct dial *d, const struct evutil_addrinfo *list)
 static void step(void *ctx)
 {
     struct dial *d = ctx;
-    if (!d->active || d->fd >= 0 || d->lookup || d->count)
+    if (!d->active || d->io.fd >= 0 || d->lookup || d->count)
         return; /* stopped since, or started again and under way */
-    if (d->conf->is_tls) {
-        end(d, "this program has no TLS to Redis yet");
-        return;
-    }
     if (d->conf->unix_path) {
         struct sockaddr_un un = {.sun_family = AF_UNIX};
         size_t len = strlen(d->conf->unix_path);
@@ -195,6 +201,60 @@ static void set_options(const struct dial *d, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &wait_ms, sizeof wait_ms);
 }
 
+/* Waits for WHAT; FN then goes on. */
+static void wait_for(struct dial *d, short what, event_callback_fn fn)
+{
+    stop_waiting(d);
+    d->waiting = event_new(loop_base(d->loop), d->io.fd, what, fn, d);
+    if (!d->waiting || event_add(d->waiting, NULL) != 0)
+        end(d, "no event");
+}
+
+static void on_step(evutil_socket_t fd, short what, void *ctx);
+
+static void shake_hands(struct dial *d)
+{
+    switch (tls_stream_connect(d->io.tls)) {
+    case TLS_DONE:
+        end(d, NULL);
+        return;
+    case TLS_WANTS_READ:
+        wait_for(d, EV_READ, on_step);
+        return;
+    case TLS_WANTS_WRITE:
+        wait_for(d, EV_WRITE, on_step);
+        return;
+    case TLS_FAILED:
+        break;
+    }
+    const char *fault = tls_stream_fault(d->io.tls);
+    snprintf(d->fault, sizeof d->fault, "%s", fault ? fault : "tls: unknown");
+    stop_waiting(d);
+    redis_io_close(&d->io);
+    try_next(d, d->fault);
+}
+
+static void on_step(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd, (void)what;
+    shake_hands(ctx);
+}
+
+/* The socket is connected. */
+static void begin(struct dial *d)
+{
+    stop_waiting(d);
+    if (!d->conf->is_tls) {
+        end(d, NULL);
+        return;
+    }
+    d->io.tls = tls_stream_new(d->conf->tls.client, d->io.fd, d->node->host);
+    if (d->io.tls)
+        shake_hands(d);
+    else
+        end(d, "tls: a connection cannot be set up");
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
     (void)what;
@@ -202,31 +262,28 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
     int error = 0;
     socklen_t len = sizeof error;
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-    event_free(d->writable);
-    d->writable = NULL;
     if (!error) {
-        end(d, NULL);
+        begin(d);
         return;
     }
-    close(d->fd);
-    d->fd = -1;
+    stop_waiting(d);
+    redis_io_close(&d->io);
     try_next(d, strerror(error));
 }
 
-/* Connects to one address: 0 and D->fd is on its way or there; else errno. */
+/* Connects to one address: 0 and D->io is on its way or there; else errno. */
 static int connect_to(struct dial *d, unsigned i)
 {
     const struct sockaddr *sa = (const struct sockaddr *)&d->addresses[i];
-    d->fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (d->fd < 0)
+    d->io.fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (d->io.fd < 0)
         return errno;
     if (sa->sa_family != AF_UNIX)
-        set_options(d, d->fd);
-    if (connect(d->fd, sa, d->lengths[i]) == 0 || errno == EINPROGRESS)
+        set_options(d, d->io.fd);
+    if (connect(d->io.fd, sa, d->lengths[i]) == 0 || errno == EINPROGRESS)
         return 0;
     int error = errno; /* a unix socket with a full backlog says EAGAIN: a failure like others */
-    close(d->fd);
-    d->fd = -1;
+    redis_io_close(&d->io);
     return error;
 }
 
@@ -241,11 +298,8 @@ static void try_next(struct dial *d, const char *reason)
             continue;
         }
         d->first = i + (d->count > 1); /* the next dial starts behind this one */
-        d->writable = event_new(loop_base(d->loop), d->fd, EV_WRITE, on_writable, d);
-        if (d->writable && event_add(d->writable, NULL) == 0)
-            return;
-        reason = "no event";
-        break;
+        wait_for(d, EV_WRITE, on_writable);
+        return;
     }
     end(d, reason ? reason : "the host name has no address");
 }
