@@ -68,10 +68,15 @@ static enum err parse_db(struct slice text, struct config_redis *out, struct err
     return OK;
 }
 
+bool redis_node_is(const struct redis_node *a, const struct redis_node *b)
+{
+    return strcmp(a->host, b->host) == 0 && a->port == b->port;
+}
+
 static bool is_listed(const struct config_redis *r, const struct redis_node *n)
 {
     for (size_t i = 0; i < r->node_count; i++)
-        if (strcmp(r->nodes[i].host, n->host) == 0 && r->nodes[i].port == n->port)
+        if (redis_node_is(&r->nodes[i], n))
             return true;
     return false;
 }

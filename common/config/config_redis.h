@@ -18,6 +18,8 @@ void config_redis_inherit(struct config_redis *r, const struct config_redis *was
 /* Wipes what is secret. */
 void config_redis_clear(struct config_redis *r);
 
+/* Do both name the same server, as far as the text says? */
+bool redis_node_is(const struct redis_node *a, const struct redis_node *b);
 /* Appends "host:port", "[v6]:port". */
 void redis_node_write(const struct redis_node *n, struct buf *out);
 

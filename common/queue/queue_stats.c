@@ -68,6 +68,7 @@ static void unset_all(const struct stats_call *c)
 
 static void set_up(const struct stats_call *c)
 {
+    metrics_unset(c->metrics, METRIC_REDIS_UP); /* a server that was left has no value */
     for (size_t i = 0; i < shards_server_count(c->shards); i++) {
         struct shard_server server = shards_server(c->shards, i);
         set(c, METRIC_REDIS_UP, server.address, c->rc == OK && server.is_up);

@@ -10,6 +10,7 @@
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
 #include "common/redis/redis_facts.h"
+#include "common/redis/redis_sentinel.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -47,7 +48,9 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     unsigned asked;     /* shards that have not said yet what is missing */
     struct buf missing; /* as rules of ACL SETUSER */
     char trouble[TROUBLE_MAX];
-    char address[ADDRESS_BYTES]; /* of the one server */
+    char address[ADDRESS_BYTES]; /* of the one server, unless sentinels name it */
+    enum redis_mode mode;
+    struct redis_sentinels *sentinels; /* or NULL */
     unsigned count;
     struct shard list[];
 };
@@ -199,7 +202,8 @@ static void subscribe(struct shards *all, struct loop *l, const struct config_re
         .count = all->count,
         .events = {.on_ready = shards_on_subscribed, .on_message = shards_on_message, .ctx = all},
     };
-    all->wakes = redis_sub_new(l, &(struct redis_target){.conf = conf}, name, &channels);
+    all->wakes = redis_sub_new(l, &(struct redis_target){.conf = conf, .sentinels = all->sentinels},
+                               name, &channels);
     for (unsigned i = 0; i < all->count; i++)
         free((char *)(uintptr_t)names[i].ptr);
     free(names);
@@ -240,7 +244,8 @@ static void open_lifeline(struct shards *all, struct loop *l, const struct confi
                                                  .on_message = shards_on_nothing,
                                                  .ctx = all,
                                                  .is_patient = true}};
-    all->lifeline = redis_sub_new(l, &(struct redis_target){.conf = conf}, name, &channels);
+    all->lifeline = redis_sub_new(
+        l, &(struct redis_target){.conf = conf, .sentinels = all->sentinels}, name, &channels);
     for (unsigned i = 0; i < all->count; i++)
         free((char *)(uintptr_t)names[i].ptr);
     free(names);
@@ -255,7 +260,8 @@ struct redis_sub *shards_listen(struct shards *all, const struct config_redis *c
     struct slice name = buf_slice(&text);
     struct redis_channels channels = {.names = &name, .count = 1, .events = *events};
     struct redis_sub *sub =
-        redis_sub_new(all->loop, &(struct redis_target){.conf = conf}, "hookpace-tail", &channels);
+        redis_sub_new(all->loop, &(struct redis_target){.conf = conf, .sentinels = all->sentinels},
+                      "hookpace-tail", &channels);
     buf_clear(&text);
     return sub;
 }
@@ -300,7 +306,11 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
     all->user = conf->user && conf->user[0] ? xstrdup(conf->user) : NULL;
     all->prefix = xstrdup(conf->prefix);
     all->timer = loop_timer_new(l, shards_ask_rights, all);
-    all->redis = redis_new(l, &(struct redis_target){.conf = conf}, name, &inner);
+    all->mode = conf->mode;
+    if (conf->mode == REDIS_SENTINEL)
+        all->sentinels = redis_sentinels_new(l, conf, name);
+    all->redis = redis_new(l, &(struct redis_target){.conf = conf, .sentinels = all->sentinels},
+                           name, &inner);
     for (unsigned i = 0; i < all->count; i++) {
         shard_init(&all->list[i], all->redis, conf->prefix, i);
         all->list[i].is_fit = &all->is_fit;
@@ -335,6 +345,7 @@ void shards_free(struct shards *all)
     redis_sub_free(all->wakes);
     redis_sub_free(all->lifeline);
     redis_free(all->redis);
+    redis_sentinels_free(all->sentinels);
     loop_defer(all->loop, shards_free_now,
                all); /* calls that were deferred before may still ask a shard */
 }
@@ -350,8 +361,19 @@ size_t shards_server_count(const struct shards *all)
 struct shard_server shards_server(const struct shards *all, size_t i)
 {
     (void)i;
-    return (struct shard_server){all->address, redis_is_ready(all->redis),
+    const char *address = all->sentinels ? redis_sentinels_address(all->sentinels) : all->address;
+    return (struct shard_server){address, redis_is_ready(all->redis),
                                  redis_server_facts(all->redis)};
+}
+
+enum redis_mode shards_mode(const struct shards *all)
+{
+    return all->mode;
+}
+
+const struct redis_sentinels *shards_sentinels(const struct shards *all)
+{
+    return all->sentinels;
 }
 
 unsigned shards_count(const struct shards *all)

@@ -9,6 +9,7 @@
 
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/config/kinds.h"
 #include "common/redis/redis.h"
 
 struct args;
@@ -50,6 +51,9 @@ struct shard_server {    /* a server that has shards; borrowed from the shards *
     bool is_up;
     const struct redis_facts *facts; /* as it was when it was last checked */
 };
+enum redis_mode shards_mode(const struct shards *all);
+/* The sentinels that say which server it is, or NULL. */
+const struct redis_sentinels *shards_sentinels(const struct shards *all);
 size_t shards_server_count(const struct shards *all);
 struct shard_server shards_server(const struct shards *all, size_t i);
 /* Calls that were sent to shards that are ready, and are not answered. */

@@ -10,6 +10,7 @@
 #include "common/net/loop.h"
 #include "common/redis/redis_private.h"
 #include "common/redis/redis_refusal.h"
+#include "common/redis/redis_sentinel_private.h"
 #include "common/redis/wire/redis_reader.h"
 
 #include <assert.h>
@@ -91,6 +92,8 @@ static void read_some(struct redis *r);
 static ssize_t write_some(struct redis *r)
 {
     struct iovec iov[PIECES];
+    if (r->drop_deferred)
+        return 0; /* it would not be answered, and perhaps it is no longer for this server */
     int n = redis_out_pieces(&r->out, iov, PIECES);
     if (n == 0)
         return 0;
@@ -373,7 +376,10 @@ static void redis_drop(struct redis *r, const char *reason)
 {
     mono_us now = clock_mono_us();
     bool was_ready = r->state == STATE_READY;
-    int64_t wait_ms = next_wait_ms(r, was_ready, now);
+    int64_t wait_ms = r->is_moving ? 0 : next_wait_ms(r, was_ready, now);
+    if (r->sentinels && !r->is_moving && r->node.host)
+        redis_sentinels_doubt(r->sentinels, &r->node);
+    r->is_moving = false;
     if (r->drop_deferred)
         reason = r->drop_reason;
     tell(r, reason, was_ready, wait_ms, now);
@@ -385,8 +391,9 @@ static void redis_drop(struct redis *r, const char *reason)
     arm(r, now + wait_ms * 1000, now);
     redis_pending_fail(&rest, written);
     bool is_freed = r->state == STATE_CLOSED; /* by a callback */
-    if (was_ready && !is_freed && r->events.on_lost)
-        r->events.on_lost(r->events.ctx);
+    void (*fn)(void *ctx) = was_ready ? r->events.on_lost : r->events.on_failed;
+    if (!is_freed && fn)
+        fn(r->events.ctx);
 }
 
 static void drop_now(void *ctx)
@@ -449,7 +456,8 @@ static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
     redis_out_answered(&r->out, item.end);
     if (r->next)
         redis_renew_go_on(r);
-    if (redis_refusal_is_server(reply))
+    if (!r->is_sentinel &&
+        redis_refusal_is_server(reply)) /* a sentinel's refusal is judged by who asked it */
         redis_drop_soon_for(r, "the server answered", reply);
     if (item.script && redis_refusal_is_right(reply))
         redis_drop_soon(r, "the user lost a right that a script needs");
@@ -544,9 +552,63 @@ void redis_become_ready(struct redis *r)
         r->events.on_ready(r->events.ctx);
 }
 
+static void set_node(struct redis *r, const struct redis_node *node)
+{
+    free(r->node.host);
+    r->node = (struct redis_node){xstrdup(node->host), node->port};
+    if (r->conf.mode == REDIS_SINGLE)
+        return;
+    struct buf url;
+    buf_init(&url, URL_MAX);
+    buf_add_str(&url, r->conf.is_tls ? "rediss://" : "redis://");
+    redis_node_write(&r->node, &url);
+    free(r->conf.shown);
+    r->conf.shown = buf_take(&url, NULL);
+}
+
+/* Finds out who the master is. False if nobody says so yet; R then waits. */
+static bool find_master(struct redis *r, mono_us now)
+{
+    const struct redis_node *master = redis_sentinels_master(r->sentinels);
+    const char *trouble = redis_sentinels_trouble(r->sentinels);
+    if (master)
+        set_node(r, master);
+    else if (trouble)
+        redis_drop(r, trouble);
+    else
+        arm(r, now + BACKOFF_MAX_MS * INT64_C(1000), now); /* they are being asked */
+    return master != NULL;
+}
+
+void redis_follow(struct redis *r, const struct redis_node *node)
+{
+    mono_us now = clock_mono_us();
+    if (r->node.host && redis_node_is(&r->node, node) && r->state != STATE_WAITING)
+        return;
+    switch (r->state) {
+    case STATE_DIALING:
+        redis_dial_stop(&r->dial);
+        r->state = STATE_WAITING;
+        arm(r, now, now);
+        break;
+    case STATE_WAITING:
+        arm(r, now, now);
+        break;
+    case STATE_CHECKING:
+    case STATE_READY:
+        r->is_moving = true;
+        redis_drop_soon(r, "the sentinels name another master");
+        break;
+    case STATE_CLOSED:
+        break;
+    }
+}
+
 static void dial(struct redis *r, mono_us now)
 {
     int64_t ms = r->conf.timeout_ms < CONNECT_MS_MAX ? r->conf.timeout_ms : CONNECT_MS_MAX;
+    if (r->sentinels && !find_master(r, now))
+        return;
     r->state = STATE_DIALING;
     arm(r, now + ms * 1000, now);
     redis_dial_start(&r->dial);
@@ -637,24 +699,6 @@ static void redis_on_timer(void *ctx)
 
 /* ---- begin and end ---- */
 
-/* NODE is NULL: the only one. */
-static void set_node(struct redis *r, const struct redis_node *node)
-{
-    if (!node && r->conf.node_count)
-        node = &r->conf.nodes[0];
-    if (!node)
-        return; /* a unix socket */
-    r->node = (struct redis_node){xstrdup(node->host), node->port};
-    if (r->conf.mode == REDIS_SINGLE)
-        return;
-    struct buf url;
-    buf_init(&url, URL_MAX);
-    buf_add_str(&url, r->conf.is_tls ? "rediss://" : "redis://");
-    redis_node_write(&r->node, &url);
-    free(r->conf.shown);
-    r->conf.shown = buf_take(&url, NULL);
-}
-
 struct redis *redis_new(struct loop *l, const struct redis_target *to, const char *name,
                         const struct redis_events *events)
 {
@@ -662,7 +706,14 @@ struct redis *redis_new(struct loop *l, const struct redis_target *to, const cha
     r->limit = redis_limit_none();
     r->loop = l;
     config_redis_copy(to->conf, &r->conf);
-    set_node(r, to->node);
+    r->is_sentinel = to->is_sentinel;
+    r->sentinels = to->sentinels;
+    if (to->node)
+        set_node(r, to->node);
+    else if (!to->sentinels && r->conf.node_count)
+        set_node(r, &r->conf.nodes[0]);
+    if (r->sentinels)
+        redis_sentinels_join(r->sentinels, r);
     r->name = xstrdup(name);
     if (events)
         r->events = *events;
@@ -694,6 +745,7 @@ void redis_free(struct redis *r)
     uint64_t written = r->out.written;
     struct pendings rest = disconnect(r);
     r->state = STATE_CLOSED;
+    list_remove(&r->link);
     loop_timer_free(r->timer);
     r->timer = NULL;
     redis_pending_fail(&rest, written);

@@ -19,6 +19,7 @@
 struct loop;
 struct config_redis;
 struct redis_node;
+struct redis_sentinels;
 struct redis;
 
 /* A reply. Borrowed for the callback; the functions below read it. */
@@ -37,6 +38,8 @@ struct redis_events { /* functions may be NULL */
     void (*on_ready)(void *ctx);
     /* Once after each on_ready, when the pending commands have failed. */
     void (*on_lost)(void *ctx);
+    /* A try to connect has failed; redis_trouble says why. It goes on trying. */
+    void (*on_failed)(void *ctx);
     /* A message was published. Not NULL: the connection is for messages only. */
     void (*on_message)(void *ctx, struct slice channel, struct slice payload);
     void *ctx;
@@ -44,10 +47,13 @@ struct redis_events { /* functions may be NULL */
     bool is_patient;
 };
 
-/* Where a connection goes. What it points to is copied. */
+/* Where a connection goes. All but the sentinels is copied. */
 struct redis_target {
     const struct config_redis *conf;
-    const struct redis_node *node; /* the server; NULL: the only one of CONF */
+    const struct redis_node *node; /* the server; NULL: the only one of CONF, or the master */
+    struct redis_sentinels
+        *sentinels;   /* say which server is the master; they outlive it. Or NULL */
+    bool is_sentinel; /* the server is one: it has no data, role or database */
 };
 /* Starts connecting. NAME is shown by CLIENT LIST. */
 struct redis *redis_new(struct loop *l, const struct redis_target *to, const char *name,

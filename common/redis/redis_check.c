@@ -70,6 +70,15 @@ static void check_on_settings(void *ctx, enum err rc, const struct redis_reply *
     redis_become_ready(r);
 }
 
+/* The last answer of the handshake with a sentinel. */
+static void check_on_pong(void *ctx, enum err rc, const struct redis_reply *reply)
+{
+    struct redis *r = ctx;
+    (void)reply; /* what it does not allow is told with the first question */
+    if (rc == OK && !r->drop_deferred)
+        redis_become_ready(r);
+}
+
 static void send_auth(struct redis *r)
 {
     if (!r->conf.password)
@@ -87,13 +96,17 @@ void redis_check_start(struct redis *r)
     r->facts = (struct redis_facts){0};
     r->limit.told = SIZE_MAX;
     send_auth(r);
+    struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};
+    redis_send(r, name, 3, NULL, NULL);
+    if (r->is_sentinel) {
+        redis_send(r, (struct slice[]){SLICE_LIT("PING")}, 1, check_on_pong, r);
+        return;
+    }
     if (r->conf.db) {
         char db[16];
         snprintf(db, sizeof db, "%u", r->conf.db);
         redis_send(r, (struct slice[]){SLICE_LIT("SELECT"), slice_str(db)}, 2, check_on_select, r);
     }
-    struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};
-    redis_send(r, name, 3, NULL, NULL);
     redis_send(r, (struct slice[]){SLICE_LIT("INFO")}, 1, check_on_info, r);
     struct slice config[] = {SLICE_LIT("CONFIG"), SLICE_LIT("GET"), SLICE_LIT("appendfsync"),
                              SLICE_LIT("proto-max-bulk-len")};

@@ -3,6 +3,7 @@
 #ifndef COMMON_REDIS_REDIS_PRIVATE_H
 #define COMMON_REDIS_REDIS_PRIVATE_H
 
+#include "common/base/list.h"
 #include "common/config/config.h"
 #include "common/redis/redis.h"
 #include "common/redis/redis_facts.h"
@@ -24,7 +25,11 @@ enum redis_state { STATE_WAITING, STATE_DIALING, STATE_CHECKING, STATE_READY, ST
 struct redis { /* owned by the caller of redis_new; freed by redis_free */
     struct loop *loop;
     struct config_redis conf; /* an own copy; `shown` is the URL of this server */
-    struct redis_node node;   /* the server, unless it has a unix socket */
+    struct redis_node node; /* the server; no host: it has a unix socket, or nobody knows it yet */
+    struct redis_sentinels *sentinels; /* or NULL */
+    struct list_link link;             /* in their list */
+    bool is_sentinel;
+    bool is_moving; /* it is dropped because there is another master */
     char *name;
     struct redis_events events;
     enum redis_state state;
@@ -69,6 +74,9 @@ void redis_write_soon(struct redis *r);
 bool redis_io_open(struct redis *r, struct redis_io io, struct redisReader *reader);
 /* Ends R's socket and what belongs to it. */
 void redis_io_shut(struct redis *r);
+
+/* The sentinels name NODE. R leaves another server at once. */
+void redis_follow(struct redis *r, const struct redis_node *node);
 
 /* Puts a new connection to the same server in the place of R's, whose files of TLS are old. A connection for commands
  * keeps what is queued and fails nothing. One for messages is lost and comes back. */

@@ -1,13 +1,17 @@
 /* GET /api/status: which version runs where, how Redis is, and what the queue holds. */
 #include "common/base/alloc.h"
+#include "common/config/config_redis.h"
 #include "common/json/json_scan.h"
 #include "common/program/program.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/shard.h"
 #include "common/redis/redis_facts.h"
+#include "common/redis/redis_sentinel.h"
 #include "receiver/console/console_private.h"
 
 #include <stdlib.h>
+
+#define ADDRESS_BYTES 512
 
 struct status_call { /* what is known so far; Redis may be away */
     struct ops_call *ops;
@@ -35,11 +39,29 @@ static void write_durability(struct json_write *w, const struct redis_facts *f)
     jw_close(w, '}');
 }
 
+/* By sentinels: who they are, and which server they name. */
+static void write_sentinels(struct json_write *w, const struct redis_sentinels *s)
+{
+    bool is_known = redis_sentinels_master(s) != NULL;
+    jw_text_or_null(w, "master", slice_str(is_known ? redis_sentinels_address(s) : ""));
+    jw_open(w, "sentinels", '[');
+    for (size_t i = 0; i < redis_sentinels_count(s); i++) {
+        struct buf address;
+        buf_init(&address, ADDRESS_BYTES);
+        redis_node_write(redis_sentinels_at(s, i), &address);
+        jw_text(w, NULL, buf_slice(&address));
+        buf_clear(&address);
+    }
+    jw_close(w, ']');
+}
+
 static void write_redis(struct json_write *w, const struct shards *shards)
 {
     jw_open(w, "redis", '{');
     jw_bool(w, "ready", shards_ready(shards));
-    jw_str(w, "mode", "standalone");
+    jw_str(w, "mode", redis_mode_word(shards_mode(shards)));
+    if (shards_sentinels(shards))
+        write_sentinels(w, shards_sentinels(shards));
     jw_int(w, "partitions", shards_count(shards));
     jw_open(w, "shards", '[');
     for (size_t i = 0; i < shards_server_count(shards); i++) {

@@ -98,7 +98,7 @@ def test_a_wrong_certificate(kind, word, authority, serve, programs, tmp_path):
         running = programs(program, conf, tmp_path, ready=False)
         line = running.wait_log("redis.unavailable", 10)
         assert line["reason"].startswith(word + ": "), line
-        assert unready(running, listener).startswith(word + ": ")
+        wait_for(lambda r=running, l=listener: (unready(r, l) or "").startswith(word + ": "), 5, lambda r=running, l=listener: unready(r, l))
 
 
 def test_an_authority_that_is_not_trusted(authority, serve, programs, tmp_path):
