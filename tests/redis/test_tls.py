@@ -205,7 +205,7 @@ def test_killed_in_the_middle_of_a_large_record(authority, serve, programs, tmp_
     """Redis is stopped while 9 MB are on their way, and killed: 503, and afterwards all goes on."""
     server = serve(authority.good())
     conf = configuration(server.tls_port, authority)
-    conf["redis"]["timeout_ms"] = 1000
+    conf["redis"]["timeout_ms"] = 10000  # 9 MB take a while on a machine with much to do
     receiver = programs(Receiver, conf, tmp_path)
     for n in range(3):
         server.pause()

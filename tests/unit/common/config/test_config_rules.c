@@ -158,7 +158,7 @@ static void top_level(void **state)
          "redis.tls.ca_file: /dev/null is not a file of at most 16777216 bytes\n"},
         {TOP("'redis':{'url':'rediss://h','tls':{'key':'y'}}"),
          "redis.tls.key: needs redis.tls.cert, the file of its certificate\n"},
-        {TOP("'redis':{'url':'rediss+cluster://h','partitions':9,'tls':{'verify':false,'ca_file':"
+        {TOP("'redis':{'url':'rediss://h','tls':{'verify':false,'ca_file':"
              "'/dev/null'}}"),
          "redis.tls.ca_file: has no effect with \"verify\": false; remove one of them\n"},
         {TOP("'redis':{'wait_replicas':9}"), "redis.wait_replicas: " KEY_RULE "0 to 8\n"},
