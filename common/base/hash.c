@@ -86,3 +86,14 @@ const struct hash_key *hash_process_key(void)
     pthread_once(&once, make_key);
     return &process_key;
 }
+
+uint16_t crc16(struct slice s)
+{
+    unsigned crc = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        crc ^= (unsigned)(unsigned char)s.ptr[i] << 8;
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc & 0x8000) ? (crc << 1 ^ 0x1021) & 0xffff : crc << 1 & 0xffff;
+    }
+    return (uint16_t)crc;
+}

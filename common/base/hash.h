@@ -21,4 +21,7 @@ uint64_t hash_keyed(const struct hash_key *key, struct slice s);
  * may call it. */
 const struct hash_key *hash_process_key(void);
 
+/* CRC16/XMODEM of S. Redis Cluster computes its slots with the same function. */
+uint16_t crc16(struct slice s);
+
 #endif

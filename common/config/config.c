@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config_build.h"
+#include "common/config/config_include.h"
 #include "common/config/config_private.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_read.h"
@@ -15,11 +16,9 @@
 #include "common/json/json_scan.h"
 
 #include <assert.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define FILE_MAX_BYTES ((size_t)16 << 20)
 #define FILE_HERE "./hookpace.json"
 #define FILE_SYSTEM "/etc/hookpace/hookpace.json"
 
@@ -147,15 +146,15 @@ void config_unref(struct config *c)
         free_config(c);
 }
 
-/* ROOT is a whole document. Sets *OUT if it has no problems. */
-static void load_document(const struct json *root, const char *name, struct config **out,
-                          struct config_problems *problems)
+/* ROOT is a whole document. Sets *OUT if it has no problems. TEXT gets what is included. */
+static void load_document(const struct json *root, const char *name, struct sha256 *text,
+                          struct config **out, struct config_problems *problems)
 {
     struct raw_config draft = {0};
-    char *copy = xstrdup(name); /* dirname writes into it */
-    config_read(root, dirname(copy), &draft, problems);
+    config_read(root, name, text, &draft, problems);
     if (json_kind(root) == JSON_OBJECT) {
         struct config *c = config_build(&draft, problems);
+        config_name_files(problems, &draft.origins);
         c->file = xstrdup(name);
         if (problems->count == 0)
             *out = c;
@@ -163,17 +162,6 @@ static void load_document(const struct json *root, const char *name, struct conf
             config_unref(c);
     }
     raw_clear(&draft);
-    free(copy);
-}
-
-static void name_text(struct config *c, struct slice text)
-{
-    unsigned char digest[32];
-    struct sha256 *sha = sha256_start();
-    sha256_add(sha, text);
-    sha256_end(sha, digest);
-    text_hex(digest, CONFIG_DIGEST_LEN / 2, c->digest);
-    c->digest[CONFIG_DIGEST_LEN] = 0;
 }
 
 bool config_is_same(const struct config *a, const struct config *b)
@@ -191,11 +179,17 @@ enum err config_parse(struct slice text, const char *name, struct config **out,
         config_problems_add(problems, slice_str(name), "not valid JSON: %s", e.text);
         return ERR_INVALID;
     }
-    load_document(root, name, out, problems);
+    unsigned char digest[32];
+    struct sha256 *sha = sha256_start();
+    sha256_add(sha, text);
+    load_document(root, name, sha, out, problems);
+    sha256_end(sha, digest);
     json_free(root);
-    if (*out)
-        name_text(*out, text);
-    return *out ? OK : ERR_INVALID;
+    if (!*out)
+        return ERR_INVALID;
+    text_hex(digest, CONFIG_DIGEST_LEN / 2, (*out)->digest);
+    (*out)->digest[CONFIG_DIGEST_LEN] = 0;
+    return OK;
 }
 
 enum err config_load(const char *path, struct config **out, struct config_problems *problems)
@@ -203,7 +197,7 @@ enum err config_load(const char *path, struct config **out, struct config_proble
     struct buf text;
     struct error e;
     *out = NULL;
-    buf_init(&text, FILE_MAX_BYTES);
+    buf_init(&text, CONFIG_TEXT_MAX);
     enum err rc = config_read_file(path, &text, &e);
     if (rc != OK)
         config_problems_add(problems, SLICE_LIT("configuration"), "%s", e.text);

@@ -91,9 +91,18 @@ struct raw_config {
     struct config out; /* first: offsets of the table hold for both */
     int log_events;    /* enum log_events */
     char *secrets_key; /* as written, or NULL; secret */
-    struct raw_texts egress_allow, egress_allow_accounts, egress_deny, trusted_proxies;
+    struct raw_texts include, egress_allow, egress_allow_accounts, egress_deny, trusted_proxies;
     struct raw_list accounts, sources, destinations; /* of struct raw_account, ... */
+
+    /* What the reader notes, beside the keys. */
+    struct raw_texts files; /* the included files */
+    /* "sources.shop" -> the included file that has this source, "" for the main file. Values belong to `files`. */
+    struct map origins;
 };
+
+/* Takes over TEXT. */
+void raw_texts_add(struct raw_texts *texts, char *text);
+void raw_texts_clear(struct raw_texts *texts);
 
 struct raw_account *raw_account_at(const struct raw_config *d, size_t i);
 struct raw_source *raw_source_at(const struct raw_config *d, size_t i);

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define TEXT_MAX ((size_t)256 << 10)
+#define TEXT_MAX ((size_t)4 << 20) /* a warning for each of thousands of sources */
 
 void config_problems_init(struct config_problems *p)
 {

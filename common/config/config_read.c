@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/config/config_include.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_set.h"
 #include "common/config/config_table.h"
@@ -10,6 +11,8 @@
 #include "common/webhook/ids.h"
 
 #include <assert.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define DELIVERY_KEYS "delivery" /* what the paths of the shared rows start with */
@@ -80,6 +83,32 @@ static bool read_optional(struct config_reader *r, const struct config_key *key,
     return true;
 }
 
+/* Reads ITEM of a map of objects into BASE. */
+static void read_item(struct config_reader *r, const struct config_key *key, struct slice name,
+                      const struct json *item, char *base)
+{
+    memset(base, 0, key->item_size);
+    *(char **)(void *)base = xslicedup(name);
+    if (!name_is_valid(name))
+        config_wrong(r, "is not allowed as a name: use 1 to %d letters, digits, '_' and '-'",
+                     NAME_MAX_LEN);
+    if (json_kind(item) != JSON_OBJECT)
+        config_wrong(r, "must be an object, not %s", config_kind_word(item));
+    else
+        read_keys(r, key->children, item, base);
+}
+
+/* Notes which file has NAME, which is at the path. False after a problem: another file has the name too. */
+static bool note_origin(struct config_reader *r, struct slice name)
+{
+    const char *file = r->file ? r->file : "", *before = map_get(r->origins, buf_slice(&r->path));
+    if (!before)
+        map_set(r->origins, buf_slice(&r->path), (void *)(uintptr_t)file);
+    else if (name_is_valid(name)) /* paths cut long names, so that two of them may look alike */
+        config_wrong_in_file(r, "is in %s too; remove one of them", *before ? before : r->name);
+    return !before || !name_is_valid(name);
+}
+
 static bool read_map(struct config_reader *r, const struct config_key *key,
                      const struct json *value, void *field)
 {
@@ -91,18 +120,13 @@ static bool read_map(struct config_reader *r, const struct config_key *key,
     size_t at = 0;
     struct slice name;
     const struct json *item;
-    list->items = xcalloc(json_length(value), key->item_size);
+    list->items = xrealloc(list->items, list->count + json_length(value), key->item_size);
     while (json_next(value, &at, &name, &item)) {
-        char *base = (char *)list->items + list->count++ * key->item_size;
+        if (config_is_remark(name))
+            continue;
         size_t mark = config_path_push(r, name);
-        *(char **)(void *)base = xslicedup(name);
-        if (!name_is_valid(name))
-            config_wrong(r, "is not allowed as a name: use 1 to %d letters, digits, '_' and '-'",
-                         NAME_MAX_LEN);
-        if (json_kind(item) != JSON_OBJECT)
-            config_wrong(r, "must be an object, not %s", config_kind_word(item));
-        else
-            read_keys(r, key->children, item, base);
+        if (note_origin(r, name))
+            read_item(r, key, name, item, (char *)list->items + list->count++ * key->item_size);
         config_path_pop(r, mark);
     }
     return true;
@@ -135,18 +159,32 @@ static void set_default(struct config_reader *r, const struct config_key *key, v
     json_free(value);
 }
 
+/* The value of the variable that wins over the file, and its name; NULL if none is set. */
+static const char *find_override(const struct config_reader *r, const struct config_key *key,
+                                 char variable[CONFIG_VARIABLE_MAX])
+{
+    if (r->file || !slice_eq(buf_slice(&r->path), slice_str(key->path)))
+        return NULL;
+    if (key->override && config_env(key->override)) {
+        snprintf(variable, CONFIG_VARIABLE_MAX, "%s", key->override);
+        return config_env(variable);
+    }
+    return config_key_variable(key, variable) ? config_env(variable) : NULL;
+}
+
 static void read_key(struct config_reader *r, const struct config_key *key, const char *leaf,
                      const struct json *object, void *base)
 {
     size_t mark = config_path_push(r, slice_str(leaf));
     const struct json *value = NULL;
-    const char *override = key->override ? config_env(key->override) : NULL;
+    char variable[CONFIG_VARIABLE_MAX];
+    const char *override = find_override(r, key, variable);
     bool is_set = false;
     if (override)
-        is_set = config_set_override(r, key, override, (char *)base + key->offset);
+        is_set = config_set_override(r, key, variable, override, (char *)base + key->offset);
     else if (find_member(object, leaf, &value))
         is_set = set(r, key, value, base);
-    else if (!key->fallback)
+    else if (!key->fallback && !(key->type == KEY_MAP && r->has_includes))
         config_wrong(r, "is missing and has no default");
     if (!is_set && key->fallback)
         set_default(r, key, base);
@@ -175,31 +213,116 @@ static void read_keys(struct config_reader *r, const char *prefix, const struct 
     struct slice key;
     const struct json *value;
     while (json_next(object, &at, &key, &value))
-        if (!config_key_find(prefix, key))
+        if (!config_is_remark(key) && !config_key_find(prefix, key))
             report_unknown(r, prefix, key);
     read_rows(r, prefix, object, base);
 }
 
-void config_read(const struct json *root, const char *dir, struct raw_config *d,
-                 struct config_problems *problems)
-{
-    struct config_reader r = {.problems = problems, .dir = dir, .values = sha256_start()};
-    buf_init(&r.path, CONFIG_PATH_MAX);
-    if (json_kind(root) != JSON_OBJECT)
-        config_problems_add(problems, SLICE_LIT("(document)"), "must be an object, not %s",
-                            config_kind_word(root));
-    else
-        read_keys(&r, "", root, d);
-    sha256_end(r.values, d->out.values);
-    buf_clear(&r.path);
-}
+/* --- included files --- */
 
-static void free_texts(struct raw_texts *texts)
+void raw_texts_clear(struct raw_texts *texts)
 {
     for (size_t i = 0; i < texts->count; i++)
         free(texts->items[i]);
     free(texts->items);
     *texts = (struct raw_texts){0};
+}
+
+#define SECTIONS "an included file has accounts, sources and destinations"
+
+static void read_section(struct config_reader *r, struct slice name, const struct json *value,
+                         struct raw_config *d)
+{
+    const struct config_key *key = config_key_find("", name);
+    size_t mark = config_path_push(r, name);
+    if (!key)
+        config_wrong_in_file(r, "unknown key; " SECTIONS);
+    else if (key->type != KEY_MAP)
+        config_wrong_in_file(r, "may be in %s only; " SECTIONS, r->name);
+    else if (json_kind(value) != JSON_OBJECT)
+        config_wrong_in_file(r, "must be an object, not %s", config_kind_word(value));
+    else
+        (void)read_map(r, key, value, (char *)d + key->offset);
+    config_path_pop(r, mark);
+}
+
+static void read_sections(struct config_reader *r, const struct json *root, struct raw_config *d)
+{
+    size_t at = 0;
+    struct slice name;
+    const struct json *value;
+    if (json_kind(root) != JSON_OBJECT) {
+        config_wrong_in_file(r, "must be an object, not %s", config_kind_word(root));
+        return;
+    }
+    while (json_next(root, &at, &name, &value))
+        if (!config_is_remark(name))
+            read_section(r, name, value, d);
+}
+
+/* Takes the bytes of FILE off *ROOM. */
+static void read_included(struct config_reader *r, const char *file, size_t *room,
+                          struct raw_config *d)
+{
+    struct buf text;
+    struct error e;
+    struct json *root = NULL;
+    char *copy = xstrdup(file); /* dirname writes into it */
+    const char *dir = r->dir;
+    r->file = file;
+    r->dir = dirname(copy);
+    buf_init(&text, *room);
+    enum err rc = config_read_file(file, &text, &e);
+    if (rc == ERR_TOO_BIG)
+        config_wrong_in_file(r, "brings the included files to over %zu bytes", CONFIG_TEXT_MAX);
+    else if (rc != OK)
+        config_wrong_in_file(r, "%s", e.text);
+    else if (json_parse(buf_slice(&text), &root, &e) != OK)
+        config_wrong_in_file(r, "not valid JSON: %s", e.text);
+    else
+        read_sections(r, root, d);
+    sha256_add(r->text, buf_slice(&text));
+    *room = rc == ERR_TOO_BIG ? 0 : *room - text.len;
+    json_free(root);
+    buf_clear(&text);
+    free(copy);
+    r->dir = dir;
+    r->file = NULL;
+}
+
+static void read_includes(struct config_reader *r, struct raw_config *d)
+{
+    size_t room = CONFIG_TEXT_MAX;
+    size_t mark = config_path_push(r, SLICE_LIT("include"));
+    config_find_files(r, &d->include, &d->files);
+    config_path_pop(r, mark);
+    for (size_t i = 0; i < d->files.count && room; i++)
+        read_included(r, d->files.items[i], &room, d);
+}
+
+void config_read(const struct json *root, const char *name, struct sha256 *text,
+                 struct raw_config *d, struct config_problems *problems)
+{
+    char *copy = xstrdup(name); /* dirname writes into it */
+    struct config_reader r = {.problems = problems,
+                              .name = name,
+                              .dir = dirname(copy),
+                              .values = sha256_start(),
+                              .text = text,
+                              .origins = &d->origins};
+    buf_init(&r.path, CONFIG_PATH_MAX);
+    map_init(&d->origins);
+    if (json_kind(root) != JSON_OBJECT) {
+        config_problems_add(problems, SLICE_LIT("(document)"), "must be an object, not %s",
+                            config_kind_word(root));
+    } else {
+        r.has_includes = json_length(json_get(root, "include")) > 0;
+        read_keys(&r, "", root, d);
+        read_includes(&r, d);
+    }
+    sha256_end(r.values, d->out.values);
+    buf_clear(&r.path);
+    free(copy);
 }
 
 static void free_keys(const char *prefix, void *base);
@@ -233,11 +356,11 @@ static void free_key(const struct config_key *key, void *base)
         break;
     case KEY_TEXTS:
     case KEY_SECRETS:
-        free_texts(field);
+        raw_texts_clear(field);
         break;
     case KEY_HEADERS:
-        free_texts(&((struct raw_headers *)field)->names);
-        free_texts(&((struct raw_headers *)field)->values);
+        raw_texts_clear(&((struct raw_headers *)field)->names);
+        raw_texts_clear(&((struct raw_headers *)field)->values);
         break;
     case KEY_WAITS:
         free(((struct raw_waits *)field)->ms);
@@ -258,6 +381,8 @@ static void free_keys(const char *prefix, void *base)
 void raw_clear(struct raw_config *d)
 {
     free_keys("", d);
+    map_clear(&d->origins);
+    raw_texts_clear(&d->files);
 }
 
 void raw_delivery_init(struct raw_delivery *d)

@@ -347,7 +347,7 @@ static bool set_choice(struct config_reader *r, const struct config_key *key,
     return found >= 0;
 }
 
-static void add_text(struct raw_texts *texts, char *text)
+void raw_texts_add(struct raw_texts *texts, char *text)
 {
     texts->items = xrealloc(texts->items, texts->count + 1, sizeof *texts->items);
     texts->items[texts->count++] = text;
@@ -373,7 +373,7 @@ static bool set_texts(struct config_reader *r, const struct config_key *key,
         size_t mark = push_index(r, i);
         char *text = read_text(r, json_at(value, i), min, VALUE_MAX);
         if (text)
-            add_text(texts, text);
+            raw_texts_add(texts, text);
         else
             texts->broken = true;
         config_path_pop(r, mark);
@@ -453,11 +453,13 @@ static bool set_headers(struct config_reader *r, const struct config_key *key,
     struct slice name;
     const struct json *item;
     while (json_next(value, &at, &name, &item)) {
+        if (config_is_remark(name))
+            continue;
         size_t mark = config_path_push(r, name);
         char *text = read_text(r, item, 0, VALUE_MAX);
         if (text) {
-            add_text(&headers->names, xslicedup(name));
-            add_text(&headers->values, text);
+            raw_texts_add(&headers->names, xslicedup(name));
+            raw_texts_add(&headers->values, text);
         }
         config_path_pop(r, mark);
     }
@@ -502,14 +504,49 @@ bool config_set(struct config_reader *r, const struct config_key *key, const str
     return false;
 }
 
-bool config_set_override(struct config_reader *r, const struct config_key *key, const char *text,
-                         void *field)
+bool config_is_remark(struct slice key)
+{
+    return slice_eq(key, SLICE_LIT("$schema")) || slice_eq(key, SLICE_LIT("$comment"));
+}
+
+/* TEXT as a value of JSON. Text that is none is a string, so that the type's own check says what it must be. */
+static struct json *value_of(const struct config_key *key, struct slice text)
+{
+    struct json *value = NULL;
+    if (!config_key_is_text(key) && json_parse(text, &value, NULL) == OK)
+        return value;
+    struct buf quoted;
+    buf_init(&quoted, VALUE_MAX * 6 + 2);
+    buf_add_char(&quoted, '"');
+    buf_add_json(&quoted, text);
+    buf_add_char(&quoted, '"');
+    enum err rc = json_parse(buf_slice(&quoted), &value, NULL);
+    buf_clear(&quoted);
+    return rc == OK ? value : NULL;
+}
+
+/* A number or switch may come from a file or another variable, as texts may. */
+static struct json *read_override(struct config_reader *r, const struct config_key *key,
+                                  const char *text)
+{
+    bool is_plain = text_is_utf8(slice_str(text)) && !text_has_control(slice_str(text));
+    if (config_key_is_text(key) && is_plain)
+        return value_of(key, slice_str(text));
+    char *resolved =
+        resolve(r, slice_str(text), 1, VALUE_MAX); /* it reports text that is not plain */
+    struct json *value = resolved ? value_of(key, slice_str(resolved)) : NULL;
+    free(resolved);
+    return value;
+}
+
+bool config_set_override(struct config_reader *r, const struct config_key *key, const char *name,
+                         const char *text, void *field)
 {
     size_t mark = r->path.len;
-    buf_addf(&r->path, " (%s)", key->override);
-    char *value = resolve(r, slice_str(text), key->min, key->max);
+    buf_addf(&r->path, " (%s)", name);
+    struct json *value = read_override(r, key, text);
+    bool is_set = value && config_set(r, key, value, field);
+    json_free(value);
     config_path_pop(r, mark);
-    if (value)
-        *(char **)field = value;
-    return value != NULL;
+    return is_set;
 }

@@ -10,11 +10,16 @@ struct sha256;
 
 #define CONFIG_PATH_MAX 1024
 
-struct config_reader { /* one walk over a document */
+struct config_reader { /* one walk over a document and the files that it includes */
     struct config_problems *problems;
-    const char *dir;       /* where relative files are */
+    const char *name;      /* of the main file */
+    const char *dir;       /* relative paths start here */
+    const char *file;      /* the included file being read, or NULL */
     struct buf path;       /* of the value being read */
-    struct sha256 *values; /* over all that comes from variables and files */
+    struct sha256 *values; /* over all values of variables and files */
+    struct sha256 *text;   /* over the text of the files */
+    struct map *origins;   /* the one of struct raw_config */
+    bool has_includes;
 };
 
 /* Adds KEY to the path. Give the result to config_path_pop afterwards. */
@@ -28,9 +33,12 @@ const char *config_kind_word(const struct json *value);
 /* Reads VALUE into *FIELD. KEY is not of an object type. False: a problem was reported and *FIELD is unchanged. */
 bool config_set(struct config_reader *r, const struct config_key *key, const struct json *value,
                 void *field);
-/* The same for a text from KEY's override variable. */
-bool config_set_override(struct config_reader *r, const struct config_key *key, const char *text,
-                         void *field);
+/* The same for TEXT, the value of the environment variable NAME: a JSON number or word for numbers and switches, the text
+ * itself for all else. */
+bool config_set_override(struct config_reader *r, const struct config_key *key, const char *name,
+                         const char *text, void *field);
+/* True for $schema and $comment, which may be in any object and say nothing to Hookpace. */
+bool config_is_remark(struct slice key);
 
 /* The environment variable NAME, or NULL if it is not set or empty. */
 const char *config_env(const char *name);

@@ -2,6 +2,9 @@
 
 #include "common/config/config_private.h"
 
+#include <ctype.h>
+#include <stdio.h>
+
 /* clang-format off */
 #define ROOT(field) .offset = offsetof(struct raw_config, field)
 #define ACCOUNT(field) .offset = offsetof(struct raw_account, field)
@@ -19,6 +22,8 @@
 /* `scheme.*` are the keys of the places that name a signature scheme, `delivery.*` those that destinations and accounts
  * share, `tls.*` those of the listeners that speak TLS. */
 const struct config_key config_keys[] = {
+    {"include", KEY_TEXTS, ROOT(include), RANGE(0, 100), .fallback = "[]"}, /* first: what it adds need not be in the file */
+
     {"redis", KEY_OBJECT, ROOT(out), .children = "redis", .fallback = "{}"},
     {"redis.url", KEY_TEXT, ROOT(out.redis.url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},
     {"redis.prefix", KEY_TEXT, ROOT(out.redis.prefix), RANGE(1, 64), .fallback = "\"hookpace\"", .restart = true, .fixed = true},
@@ -171,4 +176,35 @@ const struct config_key *config_key_find(const char *prefix, struct slice leaf)
             return row;
     }
     return NULL;
+}
+
+bool config_key_is_text(const struct config_key *key)
+{
+    return key->type == KEY_TEXT || key->type == KEY_SECRET || key->type == KEY_PATH ||
+           key->type == KEY_CHOICE;
+}
+
+static bool is_one_value(const struct config_key *key)
+{
+    return config_key_is_text(key) || key->type == KEY_INT || key->type == KEY_UINT ||
+           key->type == KEY_SIZE || key->type == KEY_DELAY || key->type == KEY_SHARE ||
+           key->type == KEY_BOOL;
+}
+
+/* True if KEY's path is its path in the file. Rows such as `tls.cert` belong to several objects. */
+static bool is_in_one_place(const struct config_key *key)
+{
+    struct slice rest = slice_str(key->path);
+    return config_key_find("", slice_cut(&rest, '.')) && !strchr(key->path, '*');
+}
+
+bool config_key_variable(const struct config_key *key, char variable[CONFIG_VARIABLE_MAX])
+{
+    if (!is_one_value(key) || !is_in_one_place(key))
+        return false;
+    size_t n = (size_t)snprintf(variable, CONFIG_VARIABLE_MAX, "HOOKPACE_");
+    for (const char *p = key->path; *p && n + 1 < CONFIG_VARIABLE_MAX; p++)
+        variable[n++] = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
+    variable[n] = 0;
+    return true;
 }

@@ -33,6 +33,7 @@ enum key_type {
 };
 
 #define SECRET_MIN 8
+#define CONFIG_VARIABLE_MAX 64
 
 struct config_key {
     const char *path; /* "receiver.threads", "sources.*.id" */
@@ -54,6 +55,11 @@ extern const size_t config_key_count;
 /* The name of ROW's key if the key is directly in the object whose keys start with PREFIX; else NULL. The name of a
  * KEY_SHARED is empty. */
 const char *config_key_leaf(const struct config_key *row, const char *prefix);
+/* Writes the name of the variable that sets KEY: HOOKPACE_RECEIVER_THREADS for "receiver.threads". False if there is none: KEY
+ * is a list or an object, or it is in an object that the file names, such as a source. */
+bool config_key_variable(const struct config_key *key, char variable[CONFIG_VARIABLE_MAX]);
+/* True if the value of KEY is one text, and no number or switch. */
+bool config_key_is_text(const struct config_key *key);
 /* The row of the key LEAF of that object, its own or a shared one; or NULL. */
 const struct config_key *config_key_find(const char *prefix, struct slice leaf);
 

@@ -145,11 +145,44 @@ static void nothing_else_is_documented(void **state)
     assert_int_equal(rows, keys);
 }
 
+/* The words that begin with HOOKPACE_ in the code block of the list. */
+static size_t count_listed(const char *docs)
+{
+    const char *start = strstr(docs, "\n```\nHOOKPACE_");
+    assert_non_null(start);
+    struct slice rest = slice_str(start + 5);
+    size_t n = 0;
+    while (slice_starts(rest, SLICE_LIT("HOOKPACE_"))) {
+        slice_cut(&rest, '\n');
+        n++;
+    }
+    assert_true(slice_starts(rest, SLICE_LIT("```")));
+    return n;
+}
+
+static void every_variable_is_documented(void **state)
+{
+    (void)state;
+    char *docs = read_docs(), line[CONFIG_VARIABLE_MAX + 2], variable[CONFIG_VARIABLE_MAX];
+    size_t variables = 0;
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (!config_key_variable(&config_keys[i], variable))
+            continue;
+        snprintf(line, sizeof line, "\n%s\n", variable);
+        if (!strstr(docs, line))
+            fail_msg("not in %s: %s", DOCS, variable);
+        variables++;
+    }
+    assert_int_equal(count_listed(docs), variables);
+    free(docs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_documented),
         cmocka_unit_test(nothing_else_is_documented),
+        cmocka_unit_test(every_variable_is_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
