@@ -166,6 +166,11 @@ bool admin_is_ready(const struct admin *a)
     return shards_ready(a->shards);
 }
 
+void admin_set_ingest_addr(struct admin *a, const char *addr)
+{
+    console_set_ingest_addr(a->console, addr);
+}
+
 void admin_set_config(struct admin *a, struct config *conf)
 {
     config_unref(a->conf);

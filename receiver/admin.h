@@ -38,6 +38,8 @@ const char *admin_addr(const struct admin *a);
 const char *admin_api_addr(const struct admin *a); /* NULL without api.listen */
 struct http_server *admin_http(struct admin *a);
 bool admin_is_ready(const struct admin *a);
+/* ADDR (borrowed) is where the ingest listens. */
+void admin_set_ingest_addr(struct admin *a, const char *addr);
 void admin_set_config(struct admin *a, struct config *conf);
 /* The first step of a stop: /readyz is answered 503 from now on, and each answer closes its connection. */
 void admin_retire(struct admin *a);

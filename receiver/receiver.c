@@ -290,6 +290,8 @@ static enum err open_all(struct receiver *r, struct error *e)
     rc = admin_open(r->loop, &setup, &r->admin, e);
     if (rc == OK)
         rc = open_workers(r, e);
+    if (rc == OK)
+        admin_set_ingest_addr(r->admin, worker_addr(r->workers[0]));
     for (unsigned i = 0; rc == OK && i < r->worker_count; i++)
         rc = worker_start(r->workers[i], e);
     return rc;

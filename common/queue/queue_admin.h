@@ -117,13 +117,29 @@ struct lane_view { /* all borrowed for the callback */
     size_t circuit_count;
 };
 
+/* What lanes can be asked for. A lane is in LANE_CIRCUIT while one of its origins gets nothing. */
+enum lane_state {
+    LANE_ANY,
+    LANE_QUEUED,
+    LANE_RETRY,
+    LANE_DEAD,
+    LANE_PAUSED,
+    LANE_CIRCUIT,
+    LANE_STATES
+};
+struct lanes_filter {
+    enum lane_state state;
+    struct slice part; /* of the name; empty: any name */
+};
+
 /* As deliveries_fn. NEXT is AFTER of the next page; empty behind the last one. */
 typedef void (*lanes_fn)(void *ctx, enum err rc, const struct lane_view *list, size_t count,
                          struct slice next);
 /* A page of at most LIMIT (at most ADMIN_LOOK_MAX) lanes by name, behind the name AFTER. Lists the lanes of the configuration,
- * and lanes that have work or dead letters though they are not configured any more. `retry` is up to ten seconds old. */
-void queue_admin_lanes(struct queue_admin *q, struct slice after, size_t limit, lanes_fn fn,
-                       void *ctx);
+ * and lanes that have work or dead letters, or are paused, though they are not configured any more. FILTER may leave lanes out.
+ * `retry` and what FILTER finds are up to ten seconds old. */
+void queue_admin_lanes(struct queue_admin *q, const struct lanes_filter *filter, struct slice after,
+                       size_t limit, lanes_fn fn, void *ctx);
 /* The lane NAME as a list of one; an empty list if there is no such lane. */
 void queue_admin_lane(struct queue_admin *q, struct slice name, lanes_fn fn, void *ctx);
 

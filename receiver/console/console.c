@@ -35,6 +35,11 @@ void console_set_ingest(struct console *k,
     k->ingest_ctx = ctx;
 }
 
+void console_set_ingest_addr(struct console *k, const char *addr)
+{
+    k->ingest_addr = addr;
+}
+
 void console_free(struct console *k)
 {
     if (!k)

@@ -19,6 +19,8 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
 /* How a call hands FD, a connected socket, to the ingest, as if PEER had connected. */
 void console_set_ingest(struct console *k,
                         void (*ingest)(void *ctx, int fd, const struct addr *peer), void *ctx);
+/* ADDR (borrowed) is where the ingest listens, with the port that was bound. */
+void console_set_ingest_addr(struct console *k, const char *addr);
 void console_free(struct console *k); /* NULL is fine */
 void console_set_config(struct console *k, struct config *conf);
 /* Adds the routes to O. */

@@ -25,6 +25,8 @@
     X(login_js, "login.js", SCRIPT)                                                                \
     X(history_js, "history.js", SCRIPT)                                                            \
     X(now_js, "now.js", SCRIPT)                                                                    \
+    X(columns_js, "columns.js", SCRIPT)                                                            \
+    X(jobs_js, "jobs.js", SCRIPT)                                                                  \
     X(deliveries_js, "deliveries.js", SCRIPT)                                                      \
     X(delivery_js, "delivery.js", SCRIPT)                                                          \
     X(dead_js, "dead.js", SCRIPT)                                                                  \

@@ -7,7 +7,7 @@
 
 /* --- looking --- */
 
-enum { P_LIMIT, P_CURSOR, PARAMS };
+enum { P_LIMIT, P_CURSOR, P_STATE, P_NAME, PARAMS };
 
 static void write_circuits(struct json_write *w, const struct lane_view *l)
 {
@@ -66,25 +66,53 @@ static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, 
     console_end_list(c, &out, &w, next);
 }
 
+MUST_CHECK static enum flow read_state(struct ops_call *c, const struct console_param *p,
+                                       enum lane_state *state)
+{
+    static const char *const words[LANE_STATES] = {[LANE_QUEUED] = "queued",
+                                                   [LANE_RETRY] = "retry",
+                                                   [LANE_DEAD] = "dead",
+                                                   [LANE_PAUSED] = "paused",
+                                                   [LANE_CIRCUIT] = "circuit"};
+    if (!p->value.len)
+        return GO_ON;
+    for (enum lane_state s = LANE_ANY + 1; s < LANE_STATES; s++) {
+        if (!slice_eq(p->value, slice_str(words[s])))
+            continue;
+        *state = s;
+        return GO_ON;
+    }
+    console_error(c, 400, "bad_request",
+                  "the parameter 'state' must be queued, retry, dead, paused or circuit");
+    return ENDED;
+}
+
+MUST_CHECK static enum flow check_cursor(struct ops_call *c, struct slice after)
+{
+    if (!after.len || console_is_name(after))
+        return GO_ON;
+    console_error(c, 400, "bad_cursor",
+                  "the parameter 'cursor' must be the `next` of the page before");
+    return ENDED;
+}
+
 void console_lanes(struct ops_call *c)
 {
     struct console *k = c->ctx;
-    struct console_param params[PARAMS] = {
-        [P_LIMIT] = {.name = "limit"}, [P_CURSOR] = {.name = "cursor"}};
+    struct console_param params[PARAMS] = {[P_LIMIT] = {.name = "limit"},
+                                           [P_CURSOR] = {.name = "cursor"},
+                                           [P_STATE] = {.name = "state"},
+                                           [P_NAME] = {.name = "name"}};
+    struct lanes_filter filter = {.state = LANE_ANY};
     struct buf text;
     size_t limit;
     if (console_read_query(c, params, PARAMS, &text) == ENDED)
         return;
-    struct slice after = params[P_CURSOR].value;
-    if (console_read_limit(c, &params[P_LIMIT], &limit) == ENDED) {
-        buf_clear(&text);
-        return;
-    }
-    if (after.len && !console_is_name(after))
-        console_error(c, 400, "bad_cursor",
-                      "the parameter 'cursor' must be the `next` of the page before");
-    else
-        queue_admin_lanes(k->admin, after, limit, lanes_on_page, c);
+    filter.part = params[P_NAME].value;
+    if (console_read_limit(c, &params[P_LIMIT], &limit) == GO_ON &&
+        read_state(c, &params[P_STATE], &filter.state) == GO_ON &&
+        check_cursor(c, params[P_CURSOR].value) == GO_ON)
+        queue_admin_lanes(k->admin, &filter, params[P_CURSOR].value, limit, lanes_on_page, c);
     buf_clear(&text);
 }
 

@@ -33,6 +33,7 @@ struct console {
     struct queue_jobs *jobs;
     void (*ingest)(void *ctx, int fd, const struct addr *peer);
     void *ingest_ctx;
+    const char *ingest_addr; /* borrowed; NULL before the ingest listens */
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */

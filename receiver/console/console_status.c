@@ -78,12 +78,12 @@ static void write_redis(struct json_write *w, const struct shards *shards)
     jw_close(w, '}');
 }
 
-/* Where providers send to, as the configuration has it. */
-static void write_ingest(struct json_write *w, const struct config *conf)
+/* Where providers send to. */
+static void write_ingest(struct json_write *w, const struct console *k)
 {
     jw_open(w, "ingest", '{');
-    jw_str(w, "listen", conf->receiver.listen);
-    jw_bool(w, "tls", conf->receiver.tls.cert != NULL);
+    jw_str(w, "listen", k->ingest_addr ? k->ingest_addr : k->conf->receiver.listen);
+    jw_bool(w, "tls", k->conf->receiver.tls.cert != NULL);
     jw_close(w, '}');
 }
 
@@ -112,7 +112,7 @@ static void status_answer(struct status_call *s, const struct queue_totals *tota
     jw_str(&w, "version", HOOKPACE_VERSION);
     console_write_moment(&w, "started_at", k->started);
     jw_str(&w, "digest", k->conf->digest);
-    write_ingest(&w, k->conf);
+    write_ingest(&w, k);
     write_redis(&w, k->shards);
     if (s->has_programs) {
         jw_open(&w, "programs", '[');

@@ -56,6 +56,14 @@ class Browser:
         self.driver = webdriver.Chrome(options=options, service=Driver("/usr/bin/chromedriver"))
         self.driver.set_script_timeout(PATIENCE_S * 3)
 
+    def close_tabs(self):
+        first, *others = self.driver.window_handles
+        for handle in others:
+            self.driver.switch_to.window(handle)
+            self.driver.close()
+        self.driver.switch_to.window(first)
+        self.driver.get_log("browser")
+
     def close(self):
         self.driver.quit()
 

@@ -17,6 +17,14 @@ def chromium(tmp_path_factory):
     browser.close()
 
 
+@pytest.fixture(autouse=True)
+def no_tabs_left(request):
+    """A test that fails leaves its tabs open, and what they go on asking would fail the next one."""
+    yield
+    if "chromium" in request.fixturenames:
+        request.getfixturevalue("chromium").close_tabs()
+
+
 @pytest.fixture
 def service(stack):
     """The programs, not started yet: the sources and destinations are the test's."""

@@ -128,7 +128,52 @@ def test_sources_count_what_was_refused(page, service):
     page.wait_cell("shop", "Accepted", "1")
     page.wait_cell("shop", "Duplicates", "1")
     page.wait_cell("signed", "Refused", "missing_signature 1")
-    assert page.cell("shop", "URL for the provider").endswith("/in/shop")
+    assert page.cell("shop", "URL for the provider") == f"http://{service.receiver.address('ingest')}/in/shop"
+
+
+def test_send_a_test_event(page, service):
+    service.conf["sources"]["signed"] = {"verify": {"scheme": "github", "secrets": ["a-secret-of-a-test"]}, "to": ["orders"]}
+    service.receiver.reload(service.conf)
+    page.go("#/sources")
+    page.click("Send a test event to signed")
+    page.see("The receiver signs a sample as the provider would")
+    page.fill_in("Body (empty: the receiver makes one)", "no JSON")
+    page.click("Send")
+    page.see("The receiver refused it with status 400")
+    page.fill_in("Body (empty: the receiver makes one)", '{"id": "from-the-page"}')
+    page.click("Send")
+    page.see("Deliveries", "delivered")
+    assert page.hash.startswith("#/event/")
+    page.click("Show the body")
+    page.see('"id": "from-the-page"')
+    wait_for(lambda: any(r.path == "/orders" and b"from-the-page" in r.body for r in service.sink.requests), 10, "the delivery")
+
+
+def test_watch_and_cancel_a_job(page, service):
+    service.post("e1")
+    page.go("#/dead")
+    page.wait_cell("audit", "Dead letters", "1")
+    page.click("Drop all dead letters of audit")
+    page.fill_in('Type "drop" to confirm', "drop")
+    page.click("Drop all")
+    page.see("Drop: 1 done", "Finished.")
+    r = service.stack.redis.client()
+    (key,) = [k for k in r.keys("*job:*")]
+    r.persist(key)  # as if another program had it and were in its middle
+    r.hset(key, mapping={"over": "running", "owner": "another", "lease": 4102444800000, "done": 40, "failed": 2, "walks": "deaths", "walk": 1, "destination": ""})
+    r.zadd("hookpace:{0}:deaths", {f"x{n}:gone": n for n in range(58)})
+    page.go("#/jobs")
+    page.wait_cell("Drop", "State", "running")
+    page.wait_cell("Drop", "Progress", "42 of 100")
+    page.wait_cell("Drop", "Not changed", "2")
+    page.click("Drop")
+    page.see("Drop: 40 done, 2 could not be changed, of 100. Running.")
+    page.click("All jobs")
+    button = page.find("button", page.driver.execute_script("return document.querySelector('td button').getAttribute('aria-label')"))
+    button.click()
+    page.see("The job is cancelled")
+    page.wait_cell("Drop", "State", "cancelled")
+    assert not page.driver.execute_script("return document.querySelector('td button')")
 
 
 def test_resend_all_dead_letters_of_a_destination(page, service):
@@ -141,6 +186,10 @@ def test_resend_all_dead_letters_of_a_destination(page, service):
     page.see("Resend all that match?", "state dead, destination audit")
     page.click("Resend all")
     page.see("Resend: 30 done, 0 could not be changed", "Finished.", "destination audit", "Started by root")
+    page.go("#/jobs")
+    page.wait_cell("Resend", "State", "finished")
+    assert page.cell("Resend", "What matches") == "state dead, destination audit" and page.cell("Resend", "By") == "root"
+    page.click("Resend")
     page.reload()
     page.see("Resend: 30 done")
     page.go("#/dead")

@@ -6,6 +6,7 @@ from base64 import b64encode
 from browser import PASSWORDS, Page
 from harness import http
 from harness.exchange import Answer
+from harness.wait import wait_for
 
 
 def test_a_wrong_password_and_then_the_right_one(page):
@@ -43,6 +44,26 @@ def test_the_session_ends_when_the_password_changes(page, service):
     page.click("Log in")
     page.see("root (admin)", "Deliveries")
     assert page.hash == "#/deliveries?state=dead"
+
+
+def test_the_session_ends_while_a_window_is_open(page, service):
+    """The window goes, whether the page or the window finds out."""
+    page.go("#/lanes/orders")
+    page.click("Purge lane orders")
+    page.see("Purge lane orders?")
+    service.conf["accounts"]["root"]["password"] = "another-password"
+    page.may_log += ("status of 401",)
+    service.receiver.reload(service.conf)
+    page.see("Your session ended")
+    assert not page.driver.execute_script("return document.querySelector('dialog')")
+    page.fill_in("Account", "root")
+    page.fill_in("Password", "another-password")
+    page.click("Log in")
+    page.see("Lane orders")
+    page.click("Purge lane orders")
+    page.see("Purge lane orders?")
+    page.driver.back()
+    wait_for(lambda: not page.driver.execute_script("return document.querySelector('dialog')"), 10, "no window on another view")
 
 
 def test_a_viewer_sees_everything_and_has_no_buttons(service, chromium):

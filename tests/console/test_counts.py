@@ -36,6 +36,7 @@ def test_status_names_what_runs_and_what_waits(counted):
     redis = status["redis"]
     assert (redis["ready"], redis["mode"], redis["partitions"]) == (True, "standalone", 1)
     (shard,) = redis["shards"]
+    assert status["ingest"] == {"listen": counted.receiver.address("ingest"), "tls": False}
     assert shard["up"] is True and shard["address"].startswith("127.0.0.1:") and shard["id"] == shard["address"]
     durability = redis["durability"]
     assert (durability["appendonly"], durability["appendfsync"], durability["maxmemory_policy"]) == ("yes", "everysec", "noeviction")

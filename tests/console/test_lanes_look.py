@@ -3,6 +3,7 @@
 import pytest
 
 from harness import config
+from harness.redis_server import Keys
 from harness.wait import wait_for
 
 FIELDS = {"id", "configured", "depth", "inflight", "retry", "dead", "delay_ms", "order", "oldest_s", "paused", "paused_since", "sent_1m", "last_hour", "circuits"}
@@ -103,6 +104,45 @@ def test_pages(lanes):
     assert len(first["items"]) == 100 and first["next"] == first["items"][-1]["id"]
     names = [lane["id"] for lane in root.all("lanes", limit=100)]
     assert names == sorted(names) and len(set(names)) == len(names) and {f"d{n:03}" for n in range(250)} <= set(names)
+
+
+def test_lanes_by_state_and_by_a_part_of_the_name(lanes):
+    lanes.conf["redis"]["partitions"] = 3
+    lanes.start(dispatchers=0)
+    r = lanes.stack.redis.client()
+    keys = Keys(r, partitions=3)
+
+    def key(lane, name):
+        return keys.base(keys.partition(lane)) + name
+    lanes.receiver.post("/in/in", {"id": "e"})
+    lanes.root.post("lanes/acme/pause")
+    r.hset(key("root", "origins:root"), "postback@root/https://app.example", "0 4102444800000 1 0 1 0")
+    r.hset(key("eye", "origins:eye"), "postback@eye/https://app.example", "3 0 0 0 0 0")
+    r.hset(key("eye", "delivery:x:postback@eye"), "lane", "eye")
+    r.zadd(key("eye", "retry"), {"x:postback@eye": 1})
+    r.hset(key("orders", "delivery:y:orders"), "lane", "orders")
+    r.rpush(key("orders", "dead:orders"), "y:orders")
+    r.zadd(key("orders", "deads"), {"orders": 1})
+    r.hset(key("left", "paused"), "left", "1")
+    expected = {"queued": ["orders", "shared"], "retry": ["eye"], "dead": ["orders"], "paused": ["acme", "left"], "circuit": ["root"]}
+    lanes.root.post("lanes/acme/pause")  # the next survey is a new one
+    assert {state: ids(lanes.root.get("lanes", state=state)) for state in expected} == expected
+    assert ids(lanes.root.get("lanes", name="a")) == ["acme", "shared"] and ids(lanes.root.get("lanes", name="%")) == []
+    assert [lane["id"] for lane in lanes.root.all("lanes", state="queued", limit=1)] == ["orders", "shared"]
+    assert ids(lanes.root.get("lanes", state="queued", name="har")) == ["shared"]
+    assert lanes.root.get("lanes", 400, state="sent")["code"] == "bad_request"
+    lanes.root.post("lanes/left/resume")
+    assert ids(lanes.root.get("lanes", state="paused")) == ["acme"]
+
+
+def test_more_paused_lanes_than_one_step_reads(lanes):
+    lanes.start(dispatchers=0)
+    r = lanes.stack.redis.client()
+    names = {f"p{n:04}" for n in range(1700)}
+    r.hset(BASE + "paused", mapping=dict.fromkeys(names, 1))
+    found = {lane["id"] for lane in lanes.root.all("lanes", state="paused", limit=1000)}
+    assert found == names
+    assert lanes.root.get("status")["totals"]["lanes_paused"] == 1700
 
 
 def test_partitions(lanes):

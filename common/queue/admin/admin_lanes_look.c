@@ -6,6 +6,7 @@
 #include "common/webhook/url_template.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LANES_STEP 100        /* lanes of one script call */
 #define DESTINATIONS_MAX 1000 /* of one lane that are looked at */
@@ -29,6 +30,8 @@ struct lanes_call {
     struct queue_admin *q;
     struct config *conf; /* referenced */
     char *after, *only;  /* one of them is set */
+    enum lane_state state;
+    char *part; /* of the name, or NULL: any name */
     size_t limit;
     struct looked_lane *page;
     size_t count;
@@ -54,6 +57,7 @@ static void lanes_free(struct lanes_call *c)
     free(c->steps);
     free(c->after);
     free(c->only);
+    free(c->part);
     config_unref(c->conf);
     free(c);
 }
@@ -88,6 +92,13 @@ static size_t first_behind(const struct survey *s, const char *after)
     return low;
 }
 
+static bool is_wanted(const struct lanes_call *c, const struct survey *s, const char *name)
+{
+    const struct survey_row *row = map_get(&s->rows, slice_str(name));
+    return (c->state == LANE_ANY || row->is_in[c->state]) &&
+           (!c->part || strstr(name, c->part) != NULL);
+}
+
 static void page_fill(struct lanes_call *c, const struct survey *s)
 {
     size_t most = c->only ? 1 : c->limit;
@@ -97,10 +108,13 @@ static void page_fill(struct lanes_call *c, const struct survey *s)
             page_add(c, s, c->only);
         return;
     }
-    size_t i = first_behind(s, c->after);
-    for (; i < s->count && c->count < most; i++)
-        page_add(c, s, s->names[i]);
-    c->has_more = i < s->count;
+    for (size_t i = first_behind(s, c->after); i < s->count && !c->has_more; i++) {
+        if (!is_wanted(c, s, s->names[i]))
+            continue;
+        c->has_more = c->count == most;
+        if (!c->has_more)
+            page_add(c, s, s->names[i]);
+    }
 }
 
 static void add_destination(struct looked_lane *l, const struct destination *d)
@@ -259,13 +273,27 @@ static bool lanes_on_reply(struct shards_call *call, size_t which, const struct 
     return true;
 }
 
+/* Is the lane still in the state that it had in the survey? */
+static bool is_still(enum lane_state state, const struct lane_view *v)
+{
+    const bool now[LANE_STATES] = {[LANE_ANY] = true,
+                                   [LANE_QUEUED] = v->depth > 0,
+                                   [LANE_RETRY] = v->retry > 0,
+                                   [LANE_DEAD] = v->dead > 0,
+                                   [LANE_PAUSED] = v->paused_since > 0,
+                                   [LANE_CIRCUIT] = v->circuit_count > 0};
+    return now[state];
+}
+
 static void lanes_tell(struct lanes_call *c)
 {
     struct lane_view *list = xcalloc(c->count + 1, sizeof *list);
+    size_t n = 0;
     for (size_t i = 0; i < c->count; i++)
-        list[i] = c->page[i].view;
+        if (is_still(c->state, &c->page[i].view))
+            list[n++] = c->page[i].view;
     bool has_next = c->has_more && c->count > 0;
-    c->fn(c->ctx, OK, list, c->count, slice_str(has_next ? c->page[c->count - 1].name : ""));
+    c->fn(c->ctx, OK, list, n, slice_str(has_next ? c->page[c->count - 1].name : ""));
     free(list);
 }
 
@@ -372,10 +400,12 @@ static struct lanes_call *lanes_new(struct queue_admin *q, lanes_fn fn, void *ct
     return c;
 }
 
-void queue_admin_lanes(struct queue_admin *q, struct slice after, size_t limit, lanes_fn fn,
-                       void *ctx)
+void queue_admin_lanes(struct queue_admin *q, const struct lanes_filter *filter, struct slice after,
+                       size_t limit, lanes_fn fn, void *ctx)
 {
     struct lanes_call *c = lanes_new(q, fn, ctx);
+    c->state = filter->state;
+    c->part = filter->part.len ? xslicedup(filter->part) : NULL;
     c->after = xslicedup(after);
     c->limit = limit;
     admin_survey(q, lanes_on_survey, c);

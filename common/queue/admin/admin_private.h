@@ -11,7 +11,8 @@
 struct survey_row { /* a lane; owned by its survey */
     char *name;
     bool is_configured;
-    double retry; /* deliveries that wait for a retry or for their origin */
+    bool is_in[LANE_STATES]; /* is it in the state? */
+    double retry;            /* deliveries that wait for a retry or for their origin */
     /* of destinations that are not configured */
     double other_inflight;
     int64_t other_dead;

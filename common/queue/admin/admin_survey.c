@@ -144,8 +144,16 @@ static void ask_origins(struct survey_call *c, unsigned partition)
 
 static void take_lane(struct survey *s, struct slice lane, int64_t depth)
 {
-    row_of(s, lane);
+    row_of(s, lane)->is_in[LANE_QUEUED] = depth > 0;
     s->totals.queued += depth;
+}
+
+/* Marks the lanes of R, from its element FIRST on, as lanes in STATE. */
+static void take_names(struct survey *s, enum lane_state state, const struct redis_reply *r,
+                       size_t first)
+{
+    for (size_t i = first; i < redis_count(r); i++)
+        row_of(s, redis_text(redis_at(r, i)))->is_in[state] = true;
 }
 
 /* One destination of a part: its lane, and how many deliveries. Other calls read exactly what a configured destination has. */
@@ -160,6 +168,8 @@ static void take_destination(struct survey_call *c, enum part part, double scale
         return;
     bool is_configured = config_destination(c->q->conf, name) != NULL;
     struct survey_row *row = row_of(c->made, lane);
+    row->is_in[LANE_RETRY] = row->is_in[LANE_RETRY] || (part == PART_RETRY && n > 0);
+    row->is_in[LANE_DEAD] = row->is_in[LANE_DEAD] || (part == PART_DEADS && n > 0);
     if (part == PART_RETRY)
         row->retry += n;
     else if (part == PART_INFLIGHT && !is_configured)
@@ -199,6 +209,25 @@ static void take_part(struct survey_call *c, unsigned partition, enum part part,
         ask_part(c, partition, part);
 }
 
+/* Here the rank of a part is the cursor that Redis answered. */
+static void take_paused(struct survey_call *c, unsigned partition, const struct redis_reply *r)
+{
+    size_t *cursor = seen_of(c, partition, PART_PAUSED);
+    double *scale = &c->scale[partition * PARTS + PART_PAUSED];
+    if (*cursor == 0)
+        take_size(c, PART_PAUSED, (size_t)redis_int(redis_at(r, 0)), scale);
+    *cursor = (size_t)redis_int(redis_at(r, 1));
+    take_names(c->made, LANE_PAUSED, r, 2);
+    if (*cursor)
+        ask_part(c, partition, PART_PAUSED);
+}
+
+static void take_origins(struct survey_call *c, const struct redis_reply *r)
+{
+    c->made->totals.circuits_open += redis_int(redis_at(r, 0));
+    take_names(c->made, LANE_CIRCUIT, r, 1);
+}
+
 static bool survey_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
 {
     struct survey_call *c = (struct survey_call *)call;
@@ -207,7 +236,9 @@ static bool survey_on_reply(struct shards_call *call, size_t which, const struct
     if (redis_count(r) == 0)
         return false;
     if (part == PART_ORIGINS)
-        c->made->totals.circuits_open += redis_int(redis_at(r, 0));
+        take_origins(c, r);
+    else if (part == PART_PAUSED)
+        take_paused(c, partition, r);
     else
         take_part(c, partition, part, r);
     return true;

@@ -5,8 +5,8 @@
 --   lanes            {members of `lanes`, lane, depth, ...}
 --   deads            {members of `deads`, destination, its lane ('' if it has no dead letter), dead letters, ...}
 --   retry, inflight  {members of the set, destination, lane of one of these deliveries, deliveries, ...}
---   paused           {lanes that are stopped}
---   origins          {open circuits of the named lanes}
+--   paused           {lanes that are stopped, rank that comes next (0: none), lane, ...}; the ranks are cursors of HSCAN
+--   origins          {open circuits of the named lanes, lane with an origin that gets nothing now, ...}
 local call, base, part = redis.call, ARGV[1], ARGV[2]
 --@include lib_seen.lua
 local ORIGINS_MAX = 5000 -- that one step reads
@@ -42,24 +42,35 @@ local function survey_set()
   return reply
 end
 
+local function survey_paused()
+  local cursor, fields = unpack(call('HSCAN', base .. 'paused', from, 'COUNT', most))
+  local reply = {call('HLEN', base .. 'paused'), cursor}
+  for i = 1, #fields, 2 do reply[#reply + 1] = fields[i] end
+  return reply
+end
+
 local function survey_origins()
-  local open, left = 0, ORIGINS_MAX
+  local open, reply, left = 0, {0}, ORIGINS_MAX
   for i = 3, #ARGV do
     local key = base .. 'origins:' .. ARGV[i]
     local count = call('HLEN', key)
     if count > 0 and count <= left then
       left = left - count
-      local all = call('HGETALL', key)
+      local all, has_one = call('HGETALL', key), false
       for n = 2, #all, 2 do
-        if read_origin(all[n]) >= CIRCUIT_FAILS then open = open + 1 end
+        local fails, _, _, told = read_origin(all[n])
+        if fails >= CIRCUIT_FAILS then open = open + 1 end
+        has_one = has_one or told or fails >= CIRCUIT_FAILS
       end
+      if has_one then reply[#reply + 1] = ARGV[i] end
     end
   end
-  return {open}
+  reply[1] = open
+  return reply
 end
 
 if part == 'lanes' then return survey_lanes() end
 if part == 'deads' then return survey_deads() end
-if part == 'paused' then return {call('HLEN', base .. 'paused')} end
+if part == 'paused' then return survey_paused() end
 if part == 'origins' then return survey_origins() end
 return survey_set()

@@ -45,13 +45,13 @@ export function account(route) {
     route.again();
   };
   const list = table('Failed webhooks', [
-    { title: 'Task', head: true, key: (f) => f.task, draw: (f) => data(f.task, 48) },
+    { title: 'Task', head: true, size: 'name', key: (f) => f.task, draw: (f) => data(f.task, 48) },
     { title: 'Failed', key: (f) => f.datetime, draw: (f) => time(moment(f.datetime)) },
     { title: 'Webhook', wide: true, key: (f) => f.function, draw: (f) => data(f.function) },
-    { title: 'URL', key: (f) => f.http_url, draw: (f) => data(f.http_url, 100) },
-    { title: 'Reason', key: (f) => f.error_message, draw: (f) => data(f.error_message, 100) },
-    { title: 'Answer', wide: true, key: (f) => f.http_response, draw: (f) => data(showLines(f.http_response ?? ''), 120) },
-    { title: '', key: (f) => f.task, draw: (f) => button('Resend', () => resend(f.task), { 'aria-label': `Resend the webhooks of task ${f.task}` }) },
+    { title: 'URL', line: true, size: 'name', key: (f) => f.http_url, draw: (f) => data(f.http_url, 100) },
+    { title: 'Reason', line: true, size: 'name', key: (f) => f.error_message, draw: (f) => data(f.error_message, 100) },
+    { title: 'Answer', wide: true, size: 'name', key: (f) => f.http_response, draw: (f) => data(showLines(f.http_response ?? ''), 120) },
+    { title: '', line: true, size: 'act', key: (f) => f.task, draw: (f) => button('Resend', () => resend(f.task), { 'aria-label': `Resend the webhooks of task ${f.task}` }) },
   ], el('p', null, 'No webhook of your tasks has failed in the last 7 days.'));
 
   async function refresh(signal) {

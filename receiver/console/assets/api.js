@@ -24,6 +24,12 @@ export function logOut() {
   sessionStorage.removeItem(KEEP);
 }
 
+// FN is called with the failure when a call is refused because the login does not hold any more.
+let onEnd = () => {};
+export function whenSessionEnds(fn) {
+  onEnd = fn;
+}
+
 export const hasLogin = () => sessionStorage.getItem(KEEP) !== null;
 
 function failureOf(status, answer) {
@@ -35,6 +41,12 @@ function failureOf(status, answer) {
   // A path without a route answers in another form than a call that did not find something.
   if (status === 405 || (status === 404 && !answer?.error)) return new Failure('no-call', 'This version of the receiver does not have this call.', status);
   return new Failure('refused', message, status, error.code);
+}
+
+function failed(status, answer) {
+  const failure = failureOf(status, answer);
+  if (failure.kind === 'login') onEnd(failure);
+  return failure;
 }
 
 // Sends a request and returns the Response, whatever its status. Throws if nothing answers.
@@ -63,7 +75,7 @@ async function call(method, path, body, signal) {
     if (signal?.aborted) throw e;
     if (response.ok) throw new Failure('away', 'The answer broke off.');
   }
-  if (!response.ok) throw failureOf(response.status, answer);
+  if (!response.ok) throw failed(response.status, answer);
   return answer;
 }
 
@@ -83,7 +95,7 @@ export async function getIfThere(path, signal) {
 // The first MAX bytes of a body: {bytes, isCut, type}.
 export async function getBytes(path, max, signal) {
   const response = await send('GET', path, undefined, signal);
-  if (!response.ok) throw failureOf(response.status, await response.json().catch(() => null));
+  if (!response.ok) throw failed(response.status, await response.json().catch(() => null));
   const reader = response.body.getReader();
   const pieces = [];
   let length = 0;

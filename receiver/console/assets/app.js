@@ -1,9 +1,10 @@
 // The frame around the views: which view the address names, the login, refreshing, and what is wrong at the moment.
 //
-// A view is a function of its route that returns {title, nodes, refresh(signal), every}. `refresh` asks for what the view shows
-// and changes the nodes in place; what it throws is shown in the banner, and the view keeps what it had.
-import { Failure, get, hasLogin, logOut } from './api.js';
-import { address, button, el, fill } from './dom.js';
+// A view is a function of its route that returns {title, nodes, refresh(signal)}, and maybe `tools` (beside the title) and `every`
+// (ms). `refresh` asks for what the view shows and changes the nodes in place. The banner shows what it throws, and the view keeps
+// what it had.
+import { Failure, get, hasLogin, logOut, whenSessionEnds } from './api.js';
+import { address, button, closeWindows, el, fill } from './dom.js';
 import { local, show } from './text.js';
 import { loginView } from './login.js';
 import { now } from './now.js';
@@ -18,10 +19,14 @@ const views = {
   lanes: { name: 'Lanes', load: async () => (await import('./lanes.js')).lanes },
   sources: { name: 'Sources', load: async () => (await import('./sources.js')).sources },
   accounts: { name: 'Accounts', load: async () => (await import('./accounts.js')).accounts },
+  jobs: { name: 'Jobs', load: async () => (await import('./jobs.js')).jobs },
   delivery: { load: async () => (await import('./delivery.js')).delivery },
   event: { load: async () => (await import('./delivery.js')).event },
-  job: { load: async () => (await import('./deliveries.js')).job },
+  job: { load: async () => (await import('./jobs.js')).job },
 };
+
+// Views of one thing, and the view that lists such things.
+const PARTS = { delivery: 'deliveries', event: 'deliveries', job: 'jobs' };
 
 // An account of role `user` has one page of its own, whatever the address says.
 const forUsers = { load: async () => (await import('./account.js')).account };
@@ -31,6 +36,7 @@ const nav = document.getElementById('nav');
 const who = document.getElementById('who');
 const banner = document.getElementById('banner');
 let me = null; // {account, role}
+let wasShown = false;
 let open = null; // {stop, refresh} of the view that is shown
 
 function routeOf(hash) {
@@ -49,7 +55,8 @@ function showNav(current) {
   nav.hidden = who.hidden = !me;
   if (!me) return;
   fill(nav, [current, me.role], () => (me.role === 'user' ? [] : Object.entries(views).filter(([, v]) => v.name)
-    .map(([key, v]) => el('a', { href: address(key), 'aria-current': key === current ? 'page' : null }, v.name))));
+    .map(([key, v]) => el('a', { href: address(key), 'aria-current': key === current || PARTS[current] === key ? 'page' : null }, v.name))));
+  nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }); // a phone shows a part of the views
   fill(who, me, () => [el('span', null, `${me.account} (${me.role})`), button('Log out', () => end(''))]);
 }
 
@@ -73,10 +80,16 @@ function showLogin(reason) {
   main.querySelector('input').focus();
 }
 
+// A window belongs to the view that opened it.
 function stop() {
   open?.stop();
   open = null;
+  closeWindows();
 }
+
+whenSessionEnds((failure) => {
+  if (me) end(failure.code === 'unauthorized' ? `Your session ended: ${failure.message}.` : failure.message);
+});
 
 const WHY = {
   away: 'The receiver does not answer.',
@@ -87,10 +100,7 @@ const WHY = {
 
 function explain(failure, asOf) {
   if (!(failure instanceof Failure)) throw failure;
-  if (failure.kind === 'login') {
-    end(failure.code === 'unauthorized' && me ? `Your session ended: ${failure.message}.` : failure.message);
-    return;
-  }
+  if (failure.kind === 'login') return; // whenSessionEnds has shown the login
   const stale = asOf && ['away', 'unavailable'].includes(failure.kind) ? ` What you see is of ${local(asOf)}.` : '';
   warn(show(`${WHY[failure.kind] ?? `This did not work: ${failure.message}.`}${stale}`, 600));
 }
@@ -112,6 +122,8 @@ function keep(view) {
       explain(e, asOf);
     }
     main.setAttribute('aria-busy', 'false');
+    if (!wasShown) performance.mark('shown'); // how long the first screen took
+    wasShown = true;
     if (!gone.signal.aborted && view.every !== 0) timer = setTimeout(tick, view.every ?? EVERY_MS);
   }
   function tick() {
@@ -139,7 +151,7 @@ async function showRoute() {
   const view = make({ ...route, mayAct: me.role === 'admin', account: me.account, again: () => open?.refresh() });
   document.title = `${show(view.title, 60)} – Hookpace`;
   const heading = el('h1', { tabindex: '-1' }, view.title);
-  main.replaceChildren(heading, ...view.nodes);
+  main.replaceChildren(el('div', { class: 'head' }, heading, view.tools), ...view.nodes);
   window.scrollTo(0, 0);
   if (hasMoved) heading.focus({ preventScroll: true });
   open = keep(view);

@@ -22,11 +22,11 @@ function groupsOf(items) {
 export function dead(route) {
   const note = el('p', { class: 'quiet' });
   const list = table('Dead letters by destination and reason', [
-    { title: 'Destination', head: true, key: (g) => g.destination, draw: (g) => link(address('deliveries', '', { state: 'dead', destination: g.destination }), data(g.destination)) },
-    { title: 'Reason', key: (g) => g.reason, draw: (g) => data(g.reason, 200) },
+    { title: 'Destination', head: true, size: 'name', key: (g) => g.destination, draw: (g) => link(address('deliveries', '', { state: 'dead', destination: g.destination }), data(g.destination)) },
+    { title: 'Reason', line: true, size: 'name', key: (g) => g.reason, draw: (g) => data(g.reason, 200) },
     { title: 'Dead letters', number: true, key: (g) => count(g.count) },
     { title: 'Newest', key: (g) => [g.newest, g.last.id], draw: (g) => link(address('delivery', g.last.id), time(g.newest)) },
-    ...(route.mayAct ? [{ title: '', key: (g) => g.destination, draw: (g) => el('span', { class: 'buttons' },
+    ...(route.mayAct ? [{ title: '', line: true, size: 'acts', key: (g) => g.destination, draw: (g) => el('span', { class: 'buttons' },
       button('Resend all…', () => actOnAll('resend', { state: 'dead', destination: g.destination }), { 'aria-label': `Resend all dead letters of ${g.destination}` }),
       button('Drop all…', () => actOnAll('drop', { state: 'dead', destination: g.destination }), { class: 'danger', 'aria-label': `Drop all dead letters of ${g.destination}` })) }] : []),
   ], el('p', null, 'There are no dead letters. A delivery is dead when all its attempts have failed.'));

@@ -1,9 +1,9 @@
-// Deliveries: a list with filters that stay in the address, acts on all that match, and the progress of such an act.
+// Deliveries: a list with filters that stay in the address, and acts on all that match.
 import { get, post } from './api.js';
-import { address, ask, badge, button, data, el, link, say, setText, time } from './dom.js';
-import { count, part } from './text.js';
+import { address, ask, badge, button, data, el, link, setText, time } from './dom.js';
+import { emptyHint } from './columns.js';
+import { count } from './text.js';
 import { pager, table } from './table.js';
-import { emptyHint } from './now.js';
 
 const STATES = ['', 'queued', 'inflight', 'retry', 'dead', 'done', 'dropped'];
 const FILTERS = [['state', 'State'], ['destination', 'Destination'], ['source', 'Source'], ['lane', 'Lane'], ['tag', 'Tag'], ['id', 'Event or delivery'], ['since', 'Accepted since'], ['until', 'Accepted until']];
@@ -14,13 +14,13 @@ export const STATE_WORDS = { queued: 'waiting', inflight: 'in flight', retry: 'w
 
 export const deliveryColumns = [
   { title: 'Accepted', key: (d) => d.accepted_at, draw: (d) => time(d.accepted_at) },
-  { title: 'Delivery', head: true, key: (d) => d.id, draw: (d) => link(address('delivery', d.id), data(d.event, 48)) },
-  { title: 'Destination', key: (d) => d.destination, draw: (d) => data(d.destination) },
-  { title: 'Source', wide: true, key: (d) => d.source ?? d.account, draw: (d) => data(d.source ?? d.account) },
-  { title: 'Tag', wide: true, key: (d) => d.tag, draw: (d) => data(d.tag, 40) },
+  { title: 'Delivery', head: true, size: 'name', key: (d) => d.id, draw: (d) => link(address('delivery', d.id), data(d.event, 48)) },
+  { title: 'Destination', size: 'name', key: (d) => d.destination, draw: (d) => data(d.destination) },
+  { title: 'Source', wide: true, size: 'name', key: (d) => d.source ?? d.account, draw: (d) => data(d.source ?? d.account) },
+  { title: 'Tag', wide: true, size: 'name', key: (d) => d.tag, draw: (d) => data(d.tag, 40) },
   { title: 'State', key: (d) => d.state, draw: (d) => badge(STATE_WORDS[d.state] ?? d.state, d.state) },
   { title: 'Attempts', number: true, wide: true, key: (d) => count(d.attempt_count) },
-  { title: 'Last result', key: (d) => [d.last_status, d.last_error], draw: (d) => data(resultOf(d), 60) },
+  { title: 'Last result', line: true, size: 'name', key: (d) => [d.last_status, d.last_error], draw: (d) => data(resultOf(d), 60) },
   { title: 'Next attempt', wide: true, key: (d) => d.next_attempt_at, draw: (d) => time(d.next_attempt_at) },
 ];
 
@@ -48,7 +48,7 @@ function filterForm(query) {
     const isTime = name === 'since' || name === 'until';
     inputs[name] = name === 'state'
       ? el('select', { id, name }, STATES.map((s) => el('option', { value: s }, s ? STATE_WORDS[s] : 'any')))
-      : el('input', { id, name, type: 'text', autocomplete: 'off', spellcheck: 'false', placeholder: isTime ? '14:00 or 2026-11-21 14:00' : null });
+      : el('input', { id, name, type: 'text', autocomplete: 'off', spellcheck: 'false', placeholder: isTime ? '2026-11-21 14:00' : null });
     inputs[name].value = query[name] ?? '';
     return el('p', { class: 'field' }, el('label', { for: id }, label), inputs[name]);
   });
@@ -97,7 +97,7 @@ export function deliveries(route) {
   const wanted = Object.fromEntries(names.map((name) => [name, query[name]]));
   const search = new URLSearchParams({ ...wanted, limit: PAGE, ...(cursor ? { cursor } : {}) });
   const none = names.length ? [el('p', null, 'Nothing matches this filter. Deliveries that arrived are kept for a while and then expire.')]
-    : emptyHint('Nothing was accepted yet, or all of it has expired. Send a first event:', route.account);
+    : emptyHint('Nothing was accepted yet, or all of it has expired.', route);
   const list = table('Deliveries', deliveryColumns, none);
   const pages = pager();
   const more = el('p', { class: 'quiet' });
@@ -108,38 +108,4 @@ export function deliveries(route) {
     pages.update(page.next, Boolean(cursor), (c) => address('deliveries', '', { ...wanted, cursor: c }));
   }
   return { title: 'Deliveries', refresh, nodes: [filterForm(query), route.mayAct && bulk(wanted), ...list.nodes, more, pages.node].filter(Boolean) };
-}
-
-// The progress of an act on many deliveries. Its address can be kept and shared: the job is in Redis, and it goes on without this page.
-export function job(route) {
-  const bar = el('progress', { 'aria-label': 'Progress' });
-  const text = el('p', { role: 'status' });
-  const about = el('p', { class: 'quiet' });
-  const path = `/api/jobs/${part(route.arg)}`;
-  const stopIt = button('Cancel', async () => {
-    try {
-      await post(`${path}/cancel`, {});
-    } catch (e) {
-      say(e.message);
-    }
-    route.again();
-  });
-  stopIt.hidden = true;
-  const self = { title: 'Job', every: 1000 };
-  self.refresh = async (signal) => {
-    const j = await get(path, signal);
-    const isOver = j.ended_at !== null;
-    const seen = j.done + j.failed;
-    bar.max = isOver ? 1 : Math.max(j.total, seen, 1);
-    if (isOver) bar.value = 1;
-    else if (j.total) bar.value = seen;
-    const what = j.filter.lane ? `Purge of lane ${j.filter.lane}` : j.verb === 'drop' ? 'Drop' : 'Resend';
-    setText(text, `${what}: ${count(j.done)} done, ${count(j.failed)} could not be changed${j.total ? `, of ${count(j.total)}` : ''}. ${isOver ? (j.state === 'cancelled' ? 'Cancelled.' : 'Finished.') : 'Running.'}`);
-    const filter = Object.entries(j.filter).filter(([, v]) => v).map(([k, v]) => `${k} ${v}`).join(', ');
-    setText(about, `Filter: ${filter || 'none'}. Started by ${j.account}.`);
-    stopIt.hidden = isOver || !route.mayAct;
-    self.every = isOver ? 0 : 1000;
-  };
-  self.nodes = [bar, text, stopIt, about, el('p', null, link(address('deliveries'), 'To the deliveries'))];
-  return self;
 }

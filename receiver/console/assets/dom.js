@@ -1,5 +1,5 @@
 // Makes elements. Text goes in as text only: there is no way to put HTML in here.
-import { local, moment, part, show } from './text.js';
+import { count, local, moment, part, show } from './text.js';
 
 // el('p', {class: 'x', onclick: f}, 'text', child, null): names that begin with "on" are listeners; true is an empty attribute;
 // false, null and undefined leave an attribute or a child out.
@@ -14,11 +14,12 @@ export function el(tag, attributes, ...children) {
   return node;
 }
 
-// What somebody else wrote: an id, a tag, a header. <bdi> keeps its direction apart from ours.
+// What somebody else wrote: an id, a tag, a header. <bdi> keeps its direction apart from ours. A table may cut a long one, so the
+// whole of it shows on hover.
 export function data(value, max = 80) {
   const text = String(value ?? '');
   if (!text) return el('span', { class: 'none' }, '–');
-  return el('bdi', text.length > max ? { title: text } : null, show(text, max));
+  return el('bdi', text.length > Math.min(max, 16) ? { title: text } : null, show(text, max));
 }
 
 export const code = (value, max = 2000) => el('code', null, data(value, max));
@@ -53,6 +54,9 @@ export function fill(parent, key, make) {
   if (hadFocus) parent.querySelector('button, a, input')?.focus();
 }
 
+// A number, quiet if it is 0.
+export const figureOf = (n) => el('span', { class: n ? null : 'zero' }, count(n));
+
 export function setText(node, value) {
   const text = show(value);
   if (node.textContent !== text) node.textContent = text;
@@ -66,6 +70,11 @@ export function say(text) {
   node.textContent = '';
   setTimeout(() => { node.textContent = show(text); }, 30);
   forget = setTimeout(() => { node.textContent = ''; }, 6000);
+}
+
+// Closes every window, as if the person gave up.
+export function closeWindows() {
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close();
 }
 
 let nextId = 0;

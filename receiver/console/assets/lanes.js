@@ -1,7 +1,8 @@
 // Lanes: how each one is, and what an operator can do to it.
 import { get, getIfThere, post } from './api.js';
-import { address, ask, button, data, el, link, say, setText } from './dom.js';
-import { laneColumns, emptyHint } from './now.js';
+import { address, ask, button, data, el, figureOf, link, say, setText } from './dom.js';
+import { trends } from './history.js';
+import { emptyHint, laneColumns } from './columns.js';
 import { count, delay, part } from './text.js';
 import { pager, table } from './table.js';
 
@@ -53,20 +54,20 @@ async function pause(lane, again) {
   again();
 }
 
-const actColumn = (again) => ({ title: '', key: (l) => [l.id, l.paused], draw: (l) => el('span', { class: 'buttons' },
+const actColumn = (again) => ({ title: '', line: true, size: 'acts', key: (l) => [l.id, l.paused], draw: (l) => el('span', { class: 'buttons' },
   button(l.paused ? 'Resume' : 'Pause', () => pause(l, again), { 'aria-label': `${l.paused ? 'Resume' : 'Pause'} lane ${l.id}` }),
   button('Purge…', () => purge(l.id), { class: 'danger', 'aria-label': `Purge lane ${l.id}` })) });
 
 function destinationTable(route) {
   const columns = [
-    { title: 'Destination', head: true, key: (d) => d.id, draw: (d) => link(address('deliveries', '', { destination: d.id }), data(d.id)) },
-    { title: 'Origin', key: (d) => d.origin, draw: (d) => data(d.origin) },
+    { title: 'Destination', head: true, size: 'name', key: (d) => d.id, draw: (d) => link(address('deliveries', '', { destination: d.id }), data(d.id)) },
+    { title: 'Origin', line: true, size: 'name', key: (d) => d.origin, draw: (d) => data(d.origin) },
     { title: 'Delay in the file', number: true, key: (d) => delay(d.delay_ms) },
-    { title: 'Delivered in the last hour', number: true, wide: true, key: (d) => count(d.last_hour?.done) },
-    { title: 'Failed attempts', number: true, wide: true, key: (d) => count(d.last_hour?.retry) },
-    { title: 'Died', number: true, wide: true, key: (d) => count(d.last_hour?.dead) },
+    { title: 'Delivered', number: true, key: (d) => d.last_hour.done, draw: (d) => figureOf(d.last_hour.done) },
+    { title: 'Failed attempts', number: true, key: (d) => d.last_hour.retry, draw: (d) => figureOf(d.last_hour.retry) },
+    { title: 'Died', number: true, key: (d) => d.last_hour.dead, draw: (d) => figureOf(d.last_hour.dead) },
   ];
-  if (route.mayAct) columns.push({ title: '', key: (d) => d.id, draw: (d) => {
+  if (route.mayAct) columns.push({ title: '', line: true, size: 'act', key: (d) => d.id, draw: (d) => {
     const own = !d.id.includes('@');
     if (!own && !d.account) return '';
     return button('Change delay…', () => changeDelay(own ? 'destination' : 'account', own ? d.id : d.account, route.again), { 'aria-label': `Change the delay of ${d.id}` });
@@ -75,31 +76,50 @@ function destinationTable(route) {
 }
 
 function oneLane(route) {
-  const list = table(`Lane ${route.arg}`, [...laneColumns, ...(route.mayAct ? [actColumn(route.again)] : [])], null);
+  const curves = trends();
+  const list = table(`Lane ${route.arg}`, [...laneColumns(curves), ...(route.mayAct ? [actColumn(route.again)] : [])], null);
   const destinations = destinationTable(route);
   const note = el('p', { class: 'quiet' });
   async function refresh(signal) {
-    const [lane, all] = await Promise.all([get(`/api/lanes/${part(route.arg)}`, signal), get('/api/destinations?limit=1000', signal)]);
+    const [lane, all] = await Promise.all([get(`/api/lanes/${part(route.arg)}`, signal), get('/api/destinations?limit=1000', signal), curves.refresh(signal)]);
     list.update([lane]);
     destinations.update(all.items.filter((d) => d.lane === route.arg));
-    setText(note, all.next ? 'Only the first 1,000 destinations of the configuration were looked at.' : '');
+    setText(note, `Counts are of the last hour.${all.next ? ' Only the first 1,000 destinations of the configuration were looked at.' : ''}`);
   }
-  return { title: `Lane ${route.arg}`, refresh, nodes: [...list.nodes, el('h2', null, 'Destinations'), note, ...destinations.nodes, el('p', null, link(address('lanes'), 'All lanes'))] };
+  return { title: `Lane ${route.arg}`, tools: link(address('lanes'), 'All lanes'), refresh, nodes: [...list.nodes, el('h2', null, 'Destinations'), note, ...destinations.nodes] };
+}
+
+// What `GET /api/lanes?state=` takes, in words.
+const STATES = { '': 'any', paused: 'paused', circuit: 'with an open circuit', queued: 'with waiting deliveries', retry: 'with retries', dead: 'with dead letters' };
+
+function filterForm(query) {
+  const name = el('input', { id: 'lane-name', type: 'text', autocomplete: 'off', spellcheck: 'false' });
+  const state = el('select', { id: 'lane-state' }, Object.entries(STATES).map(([value, word]) => el('option', { value }, word)));
+  name.value = query.name ?? '';
+  state.value = STATES[query.state] ? query.state : '';
+  const submit = (event) => {
+    event.preventDefault();
+    location.hash = address('lanes', '', { state: state.value, name: name.value.trim() });
+  };
+  state.addEventListener('change', submit);
+  return el('form', { class: 'filters', role: 'search', 'aria-label': 'Filter', onsubmit: submit },
+    el('p', { class: 'field' }, el('label', { for: 'lane-state' }, 'State'), state), el('p', { class: 'field' }, el('label', { for: 'lane-name' }, 'Name contains'), name),
+    el('p', { class: 'buttons' }, el('button', { class: 'main' }, 'Filter'), link(address('lanes'), 'Clear')));
 }
 
 export function lanes(route) {
   if (route.arg) return oneLane(route);
-  const { cursor } = route.query;
-  const query = new URLSearchParams({ limit: PAGE, ...(cursor ? { cursor } : {}) });
-  const name = el('input', { id: 'lane-name', type: 'text', autocomplete: 'off', spellcheck: 'false' });
-  const find = el('form', { class: 'filters', role: 'search', onsubmit: (event) => { event.preventDefault(); if (name.value.trim()) location.hash = address('lanes', name.value.trim()); } },
-    el('p', { class: 'field' }, el('label', { for: 'lane-name' }, 'Lane by its name'), name), el('p', { class: 'buttons' }, el('button', null, 'Show')));
-  const list = table('Lanes', [...laneColumns, ...(route.mayAct ? [actColumn(route.again)] : [])], emptyHint('No lane has anything to do yet. Send a first event:', route.account));
+  const { cursor, state, name } = route.query;
+  const wanted = Object.fromEntries(Object.entries({ state, name }).filter(([, value]) => value));
+  const query = new URLSearchParams({ ...wanted, limit: PAGE, ...(cursor ? { cursor } : {}) });
+  const curves = trends();
+  const none = state || name ? [el('p', null, 'No lane matches this filter.')] : emptyHint('No lane has anything to do yet.', route);
+  const list = table('Lanes', [...laneColumns(curves), ...(route.mayAct ? [actColumn(route.again)] : [])], none);
   const pages = pager();
   async function refresh(signal) {
-    const page = await get(`/api/lanes?${query}`, signal);
+    const [page] = await Promise.all([get(`/api/lanes?${query}`, signal), curves.refresh(signal)]);
     list.update(page.items);
-    pages.update(page.next, Boolean(cursor), (c) => address('lanes', '', { cursor: c }));
+    pages.update(page.next, Boolean(cursor), (c) => address('lanes', '', { ...wanted, cursor: c }));
   }
-  return { title: 'Lanes', refresh, nodes: [find, ...list.nodes, pages.node] };
+  return { title: 'Lanes', refresh, nodes: [filterForm(route.query), ...list.nodes, pages.node] };
 }

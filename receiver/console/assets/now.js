@@ -1,56 +1,26 @@
 // Now: what waits, what runs, what is wrong.
 import { get } from './api.js';
 import { address, badge, data, el, fill, link, time } from './dom.js';
-import { count, delay, moment, seconds, show } from './text.js';
+import { count, show } from './text.js';
 import { pager, table } from './table.js';
-import { history } from './history.js';
+import { history, trends } from './history.js';
+import { emptyHint, laneColumns } from './columns.js';
 
-const PAGE = 100;
+const PAGE = 50;
 
-// The line that sends a first event through everything, whatever the source's signature.
-function testLine(account, source) {
-  return `curl -u '${account}' '${location.origin}/api/send-test' -H 'Content-Type: application/json' -d '{"source":"${source}"}'`;
-}
-
-export function emptyHint(text, account) {
-  const line = el('code', null, testLine(account, 'SOURCE'));
-  get('/api/sources?limit=1').then((page) => { if (page.items.length) line.textContent = show(testLine(account, page.items[0].id)); }, () => {});
-  return [el('p', null, text), el('pre', { tabindex: '0' }, line), el('p', { class: 'quiet' }, 'It signs a sample as the provider would. curl asks for your password.')];
-}
-
-export const laneColumns = [
-  { title: 'Lane', head: true, key: (l) => l.id, draw: (l) => link(address('lanes', l.id), data(l.id)) },
-  { title: 'Waiting', number: true, key: (l) => count(l.depth), draw: (l) => states(l, 'queued', l.depth) },
-  { title: 'In flight', number: true, key: (l) => count(l.inflight), draw: (l) => states(l, 'inflight', l.inflight) },
-  { title: 'Waiting for retry', number: true, key: (l) => count(l.retry), draw: (l) => states(l, 'retry', l.retry) },
-  { title: 'Dead', number: true, key: (l) => count(l.dead), draw: (l) => states(l, 'dead', l.dead) },
-  { title: 'Oldest', number: true, key: (l) => seconds(l.oldest_s || null) },
-  { title: 'Delay', number: true, wide: true, key: (l) => delay(l.delay_ms) },
-  { title: 'Sent in the last minute', number: true, wide: true, key: (l) => count(l.sent_1m) },
-  { title: 'State', key: (l) => [l.paused, l.circuits], draw: (l) => laneState(l) },
+// The totals of a status in the order in which a delivery lives: their key, name, and the view that has them, with its query.
+const TOTALS = [
+  ['queued', 'Waiting', 'deliveries', { state: 'queued' }], ['inflight', 'In flight', 'deliveries', { state: 'inflight' }],
+  ['retry', 'Waiting for retry', 'deliveries', { state: 'retry' }], ['dead', 'Dead letters', 'dead', {}],
+  ['lanes_paused', 'Paused lanes', 'lanes', { state: 'paused' }], ['circuits_open', 'Open circuits', 'lanes', { state: 'circuit' }],
 ];
+const KINDS = { retry: 'late', dead: 'bad', lanes_paused: 'late', circuits_open: 'bad' };
 
-function states(lane, state, n) {
-  return n ? link(address('deliveries', '', { lane: lane.id, state }), count(n)) : count(n);
-}
-
-function laneState(lane) {
-  const parts = [];
-  if (lane.paused) parts.push(badge('paused'));
-  for (const c of (lane.circuits ?? []).slice(0, 5)) {
-    const until = moment(c.until);
-    parts.push(el('span', { class: 'circuit' }, badge(c.state === 'half_open' ? 'probing' : 'circuit open', 'dead'), ' ', data(c.origin), until ? [' until ', time(c.until)] : null));
-  }
-  if ((lane.circuits ?? []).length > 5) parts.push(` and ${lane.circuits.length - 5} more`);
-  return parts.length ? el('span', null, parts) : 'runs';
-}
-
-// The totals of a status, as [key, name, value, view] in the order in which a delivery lives.
-function totalsOf(status) {
-  const t = status.totals ?? {};
-  const rows = [['queued', 'Waiting', 'deliveries'], ['inflight', 'In flight', 'deliveries'], ['retry', 'Waiting for retry', 'deliveries'], ['dead', 'Dead letters', 'dead'],
-    ['lanes_paused', 'Paused lanes', 'lanes'], ['circuits_open', 'Open circuits', 'lanes']];
-  return rows.map(([key, name, view]) => [key, name, t[key], view]);
+function cardsOf(totals) {
+  return TOTALS.map(([key, name, view, query]) => {
+    const n = totals?.[key];
+    return el('div', { class: n ? KINDS[key] ?? null : 'zero' }, el('dt', null, name), el('dd', null, link(address(view, '', query), count(n))));
+  });
 }
 
 function troubleOf(status) {
@@ -63,42 +33,68 @@ function troubleOf(status) {
   return '';
 }
 
-export function programsOf(status) {
+function programsOf(status) {
   return (status.programs ?? []).map((p) => ({ ...p, id: `${p.program} ${p.id}` }));
 }
 
 const programColumns = (status) => [
   { title: 'Program', head: true, key: (p) => p.program, draw: (p) => data(p.program) },
-  { title: 'Name', key: (p) => p.name, draw: (p) => data(p.name) },
+  { title: 'Name', size: 'name', key: (p) => p.name, draw: (p) => data(p.name) },
   { title: 'Version', key: (p) => p.version, draw: (p) => data(p.version) },
   { title: 'Started', key: (p) => p.started_at, draw: (p) => time(p.started_at) },
   { title: 'In flight', number: true, key: (p) => count(p.inflight) },
-  { title: 'Configuration', key: (p) => [p.digest, status().digest], draw: (p) => [data(p.digest, 12), p.digest && status().digest && p.digest !== status().digest ? badge(' differs from this receiver', 'retry') : null].filter(Boolean) },
+  { title: 'Configuration', line: true, key: (p) => [p.digest, status().digest], draw: (p) => [data(p.digest, 12), p.digest && status().digest && p.digest !== status().digest ? [' ', badge('differs from this receiver', 'retry')] : null].flat().filter(Boolean) },
 ];
+
+const shardColumns = [
+  { title: 'Address', head: true, size: 'name', key: (s) => s.address, draw: (s) => data(s.address) },
+  { title: 'State', key: (s) => s.up, draw: (s) => (s.up ? badge('answers', 'up') : badge('away', 'dead')) },
+  { title: 'Version', key: (s) => s.version, draw: (s) => data(s.version) },
+];
+
+function redisFacts(redis) {
+  const { durability: d = {} } = redis;
+  const words = [`Mode ${show(redis.mode)}`, `${count(redis.partitions)} ${redis.partitions === 1 ? 'partition' : 'partitions'}`,
+    d.appendonly && `appendonly ${show(d.appendonly)}`, d.appendfsync && `appendfsync ${show(d.appendfsync)}`, d.maxmemory_policy && `maxmemory-policy ${show(d.maxmemory_policy)}`];
+  return [el('p', { class: 'quiet' }, `${words.filter(Boolean).join(', ')}.`), ...(d.risks ?? []).map((risk) => el('p', { class: 'risk' }, `${show(risk, 300)}.`))];
+}
 
 export function now(route) {
   const cards = el('dl', { class: 'cards' });
-  const about = el('p', { class: 'quiet' });
+  const about = el('p', { class: 'quiet tools' });
+  const redis = el('div');
   const chart = history();
+  const curves = trends();
   const pages = pager();
   let status = {};
-  const lanes = table('Lanes', laneColumns, emptyHint('No lane has anything to do yet. Send a first event:', route.account));
+  const lanes = table('Lanes', laneColumns(curves), emptyHint('No lane has anything to do yet.', route));
   const programs = table('Running programs', programColumns(() => status), el('p', null, 'Which programs run is not known while Redis is away.'));
+  const shards = table('Redis servers', shardColumns, null);
   const query = new URLSearchParams({ limit: PAGE, ...(route.query.cursor ? { cursor: route.query.cursor } : {}) });
 
-  async function refresh(signal) {
-    const [s, page, past] = await Promise.all([get('/api/status', signal), get(`/api/lanes?${query}`, signal), get('/api/history', signal)]);
+  function showStatus(s) {
     status = s;
-    fill(cards, s.totals, () => totalsOf(s).map(([key, name, n, view]) => el('div', { class: key === 'dead' && n > 0 ? 'bad' : null },
-      el('dt', null, name), el('dd', null, link(address(view, '', view === 'deliveries' ? { state: key } : {}), count(n))))));
-    const risks = s.redis?.durability?.risks ?? [];
-    fill(about, [s.version, s.started_at, s.digest, risks], () => [el('span', null, `Version ${show(s.version)}, started `, time(s.started_at), s.digest ? [', configuration ', data(s.digest, 16)] : null, '.'),
-      ...risks.map((risk) => el('span', { class: 'risk' }, ` Redis: ${show(risk, 300)}.`))]);
-    chart.update(past);
-    lanes.update(page.items);
-    pages.update(page.next, Boolean(route.query.cursor), (cursor) => address('now', '', { cursor }));
+    fill(cards, s.totals, () => cardsOf(s.totals));
+    fill(about, [s.version, s.started_at], () => [el('span', null, `Version ${show(s.version)}, started `, time(s.started_at))]);
+    fill(redis, [s.redis?.mode, s.redis?.partitions, s.redis?.durability], () => redisFacts(s.redis ?? {}));
     programs.update(programsOf(s));
-    return troubleOf(s);
+    shards.update(s.redis?.shards ?? []);
   }
-  return { title: 'Now', refresh, nodes: [about, cards, ...chart.nodes, el('h2', null, 'Lanes'), ...lanes.nodes, pages.node, el('h2', null, 'Programs'), ...programs.nodes] };
+
+  // The status comes even while Redis is away, and says so.
+  async function refresh(signal) {
+    const rest = Promise.allSettled([get(`/api/lanes?${query}`, signal), get('/api/history', signal), curves.refresh(signal)]);
+    showStatus(await get('/api/status', signal));
+    const [page, past, trend] = await rest;
+    if (past.status === 'fulfilled') chart.update(past.value);
+    if (page.status === 'fulfilled') {
+      lanes.update(page.value.items);
+      pages.update(page.value.next, Boolean(route.query.cursor), (cursor) => address('now', '', { cursor }));
+    }
+    const trouble = troubleOf(status);
+    const failed = [page, past, trend].find((answer) => answer.status === 'rejected');
+    if (failed && !trouble) throw failed.reason;
+    return trouble;
+  }
+  return { title: 'Now', tools: about, refresh, nodes: [cards, ...chart.nodes, el('h2', null, 'Lanes'), ...lanes.nodes, pages.node, el('h2', null, 'Programs'), ...programs.nodes, el('h2', null, 'Redis'), redis, ...shards.nodes] };
 }

@@ -1,19 +1,22 @@
 // A table that changes in place: a row keeps its element as long as its id is there, and only cells that differ are drawn again.
 import { el, fill } from './dom.js';
 
-// COLUMNS: {title, key(row), draw(row)}, and maybe `number`, `head` (the cell names its row), `wide` (not shown on a phone). A cell
-// is drawn again when key(row) changes. Without draw the cell shows key(row).
+// COLUMNS: {title, key(row), draw(row)}, and maybe `size` (the width of the column, a class "w-..."; without it the column shares what
+// is left), `number`, `head` (the cell names its row), `wide` (not shown on a phone), `line` (has a line of its own there). A cell is
+// drawn again when key(row) changes. Without draw the cell shows key(row).
+//
+// The roles are written out, because a phone shows rows as cards, and a browser takes no table for one that is not laid out as one.
 export function table(caption, columns, empty) {
-  const body = el('tbody');
-  const head = el('tr', null, columns.map((c) => el('th', { scope: 'col', class: classOf(c) }, c.title || el('span', { class: 'unseen' }, 'Actions'))));
+  const body = el('tbody', { role: 'rowgroup' });
+  const head = el('tr', { role: 'row' }, columns.map((c) => el('th', { scope: 'col', role: 'columnheader', class: classOf(c) }, c.title || el('span', { class: 'unseen' }, 'Actions'))));
   const whenEmpty = el('div', { class: 'empty', hidden: true }, empty);
   const frame = el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
-    el('table', null, el('caption', { class: 'unseen' }, caption), el('thead', null, head), body));
+    el('table', { role: 'table' }, el('caption', { class: 'unseen' }, caption), el('thead', { role: 'rowgroup' }, head), body));
   const rows = new Map();
 
   function makeRow() {
-    const cells = columns.map((c) => el(c.head ? 'th' : 'td', { scope: c.head ? 'row' : null, class: classOf(c) }));
-    return { node: el('tr', null, cells), cells, row: null };
+    const cells = columns.map((c) => el(c.head ? 'th' : 'td', { scope: c.head ? 'row' : null, role: c.head ? 'rowheader' : 'cell', class: classOf(c), 'data-name': c.head ? null : c.title || null }));
+    return { node: el('tr', { role: 'row' }, cells), cells, row: null };
   }
 
   function update(items) {
@@ -41,7 +44,7 @@ export function table(caption, columns, empty) {
 }
 
 function classOf(column) {
-  return [column.number && 'number', column.wide && 'wide'].filter(Boolean).join(' ') || null;
+  return [column.number && 'number', column.wide && 'wide', column.line && 'line', column.size && `w-${column.size}`].filter(Boolean).join(' ') || null;
 }
 
 // Links to the next page, and back to the first. VIEW, ARG and QUERY are those of the page that is shown.

@@ -38,6 +38,21 @@ export function seconds(s) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+// Sends of a minute as sends per second.
+export function perSecond(n) {
+  if (n === null || n === undefined) return '–';
+  const rate = n / 60;
+  return rate === 0 ? '0' : rate < 0.1 ? '<0.1' : rate < 10 ? rate.toFixed(1) : count(Math.round(rate));
+}
+
+// Rounded down, so that 100 % means all.
+export function percent(part, all) {
+  return all ? `${Math.floor((1000 * part) / all) / 10} %` : '–';
+}
+
+// A word of a POSIX shell that is TEXT.
+export const shellWord = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
+
 export const millis = (ms) => (ms === null || ms === undefined || ms < 0 ? '–' : ms < 1000 ? `${ms} ms` : seconds(ms / 1000));
 export const delay = (ms) => (ms === null || ms === undefined ? '–' : ms ? `${ms} ms` : 'none');
 
@@ -48,9 +63,13 @@ export function moment(value) {
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
+const two = (n) => String(n).padStart(2, '0');
+
+// Hour and minute in the viewer's zone.
+export const clock = (date) => (date ? `${two(date.getHours())}:${two(date.getMinutes())}` : '–');
+
 // In the viewer's zone: the time alone if it is today.
 export function local(date) {
-  const two = (n) => String(n).padStart(2, '0');
   const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return date.toDateString() === new Date().toDateString() ? time : `${day} ${time}`;
