@@ -5,10 +5,14 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ANSWER_MAX ((size_t)1 << 30)
 #define CONNECT_MS 5000L
 #define CALL_MS 60000L
+#define TOO_MANY_CALLS 429
+#define PATIENCE 30 /* repeats of a call that the receiver refuses with this status */
+#define WAIT_MOST_S 60
 #define SILENCE_S 45L /* of a stream; a tail says something every 15 s */
 
 struct client {
@@ -130,11 +134,26 @@ static enum err perform(struct client *c, const char *path, const struct slice *
     return fail(e, ERR_UNAVAIL, "%s: %s", c->url, c->why[0] ? c->why : curl_easy_strerror(rc));
 }
 
+/* A command that needs thousands of calls waits, rather than to stop in the middle of its work. */
+static void wait_as_told(struct client *c)
+{
+    curl_off_t seconds = 0;
+    curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &seconds);
+    struct timespec pause = {.tv_sec = seconds > 0 && seconds < WAIT_MOST_S ? seconds : 1};
+    nanosleep(&pause, NULL);
+}
+
 enum err client_call(struct client *c, const char *path, const struct slice *body,
                      struct client_answer *out, struct error *e)
 {
     struct streaming s = {.out = out};
-    return perform(c, path, body, &s, e);
+    for (int i = 0;; i++) {
+        enum err rc = perform(c, path, body, &s, e);
+        if (rc != OK || out->status != TOO_MANY_CALLS || i == PATIENCE)
+            return rc;
+        client_answer_clear(out);
+        wait_as_told(c);
+    }
 }
 
 enum err client_stream(struct client *c, const char *path, bool (*piece)(void *ctx, struct slice s),

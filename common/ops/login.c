@@ -2,26 +2,19 @@
 
 #include "common/base/alloc.h"
 #include "common/base/buf.h"
-#include "common/base/hash.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
+#include "common/ops/meter.h"
 
 #include <stdlib.h>
 
 #define NAME_SETS 1024
 #define ADDRESS_SETS 256
-#define WAYS 4
 #define CREDENTIALS_MAX 4096
 
-struct guesser {  /* an address that guessed wrong, alone or with a name */
-    uint64_t who; /* keyed hash */
-    mono_us
-        free_at; /* its wrong guesses are forgotten then: each adds some time. 0: the entry is free */
-};
-
 struct login_guard {
-    struct hash_key key; /* so that nobody can choose addresses and names that share a set */
-    struct guesser names[NAME_SETS * WAYS], addresses[ADDRESS_SETS * WAYS];
+    struct hash_key key;
+    struct meter_entry names[NAME_SETS * METER_WAYS], addresses[ADDRESS_SETS * METER_WAYS];
 };
 
 struct login_guard *login_guard_new(void)
@@ -66,48 +59,6 @@ bool login_may_be_link(const struct login_page *p)
     bool wants_page = slice_starts_nocase(p->accept, SLICE_LIT("text/html")) &&
                       !slice_starts(p->accept, JAVA_ACCEPTS);
     return p->upgrades || wants_page;
-}
-
-/* --- guesses --- */
-
-/* The network of PEER; with NAME, the pair of both. A NULL name is no name: it is not the same as an empty one. */
-static uint64_t guesser_hash(const struct login_guard *g, const struct addr *peer,
-                             const struct slice *name)
-{
-    char text[18] = {(char)peer->family, name ? 1 : 0};
-    memcpy(text + 2, peer->ip, peer->family == 6 ? 8 : 16);
-    uint64_t h = hash_keyed(&g->key, slice_make(text, sizeof text));
-    if (!name)
-        return h;
-    struct hash_key of_network = {{g->key.k[0] ^ h, g->key.k[1]}};
-    return hash_keyed(&of_network, *name);
-}
-
-/* Returns the entry of WHO, or the entry of its set that would be forgotten first. */
-static struct guesser *entry_for(struct guesser *table, size_t sets, uint64_t who)
-{
-    struct guesser *set = table + who % sets * WAYS, *oldest = set;
-    for (size_t i = 0; i < WAYS; i++) {
-        if (set[i].free_at && set[i].who == who)
-            return &set[i];
-        if (set[i].free_at < oldest->free_at)
-            oldest = &set[i];
-    }
-    return oldest;
-}
-
-/* When the wrong guesses of WHO are forgotten. */
-static mono_us free_at(struct guesser *table, size_t sets, uint64_t who)
-{
-    const struct guesser *entry = entry_for(table, sets, who);
-    return entry->who == who ? entry->free_at : 0;
-}
-
-static void count_guess(struct guesser *table, size_t sets, uint64_t who, mono_us now, mono_us each)
-{
-    mono_us from = free_at(table, sets, who);
-    *entry_for(table, sets, who) =
-        (struct guesser){.who = who, .free_at = (from > now ? from : now) + each};
 }
 
 /* --- credentials --- */
@@ -163,19 +114,19 @@ static struct login_result check(struct login_guard *g, const struct login_book 
                                  struct caller *who)
 {
     struct slice password = credentials, name = slice_cut(&password, ':');
-    uint64_t network = guesser_hash(g, peer, NULL), pair = guesser_hash(g, peer, &name);
-    bool is_strict = free_at(g->addresses, ADDRESS_SETS, network) >
+    uint64_t network = meter_hash(&g->key, peer, NULL), pair = meter_hash(&g->key, peer, &name);
+    bool is_strict = meter_free_at(g->addresses, ADDRESS_SETS, network) >
                      now + (ADDRESS_GUESSES - 1) * ADDRESS_GUESS_US;
-    mono_us wait = free_at(g->names, NAME_SETS, pair) - now;
+    mono_us wait = meter_free_at(g->names, NAME_SETS, pair) - now;
     if (!is_strict)
         wait -= (GUESSES - 1) * GUESS_US;
     if (wait > 0)
         return (struct login_result){LOGIN_LIMITED, (unsigned)((wait + 999999) / 1000000)};
     if (credentials.len && book->find(book->ctx, credentials, who))
         return (struct login_result){.verdict = LOGIN_OK};
-    count_guess(g->names, NAME_SETS, pair, now, is_strict ? STRICT_GUESS_US : GUESS_US);
+    meter_count(g->names, NAME_SETS, pair, now, is_strict ? STRICT_GUESS_US : GUESS_US);
     if (!is_strict) /* or an address that goes on guessing would stay strict for hours */
-        count_guess(g->addresses, ADDRESS_SETS, network, now, ADDRESS_GUESS_US);
+        meter_count(g->addresses, ADDRESS_SETS, network, now, ADDRESS_GUESS_US);
     return (struct login_result){.verdict = LOGIN_WRONG};
 }
 

@@ -158,6 +158,8 @@ static void refuse_call(struct ops_call *c, enum ops_refusal why)
         h->refused(c, why);
     else if (why == OPS_NOT_ALLOWED)
         ops_error(c, 403, SLICE_LIT(""), "forbidden", "the account's role may not do this");
+    else if (why == OPS_TOO_LARGE)
+        ops_error(c, 413, SLICE_LIT(""), "body_too_large", "the body is larger than allowed here");
     else if (why == OPS_LIMITED)
         ops_error(
             c, 401, buf_slice(&headers), "unauthorized",
@@ -165,6 +167,17 @@ static void refuse_call(struct ops_call *c, enum ops_refusal why)
     else
         ops_error(c, 401, buf_slice(&headers), "unauthorized",
                   "log in with the name and password of an account");
+}
+
+/* The handler frees what it holds, as if the client had left. */
+static void refuse_large(struct ops_call *c)
+{
+    struct http_request *http = c->http;
+    c->http = NULL;
+    if (c->match.route->handler->left)
+        c->match.route->handler->left(c);
+    c->http = http;
+    refuse_call(c, OPS_TOO_LARGE);
 }
 
 static struct login_page page_of(const struct http_request *http)
@@ -233,8 +246,10 @@ static void ops_on_request(struct http_request *http, void *ctx)
     if (h->head && h->head(c) == ENDED)
         return;
     buf_init(&c->body, h->body_max);
-    if (h->piece || h->body_max)
-        http_read_body(http, h->body_max);
+    if (!h->piece && h->body_max && http_content_length(http) > (int64_t)h->body_max)
+        refuse_large(c);
+    else if (h->piece || h->body_max)
+        http_read_body(http, 0);
     else
         call_run(c);
 }
@@ -246,6 +261,8 @@ static void ops_on_body(struct http_request *http, struct slice piece, void *ctx
     (void)ctx;
     if (h->piece)
         h->piece(c, piece);
+    else if (piece.len > h->body_max - c->body.len)
+        refuse_large(c);
     else if (!http_charge(http, (int64_t)piece.len))
         ops_error(c, 503, SLICE_LIT(OPS_RETRY), "overloaded", "too much is under way");
     else

@@ -45,6 +45,7 @@ enum ops_refusal {
     OPS_UNKNOWN,     /* the login is wrong or missing */
     OPS_LIMITED,     /* too many wrong logins of this name from this address */
     OPS_NOT_ALLOWED, /* the account's role may not call this route */
+    OPS_TOO_LARGE,   /* the body has more than the handler's body_max bytes */
 };
 
 struct ops_handler {
@@ -58,7 +59,9 @@ struct ops_handler {
     enum flow (*head)(struct ops_call *c); /* looks at the head, before the body is read */
     /* Takes the body piece by piece, as large as the server's limit allows, instead of c->body. May end the call. */
     void (*piece)(struct ops_call *c, struct slice piece);
-    void (*left)(struct ops_call *c); /* the client left before `run`: frees c->state */
+    void (*left)(
+        struct ops_call
+            *c); /* the client left before `run`, or its body is too large: frees c->state */
     void (*refused)(struct ops_call *c,
                     enum ops_refusal why); /* ends the call in the handler's own form */
 };

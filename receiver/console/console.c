@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/ops/pace.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/queue_jobs.h"
 #include "common/queue/queue_tasks.h"
@@ -24,6 +25,7 @@ struct console *console_new(struct loop *l, struct shards *shards, struct config
     k->tasks = queue_tasks_new(l, shards, conf);
     k->files = console_files_new();
     k->jobs = queue_jobs_new(l, shards, conf);
+    k->pace = pace_new();
     k->started = clock_wall_ms();
     return k;
 }
@@ -49,6 +51,7 @@ void console_free(struct console *k)
     queue_tasks_free(k->tasks);
     console_files_free(k->files);
     queue_jobs_free(k->jobs);
+    pace_free(k->pace);
     config_unref(k->conf);
     free(k);
 }
@@ -146,19 +149,45 @@ void console_log_act(const struct console_actor *actor, const char *event, const
 
 static void console_refused(struct ops_call *c, enum ops_refusal why)
 {
-    static const char *const messages[] = {
-        [OPS_FOREIGN] = "the request comes from a page of another site",
-        [OPS_UNKNOWN] = "log in with the name and password of an account",
-        [OPS_LIMITED] = ("too many wrong logins with this name from this address; wait as "
-                         "Retry-After says"),
-        [OPS_NOT_ALLOWED] = "the account's role may not do this",
+    static const struct {
+        int status;
+        const char *code, *message;
+    } answers[] = {
+        [OPS_FOREIGN] = {401, "unauthorized", "the request comes from a page of another site"},
+        [OPS_UNKNOWN] = {401, "unauthorized", "log in with the name and password of an account"},
+        [OPS_LIMITED] = {401, "unauthorized",
+                         "too many wrong logins with this name from this address; wait as "
+                         "Retry-After says"},
+        [OPS_NOT_ALLOWED] = {403, "forbidden", "the account's role may not do this"},
+        [OPS_TOO_LARGE] = {413, "body_too_large", "the body is larger than this call allows"},
     };
     char text[128];
     struct buf headers = buf_over(text);
     ops_add_challenge(c, why, &headers);
-    bool is_known = why == OPS_NOT_ALLOWED;
-    console_end_error(c, is_known ? 403 : 401, buf_slice(&headers),
-                      is_known ? "forbidden" : "unauthorized", messages[why]);
+    console_end_error(c, answers[why].status, buf_slice(&headers), answers[why].code,
+                      answers[why].message);
+}
+
+/* Ends C with 429 if its account or its address calls too often. */
+MUST_CHECK static enum flow console_keep_pace(struct ops_call *c)
+{
+    static const char *const messages[] = {
+        [PACE_ACCOUNT] =
+            "this account makes more than 100 calls a second; wait as Retry-After says",
+        [PACE_ADDRESS] = "more than 200 calls a second come from this address; wait as Retry-After "
+                         "says",
+    };
+    struct console *k = c->ctx;
+    const struct config_account *who = c->who.account;
+    struct pace_result r =
+        pace_take(k->pace, slice_str(who->name), http_peer(c->http), clock_mono_us());
+    if (r.verdict == PACE_OK)
+        return GO_ON;
+    char text[64];
+    struct buf headers = buf_over(text);
+    buf_addf(&headers, "Retry-After: %u\r\n", r.retry_s);
+    console_end_error(c, 429, buf_slice(&headers), "too_many_calls", messages[r.verdict]);
+    return ENDED;
 }
 
 /* --- the dashboard --- */
@@ -200,11 +229,12 @@ static void get_asset(struct ops_call *c)
 
 #define LOOK(run_fn)                                                                               \
     {                                                                                              \
-        .run = (run_fn), .refused = console_refused                                                \
+        .run = (run_fn), .head = console_keep_pace, .refused = console_refused                     \
     }
 #define ACT(run_fn)                                                                                \
     {                                                                                              \
-        .run = (run_fn), .body_max = CONSOLE_BODY_MAX, .refused = console_refused                  \
+        .run = (run_fn), .body_max = CONSOLE_BODY_MAX, .head = console_keep_pace,                  \
+        .refused = console_refused                                                                 \
     }
 
 #define READERS (ROLE_ADMIN | ROLE_VIEWER)
@@ -236,6 +266,7 @@ static const struct ops_handler get_jobs = LOOK(console_jobs), get_job = LOOK(co
                                 post_purge = ACT(console_purge),
                                 post_send_test = {.run = console_send_test,
                                                   .body_max = 1 << 20,
+                                                  .head = console_keep_pace,
                                                   .refused = console_refused};
 
 static const struct route console_routes[] = {

@@ -22,6 +22,7 @@ struct console_files;
 struct queue_admin;
 struct queue_jobs;
 struct listeners;
+struct pace;
 struct queue_tasks;
 struct delivery_view;
 
@@ -31,6 +32,7 @@ struct console {
     struct listeners *listeners;
     struct console_files *files;
     struct queue_jobs *jobs;
+    struct pace *pace;
     void (*ingest)(void *ctx, int fd, const struct addr *peer);
     void *ingest_ctx;
     const char *ingest_addr; /* borrowed; NULL before the ingest listens */

@@ -109,7 +109,7 @@ void console_tail(struct ops_call *c)
     if (console_read_query(c, p, PARAMS, &text) == ENDED)
         return;
     struct listen_filter filter = {p[SOURCE].value, p[DESTINATION].value, p[TAG].value};
-    if (!listeners_add(k->listeners, c, who->name, &filter))
+    if (!listeners_add(k->listeners, c, who, &filter))
         console_error(c, 503, "too_many_listeners", "64 clients listen already; try again later");
     buf_clear(&text);
 }

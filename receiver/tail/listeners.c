@@ -4,6 +4,7 @@
 #include "common/base/json_write.h"
 #include "common/base/list.h"
 #include "common/config/config.h"
+#include "common/crypto/crypto.h"
 #include "common/json/json_cut.h"
 #include "common/net/loop.h"
 #include "common/ops/ops.h"
@@ -25,6 +26,7 @@ struct listener {
     struct listeners *all;
     struct ops_call *call;
     char *account;
+    unsigned char password[DIGEST_MAX];  /* SHA-256 of it */
     struct buf source, destination, tag; /* as JSON strings; empty: anything */
     int64_t lost;                        /* and not told yet */
     unsigned ticks;                      /* while the channel was subscribed */
@@ -245,7 +247,7 @@ static void set_wanted(struct buf *out, struct slice value)
         jw_text(&w, NULL, value);
 }
 
-bool listeners_add(struct listeners *all, struct ops_call *c, const char *account,
+bool listeners_add(struct listeners *all, struct ops_call *c, const struct config_account *who,
                    const struct listen_filter *filter)
 {
     if (all->count >= LISTENERS_MAX)
@@ -253,7 +255,8 @@ bool listeners_add(struct listeners *all, struct ops_call *c, const char *accoun
     struct listener *l = NEW(struct listener);
     l->all = all;
     l->call = c;
-    l->account = xstrdup(account);
+    l->account = xstrdup(who->name);
+    digest_once(DIGEST_SHA256, slice_str(who->password), l->password);
     buf_init(&l->source, NAME_JSON_MAX);
     buf_init(&l->destination, NAME_JSON_MAX);
     buf_init(&l->tag, NAME_JSON_MAX);
@@ -300,10 +303,15 @@ void listeners_free(struct listeners *all)
     free(all);
 }
 
-static bool may_listen(const struct config *conf, const char *name)
+/* The account is there, may still look, and has the password with which L began. */
+static bool may_listen(const struct config *conf, const struct listener *l)
 {
-    const struct config_account *a = map_get(&conf->accounts, slice_str(name));
-    return a && a->role != ACCOUNT_USER;
+    unsigned char password[DIGEST_MAX] = {0};
+    const struct config_account *a = map_get(&conf->accounts, slice_str(l->account));
+    if (!a || a->role == ACCOUNT_USER)
+        return false;
+    digest_once(DIGEST_SHA256, slice_str(a->password), password);
+    return memcmp(password, l->password, sizeof password) == 0;
 }
 
 void listeners_set_config(struct listeners *all, const struct config *conf)
@@ -313,7 +321,7 @@ void listeners_set_config(struct listeners *all, const struct config *conf)
         struct listener *l = LIST_ITEM(at, struct listener, link);
         struct ops_call *c = l->call;
         at = at->next;
-        if (may_listen(conf, l->account))
+        if (may_listen(conf, l))
             continue;
         listener_free(l);
         ops_stream_end(c);

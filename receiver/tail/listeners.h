@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct config;
+struct config_account;
 struct listeners;
 struct loop;
 struct ops_call;
@@ -19,14 +20,14 @@ struct shards;
 /* SHARDS is borrowed. CONF is referenced, for the connection to Redis. Close the listener of operators before it is freed. */
 struct listeners *listeners_new(struct loop *l, struct shards *shards, struct config *conf);
 void listeners_free(struct listeners *all); /* NULL is fine */
-/* Ends the streams of accounts that may not look any more. */
+/* Ends the streams of accounts that may not look any more, or that have another password now. */
 void listeners_set_config(struct listeners *all, const struct config *conf);
 
 struct listen_filter { /* empty: anything */
     struct slice source, destination, tag;
 };
-/* The call C, of the account ACCOUNT, listens from now on; it ends by itself. False if there are too many listeners: C goes on. */
-bool listeners_add(struct listeners *all, struct ops_call *c, const char *account,
+/* The call C, of the account WHO, listens from now on; it ends by itself. False if there are too many listeners: C goes on. */
+bool listeners_add(struct listeners *all, struct ops_call *c, const struct config_account *who,
                    const struct listen_filter *filter);
 
 #endif

@@ -181,3 +181,13 @@ def test_completion(flow, shell):
 def test_a_full_disk_is_a_failure(flow):
     with open("/dev/full", "wb") as full:
         assert subprocess.run([paths.command(), "status"], env=flow.hookpace.env, stdout=full, stderr=subprocess.DEVNULL, timeout=10).returncode == FAILED
+
+
+def test_it_waits_when_it_calls_too_often(flow):
+    """A refused call did nothing, so that it can be repeated."""
+    refusal = Answer(status=429, headers={"Retry-After": "1"}, body=b'{"error":{"code":"too_many_calls","message":"slower"}}')
+    flow.sink.on("/api/lanes/orders/pause", refusal, refusal, Answer(body=b'{"lane":"orders","paused":true}'))
+    begun = time.monotonic()
+    flow.hookpace("pause", "orders", HOOKPACE_URL=flow.sink.url(""))
+    assert time.monotonic() - begun >= 2
+    assert [r.path for r in flow.sink.requests] == ["/api/lanes/orders/pause"] * 3

@@ -552,8 +552,8 @@ mutation(form_takes_the_last "a field that is there twice is read all the same"
 mutation(login_by_address "wrong logins of one account lock out the others behind its address"
   TESTS tests/api/test_accounts.py::test_a_tenants_mistakes_lock_out_nobody_else
   EDIT common/ops/login.c
-  [[pair = guesser_hash(g, peer, &name);]]
-  [[pair = guesser_hash(g, peer, &(struct slice){.len = name.len - name.len});]])
+  [[pair = meter_hash(&g->key, peer, &name);]]
+  [[pair = meter_hash(&g->key, peer, &(struct slice){.len = name.len - name.len});]])
 
 mutation(head_queues "a HEAD of a source goes the way of a pingback"
   TESTS tests/e2e/test_ingest_bodies.py::test_head_is_a_get_that_queues_nothing
@@ -869,3 +869,19 @@ mutation(sealed_for_all "a sealed secret opens for every account"
   [[    buf_add_slice(out, account);
     buf_add_char(out, ' ');]]
   [[    (void)account;]])
+
+# --- limits of the operators' API ---
+
+mutation(pace_of_nobody "an account may call the operators' API without a limit"
+  TESTS tests/attack/test_operators.py::test_too_many_calls
+  EDIT receiver/console/console.c
+  [[    if (r.verdict == PACE_OK)
+        return GO_ON;]]
+  [[    if (r.verdict != PACE_ADDRESS)
+        return GO_ON;]])
+
+mutation(streams_of_old_passwords "a stream goes on with a password that does not hold any more"
+  TESTS tests/attack/test_operators.py::test_an_old_login_is_worth_nothing
+  EDIT receiver/tail/listeners.c
+  [[    return memcmp(password, l->password, sizeof password) == 0;]]
+  [[    return true;]])
