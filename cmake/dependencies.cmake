@@ -1,23 +1,50 @@
-# Every outside library, found once. Packages: docs/internals/development.md.
-find_package(PkgConfig REQUIRED)
+# Every outside library, found once. One message names all that are missing, with their packages in Debian.
 find_package(Threads REQUIRED)
-foreach(lib libevent_core libevent_extra libevent_openssl libevent_pthreads hiredis libcurl zlib libssl libcrypto json-c liblz4)
-  string(MAKE_C_IDENTIFIER ${lib} id)
-  pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${lib})
+find_package(PkgConfig)
+if(NOT PKG_CONFIG_FOUND)
+  message(FATAL_ERROR "pkg-config not found: install pkg-config, or all packages with: scripts/install-packages build")
+endif()
+
+# hookpace_find_library(NAME PACKAGE): PkgConfig::<NAME as an identifier>, or a line in `missing`.
+set(missing "")
+function(hookpace_find_library name package)
+  string(MAKE_C_IDENTIFIER ${name} id)
+  pkg_check_modules(${id} IMPORTED_TARGET GLOBAL ${name})
+  if(NOT ${id}_FOUND)
+    set(missing "${missing}\n  ${name}: install ${package}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+foreach(part core extra openssl pthreads)
+  hookpace_find_library(libevent_${part} libevent-dev)
 endforeach()
+hookpace_find_library(hiredis libhiredis-dev)
+hookpace_find_library(libcurl libcurl4-openssl-dev)
+hookpace_find_library(zlib zlib1g-dev)
+hookpace_find_library(libssl libssl-dev)
+hookpace_find_library(libcrypto libssl-dev)
+hookpace_find_library(json-c libjson-c-dev)
+hookpace_find_library(liblz4 liblz4-dev)
+if(HOOKPACE_TESTS)
+  hookpace_find_library(cmocka libcmocka-dev)
+endif()
 
 # llhttp: Debian 13 has the library; Debian 12 ships the C sources with node-llhttp.
 find_path(LLHTTP_INCLUDE llhttp.h PATH_SUFFIXES llhttp PATHS /usr/include /usr/share/include)
 find_library(LLHTTP_LIBRARY llhttp)
 add_library(hookpace_llhttp STATIC cmake/empty.c)
-if(LLHTTP_LIBRARY)
+if(LLHTTP_LIBRARY AND LLHTTP_INCLUDE)
   target_link_libraries(hookpace_llhttp PUBLIC ${LLHTTP_LIBRARY})
-elseif(EXISTS /usr/share/llhttp/llhttp.c)
+elseif(EXISTS /usr/share/llhttp/llhttp.c AND LLHTTP_INCLUDE)
   target_sources(hookpace_llhttp PRIVATE
     /usr/share/llhttp/api.c /usr/share/llhttp/http.c /usr/share/llhttp/llhttp.c)
   target_compile_definitions(hookpace_llhttp PRIVATE LLHTTP_STRICT_MODE=1) # 9.x is always strict
 else()
-  message(FATAL_ERROR "llhttp not found: install libllhttp-dev (Debian 13) or node-llhttp (Debian 12)")
+  string(APPEND missing "\n  llhttp: install libllhttp-dev (Debian 13) or node-llhttp (Debian 12)")
+endif()
+
+if(missing)
+  message(FATAL_ERROR "libraries are missing:${missing}\nOn Debian, all of them: scripts/install-packages build")
 endif()
 target_include_directories(hookpace_llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE})
 target_compile_options(hookpace_llhttp PRIVATE -O2 -w)

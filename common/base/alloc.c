@@ -53,5 +53,7 @@ void *alloc_try(size_t size)
 
 void alloc_give_back(void)
 {
+#ifdef __GLIBC__ /* musl's allocator gives memory back by itself */
     malloc_trim(0);
+#endif
 }

@@ -1,0 +1,52 @@
+# What `cmake --install` puts where. GNUInstallDirs names the folders, DESTDIR and --prefix work as usual.
+#
+#   bin/                     the two programs and the command
+#   lib/systemd/system/      units; lib/sysusers.d/ the user that they run as
+#   share/man/               man pages (cmake/man.cmake)
+#   share/bash-completion/completions/, share/zsh/site-functions/, share/fish/vendor_completions.d/
+#   share/doc/hookpace/      an example of a configuration, the documentation
+#   share/hookpace/deploy/   alerts, a dashboard for Grafana, and what else deploy/ has for other systems
+#
+# Nothing is put into /etc: the programs look for /etc/hookpace/hookpace.json, which is the administrator's.
+include(GNUInstallDirs)
+
+install(TARGETS hookpace-receiver hookpace-dispatcher hookpace RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# Units name the programs by their whole path, and only the installation knows the prefix: `cmake --install --prefix` and
+# cpack each choose their own. So the units are made then.
+set(HOOKPACE_UNITS hookpace-receiver.service hookpace-dispatcher@.service)
+install(CODE "
+  set(bindir \"${CMAKE_INSTALL_BINDIR}\")
+  if(NOT IS_ABSOLUTE \"\${bindir}\")
+    set(bindir \"\${CMAKE_INSTALL_PREFIX}/\${bindir}\")
+  endif()
+  file(READ \"${PROJECT_SOURCE_DIR}/deploy/systemd/hardening.conf\" hardening)
+  foreach(unit ${HOOKPACE_UNITS})
+    configure_file(\"${PROJECT_SOURCE_DIR}/deploy/systemd/\${unit}.in\" \"${PROJECT_BINARY_DIR}/units/\${unit}\" @ONLY)
+  endforeach()")
+foreach(unit ${HOOKPACE_UNITS})
+  install(FILES ${PROJECT_BINARY_DIR}/units/${unit} DESTINATION lib/systemd/system)
+endforeach()
+install(FILES deploy/systemd/hookpace.sysusers DESTINATION lib/sysusers.d RENAME hookpace.conf)
+
+# The shells' scripts come from the command's own tables. A build for another machine cannot run it.
+if(NOT CMAKE_CROSSCOMPILING)
+  set(shells bash zsh fish)
+  set(places bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+  set(names hookpace _hookpace hookpace.fish)
+  foreach(shell place name IN ZIP_LISTS shells places names)
+    set(script ${PROJECT_BINARY_DIR}/completion/${shell}/${name})
+    add_custom_command(OUTPUT ${script}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/completion/${shell}
+      COMMAND hookpace completion ${shell} > ${script}
+      DEPENDS hookpace VERBATIM)
+    list(APPEND completions ${script})
+    install(FILES ${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/${place})
+  endforeach()
+  add_custom_target(hookpace_completion ALL DEPENDS ${completions})
+endif()
+
+install(FILES hookpace.example.json README.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/guides docs/reference docs/images DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+install(DIRECTORY deploy/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hookpace/deploy
+  PATTERN systemd EXCLUDE PATTERN debian EXCLUDE)
