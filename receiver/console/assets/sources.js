@@ -45,7 +45,7 @@ export function sources(route) {
     { title: 'Refused', line: true, key: (s) => s.last_hour.refused, draw: refusals },
     { title: 'URL for the provider', line: true, key: (s) => [ingest, s.path], draw: (s) => el('code', null, data(ingest + s.path, 300)) },
     ...(route.mayAct ? [{ title: '', line: true, size: 'act', key: (s) => s.id, draw: (s) => button('Send test…', () => sendTest(s.id), { 'aria-label': `Send a test event to ${s.id}` }) }] : []),
-  ], el('p', null, 'The configuration has no sources. Add one below "sources" and send SIGHUP to both programs; docs/configuration.md has the keys.'));
+  ], el('p', null, 'The configuration has no sources. Add one below "sources" and send SIGHUP to both programs; docs/reference/configuration.md has the keys.'));
   async function refresh(signal) {
     const [page, status] = await Promise.all([get(`/api/sources?${new URLSearchParams({ limit: 100, ...(cursor ? { cursor } : {}) })}`, signal), get('/api/status', signal)]);
     ingest = ingestOf(status);
