@@ -246,7 +246,7 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
                        shards_trouble(d->shards) ? shards_trouble(d->shards)
                                                  : "Redis does not answer");
     else
-        probes_ready(c);
+        probes_ready(c, NULL);
 }
 
 static void dispatcher_refresh(void *ctx, probes_done done, void *done_ctx)

@@ -38,7 +38,7 @@ static void ready_on_pong(void *ctx, enum err rc)
     struct ops_call *c = ctx;
     struct admin *a = c->state;
     if (rc == OK && a->setup.workers_are_ready(a->setup.ctx))
-        probes_ready(c);
+        probes_ready(c, shards_shortage(a->shards));
     else
         probes_unready(c, "queue_unavailable",
                        shards_trouble(a->shards) ? shards_trouble(a->shards)

@@ -308,8 +308,6 @@ void config_redis_build(struct config_redis *r, struct config_problems *problems
         config_problems_warn(problems, SLICE_LIT("redis.partitions"),
                              "is 1, so one shard of the cluster does all the work; use at least "
                              "four times as many partitions as there are shards");
-    if (r->wait_replicas)
-        report(problems, "redis.wait_replicas", "is not supported yet; leave it at 0");
 }
 
 /* ---- copies ---- */

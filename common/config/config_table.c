@@ -29,7 +29,7 @@ const struct config_key config_keys[] = {
     {"redis.prefix", KEY_TEXT, ROOT(out.redis.prefix), RANGE(1, 64), .fallback = "\"hookpace\"", .restart = true, .fixed = true},
     {"redis.partitions", KEY_UINT, ROOT(out.redis.partitions), RANGE(1, 1024), .fallback = "1", .restart = true, .fixed = true},
     {"redis.timeout_ms", KEY_INT, ROOT(out.redis.timeout_ms), RANGE(10, 60000), .fallback = "2000", .restart = true},
-    {"redis.wait_replicas", KEY_UINT, ROOT(out.redis.wait_replicas), RANGE(0, 8), .fallback = "0"},
+    {"redis.wait_replicas", KEY_UINT, ROOT(out.redis.wait_replicas), RANGE(0, 8), .fallback = "0", .restart = true},
     {"redis.sentinel_user", KEY_TEXT, ROOT(out.redis.sentinel_user), RANGE(1, TEXT_MAX), .fallback = "null", .restart = true},
     {"redis.sentinel_password", KEY_SECRET, ROOT(out.redis.sentinel_password), RANGE(1, TEXT_MAX), .fallback = "null", .restart = true},
     {"redis.tls", KEY_OBJECT, ROOT(out), .children = "redis.tls", .fallback = "{}"},

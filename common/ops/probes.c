@@ -1,6 +1,7 @@
 #include "common/ops/probes.h"
 
 #include "common/base/alloc.h"
+#include "common/base/json_write.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/base/metrics.h"
@@ -9,6 +10,7 @@
 
 #include <stdlib.h>
 
+#define WARNING_BYTES 512
 #define METRICS_TEXT_MAX ((size_t)64 << 20)
 
 struct scrape { /* a request for /metrics that waits for the gauges */
@@ -27,9 +29,17 @@ static void health_run(struct ops_call *c)
     ops_json(c, 200, SLICE_LIT("{\"status\":\"ok\"}"));
 }
 
-void probes_ready(struct ops_call *c)
+void probes_ready(struct ops_call *c, const char *warning)
 {
-    ops_json(c, 200, SLICE_LIT("{\"status\":\"ok\"}"));
+    char text[WARNING_BYTES];
+    struct buf b = buf_over(text);
+    struct json_write w = json_write_to(&b);
+    jw_open(&w, NULL, '{');
+    jw_str(&w, "status", "ok");
+    if (warning)
+        jw_str(&w, "warning", warning);
+    jw_close(&w, '}');
+    ops_json(c, 200, buf_slice(&b));
 }
 
 void probes_unready(struct ops_call *c, const char *code, const char *why)

@@ -30,7 +30,8 @@ void probes_add(struct probes *p, struct ops *o);
 /* After the listener is closed, and no check_ready and no refresh is under way. NULL is fine. */
 void probes_free(struct probes *p);
 
-void probes_ready(struct ops_call *c);
+/* Ends C as ready. WARNING: a sentence that the answer has, or NULL. */
+void probes_ready(struct ops_call *c, const char *warning);
 /* 503 with CODE, a word for programs, and WHY, a sentence for people. */
 void probes_unready(struct ops_call *c, const char *code, const char *why);
 

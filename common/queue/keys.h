@@ -12,6 +12,7 @@
 /* The base of PARTITION. The other functions take it as BASE. */
 void keys_base(struct buf *out, const char *prefix, unsigned partition);
 void keys_lanes(struct buf *out, struct slice base);
+void keys_confirm(struct buf *out, struct slice base);
 void keys_wake(struct buf *out, struct slice base);
 /* The channel of a dispatcher's lifeline. */
 void keys_present(struct buf *out, struct slice base, const char *instance);

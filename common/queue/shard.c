@@ -26,6 +26,7 @@ struct shard { /* owned by its shards */
     const bool *is_fit; /* of its shards */
     unsigned number;
     struct slice lead[LEAD_COUNT]; /* own copies */
+    struct slice confirm_key;      /* an own copy */
 };
 
 /* Before shards are ready, and every RIGHTS_US from then on, Redis says what its user may not do (rights.lua). With an ACL
@@ -128,6 +129,7 @@ static void shards_ask_rights(void *ctx)
     struct shards *all = ctx;
     struct args args;
     loop_timer_arm(all->timer, RIGHTS_US);
+    redis_ask_replicas(all->redis);
     if (!redis_is_ready(all->redis) || all->asked)
         return;
     args_init(&args, KEY_BYTES);
@@ -184,6 +186,8 @@ static void shard_init(struct shard *s, struct redis *redis, const char *prefix,
     buf_reset(&text);
     keys_lanes(&text, s->lead[LEAD_BASE]);
     s->lead[LEAD_LANES].ptr = buf_take(&text, &s->lead[LEAD_LANES].len);
+    keys_confirm(&text, s->lead[LEAD_BASE]);
+    s->confirm_key.ptr = buf_take(&text, &s->confirm_key.len);
 }
 
 static void subscribe(struct shards *all, struct loop *l, const struct config_redis *conf,
@@ -326,9 +330,11 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
 static void shards_free_now(void *ctx)
 {
     struct shards *all = ctx;
-    for (unsigned i = 0; i < all->count; i++)
+    for (unsigned i = 0; i < all->count; i++) {
         for (unsigned k = 0; k < LEAD_COUNT; k++)
             free((char *)(uintptr_t)all->list[i].lead[k].ptr);
+        free((char *)(uintptr_t)all->list[i].confirm_key.ptr);
+    }
     map_clear(&all->by_channel);
     buf_clear(&all->missing);
     free(all->user);
@@ -397,6 +403,11 @@ const char *shards_trouble(const struct shards *all)
     if (all->trouble[0] && !all->is_fit)
         return all->trouble;
     return redis_is_ready(all->redis) ? NULL : redis_trouble(all->redis);
+}
+
+const char *shards_shortage(const struct shards *all)
+{
+    return redis_shortage(all->redis);
 }
 
 size_t shards_pending(const struct shards *all)
@@ -475,6 +486,7 @@ enum err shard_run_taking(struct shard *s, const struct redis_script *script, st
         .argv = args_slices(args),
         .argc = args->count,
         .taken = taken,
+        .confirm_key = s->confirm_key,
         .fn = fn,
         .ctx = ctx,
     };

@@ -46,6 +46,8 @@ bool shards_ready(const struct shards *all);
 /* Why no shard is ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */
 const char *shards_trouble(const struct shards *all);
+/* What is short though the shards are ready: fewer replicas than redis.wait_replicas. Or NULL. As shards_trouble. */
+const char *shards_shortage(const struct shards *all);
 struct shard_server {    /* a server that has shards; borrowed from the shards */
     const char *address; /* "host:port", "[::1]:port", or the path of a socket */
     bool is_up;

@@ -37,6 +37,7 @@
  *   the call is larger than 256 MiB          redis_eval: ERR_TOO_BIG       no
  *   lost before the last byte was written    ERR_UNAVAIL                   no: Redis runs whole commands only
  *   lost afterwards                          ERR_TIMEOUT                   nobody knows
+ *   too few replicas have it in time         ERR_TIMEOUT                   yes, but a failover may lose it
  *   NOSCRIPT                                 nothing yet                   no: the call is sent again
  *   LOADING, READONLY, MASTERDOWN, NOAUTH    OK, REDIS_FAILED; then lost   no
  *   OOM, MISCONF, NOREPLICAS, BUSY           OK, REDIS_FAILED              no
@@ -127,6 +128,7 @@ void redis_flush(struct redis *r)
 static void write_deferred(void *ctx)
 {
     struct redis *r = ctx;
+    redis_confirm_ask(r);
     r->flush_deferred = false;
     if (r->io.fd >= 0)
         write_all(r);
@@ -200,17 +202,12 @@ static void arm(struct redis *r, mono_us at, mono_us now)
     loop_timer_arm(r->timer, at - now);
 }
 
-/* Enters what was just formatted into R->out as one command. */
-static void book(struct redis *r, redis_fn fn, void *ctx, const struct redis_script *script,
-                 unsigned tries)
+/* Enters what was just formatted into R->out as one command. The deadline and end of ITEM are set here. */
+static void book(struct redis *r, struct pending item)
 {
     mono_us now = clock_mono_us();
-    struct pending item = {.fn = fn,
-                           .ctx = ctx,
-                           .script = script,
-                           .deadline = now + r->conf.timeout_ms * 1000,
-                           .end = r->out.end,
-                           .tries = tries};
+    item.deadline = now + r->conf.timeout_ms * 1000;
+    item.end = r->out.end;
     redis_pending_push(&r->pendings, &item);
     if (r->timer_at == 0 || item.deadline < r->timer_at)
         arm(r, item.deadline, now);
@@ -222,7 +219,7 @@ void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn
     redis_out_open(&r->out, argc, redis_out_sizes(argv, argc));
     for (size_t i = 0; i < argc; i++)
         redis_out_arg(&r->out, argv[i]);
-    book(r, fn, ctx, NULL, 0);
+    book(r, (struct pending){.fn = fn, .ctx = ctx});
 }
 
 enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
@@ -284,6 +281,9 @@ enum err redis_eval(struct redis *r, const struct redis_call *c)
     size_t size = redis_out_sizes(head, 3) + redis_out_sizes(c->lead, c->lead_count) +
                   redis_out_sizes(c->argv, c->argc);
     enum err rc = admit(r, size);
+    bool waits = c->script->is_acknowledged && r->conf.wait_replicas;
+    if (rc == OK && waits && !redis_confirm_admits(r))
+        rc = ERR_UNAVAIL;
     if (rc != OK) {
         free(c->taken);
         return rc;
@@ -295,7 +295,10 @@ enum err redis_eval(struct redis *r, const struct redis_call *c)
     for (size_t i = 0; i < 3; i++)
         redis_out_arg(&r->out, head[i]);
     write_call(&r->out, c);
-    book(r, c->fn, c->ctx, c->script, 1);
+    if (waits)
+        redis_confirm_note(r, c->confirm_key);
+    book(r, (struct pending){
+                .fn = c->fn, .ctx = c->ctx, .script = c->script, .tries = 1, .waits = waits});
     return OK;
 }
 
@@ -314,7 +317,11 @@ static bool script_again(struct redis *r, const struct pending *item, uint64_t s
         load_script(r, l);
     }
     redis_out_repeat(&r->out, start, item->end);
-    book(r, item->fn, item->ctx, item->script, item->tries + 1);
+    struct pending repeat = *item;
+    repeat.tries++;
+    if (repeat.waits)
+        r->confirm.is_due = true;
+    book(r, repeat);
     return true;
 }
 
@@ -389,6 +396,7 @@ static void redis_drop(struct redis *r, const char *reason)
     struct pendings rest = disconnect(r);
     r->state = STATE_WAITING;
     arm(r, now + wait_ms * 1000, now);
+    redis_confirm_fail(r);
     redis_pending_fail(&rest, written);
     bool is_freed = r->state == STATE_CLOSED; /* by a callback */
     void (*fn)(void *ctx) = was_ready ? r->events.on_lost : r->events.on_failed;
@@ -437,19 +445,20 @@ static void note_refusal(struct redis *r, size_t size, const struct redis_reply 
         LOG_RARELY(LL_WARN, "redis.argument_refused", LS("url", r->conf.shown), LI("bytes", size));
 }
 
-static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
+/* True if REPLY is kept. */
+static bool redis_on_reply(struct redis *r, struct redis_reply *reply)
 {
     if (is_message(r, reply)) {
         r->events.on_message(r->events.ctx, redis_text(redis_at(reply, 1)),
                              redis_text(redis_at(reply, 2)));
-        return;
+        return false;
     }
     const struct pending *head = redis_pending_head(&r->pendings);
     if (head)
         note_refusal(r, (size_t)(head->end - r->out.answered), reply);
     if (!head || head->end > r->out.written) { /* such as: ERR max number of clients reached */
         redis_drop_soon_for(r, "the server said unasked", reply);
-        return;
+        return false;
     }
     struct pending item = redis_pending_pop(&r->pendings);
     bool again = item.script && script_again(r, &item, r->out.answered, reply);
@@ -461,8 +470,15 @@ static void redis_on_reply(struct redis *r, const struct redis_reply *reply)
         redis_drop_soon_for(r, "the server answered", reply);
     if (item.script && redis_refusal_is_right(reply))
         redis_drop_soon(r, "the user lost a right that a script needs");
-    if (!again && item.fn)
+    if (again)
+        return false;
+    if (item.waits && redis_kind(reply) != REDIS_FAILED) {
+        redis_confirm_hold(r, &item, reply);
+        return true;
+    }
+    if (item.fn)
         item.fn(item.ctx, OK, reply);
+    return false;
 }
 
 /* Handles the replies in LEN bytes; false if the connection is gone. */
@@ -481,8 +497,8 @@ static bool feed(struct redis *r, const char *bytes, size_t len)
         }
         if (!reply)
             return true;
-        redis_on_reply(r, reply);
-        freeReplyObject(reply);
+        if (!redis_on_reply(r, reply))
+            freeReplyObject(reply);
         if (r->connection != connection)
             return false;
     }
@@ -720,6 +736,7 @@ struct redis *redis_new(struct loop *l, const struct redis_target *to, const cha
     r->io = REDIS_IO_CLOSED;
     r->timer = loop_timer_new(l, redis_on_timer, r);
     redis_out_init(&r->out);
+    redis_confirm_init(&r->confirm);
     redis_dial_init(&r->dial, l, &r->conf, &r->node, redis_on_dialed, r);
     r->state = STATE_WAITING;
     r->backoff_ms = BACKOFF_MIN_MS;
@@ -731,6 +748,7 @@ static void redis_free_now(void *ctx)
 {
     struct redis *r = ctx;
     redis_scripts_clear(&r->loaded);
+    redis_confirm_clear(&r->confirm);
     config_redis_clear(&r->conf);
     free(r->node.host);
     free(r->name);
@@ -748,6 +766,7 @@ void redis_free(struct redis *r)
     list_remove(&r->link);
     loop_timer_free(r->timer);
     r->timer = NULL;
+    redis_confirm_fail(r);
     redis_pending_fail(&rest, written);
     loop_defer(r->loop, redis_free_now,
                r); /* this may be a callback; and calls of R are deferred already */

@@ -67,6 +67,10 @@ const char *redis_trouble(const struct redis *r);
 struct redis_facts;
 /* The server's facts about itself at the last check; empty texts before the first check. */
 const struct redis_facts *redis_server_facts(const struct redis *r);
+/* Asks how many replicas there are, if redis.wait_replicas needs some. */
+void redis_ask_replicas(struct redis *r);
+/* A sentence, if there were fewer when that was last asked. Or NULL. */
+const char *redis_shortage(const struct redis *r);
 /* Drops the connection later in this turn, and connects again. Logs the REASON of the first call. */
 void redis_drop_soon(struct redis *r, const char *reason);
 /* The commands that are not answered yet, and their bytes: for load decisions. */
@@ -89,6 +93,9 @@ struct redis_script {
     const unsigned char *text;
     size_t len;
     char sha[41]; /* filled by redis_script_init */
+    /* Somebody is told that the script ran. With redis.wait_replicas the answer to a call waits until so many replicas have
+     * what the script wrote, or found written. False after redis_script_init. */
+    bool is_acknowledged;
 };
 void redis_script_init(struct redis_script *s, const char *name, const unsigned char *text,
                        size_t len);
@@ -102,12 +109,15 @@ struct redis_call {
     /* Memory from malloc, or NULL. An element of ARGV that begins there is sent from there, without a copy.
      * redis_eval owns the memory and frees it: when the call was answered, or at once if redis_eval fails. */
     char *taken;
+    /* Of a script that is acknowledged: a key of no use in the call's slot (redis_confirm.c says what for). */
+    struct slice confirm_key;
     redis_fn fn;
     void *ctx;
 };
 /* Runs a script (EVALSHA). The script is loaded on its first use on a connection. If the server has forgotten it
  * (NOSCRIPT), the script is loaded and the call is sent again. It then runs once, but behind what was sent meanwhile,
- * with a new deadline. Errors as of redis_command. */
+ * with a new deadline. Errors as of redis_command. A call that waits for replicas gets ERR_TIMEOUT if they do not answer in
+ * half of timeout_ms, and ERR_UNAVAIL at once if they did not answer the last time and were not asked since. */
 enum err redis_eval(struct redis *r, const struct redis_call *call) MUST_CHECK;
 
 /* A connection for messages only. It subscribes its channels again after every reconnect. Messages that are

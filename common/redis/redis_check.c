@@ -26,6 +26,7 @@ static void check_on_info(void *ctx, enum err rc, const struct redis_reply *repl
             LL_WARN, "redis.facts_unknown", LS("url", r->conf.shown),
             LS("reason", "INFO was refused: version, role and settings of the server are unknown"));
     redis_facts_read(&r->facts, redis_text(reply));
+    redis_confirm_judge(r);
     const char *reason = redis_facts_refuse(&r->facts);
     if (reason)
         redis_drop_soon(r, reason);
@@ -93,7 +94,7 @@ static void send_auth(struct redis *r)
 
 void redis_check_start(struct redis *r)
 {
-    r->facts = (struct redis_facts){0};
+    r->facts = (struct redis_facts){.replicas = -1};
     r->limit.told = SIZE_MAX;
     send_auth(r);
     struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};

@@ -14,6 +14,19 @@ void redis_facts_set(char fact[FACT_MAX], struct slice value)
         memcpy(fact, value.ptr, n);
 }
 
+/* A line such as "slave0:ip=10.0.0.2,port=6379,state=online,offset=14,lag=0". A replica that is still being filled is in
+ * another state. */
+static bool is_replica_online(struct slice key, struct slice value)
+{
+    if (!slice_starts(key, SLICE_LIT("slave")) || key.len < 6 || key.ptr[5] < '0' ||
+        key.ptr[5] > '9')
+        return false;
+    while (value.len)
+        if (slice_eq(slice_cut(&value, ','), SLICE_LIT("state=online")))
+            return true;
+    return false;
+}
+
 static void read_line(struct redis_facts *f, struct slice line)
 {
     const struct {
@@ -29,6 +42,10 @@ static void read_line(struct redis_facts *f, struct slice line)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (slice_eq(key, rows[i].key))
             redis_facts_set(rows[i].fact, value);
+    if (slice_eq(key, SLICE_LIT("connected_slaves")))
+        f->replicas = 0; /* the lines of the replicas follow */
+    else if (is_replica_online(key, value))
+        f->replicas++;
 }
 
 void redis_facts_read(struct redis_facts *f, struct slice info)

@@ -16,6 +16,7 @@ struct redis_facts { /* texts are empty where the server did not say */
     char appendfsync[FACT_MAX]; /* always, everysec, no */
     char policy[FACT_MAX];      /* maxmemory_policy */
     char run[FACT_MAX];         /* the first 31 digits of run_id, another one after each start */
+    int replicas; /* how many are online: they get all that is written. -1: not said */
 };
 
 /* Reads the facts from the answer to INFO. A fact that the answer does not have stays as it was. */

@@ -13,6 +13,7 @@ struct pending {
     mono_us deadline;
     uint64_t end; /* position of its end in `struct out`; it starts where the one before ends */
     unsigned tries;
+    bool waits; /* its answer waits for replicas (redis_confirm.h) */
 };
 
 struct pendings { /* redis_pending_clear frees */

@@ -6,6 +6,7 @@
 #include "common/base/list.h"
 #include "common/config/config.h"
 #include "common/redis/redis.h"
+#include "common/redis/redis_confirm.h"
 #include "common/redis/redis_facts.h"
 #include "common/redis/redis_pending.h"
 #include "common/redis/redis_scripts.h"
@@ -47,6 +48,7 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
     struct redis_facts facts;
     struct redis_limit limit;
     struct loaded_scripts loaded;
+    struct redis_confirm confirm;
     bool flush_deferred;
 
     struct loop_timer *timer; /* the one for whatever the state waits for */

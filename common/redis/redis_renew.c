@@ -5,6 +5,7 @@
 #include "common/redis/redis_private.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define REASON "the files of redis.tls are new"
 
@@ -17,6 +18,10 @@ static bool is_calm(const struct redis *r)
 static void take(struct redis *r)
 {
     struct redis *next = r->next;
+    if (strcmp(r->facts.run, next->facts.run) != 0) { /* what it answered is not there */
+        redis_drop_soon(r, "another server has its address");
+        return;
+    }
     struct redis_io io = next->io;
     struct redisReader *reader = next->reader;
     next->io = REDIS_IO_CLOSED;

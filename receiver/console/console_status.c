@@ -21,8 +21,9 @@ struct status_call { /* what is known so far; Redis may be away */
 
 /* --- Redis --- */
 
-static void write_durability(struct json_write *w, const struct redis_facts *f)
+static void write_durability(struct json_write *w, const struct shards *shards)
 {
+    const struct redis_facts *f = shards_server(shards, 0).facts;
     bool is_known = f->aof_enabled[0] != 0;
     jw_open(w, "durability", '{');
     jw_text_or_null(w, "appendonly",
@@ -35,6 +36,8 @@ static void write_durability(struct json_write *w, const struct redis_facts *f)
     const char *risk;
     for (unsigned i = 0; is_known && (risk = redis_facts_risk(f, i)) != NULL; i++)
         jw_str(w, NULL, risk);
+    if (shards_shortage(shards))
+        jw_str(w, NULL, shards_shortage(shards));
     jw_close(w, ']');
     jw_close(w, '}');
 }
@@ -74,7 +77,7 @@ static void write_redis(struct json_write *w, const struct shards *shards)
         jw_close(w, '}');
     }
     jw_close(w, ']');
-    write_durability(w, shards_server(shards, 0).facts);
+    write_durability(w, shards);
     jw_close(w, '}');
 }
 

@@ -327,8 +327,7 @@ def test_keys_of_redis_that_do_not_fit_its_url(tmp_path):
     done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
     assert (done.returncode, sorted(done.stdout.splitlines())) == (2, [
         "redis.sentinel_password: has no effect without redis+sentinel:// in redis.url; remove it",
-        "redis.tls: has no effect without TLS: begin redis.url with rediss, or remove it",
-        "redis.wait_replicas: is not supported yet; leave it at 0"])
+        "redis.tls: has no effect without TLS: begin redis.url with rediss, or remove it"])
     redis = {"url": "rediss://h", "tls": {"verify": False}}
     done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "config ok")

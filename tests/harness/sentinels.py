@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import threading
+import time
 
 import redis
 
@@ -105,10 +106,10 @@ class Group:
             member.start(master=first)
         for sentinel in self.sentinels:
             sentinel.start()
-        wait_for(self._is_complete, 20, "a group in which all know each other", every=0.05)
+        wait_for(self.is_complete, 20, "a group in which all know each other", every=0.05)
         return self
 
-    def _is_complete(self):
+    def is_complete(self):
         for sentinel in self.sentinels:
             try:
                 state = sentinel.ask("MASTER", MASTER, **self.client_options)
@@ -117,7 +118,8 @@ class Group:
             state = state if isinstance(state, dict) else dict(zip(state[::2], state[1::2]))
             if int(state["num-slaves"]) < len(self.members) - 1 or int(state["num-other-sentinels"]) < len(self.sentinels) - 1:
                 return False
-        return all(m.client().info("replication")["master_link_status"] == "up" for m in self.members[1:])
+        links = [m.client().info("replication").get("master_link_status") for m in self.members]
+        return links.count("up") == len(self.members) - 1
 
     @property
     def master(self):
@@ -144,28 +146,43 @@ def make(directory, replicas=2, options=(), extra=()):
 
 
 class Load:
-    """Posts events to RECEIVER until stop(); `acknowledged` has the ids that were answered 200."""
+    """Posts events to RECEIVER until stop(), a thread for each of SOURCES. `acknowledged` has the ids that were answered 200."""
 
-    def __init__(self, receiver, threads=4):
+    def __init__(self, receiver, sources=("in",) * 4, pause=0.0):
         self.receiver = receiver
+        self.pause = pause
         self.acknowledged, self.statuses = [], {}
+        self.accepted_at = []       # time.monotonic() of each of `acknowledged`
+        self.last_refused = 0.0
         self.lock, self.over = threading.Lock(), threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(threads)]
+        self.threads = [threading.Thread(target=self._run, args=(n, source)) for n, source in enumerate(sources)]
         for thread in self.threads:
             thread.start()
 
-    def _run(self, number):
+    def _run(self, number, source):
         n = 0
         while not self.over.is_set():
             ident = f"{number}-{n}"
-            status = self.receiver.post("/in/in", {"id": ident}).status
+            status = self.receiver.post(f"/in/{source}", {"id": ident}).status
             with self.lock:
                 self.statuses[status] = self.statuses.get(status, 0) + 1
                 if status == 200:
                     self.acknowledged.append(ident)
+                    self.accepted_at.append(time.monotonic())
+                else:
+                    self.last_refused = time.monotonic()
             n += 1
-            if status != 200:
-                self.over.wait(0.02)
+            if status != 200 or self.pause:
+                self.over.wait(0.02 if status != 200 else self.pause)
+
+    @property
+    def last_accepted(self):
+        with self.lock:
+            return self.accepted_at[-1] if self.accepted_at else 0.0
+
+    def first_accepted_after(self, moment):
+        with self.lock:
+            return next(at for at in self.accepted_at if at > moment)
 
     def stop(self):
         self.over.set()

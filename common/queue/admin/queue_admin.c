@@ -23,6 +23,7 @@ struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struc
     redis_script_init(&q->redo, "redo", lua_redo, lua_redo_len);
     redis_script_init(&q->drop, "drop", lua_drop, lua_drop_len);
     redis_script_init(&q->check, "check", lua_check, lua_check_len);
+    q->pause.is_acknowledged = q->redo.is_acknowledged = q->drop.is_acknowledged = true;
     return q;
 }
 

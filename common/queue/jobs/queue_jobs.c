@@ -26,6 +26,7 @@ struct queue_jobs *queue_jobs_new(struct loop *l, struct shards *shards, struct 
     redis_script_init(&q->jobs, "jobs", lua_jobs, lua_jobs_len);
     redis_script_init(&q->sweep_resend, "sweep_resend", lua_sweep_resend, lua_sweep_resend_len);
     redis_script_init(&q->sweep_drop, "sweep_drop", lua_sweep_drop, lua_sweep_drop_len);
+    q->job.is_acknowledged = true;
     uuid7(clock_wall_ms(), q->name);
     q->runners = xcalloc(partitions, sizeof *q->runners);
     for (unsigned i = 0; i < partitions; i++)

@@ -83,6 +83,7 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     q->under_way = xcalloc(q->partitions, sizeof(size_t));
     q->collected = loop_timer_new(l, flush_all, q);
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
+    q->script.is_acknowledged = true;
     return q;
 }
 

@@ -28,6 +28,7 @@ struct queue_tasks *queue_tasks_new(struct loop *l, struct shards *shards, struc
     redis_script_init(&q->failures, "failures", lua_failures, lua_failures_len);
     redis_script_init(&q->take, "take", lua_take, lua_take_len);
     redis_script_init(&q->setting, "setting", lua_setting, lua_setting_len);
+    q->resend.is_acknowledged = q->take.is_acknowledged = q->setting.is_acknowledged = true;
     return q;
 }
 
