@@ -33,7 +33,9 @@
     X(lanes_js, "lanes.js", SCRIPT)                                                                \
     X(sources_js, "sources.js", SCRIPT)                                                            \
     X(account_js, "account.js", SCRIPT)                                                            \
-    X(accounts_js, "accounts.js", SCRIPT)
+    X(accounts_js, "accounts.js", SCRIPT)                                                          \
+    X(tasks_js, "tasks.js", SCRIPT)                                                                \
+    X(settings_js, "settings.js", SCRIPT)
 
 #define DECLARE(symbol, name, type)                                                                \
     extern const unsigned char asset_##symbol[];                                                   \

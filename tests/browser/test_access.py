@@ -57,13 +57,28 @@ def test_no_violations(page, service, axe, width, dark):
 
 def test_no_violations_on_the_page_of_a_user(service, chromium, axe):
     from browser import Page
+    service.conf["secrets_key"] = "ab" * 32
     page = Page(chromium, service.fill().receiver.admin)
     page.log_in("acme")
     page.see("Your tasks", "No webhook of your tasks has failed")
     assert violations(page, axe) == []
-    page.click("Change the webhook delay")
-    page.see("Set the delay")
+    for width in (1280, 360):
+        shape(page, width, width == 360)
+        page.go("#/tasks")
+        page.go("#/settings")
+        page.see("TLS verification", "not signed")
+        assert violations(page, axe) == []
+        assert page.driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), "wider than the window"
+        for name, shown in (("Change: Payload", "What the body of a postback holds"), ("New secret…", "Sign your webhooks?"), ("Send a test webhook…", "Kind")):
+            page.click(name)
+            page.see(shown)
+            assert violations(page, axe) == [], name
+            page.click("Cancel")
+    page.click("New secret…")
+    page.click("Make the secret")
+    page.see("Your new signing secret")
     assert violations(page, axe) == []
+    page.click("I have it")
     page.close()
 
 

@@ -73,5 +73,18 @@ def test_the_files_keep_to_the_policy():
     assert "url(" not in (ASSETS / "style.css").read_text() and "@import" not in (ASSETS / "style.css").read_text()
 
 
+def first_screen():
+    """The files that a browser loads before it shows anything: those of the page, and what its script imports at once."""
+    wanted, loaded = re.findall(r'(?:src|href)="/?assets/([^"]+)"', (ASSETS / "index.html").read_text()), {"index.html"}
+    while wanted:
+        name = wanted.pop()
+        if name not in loaded:
+            loaded.add(name)
+            wanted += re.findall(r"^import .* from '\./([^']+)'", (ASSETS / name).read_text(), re.M)
+    return loaded
+
+
 def test_all_of_it_is_small():
-    assert sum(path.stat().st_size for path in FILES.values()) < 100_000
+    assert first_screen() >= {"app.js", "now.js", "dom.js", "style.css"}
+    assert sum((ASSETS / name).stat().st_size for name in first_screen()) < 80_000
+    assert sum(path.stat().st_size for path in FILES.values()) < 150_000

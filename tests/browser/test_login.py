@@ -93,13 +93,6 @@ def test_a_user_sees_its_own_tasks_and_nothing_else(service, chromium):
     service.sink.on("/hook", 200)
     page.click("Resend the webhooks of task t1")
     page.see("The webhooks of task t1 are queued again", "Done and fetched\n1")
-    page.click("Change the webhook delay")
-    page.fill_in("Delay in ms", "75")
-    page.click("Set the delay")
-    page.see("multiple of 100 up to 1000; null")
-    page.fill_in("Delay in ms", "300")
-    page.click("Set the delay")
-    page.see("The delay is set", "300 ms")
     page.close()
 
 

@@ -20,6 +20,8 @@ const views = {
   sources: { name: 'Sources', load: async () => (await import('./sources.js')).sources },
   accounts: { name: 'Accounts', load: async () => (await import('./accounts.js')).accounts },
   jobs: { name: 'Jobs', load: async () => (await import('./jobs.js')).jobs },
+  tasks: { name: 'Your tasks', roles: ['user'], load: async () => (await import('./account.js')).account },
+  settings: { name: 'Settings', roles: ['admin', 'user'], load: async () => (await import('./settings.js')).settings },
   delivery: { load: async () => (await import('./delivery.js')).delivery },
   event: { load: async () => (await import('./delivery.js')).event },
   job: { load: async () => (await import('./jobs.js')).job },
@@ -28,8 +30,8 @@ const views = {
 // Views of one thing, and the view that lists such things.
 const PARTS = { delivery: 'deliveries', event: 'deliveries', job: 'jobs' };
 
-// An account of role `user` has one page of its own, whatever the address says.
-const forUsers = { load: async () => (await import('./account.js')).account };
+const OPERATORS = ['admin', 'viewer']; // who sees a view, unless it says otherwise
+const maySee = (view) => (view.roles ?? OPERATORS).includes(me.role);
 
 const main = document.getElementById('main');
 const nav = document.getElementById('nav');
@@ -48,13 +50,14 @@ function routeOf(hash) {
   } catch {
     text = arg;
   }
-  return { name: Object.hasOwn(views, name) ? name : 'now', arg: text, query: Object.fromEntries(new URLSearchParams(query ?? '')) };
+  const isView = Object.hasOwn(views, name) && maySee(views[name]);
+  return { name: isView ? name : me.role === 'user' ? 'tasks' : 'now', arg: text, query: Object.fromEntries(new URLSearchParams(query ?? '')) };
 }
 
 function showNav(current) {
   nav.hidden = who.hidden = !me;
   if (!me) return;
-  fill(nav, [current, me.role], () => (me.role === 'user' ? [] : Object.entries(views).filter(([, v]) => v.name)
+  fill(nav, [current, me.role], () => (Object.entries(views).filter(([, v]) => v.name && maySee(v))
     .map(([key, v]) => el('a', { href: address(key), 'aria-current': key === current || PARTS[current] === key ? 'page' : null }, v.name))));
   nav.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }); // a phone shows a part of the views
   fill(who, me, () => [el('span', null, `${me.account} (${me.role})`), button('Log out', () => end(''))]);
@@ -142,7 +145,7 @@ async function showRoute() {
   showNav(route.name);
   let make;
   try {
-    make = await (me.role === 'user' ? forUsers : views[route.name]).load();
+    make = await views[route.name].load();
   } catch {
     warn('The receiver does not answer. Reload the page when it is back.');
     return;
