@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import re
+import subprocess
 from base64 import b64encode
 
 import pytest
@@ -137,6 +138,33 @@ def test_a_test_webhook_and_its_failure(own, service):
     own.see("The pingback of task", "1 failed: http_500", "<script>alert(1)</script>")
     own.click("Your tasks")
     own.see("Failed webhooks", "http_500", "Done and fetched\n1")
+
+
+def test_own_tasks_by_status(own, service):
+    service.sink.on("/bad", 410)
+    ask(service, "/v3/serp/google/organic/task_post", [{"id": "other's", "result": 1, "postback_url": service.sink.url("/hook")}], name="root")
+    own.go("#/tasks")
+    own.see("There are no tasks yet", "No webhook of your tasks has failed")
+    line = own.driver.execute_script("return document.querySelector('.empty pre').textContent").replace("LOGIN:PASSWORD", f"acme:{PASSWORDS['acme']}")
+    answer = subprocess.run(["bash", "-c", line + " -s"], capture_output=True, check=True, timeout=20).stdout
+    own.wait_cell(json.loads(answer)["tasks"][0]["id"], "Tag", "first")
+    ask(service, "/v3/serp/google/organic/task_post", [{"id": "open", "tag": "<b>", "postback_url": service.sink.url("/hook")}])
+    ask(service, "/v3/serp/google/organic/task_post", [{"id": "good", "result": 1, "postback_url": service.sink.url("/hook")}, {"id": "bad", "result": 1, "postback_url": service.sink.url("/bad")}])
+    for task, status in (("open", "pending"), ("good", "done"), ("bad", "failed")):
+        own.wait_cell(task, "Status", status)
+    own.wait_cell("open", "Tag", "<b>")
+    assert "other's" not in own.text
+    own.click("pending")
+    own.see_no("good")
+    own.wait_cell("open", "Status", "pending")
+    ask(service, "/v3/tasks/take", [{"limit": 1}])
+    own.see("None of your newest 200 tasks is pending")
+    own.click("processing")
+    own.wait_cell("open", "Status", "processing")
+    own.reload()
+    own.wait_cell("open", "Status", "processing")
+    own.go("#/tasks?status=failed")
+    own.wait_cell("bad", "Status", "failed")
 
 
 def test_who_has_a_settings_page(service, chromium):

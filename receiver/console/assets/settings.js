@@ -75,7 +75,7 @@ function showOnce(made) {
       await navigator.clipboard?.writeText(input.value).then(() => say('The secret is copied.'), () => say('The browser did not copy it.'));
     });
     const heading = el('h2', { id: 'new-secret-title' }, 'Your new signing secret');
-    const dialog = el('dialog', { 'aria-labelledby': heading.id, onclose: () => { input.value = ''; dialog.remove(); resolve(); } }, heading,
+    const dialog = el('dialog', { 'aria-labelledby': heading.id, oncancel: (event) => event.preventDefault(), onclose: () => { input.value = ''; dialog.remove(); resolve(); } }, heading,
       el('p', null, `Copy it now: nobody can show it again. Its id is ${made.secret_id}, its scheme ${made.scheme}.`),
       el('p', { class: 'field' }, el('label', { for: input.id }, 'Secret'), input),
       el('p', { class: 'buttons' }, navigator.clipboard ? copy : null, button('I have it', () => dialog.close(), { class: 'main' })));
