@@ -433,7 +433,7 @@ static struct destination *imply_hook(struct config *c, const struct config_acco
 
 /* --- accounts --- */
 
-/* The most that one account may keep in a Redis of 1 GB beside all else: docs/reference/configuration.md#quotas. */
+/* The largest amount that an account may keep in a Redis of 1 GB beside all else: docs/reference/configuration.md#quotas. */
 #define ACCOUNT_TASKS 50000
 #define ACCOUNT_BYTES (128 << 20)
 

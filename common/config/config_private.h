@@ -94,7 +94,7 @@ struct raw_config {
     struct raw_texts include, egress_allow, egress_allow_accounts, egress_deny, trusted_proxies;
     struct raw_list accounts, sources, destinations; /* of struct raw_account, ... */
 
-    /* What the reader notes, beside the keys. */
+    /* Notes of the reader, beside the keys. */
     struct raw_texts files; /* the included files */
     /* "sources.shop" -> the included file that has this source, "" for the main file. Values belong to `files`. */
     struct map origins;

@@ -1,4 +1,4 @@
-/* config_problems - collects the problems of a configuration, so that one run reports all of them.   [pure] */
+/* config_problems - collects the problems of a configuration, so that a run reports every problem.   [pure] */
 #ifndef COMMON_CONFIG_CONFIG_PROBLEMS_H
 #define COMMON_CONFIG_CONFIG_PROBLEMS_H
 

@@ -22,7 +22,7 @@
 /* `scheme.*` are the keys of the places that name a signature scheme, `delivery.*` those that destinations and accounts
  * share, `tls.*` those of the listeners that speak TLS. */
 const struct config_key config_keys[] = {
-    {"include", KEY_TEXTS, ROOT(include), RANGE(0, 100), .fallback = "[]"}, /* first: what it adds need not be in the file */
+    {"include", KEY_TEXTS, ROOT(include), RANGE(0, 100), .fallback = "[]"}, /* first: its files add keys that the main file may lack */
 
     {"redis", KEY_OBJECT, ROOT(out), .children = "redis", .fallback = "{}"},
     {"redis.url", KEY_TEXT, ROOT(out.redis.url), RANGE(1, TEXT_MAX), .fallback = "\"redis://127.0.0.1:6379/0\"", .override = "HOOKPACE_REDIS_URL", .restart = true},

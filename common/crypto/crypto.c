@@ -179,8 +179,8 @@ void sha256_end(struct sha256 *s, unsigned char out[32])
 #define SEAL_HEAD (1 + SEAL_NAME_LEN + NONCE_LEN)
 _Static_assert(SEAL_EXTRA == SEAL_HEAD + TAG_LEN, "what sealing adds");
 
-/* Names KEY, so that a text which another key has sealed is told from one that was changed. KEY is random: its digest says nothing of
- * it. */
+/* Names KEY. The name tells a text that another key has sealed from a text that was changed. KEY is random, so its digest reveals
+ * nothing. */
 static void seal_name(const unsigned char key[SEAL_KEY_LEN], unsigned char out[SEAL_NAME_LEN])
 {
     unsigned char digest[32];

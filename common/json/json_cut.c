@@ -15,7 +15,7 @@ static struct slice skip_space(struct slice s)
     return slice_skip(s, n);
 }
 
-/* A byte order mark may stand in front of a body. */
+/* A body may begin with a byte order mark. */
 static struct slice skip_mark(struct slice s)
 {
     return slice_starts(s, SLICE_LIT("\xef\xbb\xbf")) ? slice_skip(s, 3) : s;

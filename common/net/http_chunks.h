@@ -1,7 +1,7 @@
 /* http_chunks - the framing of a chunked body, judged byte by byte before llhttp sees it.   [pure]
  *
  * llhttp bounds neither the length of a chunk-size line nor that of extensions and trailers, and
- * versions differ in what else they let through. Extensions and trailers are legal, mean nothing
+ * versions accept different other things. Extensions and trailers are legal, mean nothing
  * here and are skipped, within a bound for the whole body.
  */
 #ifndef COMMON_NET_HTTP_CHUNKS_H

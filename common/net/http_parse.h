@@ -1,7 +1,7 @@
 /* http_parse - llhttp behind our rules: a head in one piece, a body in many.   [edge: llhttp]
  *
  * The head is parsed once it is complete and its bytes were judged by http_scan, so its fields are
- * slices of it. What llhttp refuses beyond our rules is refused too: both must agree.
+ * slices of it. A request must pass both: our rules, and those of llhttp.
  */
 #ifndef COMMON_NET_HTTP_PARSE_H
 #define COMMON_NET_HTTP_PARSE_H

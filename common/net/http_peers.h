@@ -22,8 +22,8 @@ struct peers {
 unsigned peers_slot(const struct peers *p, const struct addr *a);
 void peers_add(struct peers *p, unsigned slot);
 void peers_drop(struct peers *p, unsigned slot);
-/* The slot that holds so many connections, and SLOT so few, that one of them may be taken for
- * another of SLOT's; PEERS_SLOTS if there is none. */
+/* The slot with so many connections, compared to SLOT, that SLOT may take a connection of it. PEERS_SLOTS if
+ * there is none. */
 unsigned peers_hog(const struct peers *p, unsigned slot);
 
 #endif

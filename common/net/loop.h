@@ -23,7 +23,7 @@ struct loop *loop_new(void);
 /* Runs what is still deferred or posted, then frees; NULL is fine. */
 void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
-/* Runs until loop_stop; what is deferred or posted by then still runs before it returns. */
+/* Runs until loop_stop. Functions that are deferred or posted by then still run before it returns. */
 void loop_run(struct loop *l);
 /* Ends the turn that is running, or the first one to come. From any thread and from callbacks. */
 void loop_stop(struct loop *l);

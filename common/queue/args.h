@@ -28,8 +28,8 @@ void args_add(struct args *a, struct slice s);
 void args_add_int(struct args *a, int64_t v);
 /* S must outlive the call of args_slices and its use. */
 void args_borrow(struct args *a, struct slice s);
-/* For values that are written in place: what is appended to a->text from MARK (args_mark) on
- * becomes one argument. */
+/* For values that are written in place: the bytes appended to a->text since MARK (args_mark)
+ * become one argument. */
 size_t args_mark(const struct args *a);
 void args_add_since(struct args *a, size_t mark);
 

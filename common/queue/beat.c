@@ -20,7 +20,7 @@
 #define COUNTS_MOST 300 /* of one script call */
 #define ARGS_MAX ((size_t)1 << 20)
 #define NAME_BYTES 96
-#define TRENDS_MOST 64 /* lanes whose attempts one beat tells of */
+#define TRENDS_MOST 64 /* lanes whose attempts one beat reports */
 #define LEAD 2         /* arguments before the counts: the program and its facts */
 
 struct told { /* the count of a series that Redis has */
@@ -194,7 +194,7 @@ static int busiest_first(const void *a, const void *b)
     return nx < ny ? 1 : nx > ny ? -1 : 0;
 }
 
-/* Tells of the busiest lanes, and forgets what ended. */
+/* Reports the busiest lanes, and forgets the counts of attempts that ended. */
 static void add_trends(struct beat *b)
 {
     struct ended **all = xcalloc(map_count(&b->ended) + 1, sizeof *all);

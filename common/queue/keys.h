@@ -20,7 +20,7 @@ void keys_present(struct buf *out, struct slice base, const char *instance);
 void keys_tail(struct buf *out, struct slice base);
 void keys_tailing(struct buf *out, struct slice base);
 void keys_settings(struct buf *out, struct slice base);
-/* What ACCOUNT has set. */
+/* The settings of ACCOUNT. */
 void keys_account_settings(struct buf *out, struct slice base, struct slice account);
 void keys_event(struct buf *out, struct slice base, struct slice id);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);

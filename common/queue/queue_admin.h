@@ -117,7 +117,7 @@ struct lane_view { /* all borrowed for the callback */
     size_t circuit_count;
 };
 
-/* What lanes can be asked for. A lane is in LANE_CIRCUIT while one of its origins gets nothing. */
+/* States by which lanes are listed. A lane is in LANE_CIRCUIT while one of its origins gets nothing. */
 enum lane_state {
     LANE_ANY,
     LANE_QUEUED,

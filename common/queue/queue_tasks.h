@@ -150,7 +150,7 @@ struct account_settings { /* stamp's slices borrowed for the callback */
 };
 /* SETTINGS is NULL unless RC is OK. */
 typedef void (*settings_fn)(void *ctx, enum err rc, const struct account_settings *settings);
-/* What ACCOUNT has set, and its delay in force. */
+/* The settings of ACCOUNT, and its delay in force. */
 void queue_tasks_settings(struct queue_tasks *q, struct slice account, settings_fn fn, void *ctx);
 
 #define SETTING_DELAY "delay"

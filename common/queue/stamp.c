@@ -91,7 +91,7 @@ void stamp_write(const struct stamp *s, struct buf *out)
     add_word(out, "sealed", s->sealed);
 }
 
-/* What is authenticated with the secret: a sealed secret is of no use for another account or under another id. */
+/* The context that is authenticated with the secret: a sealed secret is of no use for another account or under another id. */
 static void add_context(struct buf *out, struct slice account, struct slice secret_id)
 {
     buf_add_slice(out, account);

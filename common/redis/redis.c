@@ -546,7 +546,7 @@ static void read_some(struct redis *r)
         if ((size_t)got < sizeof r->in && !redis_io_has_more(&r->io))
             return;
     }
-    if (redis_io_has_more(&r->io)) /* the socket does not tell of it */
+    if (redis_io_has_more(&r->io)) /* the socket does not report it */
         event_active(r->readable, EV_READ, 0);
 }
 

@@ -75,7 +75,7 @@ static void check_on_settings(void *ctx, enum err rc, const struct redis_reply *
 static void check_on_pong(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
-    (void)reply; /* what it does not allow is told with the first question */
+    (void)reply; /* the first question reports what it does not allow */
     if (rc == OK && !r->drop_deferred)
         redis_become_ready(r);
 }

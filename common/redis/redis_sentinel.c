@@ -52,7 +52,7 @@ static void next_turn(struct redis_sentinels *s, int64_t us)
     loop_timer_arm(s->timer, us);
 }
 
-/* The sentinel in use was no help, for a reason that is told if nobody else knows the master. */
+/* The sentinel in use was no help. WHY is logged if no other sentinel knows the master. */
 static void turn_away(struct redis_sentinels *s, const char *why)
 {
     struct buf text;
@@ -103,7 +103,7 @@ static void use(struct redis_sentinels *s, size_t i)
     struct redis_channels channels = {
         .names = &channel,
         .count = 1,
-        /* What was published before it was subscribed is asked for. */
+        /* A switch that was published before the subscription is found by asking. */
         .events = {.on_ready = ask, .on_message = sentinel_on_message, .ctx = s}};
     s->asked = redis_new(s->loop, &to, s->name, &events);
     s->news = redis_sub_new(s->loop, &to, s->name, &channels);

@@ -12,7 +12,7 @@ enum {
     HEADER_CREDENTIAL = 8, /* shows who the sender is to us, or we to the downstream */
     HEADER_SENDER = 16,    /* is about the sender's own request, not about the event */
     HEADER_PROXY =
-        32 /* tells of proxies, or makes a proxy or framework read the request as another one */
+        32 /* names proxies, or makes a proxy or framework read the request as another one */
 };
 /* The configuration may not set these for a destination. */
 #define HEADERS_OF_A_REQUEST (HEADER_FRAMING | HEADER_HOP | HEADER_OURS)

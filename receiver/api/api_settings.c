@@ -1,4 +1,4 @@
-/* What the providers' settings pages offer, for the account that calls: webhook_settings and webhook_secret. */
+/* webhook_settings and webhook_secret: the settings pages of providers, as calls for one account. */
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/text.h"

@@ -300,7 +300,7 @@ void api_task_post_read(struct api_request *r)
         draft_read(&p->drafts[i], r, r->elements[i]);
 }
 
-/* What the account has set is stamped on the tasks now. */
+/* The account's settings are stamped on the tasks now. */
 static void post_on_settings(void *ctx, enum err rc, const struct account_settings *s)
 {
     struct api_request *r = ctx;

@@ -1,4 +1,4 @@
-/* What operators do to single deliveries, resend and drop; and a test event, sent as a source's provider would. */
+/* Acts of operators on single deliveries: resend and drop. Also a test event, sent as a source's provider would. */
 #include "common/base/alloc.h"
 #include "common/json/json.h"
 #include "common/net/http_line.h"

@@ -1,4 +1,4 @@
-/* What is configured, with what became of it in the last hour: sources, destinations, and the rates of each minute. */
+/* Sources and destinations with their results of the last hour, and the rates of each minute. */
 #include "common/base/alloc.h"
 #include "common/base/metrics.h"
 #include "common/queue/queue_admin.h"
@@ -229,7 +229,7 @@ static void destinations_on_counts(void *ctx, enum err rc, const struct named_co
     page_free(p);
 }
 
-/* Which counts are wanted: the results of each destination, in the order of result_words. */
+/* The counts that are wanted: the results of each destination, in the order of result_words. */
 static void add_result_names(struct page *p)
 {
     for (size_t i = 0; i < p->count; i++) {

@@ -95,7 +95,7 @@ void console_open_delivery(struct json_write *w, const struct delivery_view *d)
     write_last(w, d);
 }
 
-/* Companion headers as [["Name","value"],..], because a name may stand there twice. */
+/* Companion headers as [["Name","value"],..], because a name may be there twice. */
 static void write_headers(struct json_write *w, struct slice headers)
 {
     jw_open(w, "headers", '[');

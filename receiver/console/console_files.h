@@ -1,8 +1,8 @@
 /* console_files - the dashboard's pages, scripts and styles, which CMake compiles into the receiver.
  * [edge: files of receiver/console/assets]
  *
- * The files are the same for everybody and hold nothing secret, so they need no login. What they show comes from the calls
- * below /api, which do.
+ * The files are the same for everybody and hold nothing secret, so they need no login. Their contents come from the calls
+ * below /api, which need one.
  */
 #ifndef RECEIVER_CONSOLE_FILES_H
 #define RECEIVER_CONSOLE_FILES_H

@@ -1,4 +1,4 @@
-/* Lanes: what is on them, and what operators do to them. */
+/* Lanes: the work on them, and the acts of operators on them. */
 #include "common/base/alloc.h"
 #include "common/queue/queue_admin.h"
 #include "receiver/console/console_private.h"

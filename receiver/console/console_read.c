@@ -1,4 +1,4 @@
-/* What a call asks: its query, and its body. */
+/* Reads the query and the body of a call. */
 #include "common/base/text.h"
 #include "common/json/json_scan.h"
 #include "receiver/console/console_private.h"

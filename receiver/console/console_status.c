@@ -13,7 +13,7 @@
 
 #define ADDRESS_BYTES 512
 
-struct status_call { /* what is known so far; Redis may be away */
+struct status_call { /* the facts so far; Redis may be away */
     struct ops_call *ops;
     struct buf programs; /* JSON objects, separated by commas */
     bool has_programs;
@@ -42,7 +42,7 @@ static void write_durability(struct json_write *w, const struct shards *shards)
     jw_close(w, '}');
 }
 
-/* By sentinels: who they are, and which server they name. */
+/* The sentinels, and the server that they name. */
 static void write_sentinels(struct json_write *w, const struct redis_sentinels *s)
 {
     bool is_known = redis_sentinels_master(s) != NULL;

@@ -1,5 +1,5 @@
-/* What is wrong, and what happens: POST /api/check is a step of the search for what contradicts itself in the queue; GET /api/tail
- * tells what happens. */
+/* POST /api/check is a step of the search for contradictions in the queue. GET /api/tail sends events as they
+ * happen. */
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/queue/queue_admin.h"

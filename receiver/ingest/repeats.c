@@ -1,4 +1,4 @@
-/* What a repeat has in common with the first webhook:
+/* A repeat and the first webhook have this in common:
  *
  *                                   repeats: message          repeats: body            repeats: none
  *   there is a message id           message id, body          (the lines below)        nothing is a repeat

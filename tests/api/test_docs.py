@@ -19,7 +19,7 @@ EXAMPLE = re.compile(r"```sh\n(curl .*?)```\n\n```json\n(.*?)```\n", re.S)
 APP = "https://app.example"
 WIDTH = 130
 UPDATE = os.environ.get("HOOKPACE_UPDATE_DOCS")     # writes the answers into the page
-# what is another one each time: moments, how long it took, ids that are made, the version
+# different each time: moments, how long it took, ids that are made, the version
 CHANGING = [(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+00:00"), "2026-11-21 09:30:00 +00:00"),
             (re.compile(r"\d\.\d{4} sec\."), "0.0004 sec."),
             (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "019aa5b4-6c3e-7b1f-8d2a-5f0e9c7d1a42")]

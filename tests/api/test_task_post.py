@@ -156,7 +156,7 @@ def test_a_large_result(api):
     assert api.acme.task(ident)["result"] == [{"text": text}]
 
 
-# --- what is sent ---
+# --- requests that are sent ---
 
 def test_a_postback_is_the_envelope_of_task_get(api):
     ident = api.acme.set_one(tag="a tag", postback_url=api.hook(), postback_data="regular", keyword="k", result={"a": [1, None]})

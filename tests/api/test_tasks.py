@@ -140,7 +140,7 @@ def test_at_most_a_thousand_are_ready_oldest_first(empty):
     assert empty.acme.counts()["done_fetched"] == 150 and empty.acme.counts()["done_not_fetched"] == 950
 
 
-# --- what came through sources ---
+# --- events of sources ---
 
 def with_sources(service):
     service.conf["sources"] = {"inbox": config.source([]), "in": config.source("out"), "raw": config.source([], payload="any"),

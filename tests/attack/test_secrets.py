@@ -293,7 +293,7 @@ def test_no_problem_of_a_configuration_tells_a_secret(tmp_path, part):
         file.write_text(text % SECRETS["admin-password"])
         done = run_once(part, "--config", file, "--check-config", env=environment())
         assert done.returncode == 2
-        # an unknown key is named: who writes a secret in the place of a key is told so
+        # an unknown key is named, so a secret in the place of a key is printed
         assert_none_in(done.stdout + done.stderr, f"the problems of {text}", but=("admin-password",) if '{"%s"' in text else ())
     # each kind of value from elsewhere, in overrides too
     file.write_text(json.dumps(base))

@@ -23,7 +23,7 @@ from harness.wait import wait_for
 
 EVENTS = 256    # of a profile of Redis
 ALLOCATORS = {"malloc", "calloc", "realloc", "reallocarray", "posix_memalign", "aligned_alloc"}
-# What Redis does by the clock would be counted too.
+# Redis' periodic work would be counted too.
 QUIET = ["--hz", "1", "--dynamic-hz", "no", "--activerehashing", "no", "--auto-aof-rewrite-percentage", "0"]
 
 

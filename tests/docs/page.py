@@ -61,7 +61,7 @@ class Page:
         self.path.write_text(self.text)
 
 
-# What differs from run to run, and what stands for it when two outputs are compared.
+# Texts that differ from run to run, and the word for each when two outputs are compared.
 VARIES = [(re.compile(pattern), token) for pattern, token in [
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "<time>"),

@@ -15,7 +15,7 @@ from harness.wait import stays, wait_for
 SECRET = "a-secret-of-the-test-0123"
 
 
-# -- what is relayed -----------------------------------------------------------------------------------------
+# -- relayed results -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])

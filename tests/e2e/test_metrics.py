@@ -128,7 +128,7 @@ def test_no_secret_in_metrics_or_logs(run):
         assert "github-secret-1" not in program.get("/metrics").body.decode() + program.log()
 
 
-# -- what comes from Redis, and what the process is ----------------------------------------------------------
+# -- gauges from Redis, and of the process ----------------------------------------------------------
 
 FROM_REDIS = {"hookpace_queue_depth", "hookpace_oldest_seconds", "hookpace_dead_letters", "hookpace_retry_waiting",
               "hookpace_inflight", "hookpace_lane_paused", "hookpace_circuit_open"}

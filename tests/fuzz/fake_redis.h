@@ -72,7 +72,8 @@ static bool fake_number(struct slice *in, char kind, uint64_t *n)
     struct slice line = slice_cut(&rest, '\n');
     if (!rest.ptr || line.len < 3)
         return false;
-    INSIST(line.ptr[0] == kind && line.ptr[line.len - 1] == '\r'); /* what we send is in order */
+    INSIST(line.ptr[0] == kind &&
+           line.ptr[line.len - 1] == '\r'); /* our own commands are well formed */
     INSIST(text_u64(slice_make(line.ptr + 1, line.len - 2), 1 << 28, n) == OK);
     *in = rest;
     return true;

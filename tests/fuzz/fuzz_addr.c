@@ -49,7 +49,7 @@ static void blocks(struct slice text, const struct addr *some)
     there_and_back(&c);
 }
 
-/* What nobody outside should be able to make us connect to, in the plainest terms. */
+/* Addresses to which nobody outside may make us connect, in the plainest terms. */
 static bool is_inside(const unsigned char *ip)
 {
     return ip[0] == 0 || ip[0] == 10 || ip[0] == 127 || ip[0] >= 224 ||

@@ -25,7 +25,7 @@ static const struct http_limits limits = {
     .connections_max = 4,
 };
 
-struct told { /* what the handler was told during one connection */
+struct told { /* calls of the handler during one connection */
     unsigned begun, ended, refused, in_handler;
     struct buf story; /* of requests: method, path, body */
     struct buf answers;

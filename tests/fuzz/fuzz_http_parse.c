@@ -48,7 +48,7 @@ static size_t count_of(const struct http_head *h, const char *name)
     return n;
 }
 
-/* What request smuggling is made of is not let through. */
+/* The ingredients of request smuggling are refused. */
 static void check_framing(const struct http_head *h, const struct http_framing *f, bool complete)
 {
     size_t lengths = count_of(h, "Content-Length"), codings = count_of(h, "Transfer-Encoding");

@@ -1,4 +1,4 @@
-/* An event's record in Redis: what is written is read again, and damage is told, not believed. */
+/* An event's record in Redis: a written record is read again, and a damaged one is refused. */
 #include "common/base/text.h"
 #include "common/queue/record.h"
 #include "tests/fuzz/fuzz.h"
@@ -34,7 +34,7 @@ static void write_and_read(const struct event *e, struct packer *packer)
     buf_clear(&scratch);
 }
 
-/* What the receiver would let through into a line. */
+/* Text that the receiver would accept for a line. */
 static struct slice clean(struct buf *keep, struct slice s, const char *otherwise)
 {
     size_t from = keep->len;

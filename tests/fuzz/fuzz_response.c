@@ -1,4 +1,4 @@
-/* A downstream's answer, line by line: status, Retry-After, what is kept. Dates against strptime. */
+/* A downstream's answer, line by line: status, Retry-After, the kept bytes. Dates against strptime. */
 #include "common/base/text.h"
 #include "dispatcher/transport/response.h"
 #include "dispatcher/transport/retry_after.h"

@@ -1,4 +1,4 @@
-/* Signature headers of every scheme. The oracle: what is accepted shows the right signature, as
+/* Signature headers of every scheme. The oracle: an accepted request has the right signature, as
  * computed here with OpenSSL alone, over the body, id and timestamp that were shown, and fresh. */
 #include "common/base/text.h"
 #include "common/webhook/scheme.h"

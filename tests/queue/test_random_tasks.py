@@ -344,7 +344,7 @@ class World(Dispatchers):
         self.rng.choice([self.put, self.put, self.claim, self.claim, self.claim, self.sent, self.settle, self.settle, self.settle, self.settle,
                          self.settle, self.resend, self.act, self.get, self.set_delay, self.take, self.complete])()
 
-    # --- what must be so ---
+    # --- rules ---
     def check_view(self, t, view):
         if t is None:
             assert view["state"] == "unknown"

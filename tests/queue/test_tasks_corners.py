@@ -118,7 +118,7 @@ def test_what_was_attempted_expires_with_its_delivery(tasks):
     assert tasks.r.pttl(tasks.key("attempts:b:d")) > 0
 
 
-# --- what is gone ---
+# --- events and results that are gone ---
 
 def test_an_event_that_is_gone_while_its_delivery_lives(tasks):
     """Evicted or removed by hand: it is neither listed nor resent, and those beside it are."""

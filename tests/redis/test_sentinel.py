@@ -109,7 +109,7 @@ def test_the_master_is_found_and_followed_when_it_is_killed(place):
     assert status_of(receiver)["master"] == line["address"] == f"127.0.0.1:{group.master.port}"
     assert ((("shard", line["address"]),), 1.0) in [(k, v) for k, v in receiver.metrics()["hookpace_redis_up"].items()]
     assert (("shard", address),) not in receiver.metrics()["hookpace_redis_up"]
-    # what it gave up is what was not replicated: the last moments only
+    # only events that were not replicated are lost: those of the last moments
     keys = group.master.keys()
     lost = [i for i in load.acknowledged if not keys.has_event(i)]
     assert len(lost) <= 40, lost

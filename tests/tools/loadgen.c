@@ -262,7 +262,7 @@ static void loop(struct run *r)
         if (n > 0)
             quiet_ns = now_ns();
         else if (now_ns() - quiet_ns > 10000000000)
-            break; /* whoever has not answered for 10 s will not */
+            break; /* a server that was silent for 10 s stays silent */
         for (int i = 0; i < n; i++) {
             uint64_t ticks;
             if (events[i].data.ptr != NULL)

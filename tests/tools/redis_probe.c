@@ -1,4 +1,4 @@
-/* redis_probe - drives common/redis by lines on stdin, tells what happens by JSON lines on stdout.
+/* redis_probe - drives common/redis by lines on stdin, and prints events as JSON lines on stdout.
  *
  *     redis_probe HOST PORT|- PASSWORD|- USER|- DB TIMEOUT_MS [CHANNEL...]     (PORT -: HOST is a
  * socket)

@@ -1,4 +1,4 @@
-/* slow_sync - loaded with LD_PRELOAD: a disk that takes its time, and tells what is safe on it.
+/* slow_sync - loaded with LD_PRELOAD: a slow disk that logs each byte range that is safe.
  *
  * Each fsync and fdatasync takes $SLOW_SYNC_MS longer. $SLOW_SYNC_LOG gets a line for each that is done:
  * CLOCK_MONOTONIC (ns) and size when it began, path. After a loss of power the file has at least these bytes. */

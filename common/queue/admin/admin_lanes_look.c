@@ -339,7 +339,7 @@ static void results_on_counts(void *ctx, enum err rc, const struct named_count *
     ask_results(c);
 }
 
-/* Asks for the results of further destinations, or tells of the page. */
+/* Asks for the results of further destinations, or hands over the page. */
 static void ask_results(struct lanes_call *c)
 {
     size_t lane = c->counted_lane, to = c->counted_to, asked = 0;

@@ -1,4 +1,4 @@
-/* What accounts have set for themselves. Every partition has the same settings. One script call sets all that a caller names. */
+/* Settings that accounts have made. Every partition has the same settings. One script call sets all that a caller names. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config.h"

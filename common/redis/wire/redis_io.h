@@ -19,7 +19,7 @@ struct redis_io { /* redis_io_close ends it; it is closed if all of it is REDIS_
 /* As recv and sendmsg. If the result is less than LEN, nothing more has come, unless redis_io_has_more. */
 ssize_t redis_io_read(struct redis_io *io, void *out, size_t len);
 ssize_t redis_io_write(struct redis_io *io, struct iovec *iov, int n);
-/* There is more to read, of which the socket will not tell. */
+/* There is more to read, and the socket will not report it. */
 bool redis_io_has_more(const struct redis_io *io);
 /* Reading waits until the socket is writable. */
 bool redis_io_read_wants_write(const struct redis_io *io);

@@ -139,7 +139,8 @@ static void fill_stderr(void)
     assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK), 0);
     while (write(STDERR_FILENO, filler, sizeof filler) > 0)
         ;
-    assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags), 0); /* who waits now waits for ever */
+    assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags),
+                     0); /* a writer that waits now waits for ever */
 }
 
 static void empty_stderr(void)

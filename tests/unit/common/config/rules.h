@@ -1,6 +1,6 @@
-/* rules - documents in which a rule of the configuration is broken, and every line that is told.
+/* rules - documents that break a rule of the configuration, and every line that reports it.
  *
- * Single quotes stand for double ones. cmocka's includes come before this one. */
+ * Single quotes mean double ones. cmocka's includes come before this one. */
 #ifndef TESTS_UNIT_COMMON_CONFIG_RULES_H
 #define TESTS_UNIT_COMMON_CONFIG_RULES_H
 

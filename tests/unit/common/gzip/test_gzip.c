@@ -20,7 +20,7 @@ static void deflated(struct slice plain, struct buf *out)
     assert_int_equal(gzip_deflate_all(plain, out), OK);
 }
 
-/* What a whole body gives: OK or the error, with the plain bytes in OUT. */
+/* The result for a whole body: OK or the error, with the plain bytes in OUT. */
 static enum err inflated(struct slice wire, struct buf *out)
 {
     struct error e;

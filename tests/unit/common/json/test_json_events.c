@@ -13,7 +13,7 @@
 static const struct json_rules lenient = {.depth = JSON_DEPTH_MAX, .is_lenient = true};
 static const struct json_rules strict = {.depth = JSON_DEPTH_MAX};
 
-/* What a reader has seen: a line per event, and the error if there is one. */
+/* The events that a reader has seen: a line per event, and the error if there is one. */
 struct seen {
     struct buf events, text;
     struct json_events reader;
@@ -197,7 +197,7 @@ static void good_scalars(void **state)
     GOOD("[1E+2]");
     GOOD("[123.456e78]");
     GOOD("[123.456789]");
-    /* What other readers may take differently: we relay the bytes. */
+    /* Numbers that other readers may read differently: we relay the bytes. */
     GOOD("[123123e100000]");
     GOOD("[-1e+9999]");
     GOOD("[1.5e-9999]");

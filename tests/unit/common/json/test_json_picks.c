@@ -51,7 +51,7 @@ static void pointers_are_bounded(void **state)
     assert_int_equal(parse(longest), ERR_INVALID);
 }
 
-/* The path tasks, then 0, then what stands there. */
+/* The path tasks, then 0, then the value there. */
 static void followed_step_by_step(void **state)
 {
     (void)state;

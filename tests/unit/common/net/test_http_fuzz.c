@@ -137,7 +137,7 @@ static bool take(void *ctx, struct slice piece)
     return true;
 }
 
-/* What llhttp makes of BODY, and that it agrees on where the body ends. */
+/* Parses BODY with llhttp, and compares where the body ends. */
 static void compare_body(struct http_parser *p, struct slice body, size_t step)
 {
     static const char text[] = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -1,4 +1,4 @@
-/* pack: what is packed comes back; what is damaged is refused. */
+/* pack: packed bytes come back; damaged bytes are refused. */
 #include "common/pack/pack.h"
 
 #include <setjmp.h>

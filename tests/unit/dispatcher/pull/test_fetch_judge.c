@@ -1,4 +1,4 @@
-/* What of a provider's 2xx answers is a result. */
+/* Tells results from the other 2xx answers of a provider. */
 #include "dispatcher/pull/fetch_judge.h"
 
 #include "common/base/alloc.h"
@@ -29,7 +29,7 @@ static struct fetch_verdict judge(struct slice body, bool must_be_json, size_t m
     return v;
 }
 
-/* Single quotes stand for double ones. */
+/* Single quotes mean double ones. */
 static char *unquoted(const char *text)
 {
     char *copy = xstrdup(text);

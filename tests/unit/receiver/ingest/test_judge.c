@@ -59,7 +59,7 @@ static void the_signature_comes_first(void **state)
     f.signature = SCHEME_MISSING;
     assert_int_equal(judge_body(&f), ANSWER_MISSING_SIGNATURE);
     f.defect = ANSWER_INVALID_GZIP;
-    f.is_unsigned_text = true; /* nobody can tell whether it was signed */
+    f.is_unsigned_text = true; /* it may be signed or not */
     assert_int_equal(judge_body(&f), ANSWER_INVALID_GZIP);
 }
 
