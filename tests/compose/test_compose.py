@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -109,6 +110,17 @@ def test_out_of_the_box(compose):
     fsync = compose("exec", "-T", "redis", "redis-cli", "config", "get", "appendfsync")
     assert "always" in fsync
     assert compose("exec", "-T", "receiver", "hookpace", "--version").startswith("hookpace ")
+
+
+def test_the_commands_of_the_readme(compose):
+    """As printed, but for the ports and a wait for the webhook's way."""
+    (block,) = re.findall(r"```sh elsewhere=tests/compose\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    block = block.replace("127.0.0.1:8080", compose.ingest).replace("127.0.0.1:8081", f"127.0.0.1:{compose.admin_port}")
+    before, logs, after = block.partition("docker-compose logs sample")
+    arrived = "until docker-compose logs --no-color sample | grep -q 'orders?id=a1'; do sleep 0.2; done\n"
+    env = {**compose.env, "HOOKPACE_DEMO": ""}
+    printed = run("bash", "-euo", "pipefail", "-c", before + arrived + logs + after, cwd=ROOT, env=env)
+    assert '"echo":"a1"' in printed and "POST /orders?id=a1" in printed and "last_status\n200" in printed
 
 
 def test_no_secret_is_made_up_in_production(compose):
