@@ -46,3 +46,18 @@ def test_a_fault(name, tmp_path):
     text, message = FAULTS[name]
     (fault,) = faults(tmp_path, GOOD + "\n" + text + "\n")
     assert message in fault
+
+
+def test_wide_lines_are_wrapped(tmp_path):
+    """Code, links and items stay whole; a second time changes nothing."""
+    item = "* " + "`code span` and [a link](page.md#a-page) " * 6
+    wide = GOOD + "\n" + "word " * 60 + "\n\n" + item + "\n"
+    assert len(faults(tmp_path, wide)) == 2
+    command = [paths.REPOSITORY / "tests/checks/pages", "--wrap", tmp_path / "page.md"]
+    subprocess.run(command, check=True)
+    once = (tmp_path / "page.md").read_text()
+    assert faults(tmp_path, once) == []
+    assert once.startswith(GOOD) and once.split() == wide.split()
+    assert once.count("`code span`") == 6 and "\n  " in once
+    subprocess.run(command, check=True)
+    assert (tmp_path / "page.md").read_text() == once
