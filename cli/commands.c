@@ -38,6 +38,10 @@ const struct command commands[] = {
      BIT(OPTION_BODY), false, command_send_test},
     {"tail", "", "what happens, as it happens", 0, 0,
      BIT(OPTION_SOURCE) | BIT(OPTION_DESTINATION) | BIT(OPTION_TAG), false, command_tail},
+    {"listen", "", "forward what is accepted to a server, such as one on your laptop", 0, 0,
+     BIT(OPTION_FORWARD) | BIT(OPTION_TIMEOUT) | BIT(OPTION_SOURCE) | BIT(OPTION_DESTINATION) |
+         BIT(OPTION_TAG),
+     false, command_listen},
     {"check", "", "find what contradicts itself in the queue, and mend it", 0, 0,
      BIT(OPTION_REPAIR), false, command_check},
     {"completion", "bash|zsh|fish", "print a script for the shell", 1, 1, 0, true,

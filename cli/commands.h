@@ -60,6 +60,7 @@ int command_purge(struct cli *c);
 int command_delay(struct cli *c);
 int command_send_test(struct cli *c);
 int command_tail(struct cli *c);
+int command_listen(struct cli *c);
 int command_check(struct cli *c);
 int command_completion(struct cli *c);
 

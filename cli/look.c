@@ -311,7 +311,7 @@ int command_body(struct cli *c)
     buf_add_slice(&event, is_one ? slice_make(id, (size_t)(colon - id)) : slice_str(id));
     cli_add_path(&path, "events", event.ptr, "body");
     int code = EXIT_DONE;
-    if (client_stream(c->client, path.ptr, print_piece, NULL, &answer, &e) != OK)
+    if (client_stream(c->client, path.ptr, print_piece, &answer, &e) != OK)
         code = cli_fail(EXIT_FAILED, NULL, "%s", e.text);
     else if (answer.status != 200)
         code = cli_refused(&answer);

@@ -26,6 +26,8 @@ static const struct option_row rows[OPTION_COUNT] = {
     [OPTION_YES] = {"--yes", NULL, "do not ask"},
     [OPTION_ACCOUNT] = {"--account", "NAME", "of this account"},
     [OPTION_BODY] = {"--body", "FILE", "send this file's bytes (- for the standard input)"},
+    [OPTION_FORWARD] = {"--forward", "URL", "the server that gets the events"},
+    [OPTION_TIMEOUT] = {"--timeout", "SECONDS", "how long that server may take (30)"},
     [OPTION_REPAIR] = {"--repair", NULL, "mend what was found"},
 };
 

@@ -31,6 +31,8 @@ enum option {
     OPTION_ACCOUNT,
     OPTION_BODY,
     OPTION_REPAIR,
+    OPTION_FORWARD,
+    OPTION_TIMEOUT,
     OPTION_COUNT
 };
 

@@ -70,6 +70,8 @@ struct put_answer {
     wall_ms received_at; /* of a duplicate: when the first one was accepted */
     unsigned
         requeued; /* of a duplicate: how many dead deliveries of the first one were queued again */
+    unsigned
+        revision; /* n: the event is stored as "<id>~<n>", because another event has its id; 0: under its id */
 };
 
 /* Called exactly once per submitted request, never before queue_put_submit returns. */

@@ -296,23 +296,34 @@ void console_event(struct ops_call *c)
     "Content-Disposition: attachment\r\n"                                                          \
     "Cache-Control: no-store\r\n"
 
+static struct slice body_type(const struct event *e)
+{
+    return e->content_type.len ? e->content_type : SLICE_LIT("application/octet-stream");
+}
+
 static void body_answer(struct ops_call *c, const struct event *e)
 {
     struct console *k = c->ctx;
     struct buf plain;
     struct slice body = e->body;
-    struct slice type =
-        e->content_type.len ? e->content_type : SLICE_LIT("application/octet-stream");
     buf_init(&plain, k->conf->receiver.max_inflated_bytes);
     if (gzip_is(body) && gzip_inflate_all(body, &plain, NULL) == OK)
         body = buf_slice(&plain);
-    ops_answer(c, 200, type, SLICE_LIT(BODY_HEADERS), body);
+    ops_answer(c, 200, body_type(e), SLICE_LIT(BODY_HEADERS), body);
     buf_clear(&plain);
 }
 
-static void body_on_task(void *ctx, enum err rc, const struct task *t, size_t count)
+/* The bytes as they came: the label is true also where the sender has not said that they are gzip. */
+static void body_answer_encoded(struct ops_call *c, const struct event *e)
 {
-    struct ops_call *c = ctx;
+    struct slice headers = gzip_is(e->body) ? SLICE_LIT(BODY_HEADERS "Content-Encoding: gzip\r\n")
+                                            : SLICE_LIT(BODY_HEADERS);
+    ops_answer(c, 200, body_type(e), headers, e->body);
+}
+
+static void body_end(struct ops_call *c, enum err rc, const struct task *t, size_t count,
+                     void (*answer)(struct ops_call *c, const struct event *e))
+{
     if (rc != OK)
         console_unavailable(c);
     else if (!is_there(t, count))
@@ -320,13 +331,32 @@ static void body_on_task(void *ctx, enum err rc, const struct task *t, size_t co
     else if (!t->event.has_body)
         console_error(c, 404, "no_body", "the event has no body");
     else
-        body_answer(c, &t->event);
+        answer(c, &t->event);
+}
+
+static void body_on_task(void *ctx, enum err rc, const struct task *t, size_t count)
+{
+    body_end(ctx, rc, t, count, body_answer);
+}
+
+static void body_on_task_encoded(void *ctx, enum err rc, const struct task *t, size_t count)
+{
+    body_end(ctx, rc, t, count, body_answer_encoded);
 }
 
 void console_event_body(struct ops_call *c)
 {
     struct console *k = c->ctx;
-    if (console_takes_no_query(c) == ENDED)
+    struct console_param p = {.name = "encoded"};
+    struct buf text;
+    if (console_read_query(c, &p, 1, &text) == ENDED)
         return;
-    queue_tasks_peek(k->tasks, (struct task_scope){0}, c->match.params[0], body_on_task, c);
+    bool is_encoded = slice_eq(p.value, SLICE_LIT("true"));
+    bool is_known = is_encoded || !p.is_given || slice_eq(p.value, SLICE_LIT("false"));
+    buf_clear(&text);
+    if (is_known)
+        queue_tasks_peek(k->tasks, (struct task_scope){0}, c->match.params[0],
+                         is_encoded ? body_on_task_encoded : body_on_task, c);
+    else
+        console_error(c, 400, "bad_request", "the parameter 'encoded' must be true or false");
 }

@@ -7,7 +7,8 @@
 #include "common/queue/tail.h"
 #include "common/webhook/ids.h"
 
-#define SHOWN_MAX 128 /* bytes of what a stranger wrote */
+#define SHOWN_MAX 128               /* bytes of what a stranger wrote */
+#define EVENT_MAX (ID_KEY_MAX + 16) /* bytes of an event's key */
 
 void trail_begin(struct trail *t, const struct http_request *r, size_t bytes)
 {
@@ -29,18 +30,31 @@ static const char *text_of(const struct addr *a, struct peer_text *last)
     return last->text;
 }
 
+/* Appends the key under which the queue keeps the event. */
+static void add_event(struct buf *out, const struct identity *identity,
+                      const struct put_answer *put)
+{
+    id_add_key(out, slice_make(identity->id, identity->id_len));
+    if (put->revision)
+        buf_addf(out, "~%u", put->revision);
+}
+
 void trail_accepted(const struct trail *t, const struct source *s, const struct identity *identity,
                     const struct put_answer *put, struct peer_text *last)
 {
     if (put->result != PUT_QUEUED && put->result != PUT_DUPLICATE)
         return;
-    LOG_EVENT(LL_INFO, "event.accepted", LS("source", s->name),
-              LSL("id", slice_make(identity->id, identity->id_len)),
-              LSL("tag", slice_make(identity->tag, identity->tag_len)),
-              LI("destinations", s->to_count), LI("bytes", t->bytes),
-              LT("duplicate", put->result == PUT_DUPLICATE), LIO("requeued", put->requeued),
-              LSO("trace_id", slice_make(t->trace_id, t->trace_id_len)),
-              LS("peer", text_of(&t->peer, last)));
+    char key[EVENT_MAX];
+    struct buf event = buf_over(key);
+    if (put->revision)
+        add_event(&event, identity, put);
+    LOG_EVENT(
+        LL_INFO, "event.accepted", LS("source", s->name),
+        LSL("id", slice_make(identity->id, identity->id_len)), LSO("event", buf_slice(&event)),
+        LSL("tag", slice_make(identity->tag, identity->tag_len)), LI("destinations", s->to_count),
+        LI("bytes", t->bytes), LT("duplicate", put->result == PUT_DUPLICATE),
+        LIO("requeued", put->requeued), LSO("trace_id", slice_make(t->trace_id, t->trace_id_len)),
+        LS("peer", text_of(&t->peer, last)));
 }
 
 #define DESTINATIONS_MAX 64
@@ -49,7 +63,7 @@ void trail_tell(struct tail *tail, const struct trail *t, const struct source *s
                 const struct identity *identity, const struct put_answer *put)
 {
     struct slice to[DESTINATIONS_MAX];
-    char key[3 * ID_MAX + 1];
+    char key[EVENT_MAX];
     struct buf event = buf_over(key);
     size_t count = 0;
     if (put->result != PUT_QUEUED && put->result != PUT_DUPLICATE)
@@ -58,7 +72,7 @@ void trail_tell(struct tail *tail, const struct trail *t, const struct source *s
         to[count] = slice_str(s->to[count]->name);
         count++;
     }
-    id_add_key(&event, slice_make(identity->id, identity->id_len));
+    add_event(&event, identity, put);
     struct tail_fact f = {.event = buf_slice(&event),
                           .source = slice_str(s->name),
                           .tag = slice_make(identity->tag, identity->tag_len),

@@ -197,10 +197,17 @@ static void on_subscribed(void *ctx)
     all->is_subscribed = true;
 }
 
+/* Facts are lost until the comment `: ready` comes again. */
 static void on_lost(void *ctx)
 {
     struct listeners *all = ctx;
     all->is_subscribed = false;
+    LIST_EACH (at, &all->list) {
+        struct listener *l = LIST_ITEM(at, struct listener, link);
+        if (l->ticks >= READY_TICKS)
+            send_comment(l, SLICE_LIT(": lost\n\n"));
+        l->ticks = 0;
+    }
 }
 
 static void begin(struct listeners *all)

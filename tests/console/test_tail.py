@@ -1,15 +1,15 @@
 """GET /api/tail: what happens, as it happens; and the command that prints it."""
 
 import json
-import signal
+import re
 import socket
-import subprocess
 import threading
 
 import pytest
+from running import Running
 from test_command import Hookpace
 
-from harness import config, paths
+from harness import config
 from harness.exchange import Answer
 from harness.wait import wait_for
 
@@ -167,6 +167,17 @@ def test_a_reader_that_stands_is_cut(flow):
     slow.close()
 
 
+def test_a_second_event_of_an_id_is_told_by_its_own_id(flow):
+    stream = Stream(flow.root).ready()
+    send(flow, "e1", tag="first")
+    send(flow, "e1", tag="second")
+    wait_for(lambda: len(stream.of("attempt")) == 4, 10, "all of it")
+    assert [(d["event"], d["tag"]) for d in stream.of("accepted")] == [("e1", "first"), ("e1~2", "second")]
+    assert {(d["event"], d["tag"]) for d in stream.of("attempt")} == {("e1", "first"), ("e1~2", "second")}
+    assert flow.receiver.wait_log("event.accepted", tag="second", event="e1~2")["id"] == "e1"
+    assert "event" not in flow.receiver.wait_log("event.accepted", tag="first")
+
+
 def test_nonsense_on_the_channel_is_left_out(flow):
     stream = Stream(flow.root).ready()
     for text in ("x", "{", "[]", '{"type":1}', '{"type":"other"}', '{"type":"dead\r"}', "\n\n", '{"type":"dead","a":"\r"}', "\x00"):
@@ -204,27 +215,15 @@ def test_a_stop_ends_the_stream(flow):
 def test_redis_may_go_away(flow):
     stream = Stream(flow.root).ready()
     flow.redis.client_kill_filter(_type="pubsub")
-    wait_for(lambda: listeners(flow) == 1, 10, "the subscription again")
+    wait_for(lambda: stream.comments.count(": ready") == 2, 10, "the subscription again")
+    assert [c for c in stream.comments if len(c) > 1] == [": hookpace", ": ready", ": lost", ": ready"]
     send(flow, "e1")
     wait_for(lambda: len(stream.events) >= 4, 10, "all of it")
 
 
-class Tail:
-    """The command, running."""
-
+class Tail(Running):
     def __init__(self, flow, *args):
-        self.process = subprocess.Popen([paths.command(), "tail", *args], env=flow.hookpace.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.out, self.err = [], []
-        for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err)):
-            threading.Thread(target=lambda s=stream, l=lines: [l.append(line.rstrip("\n")) for line in s], daemon=True).start()
-
-    def listening(self, times=1):
-        wait_for(lambda: self.err.count("hookpace: listening") == times, 20, "the command")
-        return self
-
-    def interrupt(self):
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(5)
+        super().__init__(flow, "tail", *args)
 
 
 def test_the_command(flow):
@@ -250,6 +249,8 @@ def test_the_command_goes_on_after_a_restart(flow):
     wait_for(lambda: any("e2:orders" in line for line in tail.out), 10, "what happens then")
     assert tail.interrupt() == 0
     assert sum("trying again" in line for line in tail.err) == 1
+    since, until = re.search(r"list --since (\S+) --until (\S+)", "\n".join(tail.err)).groups()
+    assert since < until and flow.hookpace("list", "--since", since, "--until", until) == "nothing fits\n"
 
 
 def test_the_command_fails_at_once_if_it_may_not(flow):

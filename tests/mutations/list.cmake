@@ -867,6 +867,12 @@ mutation(secret_of_today "an older task is signed with the secret of the configu
         s->rules.sign = sign;]]
   [[    (void)sign;]])
 
+mutation(revision_unsaid "a second event of an id is told by the id of the first"
+  TESTS tests/queue/test_put.py::test_same_id_with_another_body_is_another_event
+  EDIT common/queue/lua/put.lua
+  [[task == id and 0 or -tonumber(string.match(task, '%d+$'))]]
+  [[0]])
+
 mutation(stamped_late "a pending task takes the settings of its completion"
   TESTS tests/api/test_settings.py::test_what_is_accepted_from_then_on
   EDIT common/queue/record.c

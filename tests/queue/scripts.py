@@ -116,9 +116,12 @@ class Queue:
 
     def put(self, *events):
         """Of each event: [0, ""] if it is queued; [1, when it came] of a duplicate, and how many dead deliveries were queued again if
-        there were any; [code, ""] if it is refused; ["not open", ""] of a result that no task waits for."""
+        there were any; [code, ""] if it is refused; ["not open", ""] of a result that no task waits for. `revisions` has the n of each
+        that is queued as "<id>~<n>", and 0 for all others."""
         args = [a for e in events for a in e]
         reply = self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
+        self.revisions = [-code if isinstance(code, int) and code < 0 else 0 for code in reply]
+        reply = [code if isinstance(code, list) or code > 0 else 0 for code in reply]
         return [[1, str(code[0]), code[1]] if isinstance(code, list) else ["not open" if code == 1 else code, ""] if code <= 9 else [1, str(code)]
                 for code in reply]
 

@@ -40,8 +40,9 @@ def test_repeat_inside_one_batch(queue):
 
 
 def test_same_id_with_another_body_is_another_event(queue):
-    for body in ("x", "y", "z"):
+    for body, revision in (("x", 0), ("y", 2), ("z", 3)):
         assert queue.put(queue.event("e1", ("d", "d", 0), body=body)) == [[0, ""]]
+        assert queue.revisions == [revision]
     assert queue.queued() == ["e1:d", "e1~2:d", "e1~3:d"]
     assert "\ni e1\n" in queue.r.get(queue.key("event:e1~2"))
     for body in ("x", "y", "z"):

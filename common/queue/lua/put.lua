@@ -25,7 +25,7 @@
 -- The first delivery of an announcement fetches the result. The others are put when the result is here. A pending task gets its
 -- deliveries when its result is here, as its plan says now; the plan that comes with the result counts only if the first is lost.
 --
--- Replies a number per event: 0 queued, 1 the task does not wait for this result, 2 no free revision, 3 the id is taken, 4 and 5 the
+-- Replies a number per event: 0 queued, -n queued as the nth event of its id ("<id>~<n>"), 1 the task does not wait for this result, 2 no free revision, 3 the id is taken, 4 and 5 the
 -- account has reached its quota of tasks or bytes. Any other number: the event is a duplicate of
 -- the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
 --@include lib_lane.lua
@@ -527,7 +527,7 @@ for i = 1, tonumber(ARGV[4]) do
     local hash
     for n = 1, fan do hash = add_delivery(plan, key, received, plan[n]) end
     if plan.kind == 'announcement' then add_fetch(plan, hash, task) end
-    results[i] = 0
+    results[i] = task == id and 0 or -tonumber(string.match(task, '%d+$'))
   elseif not results[i] then
     results[i] = refusal(before, taken)
     if before and event and plan.kind ~= 'task' and not plan.fetch then

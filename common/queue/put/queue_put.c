@@ -19,6 +19,7 @@
 
 #define BATCH_EVENTS 32 /* of one call: Redis works on them while this turn collects the next */
 #define BATCH_BYTES (512 * 1024)
+#define NOT_SAID (-1)              /* no revision has this number */
 #define COLLECT_US 2000            /* events wait this long at most for the answer to a call */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
 #define HEAD_ARGS 3                /* dedup_ms, done_ms, count */
@@ -31,7 +32,7 @@ struct put { /* one submitted request; owned by the batches it waits for, or by 
     void *ctx;
     unsigned waiting; /* partitions that have not answered */
     bool failed, queued, taken, not_open, many_tasks, many_bytes;
-    unsigned requeued;
+    unsigned requeued, revision;
     wall_ms received_at, first_at;
 };
 
@@ -150,6 +151,7 @@ static void put_answer(struct queue_put *q, struct put *p)
         .result = result,
         .received_at = result == PUT_DUPLICATE ? p->first_at : p->received_at,
         .requeued = p->requeued,
+        .revision = p->revision,
     };
     p->fn(p->ctx, &answer);
     put_recycle(q, p);
@@ -162,9 +164,10 @@ static void read_result(struct put *p, const struct redis_reply *r)
         p->requeued += (unsigned)redis_int(redis_at(r, 1));
         r = redis_at(r, 0);
     }
-    int64_t said = redis_kind(r) == REDIS_INT ? redis_int(r) : -1;
-    if (said == 0) {
+    int64_t said = redis_kind(r) == REDIS_INT ? redis_int(r) : NOT_SAID;
+    if (said <= 0 && said != NOT_SAID) {
         p->queued = true;
+        p->revision = (unsigned)-said;
     } else if (said > 5) {
         if (p->first_at == 0 || said < p->first_at)
             p->first_at = said;
