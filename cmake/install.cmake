@@ -2,7 +2,7 @@
 #
 #   bin/                     the two programs and the command
 #   lib/systemd/system/      units; lib/sysusers.d/ the user that they run as
-#   share/man/               man pages (cmake/man.cmake)
+#   share/man/               man pages
 #   share/bash-completion/completions/, share/zsh/site-functions/, share/fish/vendor_completions.d/
 #   share/doc/hookpace/      an example of a configuration, the documentation
 #   share/hookpace/deploy/   alerts, a dashboard for Grafana, and what else deploy/ has for other systems
@@ -29,8 +29,15 @@ foreach(unit ${HOOKPACE_UNITS})
 endforeach()
 install(FILES deploy/systemd/hookpace.sysusers DESTINATION lib/sysusers.d RENAME hookpace.conf)
 
-# The shells' scripts come from the command's own tables. A build for another machine cannot run it.
-if(NOT CMAKE_CROSSCOMPILING)
+# The rest is made by running the programs, which a build for another machine cannot do. A build with sanitizers is not installed.
+if(CMAKE_CROSSCOMPILING OR HOOKPACE_SANITIZE OR HOOKPACE_SANITIZE_THREADS OR HOOKPACE_FUZZ)
+  set(can_run OFF)
+else()
+  set(can_run ON)
+endif()
+
+# The shells' scripts come from the command's own tables.
+if(can_run)
   set(shells bash zsh fish)
   set(places bash-completion/completions zsh/site-functions fish/vendor_completions.d)
   set(names hookpace _hookpace hookpace.fish)
@@ -44,6 +51,35 @@ if(NOT CMAKE_CROSSCOMPILING)
     install(FILES ${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/${place})
   endforeach()
   add_custom_target(hookpace_completion ALL DEPENDS ${completions})
+endif()
+
+# Man pages come from --help and from the documentation (docs/man/make-page).
+find_program(HOOKPACE_GZIP gzip)
+if(can_run AND EXISTS ${PROJECT_SOURCE_DIR}/docs/man) # the container image is built without docs/
+  set(tools ${PROJECT_BINARY_DIR}/man/bin)
+  add_custom_command(OUTPUT ${tools}/made
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${tools}
+    COMMAND ${CMAKE_COMMAND} -E copy_if_different $<TARGET_FILE:hookpace> $<TARGET_FILE:hookpace-receiver>
+      $<TARGET_FILE:hookpace-dispatcher> ${tools}
+    COMMAND ${CMAKE_COMMAND} -E touch ${tools}/made
+    DEPENDS hookpace hookpace-receiver hookpace-dispatcher VERBATIM)
+  foreach(page hookpace.1 hookpace-config.5 hookpace-receiver.8 hookpace-dispatcher.8)
+    string(REGEX REPLACE ".*\\." "" section ${page})
+    set(file ${PROJECT_BINARY_DIR}/man/${page})
+    set(compress "")
+    if(HOOKPACE_GZIP)
+      set(compress COMMAND ${HOOKPACE_GZIP} -9nf ${file})
+      string(APPEND file .gz)
+    endif()
+    add_custom_command(OUTPUT ${file}
+      COMMAND ${PROJECT_SOURCE_DIR}/docs/man/make-page ${page} ${PROJECT_VERSION} ${tools} > ${PROJECT_BINARY_DIR}/man/${page}
+      ${compress}
+      DEPENDS ${tools}/made docs/man/make-page docs/man/markdown-to-man.awk docs/man/${page}.md docs/reference/configuration.md
+      VERBATIM)
+    list(APPEND pages ${file})
+    install(FILES ${file} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+  endforeach()
+  add_custom_target(hookpace_man ALL DEPENDS ${pages})
 endif()
 
 install(FILES hookpace.example.json README.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
