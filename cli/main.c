@@ -3,6 +3,7 @@
 
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/program/env_file.h"
 #include "common/program/program.h"
 
 #include <locale.h>
@@ -10,10 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PROBLEMS_MAX_BYTES ((size_t)64 << 10)
 #define DEFAULT_URL "http://127.0.0.1:8081"
 #define COMMON_OPTIONS                                                                             \
-    ((1ul << OPTION_URL) | (1ul << OPTION_LOGIN) | (1ul << OPTION_CONFIG) | (1ul << OPTION_JSON) | \
-     (1ul << OPTION_HELP) | (1ul << OPTION_VERSION))
+    ((1ul << OPTION_URL) | (1ul << OPTION_LOGIN) | (1ul << OPTION_CONFIG) |                        \
+     (1ul << OPTION_ENV_FILE) | (1ul << OPTION_JSON) | (1ul << OPTION_HELP) |                      \
+     (1ul << OPTION_VERSION))
 
 /* --- help --- */
 
@@ -70,7 +73,7 @@ static int unknown_command(const char *name)
     struct text_guess g = text_guess(slice_str(name));
     for (const struct command *c = commands; c->name; c++)
         text_guess_try(&g, slice_str(c->name));
-    return cli_fail(EXIT_MISUSED, "try hookpace --help", "there is no command %.60s%s", name,
+    return cli_fail(EXIT_MISUSED, "try --help", "there is no command %.60s%s", name,
                     text_guess_write(&g, "", guess));
 }
 
@@ -137,6 +140,20 @@ static int read_config(const char *path, struct place *p)
     return rc == OK ? EXIT_DONE : EXIT_MISUSED;
 }
 
+static int read_variables(const char *path)
+{
+    struct buf problems;
+    struct error e;
+    buf_init(&problems, PROBLEMS_MAX_BYTES);
+    enum err rc = env_file_read(path, &problems, &e);
+    if (rc == ERR_IO)
+        fprintf(stderr, "hookpace: %s\n", e.text);
+    else if (rc != OK)
+        fputs(problems.ptr, stderr);
+    buf_clear(&problems);
+    return rc == OK ? EXIT_DONE : EXIT_MISUSED;
+}
+
 static void choose(char *out, size_t size, const char *option, const char *variable)
 {
     const char *value = option ? option : getenv(variable);
@@ -147,6 +164,8 @@ static void choose(char *out, size_t size, const char *option, const char *varia
 static int find_place(const struct options *o, struct place *p)
 {
     *p = (struct place){.url = DEFAULT_URL};
+    if (o->values[OPTION_ENV_FILE] && read_variables(o->values[OPTION_ENV_FILE]) != EXIT_DONE)
+        return EXIT_MISUSED;
     if (o->values[OPTION_CONFIG] && read_config(o->values[OPTION_CONFIG], p) != EXIT_DONE)
         return EXIT_MISUSED;
     choose(p->url, sizeof p->url, o->values[OPTION_URL],
@@ -180,7 +199,7 @@ int main(int argc, char **argv)
     setlocale(LC_TIME, "");
     const char *problem = options_read(argc, argv, &c.options, text, sizeof text);
     if (problem)
-        return cli_fail(EXIT_MISUSED, "try hookpace --help", "%s", problem);
+        return cli_fail(EXIT_MISUSED, "try --help", "%s", problem);
     if (c.options.values[OPTION_VERSION]) {
         printf("hookpace %s\n", HOOKPACE_VERSION);
         return EXIT_DONE;

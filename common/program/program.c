@@ -5,89 +5,37 @@
 #include "common/base/process.h"
 #include "common/config/config_redis.h"
 #include "common/net/loop.h"
+#include "common/program/env_file.h"
+#include "common/program/options.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LOG_WATCH_US INT64_C(1000000)
+#define PROBLEMS_MAX_BYTES ((size_t)64 << 10)
 
 struct program {
     const char *name, *about;
 };
 
-/* Past the letters, so that getopt's `optopt` tells "-x" from "--version=1". */
-enum { OPT_CONFIG = 256, OPT_CHECK, OPT_VERSION, OPT_HELP };
-
-struct options {
-    const char *config;
-    bool check, version, help;
-};
-
-static void print_help(FILE *to, const struct program *p)
+static void print_help(const struct program *p)
 {
-    fprintf(
-        to,
-        "%s - %s\n\n"
-        "usage: %s [--config FILE] [--check-config]\n\n"
-        "  --config FILE   the configuration; else $HOOKPACE_CONFIG, ./hookpace.json,\n"
-        "                  /etc/hookpace/hookpace.json\n"
-        "  --check-config  print \"config ok\" or every problem found, and exit (0 or 2)\n"
-        "  --version       print the version and exit\n"
-        "  --help          print this and exit\n\n"
-        "SIGHUP reads the configuration again, SIGTERM and SIGINT finish what is under way and\n"
-        "exit (a second one exits at once). HOOKPACE_REDIS_URL, HOOKPACE_LISTEN,\n"
-        "HOOKPACE_ADMIN_LISTEN and HOOKPACE_DISPATCHER_LISTEN win over the file;\n"
-        "HOOKPACE_LOG is debug, info, warn or error, HOOKPACE_LOG_FORMAT json or text;\n"
-        "HOOKPACE_CORE_DUMPS=1 allows core dumps, which hold secrets.\n",
-        p->name, p->about, p->name);
-}
-
-static int bad_usage(const struct program *p, const char *what, const char *which)
-{
-    fprintf(stderr, "%s: %s%s\n\n", p->name, what, which);
-    print_help(stderr, p);
-    return EXIT_USAGE;
-}
-
-static int unknown_option(const struct program *p, char **argv)
-{
-    const char letter[] = {'-', (char)optopt, 0}; /* getopt may still be inside its argument */
-    if (optopt >= OPT_CONFIG)
-        return bad_usage(p, "no value may stand in ", argv[optind - 1]);
-    return bad_usage(p, "unknown option ", optopt ? letter : argv[optind - 1]);
-}
-
-/* -1, or the exit code of bad usage. */
-static int parse_options(int argc, char **argv, const struct program *p, struct options *o)
-{
-    static const struct option known[] = {
-        {"config", required_argument, NULL, OPT_CONFIG},
-        {"check-config", no_argument, NULL, OPT_CHECK},
-        {"version", no_argument, NULL, OPT_VERSION},
-        {"help", no_argument, NULL, OPT_HELP},
-        {0},
-    };
-    opterr = 0;
-    optind = 1;
-    for (int c; (c = getopt_long(argc, argv, ":", known, NULL)) != -1;) {
-        if (c == OPT_CONFIG)
-            o->config = optarg;
-        else if (c == OPT_CHECK)
-            o->check = true;
-        else if (c == OPT_VERSION)
-            o->version = true;
-        else if (c == OPT_HELP)
-            o->help = true;
-        else if (c == ':')
-            return bad_usage(p, "a value is missing after ", argv[optind - 1]);
-        else
-            return unknown_option(p, argv);
-    }
-    if (optind < argc)
-        return bad_usage(p, "unexpected argument ", argv[optind]);
-    return -1;
+    printf("%s - %s\n\n"
+           "usage: %s [--config FILE] [--env-file FILE]... [--check-config]\n\n"
+           "  --config FILE    the configuration; else $HOOKPACE_CONFIG, ./hookpace.json,\n"
+           "                   /etc/hookpace/hookpace.json\n"
+           "  --env-file FILE  set the variables of this file first: lines NAME=value\n"
+           "  --check-config   print \"config ok\" or every problem found, and exit (0 or 2)\n"
+           "  -V, --version    print the version and exit\n"
+           "  -h, --help       print this and exit\n\n"
+           "SIGHUP reads the configuration again. SIGTERM and SIGINT finish what is under way and\n"
+           "exit; a second one exits at once. Exit codes: 0 stopped, 1 failed, 2 wrong options or\n"
+           "configuration.\n\n"
+           "HOOKPACE_<KEY> wins over the file: HOOKPACE_RECEIVER_THREADS=4 sets receiver.threads.\n"
+           "HOOKPACE_LOG is debug, info, warn or error, HOOKPACE_LOG_FORMAT json or text.\n"
+           "HOOKPACE_CORE_DUMPS=1 allows core dumps, which hold secrets.\n",
+           p->name, p->about, p->name);
 }
 
 /* The exit code after printing. It is a failure if the output did not arrive, such as on a full disk. */
@@ -173,23 +121,55 @@ void program_end_watch(struct log_watch *w)
     free(w);
 }
 
+/* -1, or the exit code after an error. */
+static int read_env_files(const struct program *p, const struct program_options *o)
+{
+    struct buf problems;
+    struct error e;
+    bool ok = true;
+    buf_init(&problems, PROBLEMS_MAX_BYTES);
+    for (size_t i = 0; i < o->env_file_count; i++) {
+        enum err rc = env_file_read(o->env_files[i], &problems, &e);
+        if (rc == ERR_IO)
+            fprintf(stderr, "%s: %s\n", p->name, e.text);
+        ok = ok && rc == OK;
+    }
+    if (problems.len)
+        fputs(problems.ptr, stderr);
+    buf_clear(&problems);
+    return ok ? -1 : EXIT_USAGE;
+}
+
+/* Prints the help or the version if O asks for it. Returns the exit code, or -1 if O asks for neither. */
+static int print_only(const struct program *p, const struct program_options *o)
+{
+    if (o->help)
+        print_help(p);
+    else if (o->version)
+        printf("%s %s\n", p->name, HOOKPACE_VERSION);
+    else
+        return -1;
+    return printed();
+}
+
 int program_start(int argc, char **argv, const char *name, const char *about,
                   struct config **config, const char **path)
 {
     const struct program p = {name, about};
-    struct options o = {0};
-    int rc = parse_options(argc, argv, &p, &o);
-    if (rc >= 0)
-        return rc;
-    if (o.help) {
-        print_help(stdout, &p);
-        return printed();
+    struct program_options o;
+    char text[200];
+    const char *problem = program_options_read(argc, argv, &o, text, sizeof text);
+    if (problem) {
+        fprintf(stderr, "%s: %s\n%*stry --help\n", name, problem, (int)strlen(name) + 2, "");
+        return EXIT_USAGE;
     }
-    if (o.version) {
-        printf("%s %s\n", name, HOOKPACE_VERSION);
-        return printed();
-    }
+    int code = print_only(&p, &o);
+    if (code >= 0)
+        return code;
     process_hide_memory(); /* before a secret is read */
+    code = read_env_files(&p, &o);
+    if (code >= 0)
+        return code;
     *path = config_path(o.config);
     if (!log_init(name)) {
         fprintf(stderr,

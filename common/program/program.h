@@ -1,7 +1,6 @@
 /* program - the start of both programs: options, configuration, logging, exit codes.
  *
- * --config FILE, --check-config, --version, --help; 0 clean stop, 1 runtime failure, 2 bad usage or
- * configuration (1 for a --check-config that found problems).
+ * Exit codes: 0 clean stop, 1 runtime failure, 2 bad usage or configuration.
  */
 #ifndef COMMON_PROGRAM_PROGRAM_H
 #define COMMON_PROGRAM_PROGRAM_H
