@@ -76,6 +76,7 @@ VARIES = [(re.compile(pattern), token) for pattern, token in [
     (r'"time":"[0-9.]+ sec\."', '"time":<n>'),
     (r'("(?:ms|duration_ms)": )\d+', r"\1<n>"),
     (r"\b\d+(\.\d+)?(ms|s|m|h)\b", "<age>"),
+    (r"\b\d+ ms\b", "<age>"),
     (r"^duration_ms +\d+", "duration_ms <n>"),                             # of `hookpace show`
     (r"^(\d+ +<time> +\d+ +)([a-z_0-9]+ +)?\d+( |$)", r"\1\2<n> "),       # its table of attempts
 ]]
