@@ -80,6 +80,11 @@ static bool admin_find_account(void *ctx, struct slice credentials, struct calle
 
 /* --- the two listeners --- */
 
+static struct host_names hosts_of(const struct config *conf)
+{
+    return (struct host_names){conf->admin_hosts, conf->admin_host_count};
+}
+
 static enum err listen_for_operators(struct admin *a, struct loop *l, struct error *e)
 {
     a->budget.max = (int64_t)a->conf->receiver.max_inflight_bytes;
@@ -92,6 +97,7 @@ static enum err listen_for_operators(struct admin *a, struct loop *l, struct err
     enum err rc = ops_open(l, &setup, &a->ops, e);
     if (rc != OK)
         return rc;
+    ops_set_hosts(a->ops, hosts_of(a->conf));
     probes_add(a->probes, a->ops);
     api_add_routes(a->api, a->ops);
     console_add_routes(a->console, a->ops);
@@ -173,6 +179,7 @@ void admin_set_ingest_addr(struct admin *a, const char *addr)
 
 void admin_set_config(struct admin *a, struct config *conf)
 {
+    ops_set_hosts(a->ops, hosts_of(conf));
     config_unref(a->conf);
     a->conf = config_ref(conf);
     api_set_config(a->api, conf);

@@ -122,6 +122,9 @@ static void free_config(struct config *c)
     free_tls(&c->receiver.tls);
     free_listener(&c->admin);
     free_listener(&c->api);
+    for (size_t i = 0; i < c->admin_host_count; i++)
+        free(c->admin_hosts[i]);
+    free(c->admin_hosts);
     free(c->dispatcher.listen);
     free(c->dispatcher.allow);
     free(c->dispatcher.allow_accounts);

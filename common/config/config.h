@@ -232,6 +232,8 @@ struct config {
     struct config_redis redis;
     struct config_receiver receiver;
     struct config_listener admin, api; /* `api.listen` may be NULL, `admin.listen` never is */
+    char **admin_hosts;                /* the names by which operators call; none: any name */
+    size_t admin_host_count;
     struct config_dispatcher dispatcher;
     int64_t delay_ms, delay_step_ms;
     struct config_retention retention;

@@ -26,6 +26,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define HEADER_LINES_MAX 16384
@@ -260,6 +261,20 @@ static void build_secrets_key(struct building *b)
                      "rand -base64 32` makes one)");
 }
 
+/* The names are compared with the Host header without its port. */
+static void build_admin_hosts(struct building *b)
+{
+    struct raw_texts *hosts = &b->d->admin_hosts;
+    for (size_t i = 0; i < hosts->count; i++)
+        if (!hosts->items[i][0] || strpbrk(hosts->items[i], ":/@ []*"))
+            report_fault(b, key_path("admin.hosts[%zu]", i),
+                         "must be a host name without a port, such as \"hookpace.example\"; "
+                         "addresses need not be listed");
+    b->c->admin_hosts = hosts->items;
+    b->c->admin_host_count = hosts->count;
+    *hosts = (struct raw_texts){0};
+}
+
 static void build_top(struct building *b)
 {
     struct raw_config *d = b->d;
@@ -288,6 +303,7 @@ static void build_top(struct building *b)
                 &c->dispatcher.allow_accounts, &c->dispatcher.allow_accounts_count);
     build_cidrs(b, key_path("dispatcher.egress.deny"), &d->egress_deny, &c->dispatcher.deny,
                 &c->dispatcher.deny_count);
+    build_admin_hosts(b);
     check_tls(b, "receiver", &c->receiver.tls);
     check_tls(b, "admin", &c->admin.tls);
     check_tls(b, "api", &c->api.tls);

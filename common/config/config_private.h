@@ -91,7 +91,8 @@ struct raw_config {
     struct config out; /* first: offsets of the table hold for both */
     int log_events;    /* enum log_events */
     char *secrets_key; /* as written, or NULL; secret */
-    struct raw_texts include, egress_allow, egress_allow_accounts, egress_deny, trusted_proxies;
+    struct raw_texts include, egress_allow, egress_allow_accounts, egress_deny, trusted_proxies,
+        admin_hosts;
     struct raw_list accounts, sources, destinations; /* of struct raw_account, ... */
 
     /* Notes of the reader, beside the keys. */

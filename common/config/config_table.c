@@ -54,6 +54,7 @@ const struct config_key config_keys[] = {
 
     {"admin", KEY_OBJECT, ROOT(out), .children = "admin", .fallback = "{}"},
     {"admin.listen", KEY_TEXT, ROOT(out.admin.listen), RANGE(1, 256), .fallback = "\"127.0.0.1:8081\"", .override = "HOOKPACE_ADMIN_LISTEN", .restart = true},
+    {"admin.hosts", KEY_TEXTS, ROOT(admin_hosts), RANGE(0, 100), .fallback = "[]"},
     {"admin.tls", KEY_OPTIONAL, ROOT(out.admin.tls), .children = "tls", .fallback = "null", .restart = true},
 
     {"api", KEY_OBJECT, ROOT(out), .children = "api", .fallback = "{}"},

@@ -20,6 +20,7 @@ struct ops { /* Owned by the program. */
     struct login_book login;
     struct table tables[TABLES_MAX];
     size_t table_count;
+    struct host_names hosts;
 };
 
 /* --- a call's life --- */
@@ -234,6 +235,11 @@ MUST_CHECK static enum flow log_in(struct ops_call *c)
 static void ops_on_request(struct http_request *http, void *ctx)
 {
     struct ops_call *c = call_new(ctx, http);
+    if (!hosts_fit(c->ops->hosts, http_header(http, "host", NULL))) {
+        ops_error(c, 421, SLICE_LIT(""), "misdirected_request",
+                  "this listener has another name; use one of admin.hosts, or an address");
+        return;
+    }
     enum route_verdict v = find_route(c);
     if (v != ROUTE_FOUND) {
         answer_unrouted(c, v);
@@ -327,6 +333,11 @@ void ops_add(struct ops *o, const struct route *rows, size_t count, void *ctx)
 const char *ops_addr(const struct ops *o)
 {
     return http_server_addr(o->http);
+}
+
+void ops_set_hosts(struct ops *o, struct host_names names)
+{
+    o->hosts = names;
 }
 
 struct http_server *ops_http(struct ops *o)

@@ -18,6 +18,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 #include "common/net/http_server.h"
+#include "common/ops/hosts.h"
 #include "common/ops/login.h"
 #include "common/ops/router.h"
 
@@ -85,6 +86,8 @@ void ops_add(struct ops *o, const struct route *rows, size_t count, void *ctx);
 /* "127.0.0.1:8081", with the real port. Borrowed. */
 const char *ops_addr(const struct ops *o);
 struct http_server *ops_http(struct ops *o);
+/* Requests of a Host that does not fit NAMES are refused from now on, whatever they ask for. NAMES is borrowed until the next call. */
+void ops_set_hosts(struct ops *o, struct host_names names);
 /* Stops accepting connections. Calls that have begun are answered; ON_EMPTY is called (deferred) when no connection is left. */
 void ops_drain(struct ops *o, void (*on_empty)(void *ctx), void *ctx);
 /* Closes all connections now. Calls that are running lose their client, and end when their handlers end them. NULL is fine. */

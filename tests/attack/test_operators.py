@@ -136,6 +136,25 @@ def test_a_name_that_was_rebound_gets_no_login(place, nothing_changes):
         check_error(call(place.operators, "POST", path, body, name=None, **own), 401, "unauthorized")
 
 
+def test_names_of_the_listener(stack):
+    """With admin.hosts a name that was rebound gets nothing at all, not even what needs no login."""
+    conf = configuration(stack.redis.url)
+    conf["admin"]["hosts"] = ["Hookpace.example"]
+    receiver = stack.receiver(conf)
+    for path in ("/", "/metrics", "/healthz", "/assets/app.js", "/api/me", "/v3/appendix/user_data", "/none"):
+        answer = call(receiver, "GET", path, Host="evil.example:8081")
+        assert answer.status == 421 and answer.json()["code"] == "misdirected_request", path
+    for host in ("hookpace.example", "HOOKPACE.EXAMPLE:8081", "127.0.0.1:8081", "[::1]:8081", "localhost"):
+        assert call(receiver, "GET", "/api/me", Host=host).status == 200, host
+    conf["admin"]["hosts"] = ["evil.example"]
+    receiver.reload(conf)
+    assert call(receiver, "GET", "/api/me", Host="evil.example").status == 200
+    assert call(receiver, "GET", "/api/me", Host="hookpace.example").status == 421
+    conf["admin"]["hosts"] = []
+    receiver.reload(conf)
+    assert call(receiver, "GET", "/api/me", Host="any.example").status == 200
+
+
 def test_the_calls_set_no_cookie_and_take_none(place):
     for path in ("/", "/api/me", "/assets/app.js"):
         assert call(place.operators, "GET", path).header("Set-Cookie") is None

@@ -109,6 +109,16 @@ def test_every_problem_is_told(part, whole):
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_names_of_the_admin_listener_are_checked(part, whole):
+    hosts = ["hookpace.example:8081", "", "*.example", "http://hookpace.example", "[::1]", "two names"]
+    whole.write_text(json.dumps({**WHOLE, "admin": {"hosts": ["hookpace.example", *hosts]}}))
+    checked = run(part, "--config", whole, "--check-config", env=SECRETS)
+    assert checked.returncode == 2
+    assert [line.split(": ")[0] for line in checked.stdout.splitlines()] == [f"admin.hosts[{n + 1}]" for n in range(len(hosts))]
+    assert all("must be a host name without a port" in line for line in checked.stdout.splitlines())
+
+
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("mode", ["keep", "always"])
 def test_signed_gzip_is_warned_of(part, mode, whole):
     """What is wrong, where, what to do; and the configuration is in order all the same."""

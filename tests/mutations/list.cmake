@@ -914,3 +914,9 @@ mutation(streams_of_old_passwords "a stream goes on with a password that does no
   EDIT receiver/tail/listeners.c
   [[    return memcmp(password, l->password, sizeof password) == 0;]]
   [[    return true;]])
+
+mutation(any_host "a name that is not in admin.hosts is answered"
+  TESTS tests/attack/test_operators.py::test_names_of_the_listener
+  EDIT receiver/admin.c
+  [[    ops_set_hosts(a->ops, hosts_of(a->conf));]]
+  [[    ops_set_hosts(a->ops, (struct host_names){0});]])
