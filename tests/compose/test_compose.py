@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ class Compose:
     def __init__(self, engine, directory):
         self.engine = engine
         self.port, self.admin_port = free_port(), free_port()
+        self.directory = directory
         (directory / "override.yml").write_text(OVERRIDE)
         self.files = ["-f", ROOT / "docker-compose.yml", "-f", directory / "override.yml"]
         self.env = {**engine.env, "COMPOSE_PROJECT_NAME": f"hookpace{os.getpid()}", "HOOKPACE_REDIS_IMAGE": REDIS_IMAGE,
@@ -121,6 +123,59 @@ def test_the_commands_of_the_readme(compose):
     env = {**compose.env, "HOOKPACE_DEMO": ""}
     printed = run("bash", "-euo", "pipefail", "-c", before + arrived + logs + after, cwd=ROOT, env=env)
     assert '"echo":"a1"' in printed and "POST /orders?id=a1" in printed and "last_status\n200" in printed
+
+
+def test_the_image_alone(compose):
+    """`docker run` with options runs the receiver; what the image says of itself is there."""
+    docker = compose.engine.docker
+    assert "--config" in docker("run", "--rm", "hookpace", "--help")
+    about = json.loads(docker("inspect", "hookpace"))[0]["Config"]
+    assert set(about["ExposedPorts"]) == {"8080/tcp", "8081/tcp", "8082/tcp"}
+    assert about["StopSignal"] == "SIGTERM" and about["Healthcheck"]["Test"] == ["CMD", "healthy"]
+    assert about["Labels"]["org.opencontainers.image.title"] == "hookpace"
+    assert docker("run", "--rm", "hookpace", "ls", "-A", "/var/lib/hookpace").strip() == "", "nothing in the service's home"
+    port = free_port()
+    alone = docker("run", "-d", "--read-only", "-p", f"127.0.0.1:{port}:8081", "-e", "HOOKPACE_DEMO=1", "hookpace").strip()
+    try:
+        def answers():
+            with contextlib.suppress(OSError):
+                return http.get(f"127.0.0.1:{port}", "/readyz").status
+        wait_for(lambda: answers() == 503, 30, "an answer from outside, where no Redis is")
+    finally:
+        docker("rm", "-fv", alone)
+
+
+OWN = {"sources": {"github": {"verify": {"scheme": "github", "secrets": ["env:GITHUB_SECRET"]}, "to": ["audit"]}},
+       "destinations": {"audit": {"pingback_url": "env:AUDIT_URL"}}}
+
+
+def test_own_configuration_and_secrets(compose):
+    """A provider of one's own needs no edit of the yml. A reload takes a file that an editor replaced, and restarts go on."""
+    secret, place = secrets.token_hex(16), compose.directory
+    (place / "own.env").write_text(f"GITHUB_SECRET={secret}\n")
+    (place / "own.json").write_text(json.dumps(OWN))
+    place.chmod(0o755)
+    own = {"HOOKPACE_ENV_FILE": str(place / "own.env"), "HOOKPACE_CONFIG_DIR": str(place), "HOOKPACE_CONFIG_FILE": "own.json", "HOOKPACE_DEMO": ""}
+    compose("up", "-d", **own)
+    wait_for(compose.is_ready, 60, "ready")
+
+    def send(source, ident):
+        body = b'{"zen": "Keep it logically awesome."}'
+        return http.post(compose.ingest, f"/in/{source}", body, sign.headers("github", secret, body, ident)).status
+    assert send("github", "own-1") == 200
+    assert send("second", "own-2") == 404
+
+    fresh = place / "fresh.json"  # a new file of the same name, as most editors leave it
+    fresh.write_text(json.dumps({**OWN, "sources": {**OWN["sources"], "second": OWN["sources"]["github"]}}))
+    fresh.rename(place / "own.json")
+    compose("exec", "-T", "receiver", "reload", **own)
+    wait_for(lambda: send("second", "own-2") == 200, 20, "the edited configuration")
+
+    receiver = compose.ids("receiver")[0]
+    pid = int(compose.engine.docker("inspect", "-f", "{{.State.Pid}}", receiver))
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: compose.engine.docker("inspect", "-f", "{{.RestartCount}}", receiver).strip() == "1", 30, "a restart")
+    wait_for(compose.is_ready, 30, "ready again")
 
 
 def test_no_secret_is_made_up_in_production(compose):
