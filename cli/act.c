@@ -1,4 +1,4 @@
-/* The commands that change something: resend, drop, pause, resume, purge, delay, send-test. */
+/* The commands that change something: resend, drop, pause, resume, partition, purge, delay, send-test. */
 #include "cli/commands.h"
 
 #include "common/base/json_write.h"
@@ -154,6 +154,35 @@ int command_pause(struct cli *c)
 int command_resume(struct cli *c)
 {
     return post_to(c, "lanes", "resume", "goes on");
+}
+
+/* Programs ask twice a second, and what they have sent to Redis ends within the rest. */
+#define HOLD_S 2
+
+int command_partition(struct cli *c)
+{
+    const char *verb = c->options.arguments[0], *partition = c->options.arguments[1];
+    bool is_hold = strcmp(verb, "hold") == 0;
+    struct buf path, say;
+    if (!is_hold && strcmp(verb, "release") != 0)
+        return cli_fail(EXIT_MISUSED, "hookpace partition hold N, hookpace partition release N",
+                        "partition takes hold or release");
+    buf_init(&path, 1 << 16);
+    buf_init(&say, 1 << 16);
+    cli_add_path(&path, "partitions", partition, verb);
+    buf_add_str(&say, "partition ");
+    show_add_text(&say, slice_str(partition));
+    buf_add_str(&say, is_hold ? " is held: nothing works on it now" : " goes on");
+    struct slice nothing = SLICE_LIT("");
+    struct json *doc = cli_call(c, path.ptr, &nothing);
+    if (doc && is_hold)
+        sleep(HOLD_S);
+    if (doc && !c->json)
+        printf("%s\n", say.ptr);
+    json_free(doc);
+    buf_clear(&path);
+    buf_clear(&say);
+    return doc ? EXIT_DONE : EXIT_FAILED;
 }
 
 int command_purge(struct cli *c)

@@ -30,6 +30,8 @@ const struct command commands[] = {
      false, command_drop},
     {"pause", "LANE", "stop a lane; what is accepted waits", 1, 1, 0, false, command_pause},
     {"resume", "LANE", "let a lane go on", 1, 1, 0, false, command_resume},
+    {"partition", "hold|release N", "stop all work on a partition, or let it go on", 2, 2, 0, false,
+     command_partition},
     {"purge", "LANE", "drop everything that waits on a lane", 1, 1, BIT(OPTION_YES), false,
      command_purge},
     {"delay", "MS|default", "set the delay of what is accepted from now on", 1, 1,

@@ -56,6 +56,7 @@ int command_resend(struct cli *c);
 int command_drop(struct cli *c);
 int command_pause(struct cli *c);
 int command_resume(struct cli *c);
+int command_partition(struct cli *c);
 int command_purge(struct cli *c);
 int command_delay(struct cli *c);
 int command_send_test(struct cli *c);

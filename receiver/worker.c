@@ -40,7 +40,8 @@ static void worker_on_shard_lost(void *ctx, struct shard *s)
 {
     struct worker *w = ctx;
     (void)s;
-    atomic_store(&w->is_ready, false);
+    if (!shards_ready(w->shards)) /* else an operator holds one of several */
+        atomic_store(&w->is_ready, false);
 }
 
 enum err worker_new(const struct worker_setup *setup, struct worker **out, struct error *e)

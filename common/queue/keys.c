@@ -25,6 +25,11 @@ void keys_confirm(struct buf *out, struct slice base)
     add(out, base, "confirm", slice_make("", 0));
 }
 
+void keys_held(struct buf *out, struct slice base)
+{
+    add(out, base, "held", slice_make("", 0));
+}
+
 void keys_wake(struct buf *out, struct slice base)
 {
     add(out, base, "wake", slice_make("", 0));

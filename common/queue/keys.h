@@ -12,6 +12,8 @@
 /* The base of PARTITION. The other functions take it as BASE. */
 void keys_base(struct buf *out, const char *prefix, unsigned partition);
 void keys_lanes(struct buf *out, struct slice base);
+/* Which partitions are held. BASE: of partition 0. */
+void keys_held(struct buf *out, struct slice base);
 void keys_confirm(struct buf *out, struct slice base);
 void keys_wake(struct buf *out, struct slice base);
 /* The channel of a dispatcher's lifeline. */

@@ -7,6 +7,7 @@
 #include "common/config/config_redis.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
+#include "common/queue/holds.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
 #include "common/redis/redis_facts.h"
@@ -24,6 +25,7 @@ enum { LEAD_LANES, LEAD_BASE, LEAD_COUNT }; /* what each script call begins with
 struct shard { /* owned by its shards */
     struct redis *redis;
     const bool *is_fit; /* of its shards */
+    bool is_held;       /* by an operator: holds.h */
     unsigned number;
     struct slice lead[LEAD_COUNT]; /* own copies */
     struct slice confirm_key;      /* an own copy */
@@ -41,6 +43,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     struct redis_sub *wakes;    /* or NULL */
     struct redis_sub *lifeline; /* or NULL */
     struct map by_channel;      /* the shard of each `wake` channel */
+    struct holds *holds;
     struct redis_script rights;
     struct loop_timer *timer; /* when the rights are asked for again */
     char *user, *prefix;
@@ -62,15 +65,29 @@ static void shards_tell_ready(struct shards *all)
 {
     all->is_fit = true;
     for (unsigned i = 0; all->events.on_ready && i < all->count; i++)
-        all->events.on_ready(all->events.ctx, &all->list[i]);
+        if (!all->list[i].is_held)
+            all->events.on_ready(all->events.ctx, &all->list[i]);
 }
 
 static void shards_tell_lost(struct shards *all)
 {
     all->is_fit = false;
     for (unsigned i = 0; all->events.on_lost && i < all->count; i++)
-        all->events.on_lost(all->events.ctx, &all->list[i]);
+        if (!all->list[i].is_held)
+            all->events.on_lost(all->events.ctx, &all->list[i]);
 }
+
+static void shards_on_hold(void *ctx, unsigned partition, bool is_held)
+{
+    struct shards *all = ctx;
+    void (*fn)(void *ctx, struct shard *s) = is_held ? all->events.on_lost : all->events.on_ready;
+    all->list[partition].is_held = is_held;
+    if (all->is_fit && fn)
+        fn(all->events.ctx, &all->list[partition]);
+}
+
+static enum err run_held_or_not(struct shard *s, const struct redis_script *script,
+                                struct args *args, char *taken, redis_fn fn, void *ctx);
 
 /* ---- rights ---- */
 
@@ -130,13 +147,14 @@ static void shards_ask_rights(void *ctx)
     struct args args;
     loop_timer_arm(all->timer, RIGHTS_US);
     redis_ask_replicas(all->redis);
+    holds_ask(all->holds); /* first: it is answered before the shards are ready */
     if (!redis_is_ready(all->redis) || all->asked)
         return;
     args_init(&args, KEY_BYTES);
     args_add(&args, slice_str(all->prefix));
     buf_reset(&all->missing);
     for (unsigned i = 0; i < all->count; i++)
-        if (shard_run(&all->list[i], &all->rights, &args, shards_on_rights, all) == OK)
+        if (run_held_or_not(&all->list[i], &all->rights, &args, NULL, shards_on_rights, all) == OK)
             all->asked++;
     args_clear(&args);
 }
@@ -319,6 +337,7 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
         shard_init(&all->list[i], all->redis, conf->prefix, i);
         all->list[i].is_fit = &all->is_fit;
     }
+    all->holds = holds_new(l, &all->list[0], all->count, shards_on_hold, all);
     map_init(&all->by_channel);
     if (all->events.on_wake)
         subscribe(all, l, conf, name);
@@ -335,6 +354,7 @@ static void shards_free_now(void *ctx)
             free((char *)(uintptr_t)all->list[i].lead[k].ptr);
         free((char *)(uintptr_t)all->list[i].confirm_key.ptr);
     }
+    holds_free(all->holds);
     map_clear(&all->by_channel);
     buf_clear(&all->missing);
     free(all->user);
@@ -351,6 +371,7 @@ void shards_free(struct shards *all)
     redis_sub_free(all->wakes);
     redis_sub_free(all->lifeline);
     redis_free(all->redis);
+    holds_stop(all->holds);
     redis_sentinels_free(all->sentinels);
     loop_defer(all->loop, shards_free_now,
                all); /* calls that were deferred before may still ask a shard */
@@ -395,14 +416,19 @@ struct shard *shards_at(struct shards *all, unsigned partition)
 
 bool shards_ready(const struct shards *all)
 {
-    return all->is_fit && redis_is_ready(all->redis);
+    return all->is_fit && redis_is_ready(all->redis) && !holds_all(all->holds);
+}
+
+struct holds *shards_holds(struct shards *all)
+{
+    return all->holds;
 }
 
 const char *shards_trouble(const struct shards *all)
 {
     if (all->trouble[0] && !all->is_fit)
         return all->trouble;
-    return redis_is_ready(all->redis) ? NULL : redis_trouble(all->redis);
+    return redis_is_ready(all->redis) ? holds_told(all->holds) : redis_trouble(all->redis);
 }
 
 const char *shards_shortage(const struct shards *all)
@@ -456,7 +482,7 @@ struct slice shard_base(const struct shard *s)
 
 bool shard_is_ready(const struct shard *s)
 {
-    return *s->is_fit && redis_is_ready(s->redis);
+    return *s->is_fit && !s->is_held && redis_is_ready(s->redis);
 }
 
 const char *shard_run_of_redis(const struct shard *s)
@@ -477,6 +503,15 @@ enum err shard_run(struct shard *s, const struct redis_script *script, struct ar
 
 enum err shard_run_taking(struct shard *s, const struct redis_script *script, struct args *args,
                           char *taken, redis_fn fn, void *ctx)
+{
+    if (!s->is_held)
+        return run_held_or_not(s, script, args, taken, fn, ctx);
+    free(taken);
+    return ERR_UNAVAIL;
+}
+
+static enum err run_held_or_not(struct shard *s, const struct redis_script *script,
+                                struct args *args, char *taken, redis_fn fn, void *ctx)
 {
     struct redis_call call = {
         .script = script,

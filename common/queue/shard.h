@@ -13,6 +13,7 @@
 #include "common/redis/redis.h"
 
 struct args;
+struct holds;
 struct shard;
 struct shards;
 
@@ -41,8 +42,10 @@ void shards_free(struct shards *all);
 unsigned shards_count(const struct shards *all);
 /* The shard of PARTITION (below shards_count). It lives as long as ALL. */
 struct shard *shards_at(struct shards *all, unsigned partition);
-/* Is every shard ready? */
+/* Can the shards be used, except for those that are held? False if all are held. */
 bool shards_ready(const struct shards *all);
+/* Which partitions an operator holds. They are not ready. */
+struct holds *shards_holds(struct shards *all);
 /* Why no shard is ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */
 const char *shards_trouble(const struct shards *all);

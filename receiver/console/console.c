@@ -254,7 +254,8 @@ static const struct ops_handler get_status = LOOK(console_status),
                                 get_trends = LOOK(console_trends), get_lanes = LOOK(console_lanes),
                                 get_lane = LOOK(console_lane), post_resend = ACT(console_resend),
                                 post_drop = ACT(console_drop), post_pause = ACT(console_pause),
-                                post_resume = ACT(console_resume);
+                                post_resume = ACT(console_resume), post_hold = ACT(console_hold),
+                                post_release = ACT(console_release);
 
 static const struct ops_handler get_delay = LOOK(console_delay),
                                 post_delay = ACT(console_set_delay),
@@ -298,6 +299,8 @@ static const struct route console_routes[] = {
     {METHOD_POST, "/api/delay", ROLE_ADMIN, &post_delay},
     {METHOD_POST, "/api/lanes/{lane}/pause", ROLE_ADMIN, &post_pause},
     {METHOD_POST, "/api/lanes/{lane}/resume", ROLE_ADMIN, &post_resume},
+    {METHOD_POST, "/api/partitions/{partition}/hold", ROLE_ADMIN, &post_hold},
+    {METHOD_POST, "/api/partitions/{partition}/release", ROLE_ADMIN, &post_release},
     {METHOD_GET, "/api/tail", READERS, &get_tail},
     {METHOD_POST, "/api/check", ROLE_ADMIN, &post_check},
 };

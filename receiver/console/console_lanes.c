@@ -1,6 +1,9 @@
 /* Lanes: the work on them, and the acts of operators on them. */
 #include "common/base/alloc.h"
+#include "common/base/text.h"
+#include "common/queue/holds.h"
 #include "common/queue/queue_admin.h"
+#include "common/queue/shard.h"
 #include "receiver/console/console_private.h"
 
 #include <stdlib.h>
@@ -263,4 +266,58 @@ void console_pause(struct ops_call *c)
 void console_resume(struct ops_call *c)
 {
     set_paused(c, false);
+}
+
+/* --- partitions --- */
+
+struct hold { /* until Redis has answered */
+    struct ops_call *ops;
+    struct console_actor actor;
+    unsigned partition;
+    bool is_held;
+};
+
+static void hold_on_done(void *ctx, enum err rc)
+{
+    struct hold h = *(struct hold *)ctx;
+    free(ctx);
+    if (rc != OK) {
+        console_unavailable(h.ops);
+        return;
+    }
+    console_log_act(&h.actor, h.is_held ? "partition.hold" : "partition.release", "partition",
+                    h.ops->match.params[0]);
+    struct buf out;
+    buf_init(&out, CONSOLE_BODY_MAX);
+    struct json_write w = json_write_to(&out);
+    jw_open(&w, NULL, '{');
+    jw_int(&w, "partition", h.partition);
+    jw_bool(&w, "held", h.is_held);
+    jw_close(&w, '}');
+    console_answer(h.ops, 200, &out);
+}
+
+static void set_held(struct ops_call *c, bool is_held)
+{
+    struct console *k = c->ctx;
+    uint64_t partition = 0;
+    if (console_takes_no_query(c) == ENDED || console_read_body(c, NULL, 0) == ENDED)
+        return;
+    if (text_u64(c->match.params[0], shards_count(k->shards) - 1, &partition) != OK) {
+        console_error(c, 404, "not_found", "there is no such partition; see redis.partitions");
+        return;
+    }
+    struct hold *h = NEW(struct hold);
+    *h = (struct hold){c, console_actor(c), (unsigned)partition, is_held};
+    holds_set(shards_holds(k->shards), h->partition, is_held, hold_on_done, h);
+}
+
+void console_hold(struct ops_call *c)
+{
+    set_held(c, true);
+}
+
+void console_release(struct ops_call *c)
+{
+    set_held(c, false);
 }

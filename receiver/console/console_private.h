@@ -139,6 +139,8 @@ void console_delay(struct ops_call *c);
 void console_set_delay(struct ops_call *c);
 void console_pause(struct ops_call *c);
 void console_resume(struct ops_call *c);
+void console_hold(struct ops_call *c);
+void console_release(struct ops_call *c);
 void console_check(struct ops_call *c);
 void console_tail(struct ops_call *c);
 

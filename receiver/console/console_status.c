@@ -3,6 +3,7 @@
 #include "common/config/config_redis.h"
 #include "common/json/json_scan.h"
 #include "common/program/program.h"
+#include "common/queue/holds.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/shard.h"
 #include "common/redis/redis_facts.h"
@@ -58,7 +59,7 @@ static void write_sentinels(struct json_write *w, const struct redis_sentinels *
     jw_close(w, ']');
 }
 
-static void write_redis(struct json_write *w, const struct shards *shards)
+static void write_redis(struct json_write *w, struct shards *shards)
 {
     jw_open(w, "redis", '{');
     jw_bool(w, "ready", shards_ready(shards));
@@ -66,6 +67,11 @@ static void write_redis(struct json_write *w, const struct shards *shards)
     if (shards_sentinels(shards))
         write_sentinels(w, shards_sentinels(shards));
     jw_int(w, "partitions", shards_count(shards));
+    jw_open(w, "held", '[');
+    for (unsigned i = 0; i < shards_count(shards); i++)
+        if (holds_has(shards_holds(shards), i))
+            jw_int(w, NULL, i);
+    jw_close(w, ']');
     jw_open(w, "shards", '[');
     for (size_t i = 0; i < shards_server_count(shards); i++) {
         struct shard_server s = shards_server(shards, i);

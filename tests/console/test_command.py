@@ -95,6 +95,19 @@ def test_pause_and_resume(flow):
     Hookpace(flow, "eye")("pause", "orders", code=FAILED)
 
 
+def test_a_partition_is_held_and_released(flow):
+    began = time.monotonic()
+    assert flow.hookpace("partition", "hold", "0") == "partition 0 is held: nothing works on it now\n"
+    assert time.monotonic() - began >= 2, "programs have two seconds"
+    assert flow.receiver.post("/in/in", {"id": "e1"}).status == 503
+    assert flow.hookpace.json("partition", "release", "0") == {"partition": 0, "held": False}
+    wait_for(lambda: flow.receiver.post("/in/in", {"id": "e1"}).status == 200, 2, "events to be taken again")
+    flow.hookpace("partition", "hold", "1", code=FAILED)
+    assert "404" in flow.hookpace.error
+    flow.hookpace("partition", "stop", "0", code=MISUSED)
+    Hookpace(flow, "eye")("partition", "hold", "0", code=FAILED)
+
+
 def test_status(flow):
     assert flow.hookpace("status").startswith("version ")
     assert flow.hookpace.json("status")["redis"]["ready"] is True

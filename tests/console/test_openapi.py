@@ -68,7 +68,8 @@ LOOKS = {"/api/me": "me", "/api/status": "status", "/api/history": "history", "/
          "/api/deliveries/{id}": "deliveries/e1:bad", "/api/events/{id}": "events/e1", "/api/delay": "delay"}
 ACTS = [("/api/lanes/{lane}/pause", "lanes/good/pause", None), ("/api/lanes/{lane}/resume", "lanes/good/resume", None),
         ("/api/deliveries/{id}/resend", "deliveries/e1:bad/resend", None), ("/api/deliveries/{id}/drop", "deliveries/e1:late/drop", None),
-        ("/api/delay", "delay", {"delay_ms": 100}), ("/api/check", "check", None), ("/api/send-test", "send-test", {"source": "in"})]
+        ("/api/delay", "delay", {"delay_ms": 100}), ("/api/partitions/{partition}/hold", "partitions/0/hold", None),
+        ("/api/partitions/{partition}/release", "partitions/0/release", None), ("/api/check", "check", None), ("/api/send-test", "send-test", {"source": "in"})]
 JOBS = [("/api/resend", "resend", {"state": "dead", "destination": "bad"}), ("/api/drop", "drop", {"state": "dead", "destination": "bad"}),
         ("/api/lanes/{lane}/purge", "lanes/good/purge", {"confirm": "good"})]
 JOB_CALLS = {"/api/jobs", "/api/jobs/{id}", "/api/jobs/{id}/cancel"}

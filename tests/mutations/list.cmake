@@ -749,6 +749,21 @@ mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT
         r->confirm.is_due = true;]]
   [[    repeat.waits = false;]])
 
+# --- what an operator holds ---
+
+mutation(hold_of_nothing "a program that knows of a hold works on the partition all the same"
+  TESTS tests/console/test_partitions.py::test_one_is_held_and_the_other_goes_on
+  EDIT common/queue/shard.c
+  [[    all->list[partition].is_held = is_held;]]
+  [[    all->list[partition].is_held = false;]])
+
+mutation(hold_forgotten "a program that starts does not ask what is held"
+  TESTS tests/console/test_partitions.py::test_all_are_held_and_programs_start_meanwhile
+  EDIT common/queue/shard.c
+  [[    holds_ask(all->holds); /* first: it is answered before the shards are ready */]]
+  [[    if (all->is_fit)
+        holds_ask(all->holds);]])
+
 # --- presence ---
 
 mutation(silent_is_gone "a dispatcher that is absent for a moment loses its claims"
