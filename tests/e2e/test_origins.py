@@ -2,7 +2,7 @@
 
 import base64
 import json
-
+from datetime import datetime
 
 import pytest
 
@@ -77,6 +77,10 @@ def check_good_ones(way, count=5, timeout=5):
     assert all(b - a >= (DELAY_MS - 1) * 1e6 for a, b in zip(times, times[1:])), times
 
 
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 def wait_opened(way):
     wait_for(lambda: "circuit.opened" in way.dispatcher.log(), 10, "the circuit to open")
 
@@ -93,7 +97,23 @@ def test_a_dead_host_holds_up_no_other(stack, kind):
     back = stack.downstream(port=port)
     back.wait_events([f"bad{n}" for n in range(50)], timeout=30)
     for word in ("circuit.opened", "circuit.probing", "circuit.closed"):
-        assert word in way.dispatcher.log(), word
+        line = way.dispatcher.wait_log(word)
+        assert line["origin"] == f"http://127.0.0.1:{port}", word
+        assert ("until" in line) == (word == "circuit.opened")
+    line = way.dispatcher.wait_log("circuit.opened")
+    assert 0.5 < (moment(line["until"]) - moment(line["ts"])).total_seconds() <= 1.5, "the first pause is 1 s"
+
+
+def test_the_origin_of_a_configured_destination_is_named(stack):
+    port = free_port()
+    conf = config.simple(stack.redis.url, f"http://127.0.0.1:{port}/hook", retry={"schedule_s": [0.1] * 8, "jitter": 0})
+    receiver, dispatcher = stack.receiver(conf), stack.dispatcher(conf)
+    for n in range(5):
+        assert receiver.post("/in/in", {"id": f"e{n}"}).status == 200
+    line = dispatcher.wait_log("circuit.opened")
+    assert (line["destination"], line["origin"]) == ("out", f"http://127.0.0.1:{port}") and moment(line["until"]) > moment(line["ts"])
+    stack.downstream(port=port).wait_count(5, 20)
+    assert dispatcher.wait_log("circuit.closed")["origin"] == f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("kind", WAYS)

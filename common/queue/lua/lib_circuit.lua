@@ -32,7 +32,7 @@ local function origin_bring_forward(lane, e)
   call('HSET', DELIVERY .. id, 'due_at', written)
 end
 
-local OPENED, CLOSED = 4, 8 -- added to settle's reply
+local OPENED, CLOSED, PAUSE = 4, 8, 32 -- added to settle's reply
 
 -- Until when (ms) the origin waits because it asked for that; 0 if it does not.
 local function origin_waits_until(e) return e.told and e.probe == 0 and e.till or 0 end
@@ -51,13 +51,13 @@ local function next_pause(e)
   return pause
 end
 
--- One failure more. Returns OPENED if that opens the circuit.
+-- One failure more. If that opens the circuit, returns OPENED and PAUSE times the milliseconds for which it is open.
 local function origin_failed(lane, e, probed)
   e.fails = e.fails + 1
   local opened = e.fails == CIRCUIT_FAILS
   if opened or probed then origin_shut(lane, e, math.max(origin_waits_until(e), now_ms + next_pause(e))) end
   origin_save(lane, e)
-  return opened and OPENED or 0
+  return opened and OPENED + PAUSE * math.ceil(e.till - now_ms) or 0
 end
 
 -- The origin asked to wait for TOLD_MS (0: it did not say how long). Several answers to requests that left together are one

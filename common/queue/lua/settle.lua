@@ -18,7 +18,7 @@
 --
 -- Replies {claim's wait_us, a number each}. 1: recorded. 0: fenced, because another has claimed the delivery since, or it has
 -- ended. 2: a late success, which ended a delivery that only waited. 4 more: the origin's circuit opened. 8 more: it closed.
--- 16 more: the verdict was wait, and it was counted as a failed attempt.
+-- 16 more: the verdict was wait, and it was counted as a failed attempt. 32 times so many ms more: the circuit is open for so long.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua

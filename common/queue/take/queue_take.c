@@ -194,7 +194,7 @@ static void hand_over(struct part *p, struct slice words, struct slice record, m
     if (c->d.delay_ms == 0)
         p->paced = false;
     if (c->d.is_probe)
-        take_log_circuit("circuit.probing", &c->d);
+        take_log_circuit(q, "circuit.probing", &c->d, 0);
     q->handler.on_claimed(q->handler.ctx, &c->d);
 }
 

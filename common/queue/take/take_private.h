@@ -76,7 +76,9 @@ void take_write_limits(struct part *p, enum limits_mode mode);
 void take_log_notes(struct part *p, const struct redis_reply *list, size_t skip);
 
 /* Logs what happened to the circuit of D's origin. */
-void take_log_circuit(const char *what, const struct delivery *d);
+/* PAUSE_MS: the circuit is open for so long; 0: the line does not say. */
+void take_log_circuit(const struct queue_take *q, const char *what, const struct delivery *d,
+                      int64_t pause_ms);
 /* take_load.c: D needs its record no longer. */
 void take_load_forget(struct delivery *d);
 /* take_presence.c. INSTANCE as in struct shard_events. */

@@ -4,6 +4,7 @@
 #include "common/config/config.h"
 #include "common/ops/families.h"
 #include "common/queue/take/take_private.h"
+#include "common/webhook/url_template.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -12,7 +13,12 @@
 #define SETTLE_TRIES 40 /* refusals (not lost connections) before a result is given up */
 
 /* settle.lua's answer for a result. */
-enum { SETTLED_CIRCUIT_OPENED = 4, SETTLED_CIRCUIT_CLOSED = 8, SETTLED_COUNTED = 16 };
+enum {
+    SETTLED_CIRCUIT_OPENED = 4,
+    SETTLED_CIRCUIT_CLOSED = 8,
+    SETTLED_COUNTED = 16,
+    SETTLED_PAUSE = 32
+};
 
 struct settle_call { /* one settle script under way */
     struct part *part;
@@ -86,10 +92,24 @@ static void settle_again(struct settle_call *call, bool refused)
         p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
 }
 
-void take_log_circuit(const char *what, const struct delivery *d)
+/* A configured destination has one origin, which a claim does not name. */
+static struct slice origin_of(const struct config *conf, const struct delivery *d)
 {
+    const struct destination *to = config_destination(conf, d->destination);
+    if (d->origin)
+        return slice_str(d->origin);
+    return to && to->url ? url_template_origin(to->url) : SLICE_LIT("");
+}
+
+void take_log_circuit(const struct queue_take *q, const char *what, const struct delivery *d,
+                      int64_t pause_ms)
+{
+    char until[CLOCK_ISO_LEN + 1] = "";
+    if (pause_ms > 0)
+        clock_iso(clock_wall_ms() + pause_ms, until);
     LOG_RARELY(LL_WARN, what, LSL("destination", d->destination), LS("lane", d->lane),
-               LS("origin", d->origin ? d->origin : ""), LS("delivery", d->id));
+               LSL("origin", origin_of(q->conf, d)), LSO("until", slice_str(until)),
+               LS("delivery", d->id));
 }
 
 /* C's origin has asked to wait for a day, so this counts as a failed attempt after all. */
@@ -112,9 +132,9 @@ static void log_answer(struct queue_take *q, const struct claim *c, int64_t answ
     if (answer == 0 && c->tries == 0)
         LOG_RARELY(LL_INFO, "result.fenced", LS("delivery", c->d.id));
     if (answer & SETTLED_CIRCUIT_OPENED)
-        take_log_circuit("circuit.opened", &c->d);
+        take_log_circuit(q, "circuit.opened", &c->d, answer / SETTLED_PAUSE);
     if (answer & SETTLED_CIRCUIT_CLOSED)
-        take_log_circuit("circuit.closed", &c->d);
+        take_log_circuit(q, "circuit.closed", &c->d, 0);
 }
 
 static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
