@@ -72,6 +72,12 @@ const char *companion_pattern_fault(struct slice pattern, const struct companion
 
 /* --- trace ids --- */
 
+bool companion_is_trace(struct slice name)
+{
+    return slice_eq_nocase(name, slice_str("traceparent")) ||
+           slice_eq_nocase(name, slice_str("tracestate"));
+}
+
 /* version "-" trace id "-" parent id "-" flags; later versions may go on behind a further "-" */
 enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, WHOLE = 55 };
 

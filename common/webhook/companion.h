@@ -27,6 +27,8 @@ const char *companion_pattern_fault(struct slice pattern, const struct companion
 /* The trace id of W3C Trace Context: by it the logs of several programs fit together. */
 #define TRACE_ID_LEN 32
 
+/* Is NAME a header of W3C Trace Context: traceparent or tracestate? */
+bool companion_is_trace(struct slice name);
 /* The trace id in the value of a traceparent header, 32 hex digits in lower case. Empty if the value is none. */
 struct slice trace_id_of(struct slice traceparent);
 /* The same for the header in LINES ("Name: value\r\n" each). Empty if there is none. */

@@ -1,9 +1,12 @@
 /* task_post: sets tasks, each with its webhooks, and with its result if it is complete already. */
 #include "common/base/alloc.h"
+#include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
 #include "common/json/json.h"
 #include "common/json/json_cut.h"
+#include "common/net/http_line.h"
+#include "common/webhook/companion.h"
 #include "common/webhook/url_template.h"
 #include "receiver/api/api_private.h"
 
@@ -42,6 +45,9 @@ struct post { /* state of the request */
     struct draft *drafts;
     size_t count, waiting;
     struct buf path;
+    struct buf
+        trace; /* the trace context of the call, as header lines: it goes on with each task */
+    char peer[ADDR_TEXT];
     bool unavailable;      /* Redis did not take one of them */
     char stamp[STAMP_MAX]; /* what the account has set; empty: nothing */
 };
@@ -178,6 +184,7 @@ static void post_free(struct post *p)
     for (size_t i = 0; i < p->count; i++)
         draft_clear(&p->drafts[i]);
     buf_clear(&p->path);
+    buf_clear(&p->trace);
     free(p->drafts);
     free(p);
 }
@@ -207,10 +214,27 @@ static void post_release(struct api_request *r)
         post_end(r);
 }
 
+/* A task is accepted like an event. Its owner is the account. */
+static void draft_log(const struct draft *d, const struct put_answer *answer)
+{
+    const struct api_field *f = d->fields;
+    const struct post *p = d->r->state;
+    bool is_queued = answer->result == PUT_QUEUED;
+    if ((!is_queued && answer->result != PUT_DUPLICATE) || d->r->conf->log_events != LOG_EVENTS_ALL)
+        return;
+    int64_t destinations = (api_field_text(&f[FIELD_POSTBACK_URL]).len > 0) +
+                           (api_field_text(&f[FIELD_PINGBACK_URL]).len > 0);
+    LOG_EVENT(LL_INFO, "event.accepted", LS("source", d->r->account->name), LSL("id", draft_id(d)),
+              LSL("tag", api_field_text(&f[FIELD_TAG])), LI("destinations", destinations),
+              LI("bytes", d->result.len), LT("duplicate", !is_queued),
+              LSO("trace_id", trace_id_in(buf_slice(&p->trace))), LS("peer", p->peer));
+}
+
 static void draft_on_put(void *ctx, const struct put_answer *answer)
 {
     struct draft *d = ctx;
     struct post *p = d->r->state;
+    draft_log(d, answer);
     if (answer->result == PUT_TAKEN) {
         draft_refuse(d, "id", "Another task has it.");
     } else if (answer->result == PUT_MANY_TASKS || answer->result == PUT_MANY_BYTES) {
@@ -256,6 +280,7 @@ static void draft_put(struct draft *d)
                           .is_open = d->is_pending,
                           .body = d->result,
                           .path = buf_slice(&p->path),
+                          .headers = buf_slice(&p->trace),
                           .stamp = slice_str(p->stamp),
                           .postback_url = postback,
                           .pingback_url = pingback,
@@ -284,6 +309,23 @@ static void post_drop(struct api_request *r)
     post_free(r->state);
 }
 
+/* A call that is repeated in a trace of its own is the same call: the trace is no part of the task. */
+static void read_trace(const struct http_request *http, struct post *p)
+{
+    static const char *const names_of_trace[] = {"traceparent", "tracestate", "baggage"};
+    buf_init(&p->trace, COMPANION_BYTES_MAX);
+    snprintf(p->peer, sizeof p->peer, "gone");
+    if (!http)
+        return;
+    addr_text(http_peer(http), p->peer);
+    for (size_t i = 0; i < sizeof names_of_trace / sizeof *names_of_trace; i++) {
+        struct slice name = slice_str(names_of_trace[i]);
+        struct slice value = http_header(http, names_of_trace[i], NULL);
+        if (value.len && p->trace.len + name.len + value.len + 4 <= COMPANION_BYTES_MAX)
+            http_line_add(&p->trace, name, value);
+    }
+}
+
 void api_task_post_read(struct api_request *r)
 {
     if (r->count > API_TASKS_MAX || !api_path_is_plain(&r->path))
@@ -296,6 +338,7 @@ void api_task_post_read(struct api_request *r)
     p->waiting = 1;
     buf_init(&p->path, 2048);
     api_path_add(&r->path, &p->path);
+    read_trace(r->ops->http, p);
     for (size_t i = 0; i < p->count; i++)
         draft_read(&p->drafts[i], r, r->elements[i]);
 }

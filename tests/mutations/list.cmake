@@ -888,6 +888,12 @@ mutation(revision_unsaid "a second event of an id is told by the id of the first
   [[task == id and 0 or -tonumber(string.match(task, '%d+$'))]]
   [[0]])
 
+mutation(trace_pushed_out "other headers push the trace context out"
+  TESTS tests/e2e/test_trace.py::test_other_headers_do_not_push_the_context_out
+  EDIT receiver/ingest/keep_headers.c
+  [[    size_t reserved = trace_len(r, &rules);]]
+  [[    size_t reserved = 0 * trace_len(r, &rules);]])
+
 mutation(stamped_late "a pending task takes the settings of its completion"
   TESTS tests/api/test_settings.py::test_what_is_accepted_from_then_on
   EDIT common/queue/record.c
