@@ -13,10 +13,10 @@
 #include "common/base/slice.h"
 #include "common/net/addr.h"
 
-#define PACE_ACCOUNT_CALLS 1000
-#define PACE_ACCOUNT_US INT64_C(10000)
-#define PACE_ADDRESS_CALLS 2000
-#define PACE_ADDRESS_US INT64_C(5000)
+#define PACE_ACCOUNT_CALLS 2000
+#define PACE_ACCOUNT_US INT64_C(5000)
+#define PACE_ADDRESS_CALLS 4000
+#define PACE_ADDRESS_US INT64_C(2500)
 
 struct pace;
 

@@ -173,8 +173,8 @@ MUST_CHECK static enum flow console_keep_pace(struct ops_call *c)
 {
     static const char *const messages[] = {
         [PACE_ACCOUNT] =
-            "this account makes more than 100 calls a second; wait as Retry-After says",
-        [PACE_ADDRESS] = "more than 200 calls a second come from this address; wait as Retry-After "
+            "this account makes more than 200 calls a second; wait as Retry-After says",
+        [PACE_ADDRESS] = "more than 400 calls a second come from this address; wait as Retry-After "
                          "says",
     };
     struct console *k = c->ctx;

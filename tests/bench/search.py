@@ -78,10 +78,13 @@ def search(events=EVENTS):
 def _pages(client, login, name, query):
     """Reads PAGES pages of 100, from the first one again when the last was read."""
     times, found, cursor, first = [], 0, None, True
-    for _ in range(PAGES):
+    while len(times) < PAGES:
         parameters = {**query, "limit": 100, **({"cursor": cursor} if cursor else {})}
         begun = time.perf_counter()
         answer = client.request("GET", "/api/deliveries?" + urllib.parse.urlencode(parameters), login, b"")
+        if answer.status == 429:  # many calls in a row: the receiver says how long to wait
+            time.sleep(int(answer.header("Retry-After")))
+            continue
         times.append((time.perf_counter() - begun) * 1000)
         page = json.loads(answer.body)
         found += len(page["items"]) if first else 0

@@ -33,7 +33,8 @@ def check(service, repair=False):
 
 
 def keys_of(redis):
-    return {k: (redis.type(k), redis.dump(k)) for k in redis.keys("*")}
+    """All keys with their values, but for the counts that the programs write by themselves, a moment after what they count."""
+    return {k: (redis.type(k), redis.dump(k)) for k in redis.keys("*") if not k.startswith((BASE + "answers:", BASE + "history:"))}
 
 
 @pytest.fixture

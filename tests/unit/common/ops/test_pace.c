@@ -48,7 +48,7 @@ static void test_an_account_has_its_limit_from_all_addresses_together(void **sta
     refused(p, "root", 1, START + PACE_ACCOUNT_US - 1);
     call(p, "root", 1, 1, START + PACE_ACCOUNT_US);
     refused(p, "root", 1, START + PACE_ACCOUNT_US);
-    call(p, "root", 1, 100, START + PACE_ACCOUNT_US + SECOND);
+    call(p, "root", 1, SECOND / PACE_ACCOUNT_US, START + PACE_ACCOUNT_US + SECOND);
     refused(p, "root", 1, START + PACE_ACCOUNT_US + SECOND);
     call(p, "root", 1, PACE_ACCOUNT_CALLS, START + 60 * SECOND);
     pace_free(p);
