@@ -10,6 +10,7 @@ COPY common /src/common
 COPY receiver /src/receiver
 COPY dispatcher /src/dispatcher
 COPY cli /src/cli
+COPY docs/reference/configuration.md /src/docs/reference/configuration.md
 RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release \
     && cmake --build /build --target hookpace-receiver hookpace-dispatcher hookpace \
     && strip /build/receiver/hookpace-receiver /build/dispatcher/hookpace-dispatcher /build/cli/hookpace

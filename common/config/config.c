@@ -279,5 +279,5 @@ const char *config_restart_needed(const struct config *was, const struct config 
 bool delay_is_allowed(int64_t delay_ms, int64_t step_ms)
 {
     return delay_ms == 0 || delay_ms == 50 ||
-           (delay_ms > 0 && delay_ms <= 1000 && delay_ms % step_ms == 0);
+           (delay_ms > 0 && delay_ms <= CONFIG_DELAY_MAX_MS && delay_ms % step_ms == 0);
 }

@@ -290,6 +290,7 @@ bool config_next_destination(const struct config *c, struct config_walk *w, stru
 const char *config_restart_needed(const struct config *was, const struct config *is, size_t *at,
                                   bool *is_fixed);
 
+#define CONFIG_DELAY_MAX_MS 1000
 /* True if DELAY_MS is 0, 50, or a multiple of STEP_MS up to 1000. */
 bool delay_is_allowed(int64_t delay_ms, int64_t step_ms);
 

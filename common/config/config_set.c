@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAITS_MAX 50
 #define VALUE_MAX 65536 /* bytes of one value */
 #define NOTED_FILE_MAX ((size_t)4 << 20)
 
@@ -402,8 +401,8 @@ static bool set_waits(struct config_reader *r, const struct config_key *key,
         return false;
     }
     size_t n = json_length(value), good = 0;
-    if (n > WAITS_MAX) {
-        config_wrong(r, "may have at most %d entries", WAITS_MAX);
+    if (n > CONFIG_WAITS_MAX) {
+        config_wrong(r, "may have at most %d entries", CONFIG_WAITS_MAX);
         return false;
     }
     int64_t *ms = xcalloc(n, sizeof *ms);

@@ -33,6 +33,7 @@ enum key_type {
 };
 
 #define SECRET_MIN 8
+#define CONFIG_WAITS_MAX 50 /* of a KEY_WAITS */
 #define CONFIG_VARIABLE_MAX 64
 
 struct config_key {

@@ -7,12 +7,13 @@
 #include <string.h>
 
 /* Past the letters, so that getopt's `optopt` tells "-x" from "--version=1". */
-enum { OPT_CONFIG = 256, OPT_ENV_FILE, OPT_CHECK, OPT_VERSION, OPT_HELP };
+enum { OPT_CONFIG = 256, OPT_ENV_FILE, OPT_CHECK, OPT_SCHEMA, OPT_VERSION, OPT_HELP };
 
 static const struct option known[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"env-file", required_argument, NULL, OPT_ENV_FILE},
     {"check-config", no_argument, NULL, OPT_CHECK},
+    {"print-schema", no_argument, NULL, OPT_SCHEMA},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
@@ -53,6 +54,8 @@ static bool take(struct program_options *o, int c)
         o->env_files[o->env_file_count++] = optarg;
     else if (c == OPT_CHECK)
         o->check = true;
+    else if (c == OPT_SCHEMA)
+        o->print_schema = true;
     else if (c == OPT_VERSION || c == 'V')
         o->version = true;
     else

@@ -11,7 +11,7 @@ struct program_options { /* borrows texts of argv */
     const char *config;  /* or NULL */
     const char *env_files[ENV_FILES_MAX];
     size_t env_file_count;
-    bool check, version, help;
+    bool check, print_schema, version, help;
 };
 
 /* Fills O from ARGV. Returns NULL, or what is wrong with ARGV, in TEXT. */

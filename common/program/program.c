@@ -7,6 +7,7 @@
 #include "common/net/loop.h"
 #include "common/program/env_file.h"
 #include "common/program/options.h"
+#include "common/program/schema.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -22,11 +23,13 @@ struct program {
 static void print_help(const struct program *p)
 {
     printf("%s - %s\n\n"
-           "usage: %s [--config FILE] [--env-file FILE]... [--check-config]\n\n"
+           "usage: %s [--config FILE] [--env-file FILE]... [--check-config]\n"
+           "       %s --print-schema\n\n"
            "  --config FILE    the configuration; else $HOOKPACE_CONFIG, ./hookpace.json,\n"
            "                   /etc/hookpace/hookpace.json\n"
            "  --env-file FILE  set the variables of this file first: lines NAME=value\n"
            "  --check-config   print \"config ok\" or every problem found, and exit (0 or 2)\n"
+           "  --print-schema   print a JSON Schema of the configuration, and exit\n"
            "  -V, --version    print the version and exit\n"
            "  -h, --help       print this and exit\n\n"
            "SIGHUP reads the configuration again. SIGTERM and SIGINT finish what is under way and\n"
@@ -35,7 +38,7 @@ static void print_help(const struct program *p)
            "HOOKPACE_<KEY> wins over the file: HOOKPACE_RECEIVER_THREADS=4 sets receiver.threads.\n"
            "HOOKPACE_LOG is debug, info, warn or error, HOOKPACE_LOG_FORMAT json or text.\n"
            "HOOKPACE_CORE_DUMPS=1 allows core dumps, which hold secrets.\n",
-           p->name, p->about, p->name);
+           p->name, p->about, p->name, p->name);
 }
 
 /* The exit code after printing. It is a failure if the output did not arrive, such as on a full disk. */
@@ -140,13 +143,24 @@ static int read_env_files(const struct program *p, const struct program_options 
     return ok ? -1 : EXIT_USAGE;
 }
 
-/* Prints the help or the version if O asks for it. Returns the exit code, or -1 if O asks for neither. */
+static void print_schema(void)
+{
+    struct buf schema;
+    buf_init(&schema, SCHEMA_MAX_BYTES);
+    schema_write(&schema);
+    fwrite(schema.ptr, 1, schema.len, stdout);
+    buf_clear(&schema);
+}
+
+/* Prints the help, the version or the schema if O asks for it. Returns the exit code, or -1 if O asks for none of them. */
 static int print_only(const struct program *p, const struct program_options *o)
 {
     if (o->help)
         print_help(p);
     else if (o->version)
         printf("%s %s\n", p->name, HOOKPACE_VERSION);
+    else if (o->print_schema)
+        print_schema();
     else
         return -1;
     return printed();

@@ -41,7 +41,7 @@ def test_sections_and_name(installed, page):
 def test_every_option_is_there(installed, page, program):
     text = shown(installed, page)
     told = subprocess.run([installed / "bin" / program, "--help"], capture_output=True, text=True, timeout=10, check=True).stdout
-    options = re.findall(r"^  (--[a-z-]+|[a-z][a-z-]+)", told, re.M)
+    options = re.findall(r"^  (?:-[a-zA-Z], )?(--[a-z-]+|[a-z][a-z-]+)", told, re.M)
     assert len(options) > 3
     for option in options:
         assert f" {option} " in text, option
