@@ -82,7 +82,7 @@ if(can_run AND EXISTS ${PROJECT_SOURCE_DIR}/docs/man) # the container image is b
   add_custom_target(hookpace_man ALL DEPENDS ${pages})
 endif()
 
-install(FILES hookpace.example.json README.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES hookpace.example.json README.md CHANGELOG.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/guides docs/reference docs/images DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 install(DIRECTORY deploy/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hookpace/deploy
   PATTERN systemd EXCLUDE PATTERN debian EXCLUDE)
