@@ -3,6 +3,8 @@
 #include "common/base/text.h"
 #include "common/crypto/crypto.h"
 
+#define FIRST_MARK "~1" /* of the first event of an id, where the id alone is ambiguous */
+
 /* Not isalnum(), which depends on the locale. */
 static bool is_word(char c)
 {
@@ -27,26 +29,63 @@ void id_add_key(struct buf *out, struct slice id)
     }
 }
 
+#define FETCH_MARK "~f" /* of the announcement that is kept beside its result */
+#define REVISION_MAX 4294967295u
+
+/* Cuts the marks of a name off its end. Returns the id in front of them. */
+static struct slice cut_marks(struct slice name, struct slice *revision, struct slice *fetch)
+{
+    static const struct slice mark = {FETCH_MARK, sizeof FETCH_MARK - 1};
+    struct slice id = name;
+    uint64_t n;
+    *revision = *fetch = slice_make("", 0);
+    if (id.len > mark.len && slice_eq(slice_skip(id, id.len - mark.len), mark)) {
+        id.len -= mark.len;
+        *fetch = mark;
+    }
+    const char *at = id.len ? memrchr(id.ptr, '~', id.len) : NULL;
+    size_t len = at ? (size_t)(at - id.ptr) : 0;
+    if (len && text_u64(slice_skip(id, len + 1), REVISION_MAX, &n) == OK) {
+        *revision = slice_skip(id, len);
+        id.len = len;
+    }
+    return id;
+}
+
 void id_add_named_key(struct buf *out, struct slice name)
 {
-    const char *mark = name.len ? memrchr(name.ptr, '~', name.len) : NULL;
-    size_t len = mark ? (size_t)(mark - name.ptr) : name.len;
-    uint64_t n;
-    if (len && mark && text_u64(slice_skip(name, len + 1), 1000, &n) == OK) {
-        id_add_key(out, slice_make(name.ptr, len));
-        buf_add_slice(out, slice_skip(name, len));
-    } else {
-        id_add_key(out, name);
-    }
+    struct slice revision, fetch;
+    id_add_key(out, cut_marks(name, &revision, &fetch));
+    if (!slice_eq(revision, slice_str(FIRST_MARK)))
+        buf_add_slice(out, revision);
+    buf_add_slice(out, fetch);
+}
+
+/* Does ID, which a sender gave, look like one with a mark of ours? */
+static bool looks_marked(struct slice id)
+{
+    struct slice revision, fetch;
+    return cut_marks(id, &revision, &fetch).len != id.len;
 }
 
 void id_add_shown(struct buf *out, struct slice key)
 {
-    size_t len = out->len;
-    if (text_unpercent(out, key, false) == OK)
+    size_t at = out->len;
+    struct slice marks = key, id = slice_cut(&marks, '~');
+    bool is_task = key.len && memchr(key.ptr, '/', key.len); /* a task of an account has no marks */
+    bool has_mark = id.len < key.len;
+    if (is_task || text_unpercent(out, id, false) != OK) {
+        out->len = at;
+        if (text_unpercent(out, key, false) == OK)
+            return;
+        out->len = at;
+        buf_add_slice(out, key);
         return;
-    out->len = len;
-    buf_add_slice(out, key);
+    }
+    bool has_revision = has_mark && marks.len && marks.ptr[0] >= '0' && marks.ptr[0] <= '9';
+    if (!has_revision && looks_marked(slice_skip(buf_slice(out), at)))
+        buf_add_str(out, FIRST_MARK);
+    buf_add_slice(out, slice_skip(key, id.len));
 }
 
 /* Counts all bytes of UTF-8 that do not continue a character. */

@@ -19,9 +19,11 @@ bool id_is_valid(struct slice id);
  * percent-encoded. Two
  * ids never become one. A key has no `~`, so the queue marks its own keys by one ("<id>~2"). */
 void id_add_key(struct buf *out, struct slice id);
-/* Appends the key that the API means by NAME: an id, or "<id>~<n>" for the n-th event of that id. */
+/* Appends the key that the API means by NAME: an id, or "<id>~<n>" for the n-th event of that id. "~f" behind either names the
+ * announcement of the event. An id that a sender gave may end in such a mark itself: "<id>~1" is the event with just this id. */
 void id_add_named_key(struct buf *out, struct slice name);
-/* The reverse of id_add_key; the queue's mark stays. A key that id_add_key never makes of a valid id is appended as it is. */
+/* The reverse of id_add_named_key: two keys are never shown alike. Of "@<account>/<id>", a task, the id is shown as it is. A key
+ * that id_add_key never makes of a valid id is appended as it is. */
 void id_add_shown(struct buf *out, struct slice key);
 /* At most 255 characters (code points) of UTF-8 without control characters; empty is fine. */
 bool tag_is_valid(struct slice tag);

@@ -129,6 +129,54 @@ def test_ids_of_any_text(empty, ident):
     assert empty.root.get("deliveries/" + path(ident + ":orders"))["event"] == ident
 
 
+def names(service):
+    return {d["event"]: d["tag"] for d in service.root.get("deliveries")["items"]}
+
+
+@pytest.mark.parametrize("ident", ["a~2", "a~1", "a~02", "a~2~2", "a~70000", "a~f", "~2"])
+def test_an_id_of_a_sender_that_looks_like_a_second_event(empty, ident):
+    """Each event has a name of its own, by which it is found."""
+    empty.conf["sources"]["in"] = config.source("orders")
+    empty.conf["destinations"]["orders"] = config.destination("http://127.0.0.1:9/")
+    empty.receiver.reload(empty.conf)
+    sent = [(ident, "theirs"), ("a", "first"), ("a", "second"), ("a", "third"), (ident, "theirs too")]
+    for one, tag in sent:
+        assert empty.receiver.post("/in/in", {"id": one, "tag": tag}).json()["echo"] == one
+    tags = names(empty)
+    assert sorted(tags.values()) == sorted(tag for _, tag in sent), "no two have one name"
+    assert (tags["a"], tags["a~2"], tags["a~3"]) == ("first", "second", "third")
+    for name, tag in tags.items():
+        event = empty.root.get("events/" + path(name))
+        assert (event["id"], event["tag"]) == (name, tag) and event["task_id"] == dict((t, i) for i, t in sent)[tag]
+        assert empty.root.get("deliveries/" + path(name + ":orders"))["tag"] == tag
+        assert json.loads(empty.root.raw("GET", f"/api/events/{path(name)}/body").body)["tag"] == tag
+        assert empty.root.post(f"deliveries/{path(name + ':orders')}/drop")["id"] == name + ":orders"
+        assert empty.root.get("deliveries/" + path(name + ":orders"))["state"] == "dropped"
+
+
+@pytest.mark.parametrize("ident", ["t1", "t1~f", "t1~2"])
+def test_the_fetch_of_a_result_is_found_by_its_name(empty, ident):
+    empty.conf["destinations"]["orders"] = config.destination("http://127.0.0.1:9/")
+    empty.conf["sources"]["dfs"] = {**config.source("orders"), "fetch": {"url": "http://127.0.0.1:9/task_get/$id"}}
+    empty.receiver.reload(empty.conf)
+    assert empty.receiver.get("/in/dfs?id=" + path(ident), listener="ingest").status == 200
+    listed, = empty.root.get("deliveries", state="queued", destination="fetch@dfs")["items"]
+    page = empty.root.get("deliveries/" + path(listed["id"]))
+    assert page["id"] == listed["id"] and page["kind"] == "fetch" and page["destination"] == "fetch@dfs"
+
+
+def test_many_events_of_one_id(empty):
+    """The number of an event has no limit that it reaches in practice."""
+    empty.conf["sources"]["in"] = config.source("orders")
+    empty.conf["destinations"]["orders"] = config.destination("http://127.0.0.1:9/")
+    empty.receiver.reload(empty.conf)
+    empty.receiver.post("/in/in", {"id": "a"})
+    empty.stack.redis.client().set("hookpace:{0}:revisions:a", 70000)
+    empty.receiver.post("/in/in", {"id": "a", "tag": "late"})
+    assert empty.root.get("events/a~70002")["tag"] == "late"
+    assert empty.root.get("deliveries/a~70002:orders")["tag"] == "late"
+
+
 def test_tasks_of_accounts_go_by_account_and_id(flow):
     flow.sink.on("/hook", 500)
     flow.conf["dispatcher"]["egress"] = {"allow_accounts": ["127.0.0.1/32"]}

@@ -888,6 +888,12 @@ mutation(revision_unsaid "a second event of an id is told by the id of the first
   [[task == id and 0 or -tonumber(string.match(task, '%d+$'))]]
   [[0]])
 
+mutation(named_like_a_second "an id that ends like a mark is shown like a second event"
+  TESTS tests/console/test_events.py::test_an_id_of_a_sender_that_looks_like_a_second_event
+  EDIT common/webhook/ids.c
+  [[        buf_add_str(out, FIRST_MARK);]]
+  [[        (void)marks;]])
+
 mutation(trace_pushed_out "other headers push the trace context out"
   TESTS tests/e2e/test_trace.py::test_other_headers_do_not_push_the_context_out
   EDIT receiver/ingest/keep_headers.c

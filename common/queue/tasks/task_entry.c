@@ -103,12 +103,16 @@ static bool is_there(enum task_state state)
     return state != TASK_UNKNOWN && state != TASK_EXPIRED;
 }
 
+#define SHOWN_MORE 8 /* bytes that the shown id may be longer than the key */
+
 static struct task tell_one(struct task_entry *e, struct slice whose, bool whole)
 {
     struct slice key = slice_str(e->key);
-    buf_init(&e->shown, key.len + 1);
-    id_add_shown(&e->shown, task_shown_id(key, whose));
-    struct task t = {.id = buf_slice(&e->shown),
+    /* An account's own id is shown as it is, so the account's name is cut off afterwards. */
+    buf_init(&e->shown, key.len + SHOWN_MORE);
+    id_add_shown(&e->shown, key);
+    struct slice shown = buf_slice(&e->shown);
+    struct task t = {.id = keys_is_task_of(key, whose) ? keys_task_id(shown) : shown,
                      .key = key,
                      .state = e->state,
                      .is_fetched = e->fetched == 1,

@@ -44,11 +44,40 @@ static void an_id_and_its_key_belong_together(void **state)
     expect_key(id_add_key, "a/b=", "a%2Fb%3D");
     expect_key(id_add_key, "a%2Fb%3D", "a%252Fb%253D");
     expect_key(id_add_key, "\xc3\xa9", "%C3%A9");
-    expect_key(id_add_key, "a~2", "a%7E2");
     expect_key(id_add_named_key, "a b~2", "a%20b~2");
     expect_key(id_add_named_key, "a~x", "a%7Ex");
+    expect_key(id_add_named_key, "a~70000", "a~70000");
+    expect_key(id_add_named_key, "a~99999999999", "a%7E99999999999");
+    expect_key(id_add_named_key, "a~f", "a~f");
+    expect_key(id_add_named_key, "a~2~f", "a~2~f");
     expect_key(id_add_named_key, "~2", "%7E2");
     expect_key(id_add_named_key, "a~", "a%7E");
+    expect_key(id_add_named_key, "~f", "%7Ef");
+}
+
+/* A sender's id may end like our marks. */
+static void an_id_that_looks_marked_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    expect_key(id_add_named_key, "a~2~1", "a%7E2");
+    expect_key(id_add_named_key, "a~1~1", "a%7E1");
+    expect_key(id_add_named_key, "a~02~1", "a%7E02");
+    expect_key(id_add_named_key, "a~f~1", "a%7Ef");
+    expect_key(id_add_named_key, "~2~f~1", "%7E2%7Ef");
+    expect_key(id_add_named_key, "a~2~2", "a%7E2~2");
+    expect_key(id_add_named_key, "a~2~1~f", "a%7E2~f");
+    expect_key(id_add_named_key, "a~f~3~f", "a%7Ef~3~f");
+    expect_key(id_add_named_key, "a%7E2", "a%257E2");
+}
+
+static void a_task_of_an_account_has_no_marks(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, ID_KEY_MAX);
+    id_add_shown(&out, SLICE_LIT("@acme/a%7E2"));
+    assert_true(slice_eq(buf_slice(&out), SLICE_LIT("@acme/a~2")));
+    buf_clear(&out);
 }
 
 static void tags_are_text_without_controls(void **state)
@@ -106,6 +135,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_text_without_controls),
         cmocka_unit_test(an_id_and_its_key_belong_together),
+        cmocka_unit_test(an_id_that_looks_marked_has_a_name_of_its_own),
+        cmocka_unit_test(a_task_of_an_account_has_no_marks),
         cmocka_unit_test(tags_are_text_without_controls),
         cmocka_unit_test(names_cannot_break_a_key_or_a_path),
         cmocka_unit_test(uuid7_has_the_time_in_front),
