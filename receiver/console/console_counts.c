@@ -2,6 +2,7 @@
 #include "common/base/alloc.h"
 #include "common/base/metrics.h"
 #include "common/queue/queue_admin.h"
+#include "common/queue/queue_tasks.h"
 #include "common/webhook/scheme.h"
 #include "common/webhook/url_template.h"
 #include "receiver/console/console_private.h"
@@ -268,7 +269,32 @@ void console_destinations(struct ops_call *c)
 
 /* --- accounts --- */
 
-static void write_account(struct json_write *w, const struct config_account *a)
+struct account_facts { /* what Redis says of an account */
+    bool is_known;     /* Redis has answered both */
+    int64_t delay_ms;  /* in force */
+    struct task_counts tasks;
+};
+
+/* The accounts of a page are asked for one after the other, so that a page is little work at a time. */
+struct accounts_call {
+    struct page *page;
+    struct account_facts *facts; /* of each account of the page */
+    size_t asked;                /* accounts that Redis has answered */
+};
+
+static void write_tasks(struct json_write *w, const struct task_counts *t)
+{
+    jw_open(w, "tasks", '{');
+    jw_int(w, "pending", t->pending);
+    jw_int(w, "processing", t->processing);
+    jw_int(w, "done_not_fetched", t->done_not_fetched);
+    jw_int(w, "done_fetched", t->done_fetched);
+    jw_int(w, "failed", t->failed);
+    jw_close(w, '}');
+}
+
+static void write_account(struct json_write *w, const struct config_account *a,
+                          const struct account_facts *f)
 {
     static const char *const roles[] = {"admin", "user", "viewer"};
     jw_open(w, NULL, '{');
@@ -278,15 +304,77 @@ static void write_account(struct json_write *w, const struct config_account *a)
     jw_int(w, "delay_ms", a->settings->delay_ms);
     jw_str(w, "payload", a->payload == PAYLOAD_RESULT ? "result" : "envelope");
     jw_bool(w, "verify_tls", a->settings->verify_tls);
+    if (f->is_known) {
+        jw_int(w, "delay_in_force_ms", f->delay_ms);
+        write_tasks(w, &f->tasks);
+    } else {
+        jw_null(w, "delay_in_force_ms");
+        jw_null(w, "tasks");
+    }
     jw_close(w, '}');
 }
 
-/* Only what is configured: how an account's tasks stand is a call of the task API. */
+static void accounts_answer(struct accounts_call *a)
+{
+    struct page *p = a->page;
+    const struct config_account *last = p->count ? p->items[p->count - 1] : NULL;
+    struct buf out;
+    struct json_write w;
+    console_begin_list(&out, &w);
+    for (size_t i = 0; i < p->count; i++)
+        write_account(&w, p->items[i], &a->facts[i]);
+    console_end_list(p->ops, &out, &w, slice_str(last && p->has_more ? last->name : ""));
+    page_free(p);
+    free(a->facts);
+    free(a);
+}
+
+static void accounts_ask(struct accounts_call *a);
+
+static void accounts_on_tasks(void *ctx, enum err rc, const struct task_counts *tasks)
+{
+    struct accounts_call *a = ctx;
+    struct account_facts *f = &a->facts[a->asked];
+    if (rc != OK) {
+        accounts_answer(a);
+        return;
+    }
+    f->tasks = *tasks;
+    f->is_known = true;
+    a->asked++;
+    accounts_ask(a);
+}
+
+static void accounts_on_delay(void *ctx, enum err rc, int64_t delay_ms)
+{
+    struct accounts_call *a = ctx;
+    struct console *k = a->page->ops->ctx;
+    const struct config_account *account = a->page->items[a->asked];
+    struct slice name = slice_str(account->name);
+    struct task_scope scope = {.account = name, .login = name};
+    if (rc != OK) {
+        accounts_answer(a);
+        return;
+    }
+    a->facts[a->asked].delay_ms = delay_ms;
+    queue_tasks_count(k->tasks, scope, accounts_on_tasks, a);
+}
+
+/* Asks for the next account. Ends the call behind the last one. */
+static void accounts_ask(struct accounts_call *a)
+{
+    struct console *k = a->page->ops->ctx;
+    if (a->asked == a->page->count) {
+        accounts_answer(a);
+        return;
+    }
+    const struct config_account *account = a->page->items[a->asked];
+    queue_tasks_delay(k->tasks, DELAY_ACCOUNT, slice_str(account->name), accounts_on_delay, a);
+}
+
 void console_accounts(struct ops_call *c)
 {
     struct asked asked;
-    struct buf out;
-    struct json_write w;
     if (read_page(c, &asked) == ENDED)
         return;
     struct page *p = page_new(c);
@@ -298,12 +386,10 @@ void console_accounts(struct ops_call *c)
         all[n++] = (struct named){((struct config_account *)value)->name, value};
     page_fill(p, all, n, asked.after, asked.limit);
     buf_clear(&asked.text);
-    console_begin_list(&out, &w);
-    for (size_t i = 0; i < p->count; i++)
-        write_account(&w, p->items[i]);
-    const struct config_account *last = p->count ? p->items[p->count - 1] : NULL;
-    console_end_list(c, &out, &w, slice_str(last && p->has_more ? last->name : ""));
-    page_free(p);
+    struct accounts_call *a = NEW(struct accounts_call);
+    a->page = p;
+    a->facts = xcalloc(p->count + 1, sizeof *a->facts);
+    accounts_ask(a);
 }
 
 /* --- history --- */

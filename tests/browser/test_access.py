@@ -41,6 +41,14 @@ def test_no_violations(page, service, axe, width, dark):
         page.go(view)
         assert violations(page, axe) == [], view
         assert page.driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), f"{view} is wider than the window"
+    page.go("#/dead")
+    page.click("Resend all dead letters of audit")
+    page.click("Resend all")
+    page.see("Finished.")
+    assert violations(page, axe) == []
+    page.go("#/jobs")
+    page.see("finished")
+    assert violations(page, axe) == []
     page.go("#/delivery/e1%3Aaudit")
     page.click("Show the body")
     page.see('"tag"')

@@ -35,6 +35,28 @@ def test_two_operators_see_what_the_other_does(page, service, chromium):
     other.close()
 
 
+def test_two_operators_act_on_one_delivery(page, service, chromium):
+    """The second one is told that the first one was quicker, and nothing is done twice."""
+    service.post("e1")
+    other = Page(chromium, service.receiver.admin)
+    other.log_in("root", view="#/delivery/e1%3Aaudit")
+    other.see("dead")
+    other.click("Drop…")
+    page.turn_to()
+    page.go("#/delivery/e1%3Aaudit")
+    page.click("Drop…")
+    page.click("Drop")
+    page.see("It was dropped")
+    other.turn_to()
+    other.may_log += ("status of 409",)
+    other.click("Drop")
+    other.see("the delivery is over")
+    other.click("Cancel")
+    other.see("dropped")
+    other.close()
+    page.turn_to()
+
+
 def test_resend_one_delivery_and_not_its_sibling(page, service):
     service.post("e1")
     page.go("#/delivery/e1%3Aaudit")
@@ -96,7 +118,7 @@ def test_the_delay_and_its_rule(page):
     page.click("Change the delay of account acme")
     page.fill_in("Delay in ms", "300")
     page.click("Set the delay")
-    page.see("The delay is set")
+    page.wait_cell("acme", "Delay", "300 ms")
 
 
 def test_by_keyboard_alone(page):

@@ -15,13 +15,13 @@ LANES = {"orders": (300, 3), "audit": (290, 12), "crm": (120, 0), "mailer": (80,
 def an_hour_of_work(redis):
     """Writes counts of the last hour, as programs that had run so long would have. Its curves are waves."""
     minute = int(redis.time()[0]) // 60
-    for ago in range(1, 63):
+    for ago in range(-2, 63):  # further minutes may begin meanwhile
         wave = 1 + 0.4 * math.sin(ago / 7) + 0.15 * math.sin(ago * 2.3)
         sent, failed = round(420 * wave), round(20 * wave * (3 if 20 < ago < 26 else 1))
         redis.hset(f"{BASE}history:{minute - ago}", mapping={
             "accepted": round(200 * wave), "refused": 4 if ago % 9 == 0 else 0, "sent": sent, "failed": failed, "dead": 5 if ago == 22 else 0,
-            "attempt:8": sent // 2, "attempt:9": sent // 2, "attempt:10": failed, "delivery:8": sent // 3, "delivery:9": sent // 2, "delivery:10": failed})
-    for ago in range(1, 31):
+            "attempt:8": sent // 2, "attempt:9": round(40 * wave * wave), "attempt:10": round(9 * wave), "delivery:8": sent // 3, "delivery:9": sent // 2, "delivery:10": round(12 * wave)})
+    for ago in range(-1, 31):
         counts = {}
         for n, (lane, (done, failed)) in enumerate(LANES.items()):
             wave = 1 + 0.4 * math.sin(ago / 4 + n) + 0.2 * math.sin(ago * 1.7 + n)

@@ -1,7 +1,12 @@
 """Each view: what it shows, that its address brings it back, and that it changes in place."""
 
+import json
+from base64 import b64encode
+
 import pytest
 
+from browser import PASSWORDS
+from harness import http
 from harness.exchange import Answer
 from harness.wait import stays, wait_for
 
@@ -103,6 +108,16 @@ def test_dead_letters_by_reason(filled):
     filled.go("#/dead")
     filled.wait_cell("audit", "Dead letters", "2")
     assert filled.cell("audit", "Reason") == "500 http_500"
+
+
+def test_tasks_of_an_account_by_their_state(page, service):
+    login = b64encode(f"acme:{PASSWORDS['acme']}".encode()).decode()
+    tasks = [{"id": f"t{n}", "postback_url": "https://app.example/"} for n in range(3)]
+    with http.Client(service.receiver.admin) as client:
+        client.request("POST", "/v3/serp/google/organic/task_post", {"Authorization": "Basic " + login, "Content-Type": "application/json"}, json.dumps(tasks).encode())
+    page.go("#/accounts")
+    page.wait_cell("acme", "Pending", "3")
+    assert page.cell("eye", "Pending") == "0" and page.cell("acme", "Delay") == "none"
 
 
 def test_it_changes_in_place(filled, service):

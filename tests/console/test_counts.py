@@ -146,6 +146,28 @@ def test_what_is_configured_is_shown_without_secrets(counted):
     assert SECRET not in everything and "password" not in everything
 
 
+def test_tasks_of_each_account_and_its_delay(empty):
+    login = {"Content-Type": "application/json"}
+    empty.conf["accounts"]["acme"]["delay_ms"] = 100
+    empty.receiver.reload(empty.conf)
+    tasks = [{"id": "with", "postback_url": "https://app.example/", "result": 1}, {"id": "without", "postback_url": "https://app.example/"}]
+    answer = empty.acme.raw("POST", "/v3/serp/google/organic/task_post", json.dumps(tasks).encode(), login)
+    assert answer.json()["tasks_error"] == 0
+    empty.root.post("delay", {"delay_ms": 300, "account": "acme"})
+    accounts = {a["id"]: a for a in empty.root.all("accounts", limit=2)}
+    nothing = dict.fromkeys(("pending", "processing", "done_not_fetched", "done_fetched", "failed"), 0)
+    assert accounts["acme"] == {"id": "acme", "role": "user", "lane": "acme", "delay_ms": 100, "delay_in_force_ms": 300, "payload": "envelope", "verify_tls": True,
+                                "tasks": {**nothing, "pending": 1, "done_not_fetched": 1}}
+    assert accounts["eye"]["tasks"] == nothing and accounts["eye"]["delay_in_force_ms"] == 0
+
+
+def test_accounts_are_listed_while_redis_is_away(service):
+    service.start(dispatchers=0)
+    service.stack.redis.kill9()
+    accounts = service.root.get("accounts")["items"]
+    assert [a["id"] for a in accounts] == ["acme", "eye", "root"] and all(a["tasks"] is None and a["delay_in_force_ms"] is None for a in accounts)
+
+
 def test_counts_expire(counted):
     counted.start()
     counted.receiver.post("/in/in", {"id": "e"})
