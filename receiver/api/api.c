@@ -23,24 +23,26 @@ static const struct {
     call_step read;  /* optional: follows when the body is checked; it may run in the thread */
     bool needs_none; /* an empty body is a list with one empty object */
 } calls[] = {
-    [API_WEBHOOK_RESEND] = {api_webhook_resend, true, true, API_SMALL_BODY_MAX, NULL},
+    [API_WEBHOOK_RESEND] = {api_webhook_resend, true, true, API_SMALL_BODY_MAX, NULL, false},
     [API_WEBHOOK_DELAY] = {.run = api_webhook_delay},
-    [API_WEBHOOK_DELAY_SET] = {api_webhook_delay_set, true, false, API_SMALL_BODY_MAX, NULL},
+    [API_WEBHOOK_DELAY_SET] = {api_webhook_delay_set, true, false, API_SMALL_BODY_MAX, NULL, false},
     [API_WEBHOOK_SETTINGS] = {.run = api_webhook_settings},
-    [API_WEBHOOK_SETTINGS_SET] = {api_webhook_settings_set, true, false, API_SMALL_BODY_MAX, NULL},
+    [API_WEBHOOK_SETTINGS_SET] = {api_webhook_settings_set, true, false, API_SMALL_BODY_MAX, NULL,
+                                  false},
     [API_WEBHOOK_SECRET] = {api_webhook_secret, true, false, API_SMALL_BODY_MAX, NULL, true},
     [API_APPENDIX_ERRORS] = {.run = api_appendix_errors},
     [API_APPENDIX_STATUS] = {.run = api_appendix_status, .asks_much = true},
     [API_USER_DATA] = {.run = api_user_data},
     [API_TASKS_COUNT] = {.run = api_tasks_count, .asks_much = true},
-    [API_TASKS_TAKE] = {api_tasks_take, true, true, API_SMALL_BODY_MAX, NULL},
-    [API_TASKS_COMPLETE] = {api_tasks_complete, true, true, API_BODY_MAX, api_tasks_complete_read},
-    [API_TASK_POST] = {api_task_post, true, false, API_BODY_MAX, api_task_post_read},
+    [API_TASKS_TAKE] = {api_tasks_take, true, true, API_SMALL_BODY_MAX, NULL, false},
+    [API_TASKS_COMPLETE] = {api_tasks_complete, true, true, API_BODY_MAX, api_tasks_complete_read,
+                            false},
+    [API_TASK_POST] = {api_task_post, true, false, API_BODY_MAX, api_task_post_read, false},
     [API_TASKS_READY] = {.run = api_tasks_ready, .asks_much = true},
     [API_TASKS_FIXED] = {.run = api_tasks_fixed},
     [API_TASK_GET] = {.run = api_task_get, .asks_much = true},
-    [API_ERRORS] = {api_errors, true, true, API_SMALL_BODY_MAX, NULL},
-    [API_ID_LIST] = {api_id_list, true, true, API_SMALL_BODY_MAX, NULL},
+    [API_ERRORS] = {api_errors, true, true, API_SMALL_BODY_MAX, NULL, false},
+    [API_ID_LIST] = {api_id_list, true, true, API_SMALL_BODY_MAX, NULL, false},
 };
 
 struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import config
+from harness import config, paths
 from harness.wait import wait_for
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/guides/operations.md"
@@ -51,7 +51,7 @@ def test_the_documented_rights_are_enough(stack):
 
 
 def test_every_command_of_a_script_is_asked_for():
-    scripts = PAGE.parents[1] / "common/queue/lua"
+    scripts = paths.REPOSITORY / "common/queue/lua"
     used = {c for path in scripts.glob("*.lua") for c in re.findall(r"\bcall\(['\"]([A-Z]+)['\"]", path.read_text())} | {"LPUSH", "RPUSH", "PUBLISH"}
     asked = set(re.findall(r"'([A-Z]+)[' ]", (scripts / "rights.lua").read_text()))
     assert used <= asked
