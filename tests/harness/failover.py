@@ -1,6 +1,7 @@
 """Masters that die or move under load, one after the other, and what each of them cost."""
 
 import time
+from collections import Counter
 
 from harness.downstream import Downstream
 from harness.figures import Figures
@@ -73,9 +74,8 @@ class Failovers:
 
     def _repeats(self):
         """Deliveries that arrived again since the last failover."""
-        arrivals = [r.delivery for r in self.sink.all()]
-        repeated = {d for d in set(arrivals) if arrivals.count(d) > 1} if len(arrivals) != len(set(arrivals)) else set()
-        new = repeated - self.judged
+        arrivals = Counter(r.delivery for r in self.sink.all())
+        new = {delivery for delivery, times in arrivals.items() if times > 1} - self.judged
         self.judged |= new
         return len(new)
 
