@@ -90,7 +90,12 @@ static void dispatcher_on_ready(void *ctx, struct shard *s)
 {
     struct dispatcher *d = ctx;
     queue_take_on_ready(d->queue, s);
-    if (d->was_ready || !shards_ready(d->shards))
+}
+
+static void dispatcher_on_change(void *ctx)
+{
+    struct dispatcher *d = ctx;
+    if (d->was_ready || !shards_serve(d->shards))
         return;
     d->was_ready = true;
     if (!d->stopping)
@@ -110,10 +115,10 @@ static void dispatcher_on_wake(void *ctx, struct shard *s)
     queue_take_wake(d->queue, s);
 }
 
-static void dispatcher_on_lifeline(void *ctx, bool is_up)
+static void dispatcher_on_lifeline(void *ctx, struct shard *s, bool is_up)
 {
     struct dispatcher *d = ctx;
-    queue_take_on_lifeline(d->queue, is_up);
+    queue_take_on_lifeline(d->queue, s, is_up);
 }
 
 /* ---- stop ---- */
@@ -242,7 +247,7 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
     struct dispatcher *d = ctx;
     if (d->stopping)
         probes_unready(c, "draining", "the dispatcher is stopping");
-    else if (!shards_ready(d->shards))
+    else if (!shards_serve(d->shards))
         probes_unready(c, "queue_unavailable",
                        shards_trouble(d->shards) ? shards_trouble(d->shards)
                                                  : "Redis does not answer");
@@ -334,6 +339,7 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
     d->engine = deliver_new(d->loop, d->conf, transports.deliveries, d->metrics);
     struct shard_events events = {.on_ready = dispatcher_on_ready,
                                   .on_lost = dispatcher_on_lost,
+                                  .on_change = dispatcher_on_change,
                                   .on_wake = dispatcher_on_wake,
                                   .on_lifeline = dispatcher_on_lifeline,
                                   .ctx = d,

@@ -67,11 +67,11 @@ static void admin_refresh(void *ctx, probes_done done, void *done_ctx)
 
 /* --- callbacks of Redis and of the listener --- */
 
-static void admin_on_shard_ready(void *ctx, struct shard *s)
+static void admin_on_change(void *ctx)
 {
     struct admin *a = ctx;
-    (void)s;
-    a->setup.on_ready(a->setup.ctx);
+    if (shards_serve(a->shards))
+        a->setup.on_ready(a->setup.ctx);
 }
 
 static bool admin_find_account(void *ctx, struct slice credentials, struct caller *who)
@@ -127,7 +127,7 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
     struct admin *a = NEW(struct admin);
     a->setup = *setup;
     a->conf = config_ref(setup->conf);
-    struct shard_events events = {.on_ready = admin_on_shard_ready, .ctx = a};
+    struct shard_events events = {.on_change = admin_on_change, .ctx = a};
     a->shards = shards_new(l, &a->conf->redis, "hookpace-admin", &events);
     a->api = api_new(l, a->shards, a->conf);
     a->console = console_new(l, a->shards, a->conf);
@@ -171,7 +171,7 @@ struct http_server *admin_http(struct admin *a)
 
 bool admin_is_ready(const struct admin *a)
 {
-    return shards_ready(a->shards);
+    return shards_serve(a->shards);
 }
 
 void admin_set_ingest_addr(struct admin *a, const char *addr)

@@ -27,21 +27,12 @@ struct worker {
     bool is_started;
 };
 
-static void worker_on_shard_ready(void *ctx, struct shard *s)
+static void worker_on_change(void *ctx)
 {
     struct worker *w = ctx;
-    (void)s;
-    if (!shards_ready(w->shards) || atomic_exchange(&w->is_ready, true))
-        return;
-    w->setup.on_ready(w->setup.ctx);
-}
-
-static void worker_on_shard_lost(void *ctx, struct shard *s)
-{
-    struct worker *w = ctx;
-    (void)s;
-    if (!shards_ready(w->shards)) /* else an operator holds one of several */
-        atomic_store(&w->is_ready, false);
+    bool is_ready = shards_serve(w->shards);
+    if (atomic_exchange(&w->is_ready, is_ready) != is_ready && is_ready)
+        w->setup.on_ready(w->setup.ctx);
 }
 
 enum err worker_new(const struct worker_setup *setup, struct worker **out, struct error *e)
@@ -50,8 +41,7 @@ enum err worker_new(const struct worker_setup *setup, struct worker **out, struc
     struct config *conf = setup->conf;
     w->setup = *setup;
     w->loop = loop_new();
-    struct shard_events events = {
-        .on_ready = worker_on_shard_ready, .on_lost = worker_on_shard_lost, .ctx = w};
+    struct shard_events events = {.on_change = worker_on_change, .ctx = w};
     w->shards = shards_new(w->loop, &conf->redis, "hookpace-receiver", &events);
     w->put = queue_put_new(w->loop, w->shards, conf);
     w->tail = tail_new(w->loop, w->shards);

@@ -300,10 +300,6 @@ void config_redis_build(struct config_redis *r, struct config_problems *problems
     }
     check_tls(r, problems);
     check_sentinel(r, problems);
-    if (r->mode == REDIS_CLUSTER)
-        report(problems, "redis.url",
-               "a cluster (redis+cluster://) is not supported yet; write redis:// with one server, "
-               "or redis+sentinel:// with a master and its replicas");
     if (r->mode == REDIS_CLUSTER && r->partitions == 1)
         config_problems_warn(problems, SLICE_LIT("redis.partitions"),
                              "is 1, so one shard of the cluster does all the work; use at least "

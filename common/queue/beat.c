@@ -266,7 +266,7 @@ static void beat_now(void *ctx)
 {
     struct beat *b = ctx;
     loop_timer_arm(b->timer, BEAT_US);
-    if (!shards_ready(b->shards))
+    if (!shard_is_ready(shards_at(b->shards, 0)))
         return;
     add_program(b);
     add_counts(b);

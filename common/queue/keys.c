@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-void keys_base(struct buf *out, const char *prefix, unsigned partition)
+void keys_base(struct buf *out, const char *prefix, unsigned tag)
 {
-    buf_addf(out, "%s:{%u}:", prefix, partition);
+    buf_addf(out, "%s:{%u}:", prefix, tag);
 }
 
 static void add(struct buf *out, struct slice base, const char *kind, struct slice name)
@@ -28,6 +28,11 @@ void keys_confirm(struct buf *out, struct slice base)
 void keys_held(struct buf *out, struct slice base)
 {
     add(out, base, "held", slice_make("", 0));
+}
+
+void keys_never(struct buf *out, struct slice base)
+{
+    add(out, base, "never", slice_make("", 0));
 }
 
 void keys_wake(struct buf *out, struct slice base)

@@ -9,12 +9,14 @@
 #include "common/base/buf.h"
 #include "common/base/slice.h"
 
-/* The base of PARTITION. The other functions take it as BASE. */
-void keys_base(struct buf *out, const char *prefix, unsigned partition);
+/* The base of the partition with the hash tag TAG (slots_spread). The other functions take it as BASE. */
+void keys_base(struct buf *out, const char *prefix, unsigned tag);
 void keys_lanes(struct buf *out, struct slice base);
 /* Which partitions are held. BASE: of partition 0. */
 void keys_held(struct buf *out, struct slice base);
 void keys_confirm(struct buf *out, struct slice base);
+/* A key that never exists (shard_private.h). */
+void keys_never(struct buf *out, struct slice base);
 void keys_wake(struct buf *out, struct slice base);
 /* The channel of a dispatcher's lifeline. */
 void keys_present(struct buf *out, struct slice base, const char *instance);

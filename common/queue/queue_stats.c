@@ -27,6 +27,7 @@ struct stats_call {
     stats_fn fn;
     void *ctx;
     enum err rc;
+    bool *failed; /* the shards that do not answer */
     struct redis_script stats, retrying;
     unsigned shard;
     struct config_walk walk; /* over the destinations of the shard */
@@ -66,23 +67,33 @@ static void unset_all(const struct stats_call *c)
         metrics_unset(c->metrics, from_redis[i]);
 }
 
+/* Do all shards of server I answer? */
+static bool answers(const struct stats_call *c, size_t i)
+{
+    for (unsigned k = 0; k < shards_count(c->shards); k++)
+        if (c->failed[k] && shards_is_at(c->shards, k, i))
+            return false;
+    return true;
+}
+
 static void set_up(const struct stats_call *c)
 {
     metrics_unset(c->metrics, METRIC_REDIS_UP); /* a server that was left has no value */
     for (size_t i = 0; i < shards_server_count(c->shards); i++) {
         struct shard_server server = shards_server(c->shards, i);
-        set(c, METRIC_REDIS_UP, server.address, c->rc == OK && server.is_up);
+        set(c, METRIC_REDIS_UP, server.address, server.is_up && answers(c, i));
     }
 }
 
 static void stats_end(struct stats_call *c)
 {
     clear_lanes(c);
-    if (c->rc != OK)
-        unset_all(c);
+    if (c->rc != OK && shards_mode(c->shards) != REDIS_CLUSTER)
+        unset_all(c); /* of a cluster the other shards' gauges are right */
     set_up(c);
     c->fn(c->ctx, c->rc);
     config_unref(c->conf);
+    free(c->failed);
     free(c);
 }
 
@@ -128,6 +139,7 @@ static void set_destinations(struct stats_call *c, const struct redis_reply *r)
 static void skip_shard(struct stats_call *c, enum err rc)
 {
     c->rc = rc == OK ? ERR_UNAVAIL : rc;
+    c->failed[c->shard] = true;
     clear_lanes(c);
     c->shard++;
     c->walk = (struct config_walk){0};
@@ -263,6 +275,7 @@ void queue_stats_read(struct shards *shards, struct config *conf, struct metrics
     struct stats_call *c = NEW(struct stats_call);
     *c = (struct stats_call){
         .shards = shards, .conf = config_ref(conf), .metrics = metrics, .fn = fn, .ctx = ctx};
+    c->failed = xcalloc(shards_count(shards), sizeof *c->failed);
     map_init(&c->lanes);
     redis_script_init(&c->stats, "stats", lua_stats, lua_stats_len);
     redis_script_init(&c->retrying, "retrying", lua_retrying, lua_retrying_len);

@@ -108,7 +108,7 @@ void queue_take_set_config(struct queue_take *q, struct config *conf);
 void queue_take_on_ready(struct queue_take *q, const struct shard *shard);
 void queue_take_on_lost(struct queue_take *q, const struct shard *shard);
 void queue_take_wake(struct queue_take *q, const struct shard *shard);
-void queue_take_on_lifeline(struct queue_take *q, bool is_up);
+void queue_take_on_lifeline(struct queue_take *q, const struct shard *shard, bool is_up);
 /* The claim of D may have been taken back, because this process was not seen for a while. Its request must not leave. */
 bool queue_take_was_taken(const struct queue_take *q, const struct delivery *d, mono_us now);
 /* From here on the queue asks nothing of Redis, so that the shards can be freed. */

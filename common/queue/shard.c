@@ -2,7 +2,6 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
-#include "common/base/map.h"
 #include "common/config/config.h"
 #include "common/config/config_redis.h"
 #include "common/net/loop.h"
@@ -10,6 +9,9 @@
 #include "common/queue/holds.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
+#include "common/queue/shard_private.h"
+#include "common/redis/cluster/redis_cluster.h"
+#include "common/redis/cluster/slots.h"
 #include "common/redis/redis_facts.h"
 #include "common/redis/redis_sentinel.h"
 
@@ -17,298 +19,181 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define KEY_BYTES 1024
-#define ADDRESS_BYTES 512
+/* ---- begin and end ---- */
 
-enum { LEAD_LANES, LEAD_BASE, LEAD_COUNT }; /* what each script call begins with */
-
-struct shard { /* owned by its shards */
-    struct redis *redis;
-    const bool *is_fit; /* of its shards */
-    bool is_held;       /* by an operator: holds.h */
-    unsigned number;
-    struct slice lead[LEAD_COUNT]; /* own copies */
-    struct slice confirm_key;      /* an own copy */
-};
-
-/* Before shards are ready, and every RIGHTS_US from then on, Redis says what its user may not do (rights.lua). With an ACL
- * a command in the middle of a script can be refused, and Redis undoes nothing. */
-#define RIGHTS_US 5000000
-#define TROUBLE_MAX 1024
-
-struct shards { /* owned by the caller of shards_new; freed by shards_free */
-    struct loop *loop;
-    struct shard_events events;
-    struct redis *redis;
-    struct redis_sub *wakes;    /* or NULL */
-    struct redis_sub *lifeline; /* or NULL */
-    struct map by_channel;      /* the shard of each `wake` channel */
-    struct holds *holds;
-    struct redis_script rights;
-    struct loop_timer *timer; /* when the rights are asked for again */
-    char *user, *prefix;
-    bool is_fit; /* the user has all rights: owners have been told that the shards are ready */
-    bool is_freed;
-    unsigned asked;     /* shards that have not said yet what is missing */
-    struct buf missing; /* as rules of ACL SETUSER */
-    char trouble[TROUBLE_MAX];
-    char address[ADDRESS_BYTES]; /* of the one server, unless sentinels name it */
-    enum redis_mode mode;
-    struct redis_sentinels *sentinels; /* or NULL */
-    unsigned count;
-    struct shard list[];
-};
-
-/* ---- calls to the owners ---- */
-
-static void shards_tell_ready(struct shards *all)
+static struct slice taken(struct buf *text)
 {
-    all->is_fit = true;
-    for (unsigned i = 0; all->events.on_ready && i < all->count; i++)
-        if (!all->list[i].is_held)
-            all->events.on_ready(all->events.ctx, &all->list[i]);
+    struct slice s;
+    s.ptr = buf_take(text, &s.len);
+    return s;
 }
 
-static void shards_tell_lost(struct shards *all)
+static void shard_init(struct shards *all, unsigned number, unsigned tag)
 {
-    all->is_fit = false;
-    for (unsigned i = 0; all->events.on_lost && i < all->count; i++)
-        if (!all->list[i].is_held)
-            all->events.on_lost(all->events.ctx, &all->list[i]);
-}
-
-static void shards_on_hold(void *ctx, unsigned partition, bool is_held)
-{
-    struct shards *all = ctx;
-    void (*fn)(void *ctx, struct shard *s) = is_held ? all->events.on_lost : all->events.on_ready;
-    all->list[partition].is_held = is_held;
-    if (all->is_fit && fn)
-        fn(all->events.ctx, &all->list[partition]);
-}
-
-static enum err run_held_or_not(struct shard *s, const struct redis_script *script,
-                                struct args *args, char *taken, redis_fn fn, void *ctx);
-
-/* ---- rights ---- */
-
-static void shards_judge_rights(struct shards *all)
-{
-    struct slice rules = buf_slice(&all->missing);
-    all->trouble[0] = 0;
-    if (rules.len) {
-        snprintf(all->trouble, sizeof all->trouble,
-                 "the user of Redis lacks rights. Allow them with: ACL SETUSER %s%.*s",
-                 all->user ? all->user : "default", SLICE_FMT(rules));
-        LOG_RARELY(LL_ERROR, "redis.rights_missing", LS("reason", all->trouble));
+    struct shard *s = &all->list[number];
+    struct buf text;
+    s->all = all;
+    s->number = number;
+    s->slot = slot_of_tag(tag);
+    buf_init(&text, KEY_BYTES);
+    keys_base(&text, all->conf.prefix, tag);
+    struct slice base = taken(&text);
+    buf_init(&text, KEY_BYTES);
+    keys_lanes(&text, base);
+    s->lead[LEAD_LANES] = taken(&text);
+    buf_init(&text, KEY_BYTES);
+    keys_confirm(&text, base);
+    s->confirm_key = taken(&text);
+    if (all->key_count > 1) {
+        buf_init(&text, KEY_BYTES);
+        keys_never(&text, base);
+        s->lead[LEAD_NEVER] = taken(&text);
     }
-    if (rules.len && all->is_fit)
-        shards_tell_lost(all);
-    else if (!rules.len && !all->is_fit)
-        shards_tell_ready(all);
+    s->lead[all->key_count] = base;
 }
 
-/* Adds RULE unless it is there already. */
-static void add_missing(struct shards *all, struct slice rule)
+/* ---- the channel of what happens ---- */
+
+static void listen(struct shards *all)
 {
-    struct slice rest = buf_slice(&all->missing);
-    while (rest.len)
-        if (slice_eq(slice_cut(&rest, ' '), rule))
-            return;
-    buf_add_char(&all->missing, ' ');
-    buf_add_slice(&all->missing, rule);
+    struct shard *s = &all->list[0];
+    struct buf text;
+    if (all->cluster && !s->redis)
+        return; /* when somebody has the shard */
+    buf_init(&text, KEY_BYTES);
+    keys_tail(&text, shard_base(s));
+    struct slice name = buf_slice(&text);
+    struct redis_channels channels = {
+        .names = &name, .count = 1, .is_sharded = all->cluster != NULL, .events = all->tail_events};
+    struct redis_target to = {.conf = &all->conf,
+                              .node = all->cluster ? redis_server_node(s->redis) : NULL,
+                              .sentinels = all->sentinels};
+    all->tail = redis_sub_new(all->loop, &to, "hookpace-tail", &channels);
+    buf_clear(&text);
 }
 
-/* Redis refused to run the script. NOPERM names no rule, but says whether it is a key. */
-static void add_refusal(struct shards *all, struct slice reply)
+void shards_listen(struct shards *all, const struct redis_events *events)
 {
-    char pattern[KEY_BYTES];
-    bool is_key = false;
-    snprintf(pattern, sizeof pattern, "~%s:*", all->prefix);
-    while (reply.len)
-        is_key = slice_starts(slice_cut(&reply, ' '), SLICE_LIT("key")) || is_key;
-    add_missing(all, is_key ? slice_str(pattern) : SLICE_LIT("+@scripting"));
+    all->is_listening = true;
+    all->tail_events = *events;
+    listen(all);
 }
 
-static void shards_on_rights(void *ctx, enum err rc, const struct redis_reply *r)
+void shards_hush(struct shards *all)
+{
+    all->is_listening = false;
+    redis_sub_free(all->tail);
+    all->tail = NULL;
+}
+
+/* Another server has the shard of the channel, or refuses it. */
+static void listen_anew(struct shards *all)
+{
+    redis_sub_free(all->tail);
+    all->tail = NULL;
+    if (all->tail_events.on_lost)
+        all->tail_events.on_lost(all->tail_events.ctx);
+    listen(all);
+}
+
+/* ---- a cluster ---- */
+
+static void cluster_on_ready(void *ctx, struct redis *r)
+{
+    struct server *server = server_find(ctx, r);
+    if (server)
+        server_on_ready(server);
+}
+
+static void cluster_on_lost(void *ctx, struct redis *r)
+{
+    struct server *server = server_find(ctx, r);
+    if (server)
+        server_on_lost(server);
+}
+
+/* Partitions lie on too few servers, or one has much more of the work than it should. Told once for each distribution. */
+static void warn_of_shares(struct shards *all)
+{
+    size_t servers = 0;
+    unsigned most = 0, served = 0;
+    LIST_EACH (link, &all->servers) {
+        unsigned n = server_shards(LIST_ITEM(link, struct server, link));
+        servers += n > 0;
+        served += n;
+        most = n > most ? n : most;
+    }
+    size_t masters = redis_cluster_masters(all->cluster);
+    bool is_uneven = served == all->count && masters > 1 &&
+                     (servers < masters || (size_t)most * masters * 5 > (size_t)all->count * 6);
+    if (is_uneven && (most != all->told_most || masters != all->told_masters))
+        LOG_RARELY(LL_WARN, "redis.shards_uneven", LI("partitions", all->count),
+                   LI("shards", masters), LI("without", masters - servers), LI("most", most),
+                   LS("client", all->name),
+                   LS("reason", "the partitions do not spread evenly over the shards: use a "
+                                "multiple of the number of shards, at least four times as many"));
+    all->told_most = most;
+    all->told_masters = masters;
+}
+
+static void cluster_on_failed(void *ctx, struct redis *r)
+{
+    (void)r;
+    shards_tell_change(ctx);
+}
+
+static void cluster_on_moved(void *ctx)
 {
     struct shards *all = ctx;
-    if (rc == OK && redis_kind(r) == REDIS_FAILED)
-        add_refusal(all, redis_text(r));
-    for (size_t i = 0; rc == OK && i < redis_count(r); i++)
-        add_missing(all, redis_text(redis_at(r, i)));
-    /* A connection that was dropped meanwhile asks again when it is back. */
-    if (--all->asked == 0 && rc == OK && !all->is_freed && redis_is_ready(all->redis))
-        shards_judge_rights(all);
+    struct redis *before = all->list[0].redis;
+    for (unsigned i = 0; i < all->count; i++) {
+        struct redis *r = redis_cluster_owner(all->cluster, all->list[i].slot);
+        shard_go_to(&all->list[i], r ? server_of(all, r) : NULL);
+    }
+    if (all->is_listening && all->list[0].redis != before)
+        listen_anew(all);
+    servers_sweep(all);
+    warn_of_shares(all);
+    shards_tell_change(all);
 }
 
-static void shards_ask_rights(void *ctx)
+static void begin_cluster(struct shards *all)
 {
-    struct shards *all = ctx;
-    struct args args;
-    loop_timer_arm(all->timer, RIGHTS_US);
-    redis_ask_replicas(all->redis);
-    holds_ask(all->holds); /* first: it is answered before the shards are ready */
-    if (!redis_is_ready(all->redis) || all->asked)
-        return;
-    args_init(&args, KEY_BYTES);
-    args_add(&args, slice_str(all->prefix));
-    buf_reset(&all->missing);
+    struct redis_cluster_events events = {.on_ready = cluster_on_ready,
+                                          .on_lost = cluster_on_lost,
+                                          .on_failed = cluster_on_failed,
+                                          .on_moved = cluster_on_moved,
+                                          .ctx = all};
+    unsigned *slots = xcalloc(all->count, sizeof *slots);
     for (unsigned i = 0; i < all->count; i++)
-        if (run_held_or_not(&all->list[i], &all->rights, &args, NULL, shards_on_rights, all) == OK)
-            all->asked++;
-    args_clear(&args);
+        slots[i] = all->list[i].slot;
+    all->cluster = redis_cluster_new(all->loop, &all->conf, all->name, slots, all->count, &events);
+    free(slots);
 }
 
-/* ---- events of the connections ---- */
+/* ---- one server ---- */
 
-static void shards_on_ready(void *ctx)
+static void begin_one(struct shards *all)
 {
-    shards_ask_rights(ctx);
-}
-
-static void shards_on_lost(void *ctx)
-{
-    struct shards *all = ctx;
-    if (all->is_fit)
-        shards_tell_lost(all);
-}
-
-static void shards_on_message(void *ctx, struct slice channel, struct slice payload)
-{
-    struct shards *all = ctx;
-    struct shard *s = map_get(&all->by_channel, channel);
-    (void)payload;
-    if (s)
-        all->events.on_wake(all->events.ctx, s);
-}
-
-/* Messages may have been missed while nothing was subscribed. */
-static void shards_on_subscribed(void *ctx)
-{
-    struct shards *all = ctx;
+    struct server *server = server_of(all, NULL);
+    struct redis_events events = {
+        .on_ready = server_on_ready, .on_lost = server_on_lost, .ctx = server};
+    if (all->conf.mode == REDIS_SENTINEL)
+        all->sentinels = redis_sentinels_new(all->loop, &all->conf, all->name);
+    struct redis_target to = {.conf = &all->conf, .sentinels = all->sentinels};
+    server->redis = redis_new(all->loop, &to, all->name, &events);
     for (unsigned i = 0; i < all->count; i++)
-        all->events.on_wake(all->events.ctx, &all->list[i]);
+        shard_go_to(&all->list[i], server);
 }
 
 /* ---- begin and end ---- */
 
-static void shard_init(struct shard *s, struct redis *redis, const char *prefix, unsigned number)
-{
-    struct buf text;
-    buf_init(&text, KEY_BYTES);
-    s->redis = redis;
-    s->number = number;
-    keys_base(&text, prefix, number);
-    struct slice base = buf_slice(&text);
-    s->lead[LEAD_BASE] = slice_make(xslicedup(base), base.len);
-    buf_reset(&text);
-    keys_lanes(&text, s->lead[LEAD_BASE]);
-    s->lead[LEAD_LANES].ptr = buf_take(&text, &s->lead[LEAD_LANES].len);
-    keys_confirm(&text, s->lead[LEAD_BASE]);
-    s->confirm_key.ptr = buf_take(&text, &s->confirm_key.len);
-}
-
-static void subscribe(struct shards *all, struct loop *l, const struct config_redis *conf,
-                      const char *name)
-{
-    struct slice *names = xcalloc(all->count, sizeof *names);
-    for (unsigned i = 0; i < all->count; i++) {
-        struct buf text;
-        buf_init(&text, KEY_BYTES);
-        keys_wake(&text, shard_base(&all->list[i]));
-        names[i].ptr = buf_take(&text, &names[i].len);
-        map_set(&all->by_channel, names[i], &all->list[i]);
-    }
-    struct redis_channels channels = {
-        .names = names,
-        .count = all->count,
-        .events = {.on_ready = shards_on_subscribed, .on_message = shards_on_message, .ctx = all},
-    };
-    all->wakes = redis_sub_new(l, &(struct redis_target){.conf = conf, .sentinels = all->sentinels},
-                               name, &channels);
-    for (unsigned i = 0; i < all->count; i++)
-        free((char *)(uintptr_t)names[i].ptr);
-    free(names);
-}
-
-static void shards_on_lifeline_up(void *ctx)
+static void shards_on_hold(void *ctx, unsigned partition, bool is_held)
 {
     struct shards *all = ctx;
-    all->events.on_lifeline(all->events.ctx, true);
-}
-
-static void shards_on_lifeline_lost(void *ctx)
-{
-    struct shards *all = ctx;
-    all->events.on_lifeline(all->events.ctx, false);
-}
-
-static void shards_on_nothing(void *ctx, struct slice channel, struct slice payload)
-{
-    (void)ctx, (void)channel, (void)payload;
-}
-
-/* The connection by which Redis sees this process: presence.lua has the reasons. */
-static void open_lifeline(struct shards *all, struct loop *l, const struct config_redis *conf,
-                          const char *name)
-{
-    struct slice *names = xcalloc(all->count, sizeof *names);
-    for (unsigned i = 0; i < all->count; i++) {
-        struct buf text;
-        buf_init(&text, KEY_BYTES);
-        keys_present(&text, shard_base(&all->list[i]), all->events.instance);
-        names[i].ptr = buf_take(&text, &names[i].len);
-    }
-    struct redis_channels channels = {.names = names,
-                                      .count = all->count,
-                                      .events = {.on_ready = shards_on_lifeline_up,
-                                                 .on_lost = shards_on_lifeline_lost,
-                                                 .on_message = shards_on_nothing,
-                                                 .ctx = all,
-                                                 .is_patient = true}};
-    all->lifeline = redis_sub_new(
-        l, &(struct redis_target){.conf = conf, .sentinels = all->sentinels}, name, &channels);
-    for (unsigned i = 0; i < all->count; i++)
-        free((char *)(uintptr_t)names[i].ptr);
-    free(names);
-}
-
-struct redis_sub *shards_listen(struct shards *all, const struct config_redis *conf,
-                                const struct redis_events *events)
-{
-    struct buf text;
-    buf_init(&text, KEY_BYTES);
-    keys_tail(&text, shard_base(&all->list[0]));
-    struct slice name = buf_slice(&text);
-    struct redis_channels channels = {.names = &name, .count = 1, .events = *events};
-    struct redis_sub *sub =
-        redis_sub_new(all->loop, &(struct redis_target){.conf = conf, .sentinels = all->sentinels},
-                      "hookpace-tail", &channels);
-    buf_clear(&text);
-    return sub;
-}
-
-const char *shards_instance(const struct shards *all)
-{
-    return all->events.instance;
-}
-
-void shards_renew_lifeline(struct shards *all)
-{
-    if (all->lifeline)
-        redis_sub_renew(all->lifeline);
-}
-
-static void write_address(const struct config_redis *conf, char out[ADDRESS_BYTES])
-{
-    struct buf text;
-    buf_init(&text, ADDRESS_BYTES - 1);
-    if (conf->unix_path)
-        buf_add_str(&text, conf->unix_path);
-    else
-        redis_node_write(&conf->nodes[0], &text);
-    snprintf(out, ADDRESS_BYTES, "%.*s", SLICE_FMT(buf_slice(&text)));
-    buf_clear(&text);
+    all->list[partition].is_held = is_held;
+    shard_judge(&all->list[partition]);
+    shards_tell_change(all);
 }
 
 struct shards *shards_new(struct loop *l, const struct config_redis *conf, const char *name,
@@ -316,33 +201,31 @@ struct shards *shards_new(struct loop *l, const struct config_redis *conf, const
 {
     size_t bytes = sizeof(struct shards) + conf->partitions * sizeof(struct shard);
     struct shards *all = xcalloc(1, bytes);
+    bool is_cluster = conf->mode == REDIS_CLUSTER;
     all->loop = l;
     all->count = conf->partitions;
-    write_address(conf, all->address);
+    config_redis_copy(conf, &all->conf);
+    all->name = xstrdup(name);
     if (events)
         all->events = *events;
-    struct redis_events inner = {
-        .on_ready = shards_on_ready, .on_lost = shards_on_lost, .ctx = all};
+    all->key_count = is_cluster ? 2 : 1;
+    all->lead_count = all->key_count + 1;
     redis_script_init(&all->rights, "rights", lua_rights, lua_rights_len);
-    buf_init(&all->missing, TROUBLE_MAX);
-    all->user = conf->user && conf->user[0] ? xstrdup(conf->user) : NULL;
-    all->prefix = xstrdup(conf->prefix);
-    all->timer = loop_timer_new(l, shards_ask_rights, all);
-    all->mode = conf->mode;
-    if (conf->mode == REDIS_SENTINEL)
-        all->sentinels = redis_sentinels_new(l, conf, name);
-    all->redis = redis_new(l, &(struct redis_target){.conf = conf, .sentinels = all->sentinels},
-                           name, &inner);
-    for (unsigned i = 0; i < all->count; i++) {
-        shard_init(&all->list[i], all->redis, conf->prefix, i);
-        all->list[i].is_fit = &all->is_fit;
-    }
+    list_init(&all->servers);
+    map_init(&all->by_wake);
+    map_init(&all->by_lifeline);
+    all->timer = loop_timer_new(l, servers_look, all);
+    unsigned *tags = xcalloc(all->count, sizeof *tags);
+    slots_spread(all->count, tags);
+    for (unsigned i = 0; i < all->count; i++)
+        shard_init(all, i, tags[i]);
+    free(tags);
     all->holds = holds_new(l, &all->list[0], all->count, shards_on_hold, all);
-    map_init(&all->by_channel);
-    if (all->events.on_wake)
-        subscribe(all, l, conf, name);
-    if (all->events.instance)
-        open_lifeline(all, l, conf, name);
+    if (is_cluster)
+        begin_cluster(all);
+    else
+        begin_one(all);
+    servers_look_later(all);
     return all;
 }
 
@@ -350,15 +233,15 @@ static void shards_free_now(void *ctx)
 {
     struct shards *all = ctx;
     for (unsigned i = 0; i < all->count; i++) {
-        for (unsigned k = 0; k < LEAD_COUNT; k++)
+        for (unsigned k = 0; k < LEAD_MOST; k++)
             free((char *)(uintptr_t)all->list[i].lead[k].ptr);
         free((char *)(uintptr_t)all->list[i].confirm_key.ptr);
     }
     holds_free(all->holds);
-    map_clear(&all->by_channel);
-    buf_clear(&all->missing);
-    free(all->user);
-    free(all->prefix);
+    map_clear(&all->by_wake);
+    map_clear(&all->by_lifeline);
+    config_redis_clear(&all->conf);
+    free(all->name);
     free(all);
 }
 
@@ -368,9 +251,13 @@ void shards_free(struct shards *all)
         return;
     all->is_freed = true;
     loop_timer_free(all->timer);
-    redis_sub_free(all->wakes);
-    redis_sub_free(all->lifeline);
-    redis_free(all->redis);
+    shards_hush(all);
+    for (unsigned i = 0; i < all->count; i++) {
+        all->list[i].server = NULL;
+        all->list[i].redis = NULL;
+    }
+    servers_free(all);
+    redis_cluster_free(all->cluster);
     holds_stop(all->holds);
     redis_sentinels_free(all->sentinels);
     loop_defer(all->loop, shards_free_now,
@@ -379,23 +266,55 @@ void shards_free(struct shards *all)
 
 /* ---- all of them ---- */
 
+static const struct server *nth_server(const struct shards *all, size_t i)
+{
+    LIST_EACH (link, &all->servers) {
+        const struct server *server = LIST_ITEM(link, struct server, link);
+        if (!server->is_gone && i-- == 0)
+            return server;
+    }
+    return NULL;
+}
+
 size_t shards_server_count(const struct shards *all)
 {
-    (void)all;
-    return 1;
+    size_t n = 0;
+    while (nth_server(all, n))
+        n++;
+    return n;
+}
+
+static void write_address(const struct server *server, struct buf *out)
+{
+    const struct shards *all = server->all;
+    if (all->sentinels)
+        buf_add_str(out, redis_sentinels_address(all->sentinels));
+    else if (all->conf.unix_path)
+        buf_add_str(out, all->conf.unix_path);
+    else
+        redis_node_write(redis_server_node(server->redis), out);
 }
 
 struct shard_server shards_server(const struct shards *all, size_t i)
 {
-    (void)i;
-    const char *address = all->sentinels ? redis_sentinels_address(all->sentinels) : all->address;
-    return (struct shard_server){address, redis_is_ready(all->redis),
-                                 redis_server_facts(all->redis)};
+    const struct server *server = nth_server(all, i);
+    struct shard_server out = {.is_up = redis_is_ready(server->redis),
+                               .partitions = server_shards(server),
+                               .trouble = server_trouble(server),
+                               .facts = redis_server_facts(server->redis)};
+    struct buf text = buf_over(out.address);
+    write_address(server, &text);
+    return out;
+}
+
+bool shards_is_at(const struct shards *all, unsigned partition, size_t i)
+{
+    return all->list[partition].server && all->list[partition].server == nth_server(all, i);
 }
 
 enum redis_mode shards_mode(const struct shards *all)
 {
-    return all->mode;
+    return all->conf.mode;
 }
 
 const struct redis_sentinels *shards_sentinels(const struct shards *all)
@@ -416,7 +335,10 @@ struct shard *shards_at(struct shards *all, unsigned partition)
 
 bool shards_ready(const struct shards *all)
 {
-    return all->is_fit && redis_is_ready(all->redis) && !holds_all(all->holds);
+    for (unsigned i = 0; i < all->count; i++)
+        if (!shard_is_ready(&all->list[i]) && !all->list[i].is_held)
+            return false;
+    return !holds_all(all->holds);
 }
 
 struct holds *shards_holds(struct shards *all)
@@ -424,51 +346,129 @@ struct holds *shards_holds(struct shards *all)
     return all->holds;
 }
 
+/* Is it known why S is not ready? */
+static bool is_away(const struct shard *s)
+{
+    if (s->is_held)
+        return true;
+    return s->server ? server_trouble(s->server) != NULL : redis_cluster_is_known(s->all->cluster);
+}
+
+bool shards_serve(const struct shards *all)
+{
+    bool is_any = false;
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct shard *s = &all->list[i];
+        if (shard_is_ready(s))
+            is_any = true;
+        else if (!is_away(s))
+            return false;
+    }
+    return is_any;
+}
+
 const char *shards_trouble(const struct shards *all)
 {
-    if (all->trouble[0] && !all->is_fit)
-        return all->trouble;
-    return redis_is_ready(all->redis) ? holds_told(all->holds) : redis_trouble(all->redis);
+    const char *trouble = NULL;
+    LIST_EACH (link, &all->servers) {
+        const struct server *server = LIST_ITEM(link, struct server, link);
+        if (!server->is_gone && !trouble)
+            trouble = server_trouble(server);
+    }
+    if (!trouble && all->cluster)
+        trouble = redis_cluster_trouble(all->cluster);
+    return trouble ? trouble : holds_told(all->holds);
 }
 
 const char *shards_shortage(const struct shards *all)
 {
-    return redis_shortage(all->redis);
+    LIST_EACH (link, &all->servers) {
+        const struct server *server = LIST_ITEM(link, struct server, link);
+        const char *shortage = server->is_gone ? NULL : redis_shortage(server->redis);
+        if (shortage)
+            return shortage;
+    }
+    return NULL;
 }
 
 size_t shards_pending(const struct shards *all)
 {
-    return redis_is_ready(all->redis) ? redis_pending(all->redis) : 0;
+    size_t n = all->cluster ? redis_cluster_waiting(all->cluster) : 0;
+    LIST_EACH (link, &all->servers) {
+        const struct server *server = LIST_ITEM(link, struct server, link);
+        if (!server->is_gone && redis_is_ready(server->redis))
+            n += redis_pending(server->redis);
+    }
+    return n;
 }
 
 size_t shards_argument_max(const struct shards *all)
 {
-    return redis_argument_max(all->redis);
+    size_t least = SIZE_MAX;
+    LIST_EACH (link, &all->servers) {
+        const struct server *server = LIST_ITEM(link, struct server, link);
+        if (!server->is_gone && redis_argument_max(server->redis) < least)
+            least = redis_argument_max(server->redis);
+    }
+    return least;
 }
 
-struct ping { /* frees itself when it was answered */
+const char *shards_instance(const struct shards *all)
+{
+    return all->events.instance;
+}
+
+struct ping { /* frees itself when everything was answered */
     shards_fn fn;
     void *ctx;
+    size_t waiting;
+    bool is_served; /* a shard has answered */
+    enum err rc;
 };
+
+static void ping_end(struct ping *p)
+{
+    struct ping done = *p;
+    if (--p->waiting)
+        return;
+    free(p);
+    done.fn(done.ctx, done.is_served ? OK : done.rc);
+}
 
 static void ping_on_reply(void *ctx, enum err rc, const struct redis_reply *r)
 {
-    struct ping p = *(struct ping *)ctx;
-    free(ctx);
-    p.fn(p.ctx, rc == OK && redis_kind(r) == REDIS_FAILED ? ERR_UNAVAIL : rc);
+    struct ping *p = ctx;
+    if (rc == OK && redis_kind(r) != REDIS_FAILED)
+        p->is_served = true;
+    else
+        p->rc = rc == OK ? ERR_UNAVAIL : rc;
+    ping_end(p);
+}
+
+/* A server of a cluster may be there, and not serve its slots: so its shards are asked for a key. */
+static void ping_shard(struct shard *s, struct ping *p)
+{
+    struct slice argv[] = {SLICE_LIT("EXISTS"), s->lead[LEAD_LANES]};
+    if (shard_command(s, argv, 2, ping_on_reply, p) == OK)
+        p->waiting++;
 }
 
 void shards_ping(struct shards *all, shards_fn fn, void *ctx)
 {
-    struct slice verb = SLICE_LIT("PING");
     struct ping *p = NEW(struct ping);
-    *p = (struct ping){fn, ctx};
-    enum err rc = redis_command(all->redis, &verb, 1, ping_on_reply, p);
-    if (rc != OK)
-        ping_on_reply(p, rc, NULL);
+    *p = (struct ping){fn, ctx, .waiting = 1, .rc = ERR_UNAVAIL};
+    for (unsigned i = 0; i < (all->cluster ? all->count : 1); i++)
+        ping_shard(&all->list[i], p);
+    ping_end(p);
 }
 
 /* ---- one of them ---- */
+
+void shard_renew_lifeline(struct shard *s)
+{
+    if (s->server && s->server->lifeline)
+        redis_sub_renew(s->server->lifeline);
+}
 
 unsigned shard_number(const struct shard *s)
 {
@@ -477,22 +477,27 @@ unsigned shard_number(const struct shard *s)
 
 struct slice shard_base(const struct shard *s)
 {
-    return s->lead[LEAD_BASE];
+    return s->lead[s->all->key_count];
 }
 
 bool shard_is_ready(const struct shard *s)
 {
-    return *s->is_fit && !s->is_held && redis_is_ready(s->redis);
+    return s->server && !s->is_held && server_is_up(s->server);
 }
 
 const char *shard_run_of_redis(const struct shard *s)
 {
-    return redis_is_ready(s->redis) ? redis_server_facts(s->redis)->run : "";
+    return s->redis && redis_is_ready(s->redis) ? redis_server_facts(s->redis)->run : "";
 }
 
 size_t shard_pending_bytes(const struct shard *s)
 {
-    return redis_pending_bytes(s->redis);
+    size_t bytes = 0;
+    if (s->redis)
+        bytes = redis_pending_bytes(s->redis);
+    if (s->all->cluster)
+        bytes += redis_cluster_waiting_bytes(s->all->cluster);
+    return bytes;
 }
 
 enum err shard_run(struct shard *s, const struct redis_script *script, struct args *args,
@@ -505,19 +510,19 @@ enum err shard_run_taking(struct shard *s, const struct redis_script *script, st
                           char *taken, redis_fn fn, void *ctx)
 {
     if (!s->is_held)
-        return run_held_or_not(s, script, args, taken, fn, ctx);
+        return shard_run_held_or_not(s, script, args, taken, fn, ctx);
     free(taken);
     return ERR_UNAVAIL;
 }
 
-static enum err run_held_or_not(struct shard *s, const struct redis_script *script,
-                                struct args *args, char *taken, redis_fn fn, void *ctx)
+enum err shard_run_held_or_not(struct shard *s, const struct redis_script *script,
+                               struct args *args, char *taken, redis_fn fn, void *ctx)
 {
     struct redis_call call = {
         .script = script,
         .lead = s->lead,
-        .lead_count = LEAD_COUNT,
-        .key_count = LEAD_BASE,
+        .lead_count = s->all->lead_count,
+        .key_count = s->all->key_count,
         .argv = args_slices(args),
         .argc = args->count,
         .taken = taken,
@@ -527,16 +532,28 @@ static enum err run_held_or_not(struct shard *s, const struct redis_script *scri
     };
     LOG_EVENT(LL_DEBUG, "redis.call", LS("script", script->name), LI("partition", s->number),
               LI("arguments", args->count));
-    return redis_eval(s->redis, &call);
+    if (s->redis)
+        return redis_eval(s->redis, &call);
+    free(taken);
+    return ERR_UNAVAIL;
 }
 
 enum err shard_command(struct shard *s, const struct slice *argv, size_t argc, redis_fn fn,
                        void *ctx)
 {
-    return redis_command(s->redis, argv, argc, fn, ctx);
+    return s->redis ? redis_command(s->redis, argv, argc, fn, ctx) : ERR_UNAVAIL;
 }
 
 void shard_flush(struct shard *s)
 {
-    redis_flush(s->redis);
+    if (s->redis)
+        redis_flush(s->redis);
+}
+
+enum err shard_publish(struct shard *s, struct slice channel, struct slice message, redis_fn fn,
+                       void *ctx)
+{
+    struct slice verb = s->all->cluster ? SLICE_LIT("SPUBLISH") : SLICE_LIT("PUBLISH");
+    struct slice argv[] = {verb, channel, message};
+    return shard_command(s, argv, 3, fn, ctx);
 }

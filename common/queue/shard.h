@@ -1,8 +1,8 @@
 /* shard - a partition of the queue, and the connection to the Redis that has it.
  *
  * `struct shards` holds every partition of one program, or of one thread, with the connections behind them. Other code
- * holds no connection: it asks for the shard of a partition and runs scripts there. All shards have one Redis today.
- * The code that finds out which Redis has which partition belongs into this module and into common/redis.
+ * holds no connection: it asks for the shard of a partition and runs scripts there. Without a cluster all shards have one
+ * server. In a cluster each shard is on the server that has the slot of its keys. A server that is away takes its own shards along.
  */
 #ifndef COMMON_QUEUE_SHARD_H
 #define COMMON_QUEUE_SHARD_H
@@ -21,13 +21,15 @@ struct shards;
 struct shard_events {
     /* The shard can be used, for the first time or again. */
     void (*on_ready)(void *ctx, struct shard *s);
-    /* Comes once after each on_ready, when all pending calls have failed. */
+    /* Comes once after each on_ready: when all pending calls have failed, or when the shard goes to another server, where they go on. */
     void (*on_lost)(void *ctx, struct shard *s);
+    /* shards_serve may say something else. */
+    void (*on_change)(void *ctx);
     /* There may be work in the shard: Redis said so on the channel `wake`, or messages may have been missed. If this
      * is NULL, nothing is subscribed. */
     void (*on_wake)(void *ctx, struct shard *s);
-    /* The lifeline (presence.lua) of this program was connected, or lost. */
-    void (*on_lifeline)(void *ctx, bool is_up);
+    /* The lifeline (presence.lua) of this program was connected in the shard, or lost. */
+    void (*on_lifeline)(void *ctx, struct shard *s, bool is_up);
     void *ctx;
     /* The name under which this process is seen, one word that no other process has. NULL: it has no lifeline. Borrowed
      * for the life of the shards. */
@@ -46,14 +48,19 @@ struct shard *shards_at(struct shards *all, unsigned partition);
 bool shards_ready(const struct shards *all);
 /* Which partitions an operator holds. They are not ready. */
 struct holds *shards_holds(struct shards *all);
-/* Why no shard is ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
+/* Is a shard ready, and is it known of each other one that its server is away? */
+bool shards_serve(const struct shards *all);
+/* Why a shard is not ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */
 const char *shards_trouble(const struct shards *all);
 /* What is short though the shards are ready: fewer replicas than redis.wait_replicas. Or NULL. As shards_trouble. */
 const char *shards_shortage(const struct shards *all);
-struct shard_server {    /* a server that has shards; borrowed from the shards */
-    const char *address; /* "host:port", "[::1]:port", or the path of a socket */
+#define SHARD_ADDRESS_BYTES 512
+struct shard_server { /* a server that has shards; texts are valid until the loop's next turn */
+    char address[SHARD_ADDRESS_BYTES]; /* "host:port", "[::1]:port", or the path of a socket */
     bool is_up;
+    unsigned partitions;             /* how many it has */
+    const char *trouble;             /* why they are not ready, or NULL */
     const struct redis_facts *facts; /* as it was when it was last checked */
 };
 enum redis_mode shards_mode(const struct shards *all);
@@ -61,18 +68,19 @@ enum redis_mode shards_mode(const struct shards *all);
 const struct redis_sentinels *shards_sentinels(const struct shards *all);
 size_t shards_server_count(const struct shards *all);
 struct shard_server shards_server(const struct shards *all, size_t i);
+/* Is PARTITION at server I? */
+bool shards_is_at(const struct shards *all, unsigned partition, size_t i);
 /* Calls that were sent to shards that are ready, and are not answered. */
 size_t shards_pending(const struct shards *all);
 /* The largest argument that every Redis takes. */
 size_t shards_argument_max(const struct shards *all);
-/* Asks every Redis for a sign of life. FN is called once, perhaps before this returns: OK if all of them answered. */
+/* Asks every Redis for a sign of life. FN is called once, perhaps before this returns: OK if one of them serves a shard. */
 typedef void (*shards_fn)(void *ctx, enum err rc);
 void shards_ping(struct shards *all, shards_fn fn, void *ctx);
 
-/* Subscribes the channel `tail` on a connection of its own: one for all partitions. CONF is that of shards_new. EVENTS as of
- * redis_channels. Free it before ALL. */
-struct redis_sub *shards_listen(struct shards *all, const struct config_redis *conf,
-                                const struct redis_events *events);
+/* Subscribes the channel `tail` on a connection of its own: one for all partitions. EVENTS as of redis_channels. */
+void shards_listen(struct shards *all, const struct redis_events *events);
+void shards_hush(struct shards *all); /* fine if nobody listens */
 
 unsigned shard_number(const struct shard *s);
 /* The base of the shard's keys (keys.h). It lives as long as S. */
@@ -83,12 +91,12 @@ bool shard_is_ready(const struct shard *s);
 const char *shard_run_of_redis(const struct shard *s);
 /* The name under which this process is seen, or NULL. */
 const char *shards_instance(const struct shards *all);
-/* Connects the lifeline again: Redis says that it is not there. */
-void shards_renew_lifeline(struct shards *all);
+/* Connects the lifeline again: the shard's Redis says that it is not there. */
+void shard_renew_lifeline(struct shard *s);
 /* The bytes of commands that the shard's Redis has not answered yet: for load decisions. */
 size_t shard_pending_bytes(const struct shard *s);
 
-/* Runs SCRIPT in the shard. KEYS is {<base>lanes}; ARGV is the base, then ARGS. ARGS is only read during the call.
+/* Runs SCRIPT in the shard. KEYS is {<base>lanes}, in a cluster {<base>lanes, <base>never}; ARGV is the base, then ARGS. ARGS is only read during the call.
  * FN gets the reply as said of redis_fn. Errors as of redis_command. */
 enum err shard_run(struct shard *s, const struct redis_script *script, struct args *args,
                    redis_fn fn, void *ctx) MUST_CHECK;
@@ -98,6 +106,9 @@ enum err shard_run_taking(struct shard *s, const struct redis_script *script, st
                           char *taken, redis_fn fn, void *ctx) MUST_CHECK;
 /* Sends one command that is no script. Its keys must be keys of the shard. As redis_command. */
 enum err shard_command(struct shard *s, const struct slice *argv, size_t argc, redis_fn fn,
+                       void *ctx) MUST_CHECK;
+/* Publishes MESSAGE on CHANNEL, whose name begins with the shard's base. */
+enum err shard_publish(struct shard *s, struct slice channel, struct slice message, redis_fn fn,
                        void *ctx) MUST_CHECK;
 /* Sends what is queued for the shard's Redis now, not at the end of the turn. Redis works on it meanwhile. */
 void shard_flush(struct shard *s);

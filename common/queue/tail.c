@@ -39,7 +39,7 @@ static void look(void *ctx)
     struct slice argv[] = {SLICE_LIT("EXISTS"), buf_slice(&t->key)};
     loop_timer_arm(t->looker, TAIL_LOOK_US);
     t->told = t->bytes = 0;
-    if (t->is_looking || !shards_ready(t->shards))
+    if (t->is_looking || !shard_is_ready(shards_at(t->shards, 0)))
         return;
     t->is_looking = shard_command(shards_at(t->shards, 0), argv, 2, on_look_reply, t) == OK;
 }
@@ -80,9 +80,8 @@ static void flush(void *ctx)
     struct tail *t = ctx;
     if (t->dropped)
         write_dropped(t);
-    struct slice argv[] = {SLICE_LIT("PUBLISH"), buf_slice(&t->channel), buf_slice(&t->batch)};
-    if (t->batch.failed ||
-        shard_command(shards_at(t->shards, 0), argv, 3, on_published, NULL) != OK)
+    if (t->batch.failed || shard_publish(shards_at(t->shards, 0), buf_slice(&t->channel),
+                                         buf_slice(&t->batch), on_published, NULL) != OK)
         t->is_wanted = false; /* Redis is away: the next look says when it is back */
     buf_reset(&t->batch);
 }

@@ -185,8 +185,7 @@ size_t redis_argument_max(const struct redis *r)
     return redis_limit_argument(&r->limit);
 }
 
-/* OK if a command of SIZE bytes may be queued now. */
-static enum err admit(const struct redis *r, size_t size)
+enum err redis_admit(const struct redis *r, size_t size)
 {
     if (size > REDIS_COMMAND_MAX)
         return ERR_TOO_BIG;
@@ -202,23 +201,33 @@ static void arm(struct redis *r, mono_us at, mono_us now)
     loop_timer_arm(r->timer, at - now);
 }
 
+void redis_enter(struct redis *r, const struct pending *item, mono_us now)
+{
+    redis_pending_push(&r->pendings, item);
+    if (r->timer_at == 0 || item->deadline < r->timer_at)
+        arm(r, item->deadline, now);
+    redis_write_soon(r);
+}
+
 /* Enters what was just formatted into R->out as one command. The deadline and end of ITEM are set here. */
 static void book(struct redis *r, struct pending item)
 {
     mono_us now = clock_mono_us();
     item.deadline = now + r->conf.timeout_ms * 1000;
     item.end = r->out.end;
-    redis_pending_push(&r->pendings, &item);
-    if (r->timer_at == 0 || item.deadline < r->timer_at)
-        arm(r, item.deadline, now);
-    redis_write_soon(r);
+    redis_enter(r, &item, now);
 }
 
-void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
+static void write_command(struct redis *r, const struct slice *argv, size_t argc)
 {
     redis_out_open(&r->out, argc, redis_out_sizes(argv, argc));
     for (size_t i = 0; i < argc; i++)
         redis_out_arg(&r->out, argv[i]);
+}
+
+void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
+{
+    write_command(r, argv, argc);
     book(r, (struct pending){.fn = fn, .ctx = ctx});
 }
 
@@ -226,9 +235,11 @@ enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, r
                        void *ctx)
 {
     assert(argc > 0);
-    enum err rc = admit(r, redis_out_sizes(argv, argc));
-    if (rc == OK)
-        redis_send(r, argv, argc, fn, ctx);
+    enum err rc = redis_admit(r, redis_out_sizes(argv, argc));
+    if (rc == OK) {
+        write_command(r, argv, argc);
+        book(r, (struct pending){.fn = fn, .ctx = ctx, .may_move = true});
+    }
     return rc;
 }
 
@@ -242,7 +253,7 @@ static void script_on_loaded(void *ctx, enum err rc, const struct redis_reply *r
                    LSL("reply", redis_text(reply)));
 }
 
-static void load_script(struct redis *r, struct loaded *l)
+void redis_load_script(struct redis *r, struct loaded *l)
 {
     l->at = r->out.end;
     const struct redis_script *s = &l->script;
@@ -280,7 +291,7 @@ enum err redis_eval(struct redis *r, const struct redis_call *c)
                                  slice_make(count, (size_t)len)};
     size_t size = redis_out_sizes(head, 3) + redis_out_sizes(c->lead, c->lead_count) +
                   redis_out_sizes(c->argv, c->argc);
-    enum err rc = admit(r, size);
+    enum err rc = redis_admit(r, size);
     bool waits = c->script->is_acknowledged && r->conf.wait_replicas;
     if (rc == OK && waits && !redis_confirm_admits(r))
         rc = ERR_UNAVAIL;
@@ -290,15 +301,20 @@ enum err redis_eval(struct redis *r, const struct redis_call *c)
     }
     struct loaded *l = redis_scripts_find(&r->loaded, c->script);
     if (l->at == UINT64_MAX)
-        load_script(r, l);
+        redis_load_script(r, l);
     redis_out_open(&r->out, 3 + c->lead_count + c->argc, size - taken_size(c));
     for (size_t i = 0; i < 3; i++)
         redis_out_arg(&r->out, head[i]);
     write_call(&r->out, c);
     if (waits)
         redis_confirm_note(r, c->confirm_key);
-    book(r, (struct pending){
-                .fn = c->fn, .ctx = c->ctx, .script = c->script, .tries = 1, .waits = waits});
+    book(r, (struct pending){.fn = c->fn,
+                             .ctx = c->ctx,
+                             .script = c->script,
+                             .tries = 1,
+                             .may_move = true,
+                             .waits = waits,
+                             .confirm_key = c->confirm_key});
     return OK;
 }
 
@@ -314,7 +330,7 @@ static bool script_again(struct redis *r, const struct pending *item, uint64_t s
      * load goes right before the call, so that hardly anything can come between them. */
     if (start >= l->at || item->tries > 1) {
         LOG_RARELY(LL_INFO, "redis.script_loaded_again", LS("script", item->script->name));
-        load_script(r, l);
+        redis_load_script(r, l);
     }
     redis_out_repeat(&r->out, start, item->end);
     struct pending repeat = *item;
@@ -435,7 +451,8 @@ void redis_drop_soon_for(struct redis *r, const char *what, const struct redis_r
 static bool is_message(const struct redis *r, const struct redis_reply *reply)
 {
     return r->events.on_message && redis_count(reply) == 3 &&
-           slice_eq(redis_text(redis_at(reply, 0)), SLICE_LIT("message"));
+           (slice_eq(redis_text(redis_at(reply, 0)), SLICE_LIT("message")) ||
+            slice_eq(redis_text(redis_at(reply, 0)), SLICE_LIT("smessage")));
 }
 
 /* REPLY is to a command of SIZE bytes. */
@@ -453,6 +470,10 @@ static bool redis_on_reply(struct redis *r, struct redis_reply *reply)
                              redis_text(redis_at(reply, 2)));
         return false;
     }
+    if (redis_is_end_of_channel(r, reply)) {
+        r->events.on_ended(r->events.ctx, redis_text(redis_at(reply, 1)));
+        return false;
+    }
     const struct pending *head = redis_pending_head(&r->pendings);
     if (head)
         note_refusal(r, (size_t)(head->end - r->out.answered), reply);
@@ -462,11 +483,13 @@ static bool redis_on_reply(struct redis *r, struct redis_reply *reply)
     }
     struct pending item = redis_pending_pop(&r->pendings);
     bool again = item.script && script_again(r, &item, r->out.answered, reply);
+    if (!again && r->router && item.may_move)
+        again = redis_route_again(r, &item, r->out.answered, reply);
     redis_out_answered(&r->out, item.end);
     if (r->next)
         redis_renew_go_on(r);
-    if (!r->is_sentinel &&
-        redis_refusal_is_server(reply)) /* a sentinel's refusal is judged by who asked it */
+    if (!r->is_guide &&
+        redis_refusal_is_server(reply)) /* a guide's refusal is judged by who asked it */
         redis_drop_soon_for(r, "the server answered", reply);
     if (item.script && redis_refusal_is_right(reply))
         redis_drop_soon(r, "the user lost a right that a script needs");
@@ -722,8 +745,9 @@ struct redis *redis_new(struct loop *l, const struct redis_target *to, const cha
     r->limit = redis_limit_none();
     r->loop = l;
     config_redis_copy(to->conf, &r->conf);
-    r->is_sentinel = to->is_sentinel;
+    r->is_guide = to->is_guide;
     r->sentinels = to->sentinels;
+    r->router = to->router;
     if (to->node)
         set_node(r, to->node);
     else if (!to->sentinels && r->conf.node_count)

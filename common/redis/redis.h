@@ -10,6 +10,7 @@
 #ifndef COMMON_REDIS_REDIS_H
 #define COMMON_REDIS_REDIS_H
 
+#include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
@@ -42,18 +43,45 @@ struct redis_events { /* functions may be NULL */
     void (*on_failed)(void *ctx);
     /* A message was published. Not NULL: the connection is for messages only. */
     void (*on_message)(void *ctx, struct slice channel, struct slice payload);
+    /* The server has ended the subscription of CHANNEL, because its slot has moved. */
+    void (*on_ended)(void *ctx, struct slice channel);
     void *ctx;
     /* The silence of the server does not end this connection: it sends no PING. */
     bool is_patient;
 };
 
-/* Where a connection goes. All but the sentinels is copied. */
+struct redis_again { /* a call that a server of a cluster did not run; FN may be NULL */
+    redis_fn fn;
+    void *ctx;
+    const struct redis_script *script; /* NULL: it is a command */
+    mono_us deadline;
+    unsigned tries;
+    bool is_asking; /* ASKING goes before it */
+    bool waits;     /* its answer waits for replicas */
+    struct slice confirm_key;
+    char *bytes; /* from malloc: as it was written */
+    size_t len;
+};
+
+/* Who sends calls again that R did not run, because R is one of several servers. */
+struct redis_router {
+    /* REPLY says so of CALL. True: it owns the call and its bytes from here on. False: the caller of CALL gets REPLY. */
+    bool (*on_refused)(void *ctx, struct redis *r, const struct redis_again *call,
+                       const struct redis_reply *reply);
+    /* A call that was sent again has been answered. */
+    void (*on_answered)(void *ctx);
+    void *ctx;
+};
+
+/* Where a connection goes. All but the sentinels and the router is copied. */
 struct redis_target {
     const struct config_redis *conf;
     const struct redis_node *node; /* the server; NULL: the only one of CONF, or the master */
     struct redis_sentinels
-        *sentinels;   /* say which server is the master; they outlive it. Or NULL */
-    bool is_sentinel; /* the server is one: it has no data, role or database */
+        *sentinels; /* say which server is the master; they outlive it. Or NULL */
+    const struct redis_router *router; /* outlives it. Or NULL */
+    bool
+        is_guide; /* the server only says where others are: its data, role and database do not matter */
 };
 /* Starts connecting. NAME is shown by CLIENT LIST. */
 struct redis *redis_new(struct loop *l, const struct redis_target *to, const char *name,
@@ -65,6 +93,8 @@ bool redis_is_ready(const struct redis *r);
 /* Why the last try to connect failed, as far as the connection is not ready. NULL before the first one. */
 const char *redis_trouble(const struct redis *r);
 struct redis_facts;
+/* The server, or NULL: it has a unix socket, or nobody knows it yet. */
+const struct redis_node *redis_server_node(const struct redis *r);
 /* The server's facts about itself at the last check; empty texts before the first check. */
 const struct redis_facts *redis_server_facts(const struct redis *r);
 /* Asks how many replicas there are, if redis.wait_replicas needs some. */
@@ -86,6 +116,11 @@ enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, r
 
 /* Writes what is queued now, not at the end of the turn. Redis works on it while this turn goes on. */
 void redis_flush(struct redis *r);
+
+/* Can a call of LEN bytes be sent again now? */
+bool redis_may_send_again(const struct redis *r, size_t len);
+/* Sends CALL again. R owns its bytes from here on. */
+void redis_send_again(struct redis *r, const struct redis_again *call);
 
 /* A Lua script embedded at build time. */
 struct redis_script {
@@ -109,7 +144,8 @@ struct redis_call {
     /* Memory from malloc, or NULL. An element of ARGV that begins there is sent from there, without a copy.
      * redis_eval owns the memory and frees it: when the call was answered, or at once if redis_eval fails. */
     char *taken;
-    /* Of a script that is acknowledged: a key of no use in the call's slot (redis_confirm.c says what for). */
+    /* Of a script that is acknowledged: a key of no use in the call's slot (redis_confirm.c says what for). It lives as long as
+     * the connection. */
     struct slice confirm_key;
     redis_fn fn;
     void *ctx;
@@ -126,13 +162,20 @@ struct redis_sub;
 struct redis_channels { /* only read during redis_sub_new */
     const struct slice *names;
     size_t count;
-    /* on_ready comes when all channels are subscribed. on_message is not NULL. */
+    bool is_sharded; /* the channels belong to slots of a cluster (SSUBSCRIBE) */
+    /* on_message is not NULL. on_ready comes when all channels are subscribed, on_lost when one of them is no longer. */
     struct redis_events events;
+    /* CHANNEL is subscribed, or no longer. May be NULL. CTX is that of events. */
+    void (*on_channel)(void *ctx, struct slice channel, bool is_up);
 };
 struct redis_sub *redis_sub_new(struct loop *l, const struct redis_target *to, const char *name,
                                 const struct redis_channels *channels);
 /* Connects and subscribes again, if everything was subscribed. */
 void redis_sub_renew(struct redis_sub *s);
+/* Subscribes CHANNEL too, or tries again if the server has refused it. */
+void redis_sub_add(struct redis_sub *s, struct slice channel);
+/* Does not subscribe CHANNEL again: the server has ended it, or will. */
+void redis_sub_remove(struct redis_sub *s, struct slice channel);
 void redis_sub_free(struct redis_sub *s);
 
 enum redis_kind redis_kind(const struct redis_reply *r); /* REDIS_NIL for NULL */

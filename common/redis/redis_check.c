@@ -28,6 +28,8 @@ static void check_on_info(void *ctx, enum err rc, const struct redis_reply *repl
     redis_facts_read(&r->facts, redis_text(reply));
     redis_confirm_judge(r);
     const char *reason = redis_facts_refuse(&r->facts);
+    if (!reason && r->conf.mode != REDIS_CLUSTER && r->facts.cluster[0] == '1')
+        reason = "the server belongs to a cluster: begin redis.url with redis+cluster://";
     if (reason)
         redis_drop_soon(r, reason);
 }
@@ -48,6 +50,8 @@ static void read_setting(struct redis *r, struct slice name, struct slice value)
 {
     if (slice_eq(name, SLICE_LIT("appendfsync")))
         redis_facts_set(r->facts.appendfsync, value);
+    else if (slice_eq(name, SLICE_LIT("cluster-require-full-coverage")))
+        redis_facts_set(r->facts.coverage, value);
     else if (slice_eq(name, SLICE_LIT("proto-max-bulk-len")))
         redis_limit_tell(&r->limit, value);
 }
@@ -71,7 +75,7 @@ static void check_on_settings(void *ctx, enum err rc, const struct redis_reply *
     redis_become_ready(r);
 }
 
-/* The last answer of the handshake with a sentinel. */
+/* The last answer of the handshake with a guide. */
 static void check_on_pong(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
@@ -99,7 +103,7 @@ void redis_check_start(struct redis *r)
     send_auth(r);
     struct slice name[] = {SLICE_LIT("CLIENT"), SLICE_LIT("SETNAME"), slice_str(r->name)};
     redis_send(r, name, 3, NULL, NULL);
-    if (r->is_sentinel) {
+    if (r->is_guide) {
         redis_send(r, (struct slice[]){SLICE_LIT("PING")}, 1, check_on_pong, r);
         return;
     }
@@ -110,6 +114,7 @@ void redis_check_start(struct redis *r)
     }
     redis_send(r, (struct slice[]){SLICE_LIT("INFO")}, 1, check_on_info, r);
     struct slice config[] = {SLICE_LIT("CONFIG"), SLICE_LIT("GET"), SLICE_LIT("appendfsync"),
-                             SLICE_LIT("proto-max-bulk-len")};
-    redis_send(r, config, 4, check_on_settings, r);
+                             SLICE_LIT("proto-max-bulk-len"),
+                             SLICE_LIT("cluster-require-full-coverage")};
+    redis_send(r, config, r->conf.mode == REDIS_CLUSTER ? 5 : 4, check_on_settings, r);
 }

@@ -36,6 +36,7 @@ static void read_line(struct redis_facts *f, struct slice line)
         {SLICE_LIT("redis_version"), f->version},   {SLICE_LIT("role"), f->role},
         {SLICE_LIT("loading"), f->loading},         {SLICE_LIT("aof_enabled"), f->aof_enabled},
         {SLICE_LIT("maxmemory_policy"), f->policy}, {SLICE_LIT("run_id"), f->run},
+        {SLICE_LIT("cluster_enabled"), f->cluster},
     };
     struct slice value = line;
     struct slice key = slice_cut(&value, ':');
@@ -85,7 +86,7 @@ const char *redis_facts_refuse(const struct redis_facts *f)
 
 const char *redis_facts_risk(const struct redis_facts *f, unsigned i)
 {
-    const char *risks[6];
+    const char *risks[7];
     unsigned n = 0;
     bool aof = is(f->aof_enabled, "1");
     if (is(f->aof_enabled, "0"))
@@ -106,5 +107,8 @@ const char *redis_facts_risk(const struct redis_facts *f, unsigned i)
         risks[n++] = is(f->policy, "")
                          ? "maxmemory-policy is unknown: anything but noeviction can drop events"
                          : "maxmemory-policy is not noeviction: a full Redis drops events";
+    if (is(f->coverage, "yes"))
+        risks[n++] =
+            "cluster-require-full-coverage is yes: one shard that is away stops all of them";
     return i < n ? risks[i] : NULL;
 }

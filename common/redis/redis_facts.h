@@ -15,6 +15,8 @@ struct redis_facts { /* texts are empty where the server did not say */
     char aof_enabled[FACT_MAX]; /* 0, 1 */
     char appendfsync[FACT_MAX]; /* always, everysec, no */
     char policy[FACT_MAX];      /* maxmemory_policy */
+    char cluster[FACT_MAX];     /* cluster_enabled: 0, 1 */
+    char coverage[FACT_MAX];    /* cluster-require-full-coverage, if it was asked for: yes, no */
     char run[FACT_MAX];         /* the first 31 digits of run_id, another one after each start */
     int replicas; /* how many are online: they get all that is written. -1: not said */
 };

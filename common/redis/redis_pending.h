@@ -13,7 +13,9 @@ struct pending {
     mono_us deadline;
     uint64_t end; /* position of its end in `struct out`; it starts where the one before ends */
     unsigned tries;
-    bool waits; /* its answer waits for replicas (redis_confirm.h) */
+    bool may_move; /* another server of a cluster may get it, if this one turns it away */
+    struct slice confirm_key; /* of redis_call */
+    bool waits;               /* its answer waits for replicas (redis_confirm.h) */
 };
 
 struct pendings { /* redis_pending_clear frees */

@@ -29,7 +29,8 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
     struct redis_node node; /* the server; no host: it has a unix socket, or nobody knows it yet */
     struct redis_sentinels *sentinels; /* or NULL */
     struct list_link link;             /* in their list */
-    bool is_sentinel;
+    const struct redis_router *router; /* or NULL */
+    bool is_guide;
     bool is_moving; /* it is dropped because there is another master */
     char *name;
     struct redis_events events;
@@ -69,6 +70,17 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
 void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx);
 /* Drops because of an error REPLY. Only its first word is logged: a proxy may repeat arguments. */
 void redis_drop_soon_for(struct redis *r, const char *what, const struct redis_reply *reply);
+
+/* REPLY ends the subscription of a channel whose slot moves away. This program never ends one. */
+bool redis_is_end_of_channel(const struct redis *r, const struct redis_reply *reply);
+/* OK if a command of SIZE bytes may be queued now. */
+enum err redis_admit(const struct redis *r, size_t size) MUST_CHECK;
+/* ITEM is the command that was just written into R->out. */
+void redis_enter(struct redis *r, const struct pending *item, mono_us now);
+void redis_load_script(struct redis *r, struct loaded *l);
+/* True if the router has taken ITEM over, because REPLY says that it did not run. START is where its bytes begin. */
+bool redis_route_again(struct redis *r, const struct pending *item, uint64_t start,
+                       const struct redis_reply *reply);
 
 /* Writes what is queued, at the end of the turn. */
 void redis_write_soon(struct redis *r);

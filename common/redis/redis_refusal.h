@@ -9,5 +9,7 @@
 bool redis_refusal_is_server(const struct redis_reply *r);
 /* A command of a script was refused: rights were taken away since they were checked. */
 bool redis_refusal_is_right(const struct redis_reply *r);
+/* The server did not run the command, because its slot is elsewhere, moves, or is not served. */
+bool redis_refusal_is_redirect(const struct redis_reply *r);
 
 #endif

@@ -98,7 +98,7 @@ static void use(struct redis_sentinels *s, size_t i)
     s->at = i;
     s->is_asking = s->has_outcome = false;
     s->used_at = clock_mono_us();
-    struct redis_target to = {.conf = &s->conf, .node = &s->nodes[i], .is_sentinel = true};
+    struct redis_target to = {.conf = &s->conf, .node = &s->nodes[i], .is_guide = true};
     struct redis_events events = {.on_ready = ask, .on_failed = sentinel_on_failed, .ctx = s};
     struct redis_channels channels = {
         .names = &channel,

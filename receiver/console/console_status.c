@@ -24,7 +24,9 @@ struct status_call { /* the facts so far; Redis may be away */
 
 static void write_durability(struct json_write *w, const struct shards *shards)
 {
-    const struct redis_facts *f = shards_server(shards, 0).facts;
+    static const struct redis_facts none = {.version = ""};
+    const struct redis_facts *f =
+        shards_server_count(shards) ? shards_server(shards, 0).facts : &none;
     bool is_known = f->aof_enabled[0] != 0;
     jw_open(w, "durability", '{');
     jw_text_or_null(w, "appendonly",
@@ -59,6 +61,16 @@ static void write_sentinels(struct json_write *w, const struct redis_sentinels *
     jw_close(w, ']');
 }
 
+/* The partitions of server I. */
+static void write_partitions(struct json_write *w, const struct shards *shards, size_t i)
+{
+    jw_open(w, "partitions", '[');
+    for (unsigned k = 0; k < shards_count(shards); k++)
+        if (shards_is_at(shards, k, i))
+            jw_int(w, NULL, k);
+    jw_close(w, ']');
+}
+
 static void write_redis(struct json_write *w, struct shards *shards)
 {
     jw_open(w, "redis", '{');
@@ -80,6 +92,7 @@ static void write_redis(struct json_write *w, struct shards *shards)
         jw_str(w, "address", s.address);
         jw_bool(w, "up", s.is_up);
         jw_text_or_null(w, "version", slice_str(s.facts->version));
+        write_partitions(w, shards, i);
         jw_close(w, '}');
     }
     jw_close(w, ']');

@@ -35,9 +35,8 @@ struct listener {
 struct listeners {
     struct loop *loop;
     struct shards *shards;
-    struct config *conf;   /* referenced; of the first configuration, for the connection */
-    struct redis_sub *sub; /* NULL while nobody listens */
-    bool is_subscribed;
+    struct config *conf; /* referenced; of the first configuration, for the connection */
+    bool is_listening, is_subscribed;
     struct loop_timer *timer;
     struct buf key, out;
     struct list list;
@@ -214,7 +213,8 @@ static void begin(struct listeners *all)
 {
     struct redis_events events = {
         .on_ready = on_subscribed, .on_lost = on_lost, .on_message = on_message, .ctx = all};
-    all->sub = shards_listen(all->shards, &all->conf->redis, &events);
+    all->is_listening = true;
+    shards_listen(all->shards, &events);
     renew(all);
     loop_timer_arm(all->timer, TICK_US);
 }
@@ -222,8 +222,8 @@ static void begin(struct listeners *all)
 static void end(struct listeners *all)
 {
     loop_timer_cancel(all->timer);
-    redis_sub_free(all->sub);
-    all->sub = NULL;
+    shards_hush(all->shards);
+    all->is_listening = false;
     all->is_subscribed = false;
 }
 
@@ -301,7 +301,7 @@ void listeners_free(struct listeners *all)
 {
     if (!all)
         return;
-    if (all->sub)
+    if (all->is_listening)
         end(all);
     loop_timer_free(all->timer);
     buf_clear(&all->key);

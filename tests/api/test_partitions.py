@@ -10,6 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "queue"))
 
 from harness import config, http  # noqa: E402
+from harness.partitions import tags  # noqa: E402
 from harness.redis_server import Keys  # noqa: E402
 from harness.wait import wait_for  # noqa: E402
 from scripts import Queue  # noqa: E402
@@ -34,7 +35,7 @@ class Parted:
         self.service.conf["sources"]["in"] = config.source(self.names)
         self.service.conf["sources"]["pings"] = config.source(self.names[1:])
         self.service.conf["sources"]["inbox"] = config.source([])
-        self.queues = [Queue(stack.redis.client(), partition=p) for p in range(count)]
+        self.queues = [Queue(stack.redis.client(), tag=tag) for tag in tags(count)]
         for q in self.queues:
             q.limits(**{n: (100, 60000, 20000, 8) for n in [*self.names, *[f"{k}@{a}" for k in ("postback", "pingback") for a in ("acme", "beta")]]})
         self.service.start(dispatchers=0)

@@ -1,11 +1,19 @@
+import itertools
+
 import pytest
 
+from harness import config
+from harness.partitions import tags
 from harness.redis_cluster import RedisCluster
+from harness.stack import Stack
+
+PARTITIONS = 12
+PREFIXES = (f"hp{n}" for n in itertools.count())  # tests share the clusters
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A cluster of 3 masters, which all tests of the session use: each with hash tags of its own."""
+    """A cluster of 3 masters, which all tests of the session use: each with hash tags or a prefix of its own."""
     made = RedisCluster(tmp_path_factory.mktemp("cluster"))
     try:
         yield made.start()
@@ -21,3 +29,44 @@ def replicated(tmp_path_factory):
         yield made.start()
     finally:
         made.close()
+
+
+class Spread(Stack):
+    """Programs on a cluster, and a configuration with a source and a destination for each partition, `d<partition>`."""
+
+    def __init__(self, directory, cluster):
+        self.directory, self.cluster = directory, cluster
+        self.programs, self.sinks = [], []
+        self.prefix = next(PREFIXES)
+        self.sink = self.downstream()
+        self.conf = config.base(cluster.url, redis={"partitions": PARTITIONS, "prefix": self.prefix},
+                                accounts={"root": {"password": "root-password", "role": "admin"}})
+        self.stored = self.cluster.keys(self.prefix, PARTITIONS)
+        self.names = []
+        for partition in range(PARTITIONS):
+            name = next(n for n in (f"d{k}" for k in itertools.count()) if self.stored.partition(n) == partition)
+            self.names.append(name)
+            self.conf["sources"][name] = config.source(name)
+            self.conf["destinations"][name] = config.destination(self.sink.url(f"/{name}?id=$id"))
+
+    def base(self, partition):
+        return f"{self.prefix}:{{{tags(PARTITIONS)[partition]}}}:"
+
+    def at(self, node):
+        """The names whose partitions NODE has."""
+        return [n for p, n in enumerate(self.names) if self.cluster.owner(self.base(p)) is node]
+
+    def close(self):
+        for thing in self.sinks + self.programs:
+            thing.close()
+
+    def logs(self):
+        return [(p.name, p.log()) for p in self.programs]
+
+
+@pytest.fixture
+def spread(cluster, tmp_path, request):
+    made = Spread(tmp_path, cluster)
+    request.node.stack = made
+    yield made
+    made.close()

@@ -334,8 +334,6 @@ def test_repeats_that_are_not_recognised(tmp_path):
     ("redis+cluster://:hunter2hunter2@a,b/3", "a cluster has database 0 only; remove /3 at the end"),
     ("redis://:hunter2hunter2@a,b", "only one host:port may be given; several are those of sentinels (redis+sentinel://) or of a "
      "cluster (redis+cluster://)"),
-    ("redis+cluster://:hunter2hunter2@a,b", "a cluster (redis+cluster://) is not supported yet; write redis:// with one server, or "
-     "redis+sentinel:// with a master and its replicas"),
     ("valkey://:hunter2hunter2@a", "must be redis://[user:password@]host:port/db, unix:///path?db=N, "
      "redis+sentinel://host:port,host:port/<master name>/<db> or redis+cluster://host:port,host:port; with rediss for TLS"),
 ])
@@ -363,3 +361,6 @@ def test_keys_of_redis_that_do_not_fit_its_url(tmp_path):
     done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "config ok")
     assert "redis.tls.verify: warning: whoever is between" in done.stdout
+    redis = {"url": "redis+cluster://:hunter2hunter2@a,b"}
+    done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
+    assert done.returncode == 0 and "redis.partitions: warning: is 1" in done.stdout

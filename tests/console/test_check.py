@@ -8,6 +8,7 @@ import pytest
 
 from harness import config
 from harness.exchange import Answer
+from harness.partitions import bases
 from harness.snapshot import Snapshot
 from harness.wait import wait_for
 from test_command import Hookpace
@@ -257,7 +258,7 @@ def test_nothing_is_reported_under_load(service, partitions):
         stop.set()
         feeder.join()
     assert set(sent) == {200} and len(sent) > 50
-    wait_for(lambda: not Snapshot(service.stack.redis.client(), *[f"hookpace:{{{p}}}:" for p in range(partitions)]).unfinished(), 60, "the end")
+    wait_for(lambda: not Snapshot(service.stack.redis.client(), *bases(partitions)).unfinished(), 60, "the end")
     assert check(service) == ([], True)
 
 

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from harness.redis_server import RedisServer, crc16, free_port
+from redis.cluster import RedisCluster as Client
+
+from harness.partitions import SLOTS, crc16
+from harness.redis_server import Keys, RedisServer, free_port
 from harness.wait import wait_for
 
-SLOTS = 16384
 TIMEOUT_MS = 1500  # cluster-node-timeout: a master that is silent for so long is taken for dead
 
 
@@ -25,10 +27,21 @@ class RedisCluster:
                  "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
         return RedisServer(directory, fsync=fsync, binary=binary, extra=extra)
 
+    @property
+    def url(self) -> str:
+        """For a configuration: two of the masters."""
+        return f"redis+cluster://127.0.0.1:{self.nodes[0].port},127.0.0.1:{self.nodes[1].port}"
+
+    def client(self) -> Client:
+        return Client(host="127.0.0.1", port=self.nodes[1].port, decode_responses=True, encoding_errors="surrogateescape")
+
+    def keys(self, prefix="hookpace", partitions=1) -> Keys:
+        return Keys(self.client(), prefix, partitions)
+
     def start(self):
         """Starts the nodes and makes them a cluster. Returns when every node knows the owner of every slot."""
         for node in self.nodes:
-            node.start()
+            self._start(node)
         for n, node in enumerate(self.nodes):
             with node.client() as c:
                 c.execute_command("CLUSTER", "SET-CONFIG-EPOCH", n + 1)
@@ -42,6 +55,19 @@ class RedisCluster:
         for n in range(self.masters, len(self.nodes)):
             self._replicate(self.nodes[n], self.nodes[n % self.masters])
         return self
+
+    @staticmethod
+    def _start(node):
+        """With other ports if somebody has taken one of them meanwhile."""
+        for _ in range(5):
+            try:
+                return node.start()
+            except AssertionError as e:
+                if "Address already in use" not in str(e):
+                    raise
+                node.log_path.unlink()
+                node.port, node.extra[5] = free_port(), str(free_port())
+        raise AssertionError("no free ports")
 
     def _knows_all(self, node) -> bool:
         info = self.facts(node)

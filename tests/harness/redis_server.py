@@ -11,6 +11,7 @@ from pathlib import Path
 
 import redis
 
+from harness.partitions import bases, crc16
 from harness.wait import stop_process
 
 
@@ -151,16 +152,6 @@ def read_clock(client, key) -> dict:
     return dict(zip(CLOCK, values)) or dict.fromkeys(CLOCK, "0") | {"hold": ""}
 
 
-def crc16(data: bytes) -> int:
-    """CRC16/XMODEM, as Redis Cluster uses for its slots."""
-    crc = 0
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = ((crc << 1) ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
-
-
 class Keys:
     """Reads the queue by the names that the documentation fixes. CLIENT is a python3-redis client."""
 
@@ -173,10 +164,10 @@ class Keys:
         return crc16(lane.encode()) % self.partitions
 
     def base(self, partition=0) -> str:
-        return f"{self.prefix}:{{{partition}}}:"
+        return bases(self.partitions, self.prefix)[partition]
 
     def _all(self):
-        return [self.base(n) for n in range(self.partitions)]
+        return bases(self.partitions, self.prefix)
 
     def queue(self, lane: str) -> list:
         """Delivery ids ready to send on LANE, the next first."""

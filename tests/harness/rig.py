@@ -19,6 +19,7 @@ from collections import Counter
 
 from harness import config, http, oracle, paths
 from harness.figures import FIGURES, Figures
+from harness.partitions import bases
 from harness.redis_server import free_port
 from harness.snapshot import Snapshot
 from harness.wait import wait_for
@@ -58,7 +59,7 @@ class Rig:
         self.lanes = dict(LANES if lanes is None else lanes)
         self.sink = sink or stack.downstream()
         self.port = free_port()
-        self.bases = [f"hookpace:{{{n}}}:" for n in range(partitions)]
+        self.bases = bases(partitions)
         self.conf = config.base(redis_url or stack.redis.url, delay_step_ms=1,
                                 redis={"partitions": partitions, "timeout_ms": redis_timeout_ms},
                                 receiver={"listen": f"127.0.0.1:{self.port}"})

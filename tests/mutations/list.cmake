@@ -759,9 +759,10 @@ mutation(hold_of_nothing "a program that knows of a hold works on the partition 
 
 mutation(hold_forgotten "a program that starts does not ask what is held"
   TESTS tests/console/test_partitions.py::test_all_are_held_and_programs_start_meanwhile
-  EDIT common/queue/shard.c
-  [[    holds_ask(all->holds); /* first: it is answered before the shards are ready */]]
-  [[    if (all->is_fit)
+  EDIT common/queue/shard_servers.c
+  [[    if (all->list[0].server == server)
+        holds_ask(all->holds); /* first: it is answered before the shards are ready */]]
+  [[    if (all->list[0].server == server && server->is_fit)
         holds_ask(all->holds);]])
 
 # --- presence ---

@@ -74,10 +74,10 @@ def result_args(claim, verdict, wait_ms=0, status=200, error="", response="", at
 class Queue:
     """One partition of a queue. Times of retention in ms. VERSION: appended to the scripts, whose SHA is another then."""
 
-    def __init__(self, client, prefix="hookpace", partition=0, done_ms=86400000, dead_ms=604800000,
+    def __init__(self, client, prefix="hookpace", tag=0, done_ms=86400000, dead_ms=604800000,
                  dedup_ms=86400000, pending_ms=2592000000, version=""):
         self.r = client
-        self.base = f"{prefix}:{{{partition}}}:"
+        self.base = f"{prefix}:{{{tag}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
                                                                            "counts", "failures", "setting", "pause", "take", "limits")}

@@ -174,7 +174,7 @@ def test_drop_works_on_a_full_redis(tasks):
 
 
 def test_other_partitions_are_not_touched(redis_server, tasks):
-    other = Queue(tasks.r, partition=1)
+    other = Queue(tasks.r, tag=1)
     tasks.put_simple("a")
     assert other.drop("a:d") == other.redo("a:d") == ("unknown", "")
     assert tasks.queued() == ["a:d"]

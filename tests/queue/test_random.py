@@ -45,7 +45,7 @@ def test_invariants_under_random_calls(queue, seed):
 def test_partitions_keep_to_themselves(queue, seed):
     """Random calls on three partitions of one Redis and on another prefix: each script touches its own keys alone."""
     rng = random.Random(seed)
-    queues = [queue] + [Queue(queue.r, partition=n) for n in (1, 2)] + [Queue(queue.r, prefix="hookpace2")]
+    queues = [queue] + [Queue(queue.r, tag=n) for n in (1, 2)] + [Queue(queue.r, prefix="hookpace2")]
     worlds = [World(q, rng) for q in queues]
     for q in queues:
         limits(q)

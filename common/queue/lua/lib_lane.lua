@@ -245,7 +245,7 @@ end
 
 local function wake()
   -- If it is refused, everything else was written already. Then dispatchers find the work at their next look.
-  if woken then redis.pcall('PUBLISH', base .. 'wake', woken) end
+  if woken then redis.pcall(KEYS[2] and 'SPUBLISH' or 'PUBLISH', base .. 'wake', woken) end -- a cluster declares a second key
 end
 
 local function schedule_all()

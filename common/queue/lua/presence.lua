@@ -68,7 +68,7 @@ end
 
 -- Is the dispatcher's lifeline connected?
 local function is_there(instance)
-  return call('PUBSUB', 'NUMSUB', base .. 'present:' .. instance)[2] > 0
+  return call('PUBSUB', KEYS[2] and 'SHARDNUMSUB' or 'NUMSUB', base .. 'present:' .. instance)[2] > 0
 end
 
 -- A slot for the dispatcher INSTANCE, which has none; nil if all are taken.

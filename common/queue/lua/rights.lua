@@ -2,7 +2,7 @@
 -- rights: which rights that the programs need does this user of Redis lack? With ACL, Redis checks each command of a
 -- script by itself, so a script that lacks a right would fail in its middle. Programs ask for this when they connect,
 -- and every few seconds.
--- KEYS: lanes. ARGV: base, prefix. Replies what is missing, as rules of ACL SETUSER: "+hset", "~hookpace:*", "&hookpace:*".
+-- KEYS: lanes, in a cluster a second one. ARGV: base, prefix. Replies what is missing, as rules of ACL SETUSER: "+hset", "~hookpace:*", "&hookpace:*".
 local base, prefix = ARGV[1], ARGV[2]
 local may = redis.acl_check_cmd
 local missing = {}
@@ -14,7 +14,7 @@ end
 -- Each with the fewest arguments that it takes. XX is the key.
 local COMMANDS = {'APPEND XX v', 'COPY XX XX', 'DEL XX', 'EXISTS XX', 'GET XX', 'GETRANGE XX 0 1', 'HDEL XX f', 'HEXISTS XX f', 'HGET XX f', 'HGETALL XX', 'HINCRBY XX f 1',
   'HLEN XX', 'HMGET XX f', 'HSCAN XX 0', 'HSET XX f v', 'HSETNX XX f v', 'INCR XX', 'INCRBY XX 1', 'LINDEX XX 0', 'LLEN XX', 'LMOVE XX XX LEFT RIGHT', 'LPOP XX', 'LPOS XX v',
-  'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', 'PUBSUB NUMSUB x', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',
+  'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', KEYS[2] and 'PUBSUB SHARDNUMSUB x' or 'PUBSUB NUMSUB x', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',
   'SET XX v', 'STRLEN XX', 'TIME', 'XADD XX * f v', 'XRANGE XX - +', 'XREVRANGE XX + -', 'ZADD XX 1 v', 'ZCARD XX', 'ZCOUNT XX 0 1', 'ZPOPMIN XX',
   'ZRANGE XX 0 1', 'ZRANGEBYLEX XX - +', 'ZRANGEBYSCORE XX 0 1', 'ZRANK XX v', 'ZREM XX v', 'ZREMRANGEBYSCORE XX 0 1', 'ZREVRANGE XX 0 1', 'ZREVRANGEBYSCORE XX 1 0', 'ZSCORE XX v'}
 for _, line in ipairs(COMMANDS) do
@@ -23,14 +23,16 @@ for _, line in ipairs(COMMANDS) do
   ask(unpack(words))
 end
 
--- Redis does not say whether it is the command or the channel.
-if not may('PUBLISH', base .. 'wake', 'x') then
-  missing[#missing + 1] = '+publish'
+-- In a cluster channels belong to slots. Redis does not say whether it is the command or the channel.
+local PUBLISH, SUBSCRIBE = 'PUBLISH', 'SUBSCRIBE'
+if KEYS[2] then PUBLISH, SUBSCRIBE = 'SPUBLISH', 'SSUBSCRIBE' end
+if not may(PUBLISH, base .. 'wake', 'x') then
+  missing[#missing + 1] = '+' .. string.lower(PUBLISH)
   missing[#missing + 1] = '&' .. prefix .. ':*'
 end
-if not may('SUBSCRIBE', base .. 'wake') then
-  missing[#missing + 1] = '+subscribe'
-  if may('PUBLISH', base .. 'wake', 'x') then missing[#missing + 1] = '&' .. prefix .. ':*' end
+if not may(SUBSCRIBE, base .. 'wake') then
+  missing[#missing + 1] = '+' .. string.lower(SUBSCRIBE)
+  if may(PUBLISH, base .. 'wake', 'x') then missing[#missing + 1] = '&' .. prefix .. ':*' end
 end
 
 local KEYS_NEEDED = {'queue:', 'delays:', 'lane:', 'lanes', 'inflight', 'retry', 'dead:', 'deads', 'delivery:', 'event:', 'attempts:', 'pending:',

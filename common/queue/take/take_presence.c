@@ -58,12 +58,12 @@ static void on_look_reply(void *ctx, enum err rc, const struct redis_reply *r)
         look_by(p, now + LOOK_US);
         return;
     }
-    p->slot = p->q->lifeline_up ? (unsigned)redis_int(redis_at(r, 0)) : 0;
+    p->slot = p->lifeline_up ? (unsigned)redis_int(redis_at(r, 0)) : 0;
     note_alive(p, r);
     if (p->slot)
         p->slot_by = 0;
-    else if (p->q->lifeline_up && now - p->q->lifeline_at > LOST_US)
-        shards_renew_lifeline(p->q->shards);
+    else if (p->lifeline_up && now - p->lifeline_at > LOST_US)
+        shard_renew_lifeline(p->shard);
     bool is_urgent = p->slot_by > now;
     look_by(p, now + (is_urgent ? SLOT_AGAIN_US : redis_count(r) > 2 ? LOOK_AGAIN_US : LOOK_US));
     take_turn_soon(p->q);
@@ -127,23 +127,25 @@ void take_presence_lost(struct part *p)
     p->slot_by = 0;
 }
 
-void queue_take_on_lifeline(struct queue_take *q, bool is_up)
+void queue_take_on_lifeline(struct queue_take *q, const struct shard *shard, bool is_up)
 {
+    struct part *p = &q->parts[shard_number(shard)];
     mono_us now = clock_mono_us();
-    if (is_up && q->lifeline_at && now - q->lifeline_at > LOST_US)
-        q->taken_before = now;
-    q->lifeline_up = is_up;
-    q->lifeline_at = now;
-    for (unsigned i = 0; i < q->partitions; i++) {
-        if (!is_up)
-            q->parts[i].slot = 0;
-        else if (q->parts[i].ready)
-            look_by(&q->parts[i], now);
-    }
+    if (is_up == p->lifeline_up)
+        return;
+    if (is_up && p->lifeline_at && now - p->lifeline_at > LOST_US)
+        p->taken_before = now;
+    p->lifeline_up = is_up;
+    p->lifeline_at = now;
+    if (!is_up)
+        p->slot = 0;
+    else if (p->ready)
+        look_by(p, now);
 }
 
 bool queue_take_was_taken(const struct queue_take *q, const struct delivery *d, mono_us now)
 {
+    const struct part *p = &q->parts[d->partition];
     return d->has_slot &&
-           (d->claimed_at < q->taken_before || (!q->lifeline_up && now - q->lifeline_at > LOST_US));
+           (d->claimed_at < p->taken_before || (!p->lifeline_up && now - p->lifeline_at > LOST_US));
 }

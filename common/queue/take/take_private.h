@@ -34,8 +34,11 @@ struct part { /* one partition; owned by its queue_take */
         claim_slot; /* this dispatcher's slot here (presence.lua), and of the claim on its way; 0: none */
     mono_us slot_by; /* nothing is claimed before, because the slot is not known yet */
     mono_us look_at;
-    bool looking;      /* a look is on its way */
-    struct args alive; /* absent dispatchers that are alive on this machine */
+    bool looking; /* a look is on its way */
+    bool lifeline_up;
+    mono_us lifeline_at;  /* when that changed; 0: never */
+    mono_us taken_before; /* claims from before this moment may have been taken back */
+    struct args alive;    /* absent dispatchers that are alive on this machine */
 };
 
 struct queue_take {
@@ -48,9 +51,6 @@ struct queue_take {
     struct loop_timer *timer, *looker;
     const char *instance; /* borrowed; NULL: nobody sees this process */
     int beacon;
-    bool lifeline_up;
-    mono_us lifeline_at;  /* when that changed; 0: never */
-    mono_us taken_before; /* claims from before this moment may have been taken back */
     struct part *parts;
     unsigned partitions;
     size_t capacity, unsettled;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define CHUNK_BYTES (64 * 1024 - 64)
-#define HEAD_MAX 23 /* "*", 20 digits, CR, LF */
+#define WHOLE_BYTES (16 * 1024) /* a larger command is sent from where it lies */
+#define HEAD_MAX 23             /* "*", 20 digits, CR, LF */
 
 struct out_chunk {
     struct out_chunk *next;
@@ -139,15 +140,21 @@ void redis_out_arg(struct out *o, struct slice arg)
     o->left -= redis_out_size(arg);
 }
 
+/* Appends LEN bytes as a chunk of their own, which frees them. */
+static void append_taken(struct out *o, char *bytes, size_t len)
+{
+    struct out_chunk *c = NEW(struct out_chunk);
+    c->taken = c->data = bytes;
+    c->at = o->end;
+    c->len = c->cap = len;
+    append(o, c);
+    o->end += len;
+}
+
 void redis_out_take(struct out *o, struct slice arg)
 {
     put_count(o, '$', arg.len);
-    struct out_chunk *c = NEW(struct out_chunk);
-    c->taken = c->data = (char *)(uintptr_t)arg.ptr;
-    c->at = o->end;
-    c->len = c->cap = arg.len;
-    append(o, c);
-    o->end += arg.len;
+    append_taken(o, (char *)(uintptr_t)arg.ptr, arg.len);
     o->left -= redis_out_frame(arg);
     make_room(o, 2 + o->left);
     put(o, "\r\n", 2);
@@ -198,19 +205,55 @@ void redis_out_answered(struct out *o, uint64_t upto)
     }
 }
 
+/* The chunk that has position AT, which is not answered yet. */
+static const struct out_chunk *chunk_at(const struct out *o, uint64_t at)
+{
+    const struct out_chunk *c = o->head;
+    while (at >= c->at + c->len)
+        c = c->next;
+    return c;
+}
+
+/* The bytes from START to END, as far as they are in C. A command is in several chunks only where memory was taken. */
+static struct slice piece_of(const struct out_chunk *c, uint64_t start, uint64_t end)
+{
+    size_t skip = (size_t)(start - c->at), len = c->len - skip;
+    return slice_make(c->data + skip, len < end - start ? len : (size_t)(end - start));
+}
+
 void redis_out_repeat(struct out *o, uint64_t start, uint64_t end)
 {
     assert(start >= o->answered && end <= o->end && start < end);
-    struct out_chunk *c = o->head;
-    while (start >= c->at + c->len)
-        c = c->next;
+    const struct out_chunk *c = chunk_at(o, start);
     make_room(o, (size_t)(end - start));
-    while (start < end) { /* a command spans several chunks only where memory was taken */
-        size_t skip = (size_t)(start - c->at), len = c->len - skip;
-        if (len > end - start)
-            len = (size_t)(end - start);
-        put(o, c->data + skip, len);
-        start += len;
+    while (start < end) {
+        struct slice piece = piece_of(c, start, end);
+        put(o, piece.ptr, piece.len);
+        start += piece.len;
         c = c->next;
     }
+}
+
+char *redis_out_copy(const struct out *o, uint64_t start, uint64_t end)
+{
+    assert(start >= o->answered && end <= o->end && start < end);
+    char *copy = xrealloc(NULL, 1, (size_t)(end - start)), *at = copy;
+    for (const struct out_chunk *c = chunk_at(o, start); start < end; c = c->next) {
+        struct slice piece = piece_of(c, start, end);
+        memcpy(at, piece.ptr, piece.len);
+        at += piece.len;
+        start += piece.len;
+    }
+    return copy;
+}
+
+void redis_out_whole(struct out *o, char *bytes, size_t len)
+{
+    if (len > WHOLE_BYTES) {
+        append_taken(o, bytes, len);
+        return;
+    }
+    make_room(o, len);
+    put(o, bytes, len);
+    free(bytes);
 }

@@ -46,5 +46,9 @@ void redis_out_wrote(struct out *o, size_t n);
 void redis_out_answered(struct out *o, uint64_t upto);
 /* Appends a copy of the command at START to END, which must not be answered yet. */
 void redis_out_repeat(struct out *o, uint64_t start, uint64_t end);
+/* A copy of that command, in memory from malloc. */
+char *redis_out_copy(const struct out *o, uint64_t start, uint64_t end);
+/* Adds a command as it is on the wire. BYTES is memory from malloc, which O owns and frees from here on. */
+void redis_out_whole(struct out *o, char *bytes, size_t len);
 
 #endif

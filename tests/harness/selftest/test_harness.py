@@ -10,7 +10,8 @@ import redis
 from harness import certs, http, oracle, programs, sign
 from harness.downstream import Downstream
 from harness.exchange import Answer, Request
-from harness.redis_server import RedisServer, crc16
+from harness.partitions import crc16
+from harness.redis_server import RedisServer
 from harness.wait import wait_for
 
 

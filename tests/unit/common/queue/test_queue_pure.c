@@ -3,6 +3,7 @@
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
 #include "common/queue/record.h"
+#include "common/redis/cluster/slots.h"
 #include "common/webhook/ids.h"
 
 #include <setjmp.h>
@@ -21,6 +22,36 @@ static void test_crc16_is_redis_cluster_s(void **state)
     assert_int_equal(partition_of(SLICE_LIT("orders"), 1), 0);
     for (unsigned n = 1; n < 40; n++)
         assert_true(partition_of(SLICE_LIT("orders"), n) < n);
+}
+
+/* The most partitions that one of SHARDS servers has, with the ranges of slots that redis-cli makes. */
+static unsigned most_of(unsigned partitions, unsigned shards)
+{
+    unsigned tags[1024], count[20] = {0}, most = 0;
+    slots_spread(partitions, tags);
+    assert_int_equal(tags[0], 0);
+    for (unsigned i = 0; i < partitions; i++) {
+        unsigned shard = 0;
+        while (slot_of_tag(tags[i]) >= (shard + 1) * SLOTS / shards)
+            shard++;
+        count[shard]++;
+        most = count[shard] > most ? count[shard] : most;
+        for (unsigned k = 0; k < i; k++)
+            assert_int_not_equal(tags[i], tags[k]);
+    }
+    return most;
+}
+
+static void test_partitions_spread_over_shards(void **state)
+{
+    (void)state;
+    static const unsigned counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 48, 64, 100, 256, 1024};
+    assert_int_equal(most_of(12, 3), 4);
+    assert_int_equal(most_of(12, 4), 3);
+    assert_int_equal(most_of(12, 6), 2);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (unsigned shards = 1; shards <= 20; shards++)
+            assert_true(most_of(counts[i], shards) <= counts[i] / shards + 2);
 }
 
 static void test_delivery_ids_split_at_the_last_colon(void **state)
@@ -239,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crc16_is_redis_cluster_s),
+        cmocka_unit_test(test_partitions_spread_over_shards),
         cmocka_unit_test(test_delivery_ids_split_at_the_last_colon),
         cmocka_unit_test(test_keys_are_spelled_as_documented),
         cmocka_unit_test(test_records_come_back_as_they_were),

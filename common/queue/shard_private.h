@@ -1,0 +1,94 @@
+/* shard_private - the shards from inside: partitions, and the servers that have them.
+ */
+#ifndef COMMON_QUEUE_SHARD_PRIVATE_H
+#define COMMON_QUEUE_SHARD_PRIVATE_H
+
+#include "common/base/buf.h"
+#include "common/base/list.h"
+#include "common/base/map.h"
+#include "common/config/config.h"
+#include "common/queue/shard.h"
+
+#define KEY_BYTES 1024
+#define TROUBLE_MAX 1024
+
+/* What each script call begins with. Of a script with two keys Redis Cluster runs all or nothing while its slot is half moved, even
+ * if the second one never exists. docs/internals/queue.md has the reasons. */
+enum { LEAD_LANES, LEAD_NEVER, LEAD_MOST = 3 };
+
+struct server { /* a connection to a server, and what depends on it; owned by its shards */
+    struct list_link link;
+    struct shards *all;
+    struct redis *redis;        /* owned by the cluster, if there is one */
+    struct redis_sub *wakes;    /* or NULL */
+    struct redis_sub *lifeline; /* or NULL */
+    bool is_fit;                /* the user has all rights: its shards are ready */
+    bool is_gone;               /* it has no shards any more, and is freed when ASKED is 0 */
+    unsigned asked;             /* shards that have not said yet what is missing */
+    struct buf missing;         /* as rules of ACL SETUSER */
+    char trouble[TROUBLE_MAX];
+};
+
+struct shard { /* owned by its shards */
+    struct shards *all;
+    struct server *server; /* NULL: nobody has it */
+    struct redis *redis;   /* of the server, or NULL */
+    unsigned number, slot;
+    bool is_held;                 /* by an operator: holds.h */
+    bool is_told;                 /* the owner knows that it is ready */
+    struct slice lead[LEAD_MOST]; /* own copies: the keys, and behind them the base */
+    struct slice confirm_key;     /* an own copy */
+};
+
+struct shards { /* owned by the caller of shards_new; freed by shards_free */
+    struct loop *loop;
+    struct config_redis conf; /* an own copy */
+    char *name;
+    struct shard_events events;
+    struct redis_cluster *cluster;     /* or NULL */
+    struct redis_sentinels *sentinels; /* or NULL */
+    struct list servers;               /* struct server */
+    struct map by_wake, by_lifeline;   /* channel -> its shard */
+    struct holds *holds;
+    struct redis_script rights;
+    struct loop_timer *timer; /* when the rights are asked for again */
+    unsigned looks;
+    bool is_listening; /* to the channel of what happens (shards_listen) */
+    struct redis_sub *tail;
+    struct redis_events tail_events;
+    unsigned told_most; /* the distribution that was told last */
+    size_t told_masters;
+    size_t lead_count, key_count;
+    bool is_freed;
+    unsigned count;
+    struct shard list[];
+};
+
+/* shard_servers.c. The server of the connection REDIS, or NULL. */
+struct server *server_find(struct shards *all, const struct redis *redis);
+/* The same, which is made if there is none. */
+struct server *server_of(struct shards *all, struct redis *redis);
+/* A shard is at SERVER from now on, or (NULL) at none. */
+void shard_go_to(struct shard *s, struct server *server);
+/* Events of the connection. */
+void server_on_ready(void *ctx);
+void server_on_lost(void *ctx);
+void shards_tell_change(struct shards *all);
+/* Tells the owner of S if it is ready now, or not any more. */
+void shard_judge(struct shard *s);
+/* As shard_run_taking. */
+enum err shard_run_held_or_not(struct shard *s, const struct redis_script *script,
+                               struct args *args, char *taken, redis_fn fn, void *ctx) MUST_CHECK;
+/* Asks each server what its user may not do, and tries to subscribe what was refused. */
+void servers_look(void *ctx);
+void servers_look_later(struct shards *all);
+/* Frees servers without shards. */
+void servers_sweep(struct shards *all);
+void servers_free(struct shards *all);
+bool server_is_up(const struct server *server);
+/* How many shards it has. */
+unsigned server_shards(const struct server *server);
+/* Why its shards are not ready, or NULL. */
+const char *server_trouble(const struct server *server);
+
+#endif
