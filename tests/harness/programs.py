@@ -198,7 +198,11 @@ class Program:
     # -- its listeners -----------------------------------------------------------------------------------
 
     def address(self, listener) -> str:
-        return self.addresses[listener]
+        """While the program starts again: the error of a connection that nobody takes."""
+        address = self.addresses.get(listener)
+        if address is None:
+            raise ConnectionRefusedError(f"{self.name} does not listen for {listener}")
+        return address
 
     def get(self, target, listener=None, headers=None, timeout=10.0):
         """GET on one of its listeners (the first one that serves health and metrics by default)."""
