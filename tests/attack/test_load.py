@@ -160,7 +160,7 @@ def test_only_few_bombs_are_inflated_at_a_time(stack):
     """Each turn inflates a slice of one of them, so that many are under way together. Those above the limit are refused."""
     receiver = make_receiver(stack)
     request = post("/in/serphouse", bomb(b" ", 60), WRONG)
-    clients = [http.Client(receiver.ingest) for _ in range(30)]
+    clients = [http.Client(receiver.ingest, timeout=60) for _ in range(30)]
     for client in clients:
         client.send(request)
     answers = [client.read() for client in clients]
