@@ -34,6 +34,7 @@ struct redis_sentinels { /* owned by the caller of redis_sentinels_new */
     bool is_asking;
     bool is_turning;  /* connections are being closed: what fails now says nothing */
     bool has_outcome; /* the one in use has helped, or was turned away */
+    bool is_unfit;    /* the one in use was turned away, and is asked nothing more */
     size_t behind;    /* of this round's sentinels, those that have missed a failover */
     size_t vain;      /* turns without an answer that could be used */
     int64_t epoch, epoch_said;
@@ -56,7 +57,9 @@ static void next_turn(struct redis_sentinels *s, int64_t us)
 static void turn_away(struct redis_sentinels *s, const char *why)
 {
     struct buf text;
-    s->has_outcome = true;
+    if (s->is_unfit)
+        return;
+    s->has_outcome = s->is_unfit = true;
     buf_init(&text, REASON_BYTES - 1);
     buf_add_str(&text, "the sentinel ");
     redis_node_write(&s->nodes[s->at], &text);
@@ -96,7 +99,7 @@ static void use(struct redis_sentinels *s, size_t i)
     struct slice channel = SLICE_LIT("+switch-master");
     hang_up(s);
     s->at = i;
-    s->is_asking = s->has_outcome = false;
+    s->is_asking = s->has_outcome = s->is_unfit = false;
     s->used_at = clock_mono_us();
     struct redis_target to = {.conf = &s->conf, .node = &s->nodes[i], .is_guide = true};
     struct redis_events events = {.on_ready = ask, .on_failed = sentinel_on_failed, .ctx = s};
@@ -253,7 +256,7 @@ static void ask(void *ctx)
     struct slice state[] = {verb, SLICE_LIT("MASTER"), name};
     struct slice others[] = {verb, SLICE_LIT("SENTINELS"), name};
     struct slice master[] = {verb, SLICE_LIT("GET-MASTER-ADDR-BY-NAME"), name};
-    if (s->is_asking || !s->asked || !redis_is_ready(s->asked))
+    if (s->is_asking || s->is_unfit || !s->asked || !redis_is_ready(s->asked))
         return;
     s->epoch_said = 0;
     s->is_asking = redis_command(s->asked, state, 3, sentinel_on_state, s) == OK &&
