@@ -338,7 +338,6 @@ void api_task_post_read(struct api_request *r)
     p->waiting = 1;
     buf_init(&p->path, 2048);
     api_path_add(&r->path, &p->path);
-    read_trace(r->ops->http, p);
     for (size_t i = 0; i < p->count; i++)
         draft_read(&p->drafts[i], r, r->elements[i]);
 }
@@ -369,5 +368,6 @@ void api_task_post(struct api_request *r)
         api_fail(r, r->count > API_TASKS_MAX ? CODE_TOO_MANY : CODE_INVALID_PATH);
         return;
     }
+    read_trace(r->ops->http, p); /* not in the thread: the client may leave meanwhile */
     queue_tasks_settings(r->api->tasks, slice_str(r->account->name), post_on_settings, r);
 }

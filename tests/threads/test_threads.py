@@ -5,7 +5,9 @@ import base64
 import gzip
 import itertools
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
 
@@ -193,5 +195,24 @@ def test_certificates_change_under_handshakes(stack, tmp_path):
     for thread in threads:
         thread.join(10)
     assert set(done) == {200}, done
+    assert receiver.term().wait() == 0
+    assert_no_report(receiver)
+
+
+def test_clients_that_leave_while_their_tasks_are_read(stack):
+    """A body is read in a thread if it is large. The client leaves at one moment or another of that."""
+    conf = settings(stack, stack.downstream())
+    del conf["receiver"]["max_body_bytes"]
+    receiver = stack.receiver(conf, wrapper=WRAPPER)
+    host, port = receiver.admin.rsplit(":", 1)
+    body = json.dumps([{"id": f"large{n}", "result": {"pad": "x" * 300_000}} for n in range(20)]).encode()
+    headers = {**LOGIN, "Host": receiver.admin, "Content-Length": len(body), "traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+    head = "POST /v3/serp/task_post HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n"
+    for n in range(30):
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(head.encode() + body)
+            time.sleep(0.002 * n)
+    assert http.get(receiver.admin, "/v3/tasks/count", LOGIN).status == 200
     assert receiver.term().wait() == 0
     assert_no_report(receiver)
