@@ -330,8 +330,11 @@ void servers_look(void *ctx)
     struct shards *all = ctx;
     servers_look_later(all);
     if (!all->cluster || ++all->looks % (RIGHTS_US / CHANNELS_US) == 0)
-        LIST_EACH (link, &all->servers)
-            server_ask_rights(LIST_ITEM(link, struct server, link));
+        LIST_EACH (link, &all->servers) {
+            struct server *server = LIST_ITEM(link, struct server, link);
+            if (!server->is_gone) /* else the cluster may have freed its connection */
+                server_ask_rights(server);
+        }
     for (unsigned i = 0; all->cluster && i < all->count; i++)
         if (all->list[i].server)
             shard_subscribe(&all->list[i]);

@@ -34,23 +34,23 @@ def replicated(tmp_path_factory):
 class Spread(Stack):
     """Programs on a cluster, and a configuration with a source and a destination for each partition, `d<partition>`."""
 
-    def __init__(self, directory, cluster):
-        self.directory, self.cluster = directory, cluster
+    def __init__(self, directory, cluster, partitions=PARTITIONS):
+        self.directory, self.cluster, self.partitions = directory, cluster, partitions
         self.programs, self.sinks = [], []
         self.prefix = next(PREFIXES)
         self.sink = self.downstream()
-        self.conf = config.base(cluster.url, redis={"partitions": PARTITIONS, "prefix": self.prefix},
+        self.conf = config.base(cluster.url, redis={"partitions": partitions, "prefix": self.prefix},
                                 accounts={"root": {"password": "root-password", "role": "admin"}})
-        self.stored = self.cluster.keys(self.prefix, PARTITIONS)
+        self.stored = self.cluster.keys(self.prefix, partitions)
         self.names = []
-        for partition in range(PARTITIONS):
+        for partition in range(partitions):
             name = next(n for n in (f"d{k}" for k in itertools.count()) if self.stored.partition(n) == partition)
             self.names.append(name)
             self.conf["sources"][name] = config.source(name)
             self.conf["destinations"][name] = config.destination(self.sink.url(f"/{name}?id=$id"))
 
     def base(self, partition):
-        return f"{self.prefix}:{{{tags(PARTITIONS)[partition]}}}:"
+        return f"{self.prefix}:{{{tags(self.partitions)[partition]}}}:"
 
     def at(self, node):
         """The names whose partitions NODE has."""
@@ -70,3 +70,14 @@ def spread(cluster, tmp_path, request):
     request.node.stack = made
     yield made
     made.close()
+
+
+@pytest.fixture
+def own(tmp_path, request):
+    """The same on a cluster that the test may break. Each of its three masters has one partition."""
+    cluster = RedisCluster(tmp_path / "cluster").start()
+    made = Spread(tmp_path, cluster, partitions=3)
+    request.node.stack = made
+    yield made
+    made.close()
+    cluster.close()

@@ -1,0 +1,34 @@
+"""Servers of a cluster that lose their last partition, while the programs go on with the others."""
+
+import signal
+
+from harness.redis_cluster import slot_of
+from harness.wait import stop_process, wait_for
+
+LOOK_S = 5  # so often the programs ask each server what their user may do there
+
+
+def looks(program, partition, since):
+    """How often PROGRAM has asked the server of PARTITION what its user may do."""
+    return sum(line.get("script") == "rights" and line["partition"] == partition for line in program.lines[since:])
+
+
+def test_a_server_loses_its_last_partition_while_it_is_asked(own):
+    """The question is sent on to the new server, which is silent. The connection to the old one is closed meanwhile."""
+    own.conf["redis"]["timeout_ms"] = 4 * LOOK_S * 1000
+    receiver = own.receiver(own.conf, env={"HOOKPACE_LOG": "debug"})
+    cluster, slot = own.cluster, slot_of(own.base(1))
+    old, new = cluster.owner(own.base(1)), cluster.owner(own.base(2))
+    assert receiver.post(f"/in/{own.names[1]}", {"id": "a"}).status == 200
+    cluster.begin_move(slot, old, new)
+    cluster.move_keys(old, new, *cluster.ask(old, "CLUSTER", "GETKEYSINSLOT", slot, 1000))
+    mark = len(receiver.lines)
+    wait_for(lambda: looks(receiver, 1, mark) >= 2, 2 * LOOK_S, "the questions of the receiver's two clients, which are turned away")
+    stop_process(receiver.process.pid)
+    cluster.end_move(slot, old, new)
+    new.pause()
+    receiver.process.send_signal(signal.SIGCONT)
+    mark = len(receiver.lines)
+    wait_for(lambda: looks(receiver, 0, mark) >= 4, 3 * LOOK_S, "two more looks at all servers by each of them")
+    new.resume()
+    wait_for(lambda: receiver.post(f"/in/{own.names[1]}", {"id": "b"}).status == 200, 4 * LOOK_S, "the partition at its new server")
