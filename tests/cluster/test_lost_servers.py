@@ -1,16 +1,37 @@
-"""Servers of a cluster that lose their last partition, while the programs go on with the others."""
+"""Servers of a cluster that are away, or that lose their last partition, while the programs go on with the others."""
 
+import base64
+import itertools
+import json
 import signal
 
+from harness import http
 from harness.redis_cluster import slot_of
 from harness.wait import stop_process, wait_for
 
 LOOK_S = 5  # so often the programs ask each server what their user may do there
+JSON = {"Content-Type": "application/json"}
 
 
 def looks(program, partition, since):
     """How often PROGRAM has asked the server of PARTITION what its user may do."""
     return sum(line.get("script") == "rights" and line["partition"] == partition for line in program.lines[since:])
+
+
+def test_an_account_goes_on_while_the_first_shard_is_away(own):
+    """Its tasks and its settings are on the shard of its lane."""
+    names = (f"a{n}" for n in itertools.count())
+    account = next(n for n in names if own.stored.partition(n) == 2)
+    own.conf["accounts"][account] = {"password": "some-password", "role": "user"}
+    login = {"Authorization": "Basic " + base64.b64encode(f"{account}:some-password".encode()).decode()}
+    receiver = own.receiver(own.conf)
+    own.cluster.owner(own.base(0)).kill9()
+    wait_for(lambda: receiver.post(f"/in/{own.names[0]}", {"id": "a"}).status == 503, 10, "the first shard to be away")
+    task = {"id": "t", "postback_url": own.sink.url("/t?id=$id"), "result": {"a": 1}}
+    answer = http.post(receiver.admin, "/v3/serp/task_post", json.dumps([task]).encode(), login | JSON).json()
+    assert answer["tasks"][0]["status_code"] == 20100, answer
+    answer = http.get(receiver.admin, "/v3/appendix/webhook_settings", login).json()
+    assert answer["tasks"][0]["status_code"] == 20000, answer
 
 
 def test_a_server_loses_its_last_partition_while_it_is_asked(own):

@@ -2,6 +2,7 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/config/partition.h"
 #include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
 
@@ -105,7 +106,8 @@ static void settings_on_end(struct shards_call *call)
 void queue_tasks_settings(struct queue_tasks *q, struct slice account, settings_fn fn, void *ctx)
 {
     struct settings_call *c = settings_call_new(q, account, fn, ctx);
-    struct shard *shard = shards_at(q->shards, 0);
+    /* That of the account's tasks: a shard that is away stops only its own. */
+    struct shard *shard = shards_at(q->shards, partition_of(account, shards_count(q->shards)));
     struct args a;
     struct buf key;
     c->call.on_reply = settings_on_reply;
