@@ -83,7 +83,8 @@ void redis_renew(struct redis *r)
     }
     struct redis_events events = {
         .on_ready = renew_on_ready, .on_lost = renew_on_lost, .ctx = r, .is_patient = true};
-    struct redis_target to = {.conf = &r->conf, .node = r->conf.unix_path ? NULL : &r->node};
+    struct redis_target to = {
+        .conf = &r->conf, .node = r->conf.unix_path ? NULL : &r->node, .is_guide = r->is_guide};
     r->next = redis_new(r->loop, &to, r->name, &events);
 }
 

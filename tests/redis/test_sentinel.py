@@ -264,15 +264,31 @@ def test_sentinels_and_servers_over_tls(place):
     watchers = [Sentinel(place.directory / f"sentinel{n}", members[0], tls=[f"{k} {v}" for k, v in pair.items()]) for n in range(3)]
     options = {"ssl": True, "ssl_ca_certs": str(authority.ca)}
     group = place.keep(Group(place.directory, members, watchers, options)).start()
-    conf = place.configuration(group.url(scheme="rediss+sentinel"), tls={"ca_file": str(authority.ca)})
+    ca = place.directory / "ca.pem"
+    ca.write_bytes(authority.ca.read_bytes())
+    conf = place.configuration(group.url(scheme="rediss+sentinel"), tls={"ca_file": str(ca)})
     receiver, dispatcher = place.program(Receiver, conf), place.program(Dispatcher, conf)
     work_goes_on(place, group, receiver, dispatcher, "first")
+    before = watched(group, options)
+    ca.write_bytes(ca.read_bytes() * 2)
+    receiver.reload(conf)
+    wait_for(lambda: not before & watched(group, options), ROOM, "new connections to the sentinels, for the new file")
+    assert not [line for line in receiver.logged("redis.lost") if "another server" in line["reason"]]
     group.master.kill9()
     receiver.wait_log("redis.master", ROOM, since=len(receiver.lines))
     work_goes_on(place, group, receiver, dispatcher, "second")
     conf = place.configuration(group.url(scheme="rediss+sentinel"), tls={"ca_file": str(certs.Authority(place.directory / "other").ca)})
     receiver = place.program(Receiver, conf, ready=False)
     wait_for(lambda: "tls_untrusted: " in unready(receiver, "admin"), 10, lambda: unready(receiver, "admin"))
+
+
+def watched(group, options):
+    """The connections of receivers to the sentinels, except for those that listen."""
+    found = set()
+    for sentinel in group.sentinels:
+        with contextlib.closing(sentinel.client(**options)) as client:
+            found |= {(sentinel.port, c["id"]) for c in client.client_list() if c["name"] == "hookpace-receiver" and c["sub"] == "0"}
+    return found
 
 
 def turns(sentinel):
