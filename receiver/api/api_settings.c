@@ -17,8 +17,8 @@
 #define DEFAULT_SCHEME "standard-webhooks"
 
 enum { MEMBER_DELAY, MEMBER_TLS, MEMBER_PAYLOAD, MEMBER_GZIP, MEMBER_SIGN, MEMBERS };
-static const char *const member_names[MEMBERS] = {"webhook_delay", "verify_tls", "payload", "gzip",
-                                                  "sign"};
+static const char *const member_names[MEMBERS + 1] = {"webhook_delay", "verify_tls", "payload",
+                                                      "gzip",          "sign",       NULL};
 
 struct change { /* state of the request */
     struct slice object;
@@ -257,6 +257,27 @@ MUST_CHECK static enum flow read_scheme(struct api_request *r, struct slice obje
                               "serphouse, github, stripe, slack, shopify or hmac.");
 }
 
+/* Ends R if OBJECT, which is the member PARENT ("" for the whole), has a member that is none of NAMES, NULL-ended. */
+MUST_CHECK static enum flow check_known(struct api_request *r, const char *parent,
+                                        struct slice object, const char *const *names,
+                                        const char *why)
+{
+    struct json_cut cut;
+    struct slice key, value;
+    bool ok = json_cut_open(object, &cut);
+    while (ok && json_cut_next(&cut, &key, &value)) {
+        bool is_known = false;
+        for (size_t i = 0; names[i]; i++)
+            is_known = is_known || slice_eq(key, slice_str(names[i]));
+        if (!is_known) {
+            char name[64];
+            snprintf(name, sizeof name, "%s%.*s", parent, SLICE_FMT(slice_head(key, 40)));
+            return change_refuse(r, name, why);
+        }
+    }
+    return GO_ON;
+}
+
 MUST_CHECK static enum flow read_sign(struct api_request *r, const struct json_member *m)
 {
     struct change *c = r->state;
@@ -271,7 +292,12 @@ MUST_CHECK static enum flow read_sign(struct api_request *r, const struct json_m
         change_add(c, "made", slice_make("", 0));
         return GO_ON;
     }
-    if (read_scheme(r, m->value, "sign.scheme") == ENDED)
+    /* An object that webhook_settings has answered may be sent back. */
+    static const char *const names[] = {"scheme", "secret_id", "made_at", NULL};
+    if (check_known(r, "sign.", m->value, names,
+                    "There is 'scheme'. Secrets are made by POST /v3/appendix/webhook_secret.") ==
+            ENDED ||
+        read_scheme(r, m->value, "sign.scheme") == ENDED)
         return ENDED;
     if (!c->scheme[0])
         return change_refuse(r, "sign.scheme", "An object 'sign' names the scheme.");
@@ -297,27 +323,6 @@ MUST_CHECK static enum flow read_member(struct api_request *r, int which,
     default:
         return read_sign(r, m);
     }
-}
-
-/* Ends R if its object has a member that is none of the COUNT NAMES. */
-MUST_CHECK static enum flow check_known(struct api_request *r, const char *const *names,
-                                        size_t count, const char *why)
-{
-    struct change *c = r->state;
-    struct json_cut cut;
-    struct slice key, value;
-    bool ok = json_cut_open(c->object, &cut);
-    while (ok && json_cut_next(&cut, &key, &value)) {
-        bool is_known = false;
-        for (size_t i = 0; i < count; i++)
-            is_known = is_known || slice_eq(key, slice_str(names[i]));
-        if (!is_known) {
-            char name[64];
-            snprintf(name, sizeof name, "%.*s", SLICE_FMT(slice_head(key, 40)));
-            return change_refuse(r, name, why);
-        }
-    }
-    return GO_ON;
 }
 
 static void log_change(const struct api_request *r, const char *event, const char *what)
@@ -367,7 +372,7 @@ void api_webhook_settings_set(struct api_request *r)
     if (api_read_one(r, &object) == ENDED)
         return;
     struct change *c = change_new(r, object);
-    if (check_known(r, member_names, MEMBERS,
+    if (check_known(r, "", object, member_names,
                     "There are 'webhook_delay', 'verify_tls', 'payload', 'gzip' and 'sign'.") ==
         ENDED)
         return;
@@ -447,7 +452,7 @@ static void secret_on_read(void *ctx, enum err rc, const struct account_settings
 
 void api_webhook_secret(struct api_request *r)
 {
-    static const char *const names[] = {"scheme"};
+    static const char *const names[] = {"scheme", NULL};
     struct slice object;
     if (api_read_one(r, &object) == ENDED)
         return;
@@ -458,7 +463,7 @@ void api_webhook_secret(struct api_request *r)
         return;
     }
     (void)change_new(r, object);
-    if (check_known(r, names, 1, "There is 'scheme'.") == ENDED ||
+    if (check_known(r, "", object, names, "There is 'scheme'.") == ENDED ||
         read_scheme(r, object, "scheme") == ENDED)
         return;
     queue_tasks_settings(r->api->tasks, slice_str(r->account->name), secret_on_read, r);

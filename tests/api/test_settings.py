@@ -71,6 +71,7 @@ def test_partial_changes_and_back_to_the_configuration(empty):
     ("sign", "semscraper", "an object"), ("sign", [], "an object"), ("sign.scheme", {"scheme": "token"}, "a scheme that signs"),
     ("sign.scheme", {"scheme": "none"}, "a scheme that signs"), ("sign.scheme", {}, "names the scheme"),
     ("sign.scheme", {"scheme": "github"}, "webhook_secret"), ("sign.scheme", {"scheme": 3}, "a scheme that signs"),
+    ("sign.secrets", {"scheme": "semscraper", "secrets": ["a secret of one's own"]}, "webhook_secret"),
     ("delay", 100, "There are"), ("account", "beta", "There are")])
 def test_a_wrong_value_changes_nothing(empty, field, value, rule):
     answer = empty.acme.post(SETTINGS, [{"verify_tls": False, field.split(".")[0]: value, "payload": "result", **({field: value} if field == "payload" else {})}])
@@ -156,7 +157,9 @@ def test_the_secret_has_the_form_of_its_scheme(sealed, scheme, form):
 
 def test_another_scheme_for_the_same_secret(sealed):
     made = new_secret(sealed.acme)
-    assert settings(sealed.acme, {"sign": {"scheme": "github"}})["sign"]["secret_id"] == made["secret_id"]
+    now = settings(sealed.acme, {"sign": {"scheme": "github"}})["sign"]
+    assert now["secret_id"] == made["secret_id"]
+    assert settings(sealed.acme, {"sign": now})["sign"] == now, "an answer may be sent back"
     request = sent(sealed, sealed.acme.set_one(postback_url=sealed.hook()))
     assert request.header("x-hub-signature-256") == "sha256=" + hex_signature(made["secret"], request.body)
 
