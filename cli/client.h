@@ -25,7 +25,8 @@ void client_answer_clear(struct client_answer *a);
 
 #define CLIENT_TOO_MANY_CALLS 429
 
-/* Makes one call and waits for its answer. Repeats a call that the receiver refuses with 429, up to 30 times. PATH begins with "/api/" and may have a query. BODY: JSON to post; NULL for a GET.
+/* Makes one call and waits for its answer. Repeats a call that the receiver refuses with 429, up to 30 times. PATH begins
+ * with "/api/" and may have a query. BODY is the JSON to post, or NULL for a GET.
  * ERR_UNAVAIL: there is no answer; E says why. Any status is OK. */
 enum err client_call(struct client *c, const char *path, const struct slice *body,
                      struct client_answer *out, struct error *e) MUST_CHECK;

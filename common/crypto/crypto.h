@@ -50,8 +50,8 @@ void crypto_random(void *out, size_t len);
  * (12), the encrypted bytes, the tag (16). CONTEXT is authenticated with them and is not in OUT. */
 enum err crypto_seal(const unsigned char key[SEAL_KEY_LEN], struct slice context,
                      struct slice plain, struct buf *out) MUST_CHECK;
-/* Appends the plain text of SEALED to OUT, for the caller to wipe. ERR_INVALID: another key has sealed it. ERR_CRYPTO: it was changed,
- * or CONTEXT is another one. */
+/* Appends the plain text of SEALED to OUT, for the caller to wipe. ERR_INVALID: another key has sealed it. ERR_CRYPTO:
+ * SEALED was changed, or CONTEXT is another one. */
 enum err crypto_unseal(const unsigned char key[SEAL_KEY_LEN], struct slice context,
                        struct slice sealed, struct buf *out) MUST_CHECK;
 /* Overwrites memory that held a secret. */

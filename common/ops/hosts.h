@@ -16,7 +16,7 @@ struct host_names {
     size_t count; /* 0: any name fits */
 };
 
-/* HOST is the value of the header, with or without a port. Empty, of a client that sends none: it fits, because browsers send one. */
+/* HOST is the value of the header, with or without a port. An empty HOST fits: only clients that are no browsers send none. */
 bool hosts_fit(struct host_names names, struct slice host);
 
 #endif

@@ -1,8 +1,8 @@
 /* holds - which partitions an operator holds, so that no program works on them.   [on common/queue/shard]
  *
- * The hash `held` in partition 0 has a field for each, under its number. A hold is for the time in which the keys of a
- * partition move to another Redis: a script that finds half of them would do half of its work. Reading one key is safe
- * then, so this is asked for by plain commands.
+ * The hash `held` in partition 0 has a field for each partition that is held, under its number. A hold is for the time in
+ * which the keys of a partition move to another Redis: a script that finds half of them would do half of its work. A
+ * command that reads one key is safe then, so the programs read `held` without a script.
  */
 #ifndef COMMON_QUEUE_HOLDS_H
 #define COMMON_QUEUE_HOLDS_H

@@ -158,9 +158,9 @@ struct setting_change {
     const char *field;  /* SETTING_DELAY, a word of a stamp, or "made" */
     struct slice value; /* empty: back to the configuration */
 };
-/* Sets all COUNT changes, in each partition at once; answers with what is then in force. Whether they are allowed is the caller's to
- * check, except one rule that the queue checks: a scheme has a secret. Fails with ERR_INVALID if it has none. After an error partitions
- * may differ until the call is repeated. */
+/* Sets all COUNT changes in every partition. Answers with the settings that are then in force. The caller checks the
+ * values. The queue checks one rule: a scheme needs a secret. Without one the call fails with ERR_INVALID and changes
+ * nothing. After any other error partitions may differ, until the call is repeated. */
 void queue_tasks_change(struct queue_tasks *q, struct slice account,
                         const struct setting_change *changes, size_t count, settings_fn fn,
                         void *ctx);

@@ -2,7 +2,8 @@
  *
  * `struct shards` holds every partition of one program, or of one thread, with the connections behind them. Other code
  * holds no connection: it asks for the shard of a partition and runs scripts there. Without a cluster all shards have one
- * server. In a cluster each shard is on the server that has the slot of its keys. A server that is away takes its own shards along.
+ * server. In a cluster each shard is on the server that has the slot of its keys. A server that is away takes its own
+ * shards along.
  */
 #ifndef COMMON_QUEUE_SHARD_H
 #define COMMON_QUEUE_SHARD_H
@@ -21,7 +22,8 @@ struct shards;
 struct shard_events {
     /* The shard can be used, for the first time or again. */
     void (*on_ready)(void *ctx, struct shard *s);
-    /* Comes once after each on_ready: when all pending calls have failed, or when the shard goes to another server, where they go on. */
+    /* Comes once after each on_ready. The shard has lost its connection, and all its pending calls have failed; or
+     * another server has the shard now, where the pending calls go on; or an operator holds it. */
     void (*on_lost)(void *ctx, struct shard *s);
     /* shards_serve may say something else. */
     void (*on_change)(void *ctx);
@@ -48,7 +50,8 @@ struct shard *shards_at(struct shards *all, unsigned partition);
 bool shards_ready(const struct shards *all);
 /* Which partitions an operator holds. They are not ready. */
 struct holds *shards_holds(struct shards *all);
-/* Is a shard ready, and is it known of each other one that its server is away? */
+/* True if a shard is ready, and if each other shard has a known reason why it is not: its server is away, nobody has
+ * it, or an operator holds it. */
 bool shards_serve(const struct shards *all);
 /* Why a shard is not ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */
@@ -96,8 +99,8 @@ void shard_renew_lifeline(struct shard *s);
 /* The bytes of commands that the shard's Redis has not answered yet: for load decisions. */
 size_t shard_pending_bytes(const struct shard *s);
 
-/* Runs SCRIPT in the shard. KEYS is {<base>lanes}, in a cluster {<base>lanes, <base>never}; ARGV is the base, then ARGS. ARGS is only read during the call.
- * FN gets the reply as said of redis_fn. Errors as of redis_command. */
+/* Runs SCRIPT in the shard. KEYS is {<base>lanes}, in a cluster {<base>lanes, <base>never}. ARGV is the base, then ARGS,
+ * which is only read during the call. FN gets the reply as said of redis_fn. Errors as of redis_command. */
 enum err shard_run(struct shard *s, const struct redis_script *script, struct args *args,
                    redis_fn fn, void *ctx) MUST_CHECK;
 /* Does the same where one of ARGS is large. TAKEN is the memory (from malloc) that this argument begins: it is sent

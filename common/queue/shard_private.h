@@ -12,8 +12,8 @@
 #define KEY_BYTES 1024
 #define TROUBLE_MAX 1024
 
-/* What each script call begins with. Of a script with two keys Redis Cluster runs all or nothing while its slot is half moved, even
- * if the second one never exists. docs/internals/queue.md has the reasons. */
+/* The arguments at the begin of each script call. While a slot is half moved, Redis Cluster runs a script that declares
+ * two keys as a whole or not at all, even if the second key never exists. docs/internals/queue.md has the reasons. */
 enum { LEAD_LANES, LEAD_NEVER, LEAD_MOST = 3 };
 
 struct server { /* a connection to a server, and what depends on it; owned by its shards */
@@ -66,7 +66,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
 
 /* shard_servers.c. The server of the connection REDIS, or NULL. */
 struct server *server_find(struct shards *all, const struct redis *redis);
-/* The same, which is made if there is none. */
+/* The server of the connection REDIS. It is made if there is none. */
 struct server *server_of(struct shards *all, struct redis *redis);
 /* A shard is at SERVER from now on, or (NULL) at none. */
 void shard_go_to(struct shard *s, struct server *server);

@@ -1,7 +1,7 @@
-/* stamped - how the webhooks of one task are sent whose account had settings of its own when it set the task.
+/* stamped - how the webhooks of one task are sent, by the settings that its account had made when it set the task.
  *
- * The record of the task has them (common/queue/stamp.h). The signing secret is sealed there; it is in the clear only here, as long as an
- * attempt runs.
+ * The record of the task has these settings (common/queue/stamp.h). The signing secret is sealed in the record. It is in
+ * the clear only here, while an attempt runs.
  */
 #ifndef DISPATCHER_STAMPED_H
 #define DISPATCHER_STAMPED_H
@@ -14,7 +14,7 @@ struct stamped { /* Owned by its flight. */
     bool verify_tls;
 };
 
-/* The rules for E by its stamp, and by BASE for what that does not say. NULL, after a log line, if its secret cannot be read. */
+/* The rules for E. Its stamp wins over BASE. NULL, after a log line, if the secret of the stamp cannot be read. */
 struct stamped *stamped_new(const struct request_rules *base, const struct config *conf,
                             const struct destination *dest, const struct event *e);
 void stamped_free(struct stamped *s); /* NULL is fine */

@@ -25,9 +25,14 @@
 -- The first delivery of an announcement fetches the result. The others are put when the result is here. A pending task gets its
 -- deliveries when its result is here, as its plan says now; the plan that comes with the result counts only if the first is lost.
 --
--- Replies a number per event: 0 queued, -n queued as the nth event of its id ("<id>~<n>"), 1 the task does not wait for this result, 2 no free revision, 3 the id is taken, 4 and 5 the
--- account has reached its quota of tasks or bytes. Any other number: the event is a duplicate of
--- the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
+-- Replies a number per event:
+--   0      queued
+--   -n     queued as the nth event of its id ("<id>~<n>")
+--   1      the task does not wait for this result
+--   2      no free revision
+--   3      the id is taken
+--   4, 5   the account has reached its quota of tasks, of bytes
+-- Any other number: the event is a duplicate of the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua

@@ -2,7 +2,8 @@
 -- rights: which rights that the programs need does this user of Redis lack? With ACL, Redis checks each command of a
 -- script by itself, so a script that lacks a right would fail in its middle. Programs ask for this when they connect,
 -- and every few seconds.
--- KEYS: lanes, in a cluster a second one. ARGV: base, prefix. Replies what is missing, as rules of ACL SETUSER: "+hset", "~hookpace:*", "&hookpace:*".
+-- KEYS: lanes, in a cluster a second one. ARGV: base, prefix.
+-- Replies the missing rights, as rules of ACL SETUSER: "+hset", "~hookpace:*", "&hookpace:*".
 local base, prefix = ARGV[1], ARGV[2]
 local may = redis.acl_check_cmd
 local missing = {}

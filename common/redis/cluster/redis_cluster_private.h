@@ -44,9 +44,9 @@ struct cluster_member *redis_cluster_member(struct redis_cluster *c, const struc
 void redis_turned_init(struct redis_cluster *c);
 /* Fails all of them. */
 void redis_turned_end(struct redis_cluster *c);
-/* Another server has a slot, or one is ready: what waits for it is sent. */
 /* A server says that NODE has SLOT. */
 void redis_cluster_moved(struct redis_cluster *c, unsigned slot, const struct redis_node *node);
+/* Sends the calls that wait: a slot has moved, a server is ready, or a call ran that had waited. */
 void redis_turned_go_on(struct redis_cluster *c);
 
 #endif

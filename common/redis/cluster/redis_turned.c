@@ -9,8 +9,9 @@
  *   CLUSTERDOWN   nobody serves the slot, or the cluster          it waits
  *   (none: there is no connection to the server with the slot)    it waits
  *
- * What waits is sent again to the server that has the slot by then. Of the calls that wait for one slot only one is sent at a time.
- * When it has run, all of them are. When the deadline of a call has passed, it ends with ERR_UNAVAIL: it never ran. The bytes of a call are copied once, out of the output of the connection that was turned away. */
+ * A call that waits is sent again, to the server that has the slot by then. Of the calls that wait for one slot only one
+ * is sent at a time. When it has run, all of them are sent. A call whose deadline has passed ends with ERR_UNAVAIL: it
+ * never ran. The bytes of a call are copied once, out of the output of the connection that sent it first. */
 #include "common/base/alloc.h"
 #include "common/config/config_redis.h"
 #include "common/net/loop.h"
