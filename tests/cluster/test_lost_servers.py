@@ -30,8 +30,9 @@ def test_an_account_goes_on_while_the_first_shard_is_away(own):
     task = {"id": "t", "postback_url": own.sink.url("/t?id=$id"), "result": {"a": 1}}
     answer = http.post(receiver.admin, "/v3/serp/task_post", json.dumps([task]).encode(), login | JSON).json()
     assert answer["tasks"][0]["status_code"] == 20100, answer
-    answer = http.get(receiver.admin, "/v3/appendix/webhook_settings", login).json()
-    assert answer["tasks"][0]["status_code"] == 20000, answer
+    for call in ("webhook_settings", "webhook_delay"):
+        answer = http.get(receiver.admin, f"/v3/appendix/{call}", login).json()
+        assert answer["tasks"] and answer["tasks"][0]["status_code"] == 20000, (call, answer)
 
 
 def test_a_server_loses_its_last_partition_while_it_is_asked(own):

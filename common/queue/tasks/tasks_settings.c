@@ -1,6 +1,7 @@
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/config/partition.h"
 #include "common/queue/keys.h"
 #include "common/queue/tasks/tasks_private.h"
 
@@ -203,6 +204,17 @@ static void on_delay_end(struct shards_call *call)
     delay_call_free(c);
 }
 
+/* The shard that is asked for the delay of NAME. All have the same settings. One that is away stops only its own lanes. */
+static struct shard *delay_shard(const struct queue_tasks *q, enum delay_of of, struct slice name)
+{
+    const struct destination *d =
+        of == DELAY_DESTINATION ? config_destination(q->conf, name) : NULL;
+    unsigned partition = d ? d->partition : 0;
+    if (of == DELAY_ACCOUNT)
+        partition = partition_of(name, shards_count(q->shards));
+    return shards_at(q->shards, partition);
+}
+
 void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice name, delay_fn fn,
                        void *ctx)
 {
@@ -213,7 +225,7 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
     args_init(&a, TASKS_ARGS_MAX);
     add_field(&a, of, c->name);
     add_field(&a, DELAY_TOP, "");
-    struct shard *shard = shards_at(q->shards, 0); /* all partitions have the same settings */
+    struct shard *shard = delay_shard(q, of, name);
     struct buf key;
     buf_init(&key, KEY_BYTES);
     keys_settings(&key, shard_base(shard));
