@@ -87,6 +87,8 @@ void queue_put_set_config(struct queue_put *q, struct config *conf);
  * the event goes to is not ready or has too much pending; ERR_TOO_BIG if the head is over RECORD_HEAD_MAX, or the body over
  * queue_put_body_max. */
 #define PUT_LARGE (64 * 1024)
+/* When the call was sent that PARTITION has left unanswered for the longest time. 0: it has answered all. */
+mono_us queue_put_oldest(const struct queue_put *q, unsigned partition);
 /* Redis refuses larger bodies: a command with one would end the connection for all that waits there. */
 size_t queue_put_body_max(const struct queue_put *q);
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn,

@@ -180,44 +180,45 @@ static void ingest_on_put(void *ctx, const struct put_answer *put)
 
 /* --- the headers --- */
 
-static void load_add_shard(struct load *l, const struct shard *s)
+static void load_add_shard(struct load *l, const struct ingest *in, unsigned partition,
+                           mono_us *oldest)
 {
+    const struct shard *s = shards_at(in->shards, partition);
     size_t bytes = shard_pending_bytes(s);
+    mono_us sent_at = queue_put_oldest(in->put, partition);
     l->redis_is_ready = l->redis_is_ready && shard_is_ready(s);
     if (bytes > l->waiting_bytes)
         l->waiting_bytes = bytes;
+    if (sent_at && (!*oldest || sent_at < *oldest))
+        *oldest = sent_at;
 }
 
-/* An event without destinations is kept in the partition of its id, which is not known yet. */
-static bool any_is_ready(const struct ingest *in)
+/* An event without destinations is kept in the partition of its id, which is not known yet: the one that answers best counts. */
+static void load_add_any(struct load *l, const struct ingest *in, mono_us *oldest)
 {
-    for (unsigned i = 0; i < shards_count(in->shards); i++)
-        if (shard_is_ready(shards_at(in->shards, i)))
-            return true;
-    return false;
+    l->redis_is_ready = false;
+    for (unsigned i = 0; i < shards_count(in->shards); i++) {
+        mono_us sent_at = queue_put_oldest(in->put, i);
+        if (!shard_is_ready(shards_at(in->shards, i)))
+            continue;
+        if (!l->redis_is_ready || !sent_at || (*oldest && sent_at > *oldest))
+            *oldest = sent_at;
+        l->redis_is_ready = true;
+    }
 }
 
-/* How long the oldest event has waited for Redis; 0 if none waits. */
-static mono_us oldest_us(const struct ingest *in)
-{
-    const struct webhook *oldest = LIST_FIRST(&in->line, struct webhook, link);
-    return oldest ? clock_mono_us() - oldest->submitted : 0;
-}
-
-/* The load that an event of SOURCE meets, in the shards that it goes to. */
+/* The load that an event of SOURCE meets, in the shards that it goes to. Others may be slow, or move. */
 static struct load load_now(const struct ingest *in, const struct source *source)
 {
-    struct load l = {
-        .redis_is_ready = true,
-        .waiting = ingest_waiting(in),
-        .oldest_us = oldest_us(in),
-    };
+    struct load l = {.redis_is_ready = true, .waiting = ingest_waiting(in)};
+    mono_us oldest = 0;
     if (source->fetch)
-        load_add_shard(&l, shards_at(in->shards, source->fetch->partition));
+        load_add_shard(&l, in, source->fetch->partition, &oldest);
     for (size_t i = 0; i < source->to_count; i++)
-        load_add_shard(&l, shards_at(in->shards, source->to[i]->partition));
+        load_add_shard(&l, in, source->to[i]->partition, &oldest);
     if (!source->to_count && !source->fetch)
-        l.redis_is_ready = any_is_ready(in);
+        load_add_any(&l, in, &oldest);
+    l.oldest_us = oldest ? clock_mono_us() - oldest : 0;
     return l;
 }
 

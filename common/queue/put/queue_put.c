@@ -37,7 +37,8 @@ struct put { /* one submitted request; owned by the batches it waits for, or by 
 };
 
 struct batch { /* one script call; owned by its queue_put, or by the call while it runs */
-    struct list_link link;
+    struct list_link link; /* in the pool, or in under_way */
+    mono_us sent_at;
     struct queue_put *q;
     unsigned partition;
     struct args args;
@@ -57,7 +58,7 @@ struct queue_put {
     struct buf names, secrets; /* of the deliveries of the event at hand */
     struct buf plan;           /* of the event at hand */
     struct batch **open;       /* per partition, NULL if empty */
-    size_t *under_way;         /* per partition: calls that are not answered */
+    struct list *under_way;    /* per partition: batches that are not answered, the oldest first */
     struct loop_timer *collected;
     unsigned partitions;
     struct pool batches, puts; /* to be used again */
@@ -81,7 +82,9 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     buf_init(&q->plan, RECORD_HEAD_MAX);
     q->partitions = shards_count(shards);
     q->open = xcalloc(q->partitions, sizeof(struct batch *));
-    q->under_way = xcalloc(q->partitions, sizeof(size_t));
+    q->under_way = xcalloc(q->partitions, sizeof(struct list));
+    for (unsigned i = 0; i < q->partitions; i++)
+        list_init(&q->under_way[i]);
     q->collected = loop_timer_new(l, flush_all, q);
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
     q->script.is_acknowledged = true;
@@ -212,7 +215,7 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
         put_answer(b->q, b->puts[i]);
     }
     struct queue_put *q = b->q;
-    q->under_way[b->partition]--;
+    list_remove(&b->link);
     if (q->open[b->partition])
         flush_soon(q);
     batch_recycle(b);
@@ -263,7 +266,8 @@ static void flush(struct queue_put *q, unsigned partition)
     struct shard *shard = shards_at(q->shards, partition);
     char *taken = b->taken;
     b->taken = NULL;
-    q->under_way[partition]++;
+    b->sent_at = clock_mono_us();
+    list_add_last(&q->under_way[partition], &b->link);
     if (shard_run_taking(shard, &q->script, &b->args, taken, on_reply, b) != OK)
         loop_defer(q->loop, on_not_sent, b);
     FAULT_POINT_AFTER(shard_flush(shard), "enq_sent");
@@ -283,7 +287,7 @@ static void flush_idle(void *ctx)
     struct queue_put *q = ctx;
     q->flush_due = false;
     for (unsigned i = 0; i < q->partitions; i++) {
-        if (q->under_way[i] == 0)
+        if (list_is_empty(&q->under_way[i]))
             flush(q, i);
         else if (q->open[i] && !loop_timer_armed(q->collected))
             loop_timer_arm(q->collected, COLLECT_US);
@@ -444,6 +448,12 @@ static bool are_ready(struct queue_put *q, const struct put_request *req, unsign
         if (!shard_is_ready(shards_at(q->shards, req->to[i]->partition)))
             return false;
     return true;
+}
+
+mono_us queue_put_oldest(const struct queue_put *q, unsigned partition)
+{
+    const struct batch *oldest = LIST_FIRST(&q->under_way[partition], struct batch, link);
+    return oldest ? oldest->sent_at : 0;
 }
 
 size_t queue_put_body_max(const struct queue_put *q)
