@@ -10,8 +10,9 @@
  *   (none: there is no connection to the server with the slot)    it waits
  *
  * A call that waits is sent again, to the server that has the slot by then. Of the calls that wait for one slot only one
- * is sent at a time. When it has run, all of them are sent. A call whose deadline has passed ends with ERR_UNAVAIL: it
- * never ran. The bytes of a call are copied once, out of the output of the connection that sent it first. */
+ * is sent at a time. When it has run, all of them are sent. A call ends with ERR_UNAVAIL when half of its time
+ * (redis.timeout_ms) has passed: it never ran. The bytes of a call are copied once, out of the output of the connection
+ * that sent it first. */
 #include "common/base/alloc.h"
 #include "common/config/config_redis.h"
 #include "common/net/loop.h"
@@ -81,12 +82,20 @@ static void send_on(struct redis_cluster *c, struct turned *t, mono_us now)
     redis_send_again(r, &call);
 }
 
+/* When T is given up: half of its time is left then. If it were sent again shortly before its deadline, that deadline could end
+ * the connection, and fail the calls of all other slots there. */
+static mono_us last_moment(const struct redis_cluster *c, const struct turned *t)
+{
+    return t->call.deadline - c->conf.timeout_ms * 1000 / 2;
+}
+
 static void arm(struct redis_cluster *c, mono_us now)
 {
     c->again_at = 0;
     LIST_EACH (link, &c->turned) {
         const struct turned *t = LIST_ITEM(link, struct turned, link);
-        mono_us at = t->at < t->call.deadline ? t->at : t->call.deadline;
+        mono_us last = last_moment(c, t);
+        mono_us at = t->at < last ? t->at : last;
         if (!c->again_at || at < c->again_at)
             c->again_at = at;
     }
@@ -117,7 +126,7 @@ static void send_due(void *ctx)
     for (size_t left = c->turned_count; left && !list_is_empty(&c->turned); left--) {
         struct turned *t = LIST_TAKE_FIRST(&c->turned, struct turned, link);
         list_add_last(&c->turned, &t->link);
-        if (now >= t->call.deadline)
+        if (now >= last_moment(c, t))
             give_up(c, t);
         else if (t->at <= now && may_go(t, &round))
             send_on(c, t, now);
