@@ -13,6 +13,7 @@
 
 #define TROUBLE_MAX 512
 #define TURN_US 5000000     /* the server in use is asked again after so long */
+#define HURRY_US 500000     /* while a server is away */
 #define DOUBT_US 100000     /* doubts of so long lead to one question */
 #define PATIENCE_US 1000000 /* then the next server is asked */
 #define PAUSE_US 300000     /* after all of them were asked in vain */
@@ -207,7 +208,8 @@ static void ask(void *ctx)
     struct slice info[] = {SLICE_LIT("CLUSTER"), SLICE_LIT("INFO")};
     struct slice map[] = {SLICE_LIT("CLUSTER"),
                           g->knows_shards ? SLICE_LIT("SHARDS") : SLICE_LIT("SLOTS")};
-    if (g->is_asking || !g->asked || !redis_is_ready(g->asked))
+    /* After a doubt the timer goes on to the next server, also if this one has come back meanwhile. */
+    if (g->is_asking || g->is_doubted || !g->asked || !redis_is_ready(g->asked))
         return;
     g->has_answer = false;
     loop_timer_arm(g->timer, PATIENCE_US);
@@ -238,6 +240,12 @@ void cluster_guide_doubt(struct cluster_guide *g)
         return; /* somebody is being asked */
     g->is_doubted = true;
     loop_timer_arm(g->timer, DOUBT_US);
+}
+
+void cluster_guide_hurry(struct cluster_guide *g)
+{
+    if (!g->is_doubted && g->has_answer)
+        loop_timer_arm(g->timer, HURRY_US);
 }
 
 /* ---- begin and end ---- */

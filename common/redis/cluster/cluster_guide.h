@@ -22,6 +22,8 @@ void cluster_guide_free(struct cluster_guide *g); /* NULL is fine */
 struct cluster_map *cluster_guide_map(struct cluster_guide *g);
 /* Something does not fit the map: another server is asked soon. */
 void cluster_guide_doubt(struct cluster_guide *g);
+/* A server that has slots is away, and may get a successor: the server in use is asked again sooner. */
+void cluster_guide_hurry(struct cluster_guide *g);
 /* Has a server answered since the start? */
 bool cluster_guide_knows(const struct cluster_guide *g);
 /* Why nobody answers, or NULL. */

@@ -78,17 +78,22 @@ static void read_shard(struct cluster_map *m, const struct redis_reply *shard,
 {
     const struct redis_reply *slots = value_of(shard, SLICE_LIT("slots"));
     const struct redis_reply *nodes = value_of(shard, SLICE_LIT("nodes"));
-    size_t owner = SIZE_MAX;
+    size_t owner = SIZE_MAX, failed = SIZE_MAX;
     for (size_t i = 0; i < redis_count(nodes); i++) {
         const struct redis_reply *node = redis_at(nodes, i);
         size_t server;
         if (!add_node(m, node, asked, is_tls, &server))
             continue;
         /* After a failover the master that failed may still be listed beside its successor. */
-        if (is(node, SLICE_LIT("role"), SLICE_LIT("master")) &&
-            !is(node, SLICE_LIT("health"), SLICE_LIT("fail")))
+        if (!is(node, SLICE_LIT("role"), SLICE_LIT("master")))
+            continue;
+        if (is(node, SLICE_LIT("health"), SLICE_LIT("fail")))
+            failed = server;
+        else
             owner = server;
     }
+    if (owner == SIZE_MAX)
+        owner = failed; /* until it is back, or has a successor */
     for (size_t i = 0; owner != SIZE_MAX && i + 1 < redis_count(slots); i += 2)
         add_range(m, redis_int(redis_at(slots, i)), redis_int(redis_at(slots, i + 1)), owner);
 }

@@ -21,8 +21,8 @@ struct cluster_map {            /* cluster_map_clear frees; all zeros is a map o
 };
 
 /* Read the answer R to CLUSTER SHARDS, or to CLUSTER SLOTS, into OUT, which is a map of nothing. A slot whose master has
- * failed has no owner. ASKED is the server that answered: where it gives no host, it is its own. ERR_INVALID: R has another
- * shape. */
+ * failed belongs to that master until it has a successor. ASKED is the server that answered: where it gives no host, it is its
+ * own. ERR_INVALID: R has another shape. */
 enum err cluster_map_read_shards(const struct redis_reply *r, const struct redis_node *asked,
                                  bool is_tls, struct cluster_map *out) MUST_CHECK;
 enum err cluster_map_read_slots(const struct redis_reply *r, const struct redis_node *asked,

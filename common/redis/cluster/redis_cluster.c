@@ -83,6 +83,17 @@ static void sweep(void *ctx)
 
 /* ---- the map ---- */
 
+/* Is a server with slots of interest away? */
+static bool misses_one(const struct redis_cluster *c)
+{
+    LIST_EACH (link, &c->members) {
+        const struct cluster_member *m = LIST_ITEM(link, struct cluster_member, link);
+        if (m->is_needed && !redis_is_ready(m->redis))
+            return true;
+    }
+    return false;
+}
+
 /* The map is another one. */
 static void cluster_on_map(void *ctx)
 {
@@ -94,6 +105,8 @@ static void cluster_on_map(void *ctx)
         if (node)
             redis_cluster_member(c, node)->is_needed = true;
     }
+    if (misses_one(c))
+        cluster_guide_hurry(c->guide);
     c->events.on_moved(c->events.ctx);
     redis_turned_go_on(c);
     loop_timer_arm(c->sweep, SWEEP_US);
