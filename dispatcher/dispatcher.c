@@ -38,7 +38,6 @@
 #include "common/program/notify.h"
 #include "common/program/program.h"
 #include "common/queue/beat.h"
-#include "common/queue/holds.h"
 #include "common/queue/queue_stats.h"
 #include "common/queue/queue_take.h"
 #include "common/queue/shard.h"
@@ -252,7 +251,7 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
                        shards_trouble(d->shards) ? shards_trouble(d->shards)
                                                  : "Redis does not answer");
     else
-        probes_ready(c, holds_told(shards_holds(d->shards)));
+        probes_ready(c, shards_warning(d->shards));
 }
 
 static void dispatcher_refresh(void *ctx, probes_done done, void *done_ctx)

@@ -6,7 +6,6 @@
 #include "common/ops/probes.h"
 #include "common/program/program.h"
 #include "common/queue/beat.h"
-#include "common/queue/holds.h"
 #include "common/queue/queue_stats.h"
 #include "common/queue/shard.h"
 #include "receiver/accounts.h"
@@ -39,8 +38,8 @@ static void ready_on_pong(void *ctx, enum err rc)
     struct ops_call *c = ctx;
     struct admin *a = c->state;
     if (rc == OK && a->setup.workers_are_ready(a->setup.ctx))
-        probes_ready(c, holds_told(shards_holds(a->shards)) ? holds_told(shards_holds(a->shards))
-                                                            : shards_shortage(a->shards));
+        probes_ready(c, shards_warning(a->shards) ? shards_warning(a->shards)
+                                                  : shards_shortage(a->shards));
     else
         probes_unready(c, "queue_unavailable",
                        shards_trouble(a->shards) ? shards_trouble(a->shards)

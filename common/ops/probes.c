@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define WARNING_BYTES 512
+#define WARNING_BYTES 768
 #define METRICS_TEXT_MAX ((size_t)64 << 20)
 
 struct scrape { /* a request for /metrics that waits for the gauges */

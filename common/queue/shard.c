@@ -380,6 +380,24 @@ const char *shards_trouble(const struct shards *all)
     return trouble ? trouble : holds_told(all->holds);
 }
 
+const char *shards_warning(struct shards *all)
+{
+    struct buf text = buf_over(all->warning);
+    const char *comma = ": partition ";
+    if (holds_told(all->holds))
+        buf_add_str(&text, holds_told(all->holds));
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct shard *s = &all->list[i];
+        if (shard_is_ready(s) || s->is_held)
+            continue;
+        if (comma[0] == ':')
+            buf_addf(&text, "%sRedis is away", text.len ? "; " : "");
+        buf_addf(&text, "%s%u", comma, i);
+        comma = ", ";
+    }
+    return text.len ? all->warning : NULL;
+}
+
 const char *shards_shortage(const struct shards *all)
 {
     LIST_EACH (link, &all->servers) {

@@ -56,6 +56,9 @@ bool shards_serve(const struct shards *all);
 /* Why a shard is not ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */
 const char *shards_trouble(const struct shards *all);
+/* What a program that serves should tell: a sentence with the partitions that are held, and those whose Redis is away. Or NULL.
+ * As shards_trouble. */
+const char *shards_warning(struct shards *all);
 /* What is short though the shards are ready: fewer replicas than redis.wait_replicas. Or NULL. As shards_trouble. */
 const char *shards_shortage(const struct shards *all);
 #define SHARD_ADDRESS_BYTES 512

@@ -11,6 +11,7 @@
 
 #define KEY_BYTES 1024
 #define TROUBLE_MAX 1024
+#define WARNING_BYTES 512
 
 /* The arguments at the begin of each script call. While a slot is half moved, Redis Cluster runs a script that declares
  * two keys as a whole or not at all, even if the second key never exists. docs/internals/queue.md has the reasons. */
@@ -59,6 +60,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     unsigned told_most; /* the distribution that was told last */
     size_t told_masters;
     size_t lead_count, key_count;
+    char warning[WARNING_BYTES]; /* shards_warning */
     bool is_freed;
     unsigned count;
     struct shard list[];
