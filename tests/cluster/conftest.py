@@ -65,11 +65,22 @@ class Spread(Stack):
 
 
 @pytest.fixture
-def spread(cluster, tmp_path, request):
-    made = Spread(tmp_path, cluster)
-    request.node.stack = made
-    yield made
-    made.close()
+def spread_on(tmp_path, request):
+    """Makes the Spread of a cluster."""
+    made = []
+
+    def make(cluster):
+        made.append(Spread(tmp_path, cluster))
+        request.node.stack = made[-1]
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def spread(cluster, spread_on):
+    return spread_on(cluster)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ class RedisCluster:
 
     def _knows_all(self, node) -> bool:
         info = self.facts(node)
-        return info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == len(self.nodes)
+        return info["cluster_state"] == "ok" and int(info["cluster_slots_ok"]) == SLOTS and int(info["cluster_known_nodes"]) == len(self.nodes)
 
     def facts(self, node) -> dict:
         """What NODE says of the cluster: cluster_state, cluster_known_nodes, and so on."""

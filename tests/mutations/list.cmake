@@ -749,6 +749,58 @@ mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT
         r->confirm.is_due = true;]]
   [[    repeat.waits = false;]])
 
+# --- a cluster ---
+
+mutation(old_map_counts "a server that has missed a move is believed"
+  TESTS tests/cluster/test_moving_slots.py::test_a_server_that_missed_the_move_is_not_believed
+  EDIT common/redis/cluster/cluster_guide.c
+  [[g->epoch_said < g->epoch)]]
+  [[false)]])
+
+mutation(doubt_waits_for_ever "a server whose connection was lost and is back is not left after a doubt"
+  TESTS tests/cluster/test_moving_slots.py::test_a_server_that_missed_the_move_is_not_believed
+  EDIT common/redis/cluster/cluster_guide.c
+  [[g->is_asking || g->is_doubted || !g->asked]]
+  [[g->is_asking || !g->asked]])
+
+mutation(no_asking "a command that follows ASK does not say ASKING"
+  TESTS tests/cluster/test_moving_slots.py::test_a_command_finds_what_has_moved
+  EDIT common/redis/redis_route.c
+  [[if (call->is_asking)]]
+  [[if (false)]])
+
+mutation(script_follows_ask "a script runs where half of its keys are"
+  TESTS tests/cluster/test_moving_slots.py::test_without_a_hold
+  EDIT common/redis/cluster/redis_turned.c
+  [[d->kind == REDIRECT_ASK && !call->script;
+    t->slot]]
+  [[d->kind == REDIRECT_ASK;
+    t->slot]]
+  EDIT common/queue/shard.c
+  [[keys_never(&text, base);]]
+  [[keys_lanes(&text, base);]])
+
+mutation(slow_for_all "a partition that does not answer refuses the events of all others"
+  TESTS tests/cluster/test_moving_slots.py::test_without_a_hold
+  EDIT common/queue/put/queue_put.c
+  [[const struct batch *oldest = LIST_FIRST(&q->under_way[partition], struct batch, link);]]
+  [[const struct batch *oldest = NULL;
+    for (partition = 0; partition < q->partitions && !oldest; partition++)
+        oldest = LIST_FIRST(&q->under_way[partition], struct batch, link);]])
+
+mutation(one_away_is_all "one server that is away makes a program unready"
+  TESTS tests/cluster/test_failover.py::test_a_server_without_a_replica_is_away_until_it_is_started
+        tests/cluster/test_failover.py::test_a_master_dies_and_its_replica_takes_over
+  EDIT common/queue/shard.c
+  [[else if (!is_away(s))]]
+  [[else]])
+
+mutation(failed_is_nobody "a master that the others gave up is not shown as one that is away"
+  TESTS tests/cluster/test_failover.py::test_a_server_without_a_replica_is_away_until_it_is_started
+  EDIT common/redis/cluster/cluster_map.c
+  [[        owner = failed;]]
+  [[        (void)failed;]])
+
 # --- what an operator holds ---
 
 mutation(hold_of_nothing "a program that knows of a hold works on the partition all the same"
