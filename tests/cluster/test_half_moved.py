@@ -122,8 +122,9 @@ def test_a_replica_takes_over(replicated):
     key = "hookpace:{failover}:lanes"
     master = replicated.owner(key)
     replica = replicated.nodes[replicated.nodes.index(master) + replicated.masters]
-    replicated.ask(master, "SET", key, "v")
-    replicated.ask(master, "WAIT", 1, 5000)
+    with master.client(single_connection_client=True) as c:     # WAIT is about the writes of its own connection
+        c.set(key, "v")
+        assert c.wait(1, 5000) == 1
     master.kill9()
     wait_for(lambda: replicated.ask(replica, "ROLE")[0] == "master", 15, "the replica to take over")
     wait_for(lambda: replicated.facts(replica)["cluster_state"] == "ok", 15, "the cluster to be in order")
