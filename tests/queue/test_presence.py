@@ -166,12 +166,12 @@ def test_pace_and_concurrency_hold(queue, world):
     assert b.claim() == []
     a.die()
     while states(queue, "x") != ["queued"]:
+        before = time.monotonic()
         b.look()
         time.sleep(0.02)
-    taken = time.monotonic()
     assert queue.r.hgetall(queue.key("busy")) == {}
     (c,) = queue.claim_until()
-    assert time.monotonic() - taken > 0.06, "its request may have left this moment"
+    assert time.monotonic() - before > 0.09, "its request may have left this moment"
     assert queue.settle(x, "retry", wait_ms=1) == 0, "fenced"
     queue.check()
 
