@@ -4,7 +4,7 @@
 #   lib/systemd/system/      units; lib/sysusers.d/ the user that they run as
 #   share/man/               man pages
 #   share/bash-completion/completions/, share/zsh/site-functions/, share/fish/vendor_completions.d/
-#   share/doc/hookpace/      an example of a configuration, the documentation
+#   share/doc/hookpace/      an example of a configuration, the schema that it names, the documentation
 #   share/hookpace/deploy/   alerts, a dashboard for Grafana, and what else deploy/ has for other systems
 #
 # Nothing is put into /etc: the programs look for /etc/hookpace/hookpace.json, which is the administrator's.
@@ -51,6 +51,14 @@ if(can_run)
     install(FILES ${script} DESTINATION ${CMAKE_INSTALL_DATADIR}/${place})
   endforeach()
   add_custom_target(hookpace_completion ALL DEPENDS ${completions})
+endif()
+
+# The example of a configuration names its schema by a path beside it.
+if(can_run)
+  set(schema ${PROJECT_BINARY_DIR}/hookpace.schema.json)
+  add_custom_command(OUTPUT ${schema} COMMAND hookpace-receiver --print-schema > ${schema} DEPENDS hookpace-receiver VERBATIM)
+  add_custom_target(hookpace_schema ALL DEPENDS ${schema})
+  install(FILES ${schema} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endif()
 
 # Man pages come from --help and from the documentation (docs/man/make-page).

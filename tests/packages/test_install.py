@@ -1,8 +1,10 @@
 """What `cmake --install` puts where, and what systemd says of the units."""
 
+import json
 import os
 import subprocess
 
+import jsonschema
 import pytest
 
 from harness import paths
@@ -32,6 +34,15 @@ def settings(path):
     "share/hookpace/deploy/prometheus/alerts.yml", *(f"lib/systemd/system/{name}" for name in UNITS)])
 def test_what_is_installed(installed, path):
     assert (installed / path).stat().st_size > 0
+
+
+def test_the_installed_example_finds_its_schema(installed):
+    """An editor opens it by the name in the example."""
+    example = installed / "share/doc/hookpace/hookpace.example.json"
+    conf = json.loads(example.read_text())
+    text = (example.parent / conf["$schema"]).read_text()
+    jsonschema.Draft202012Validator(json.loads(text)).validate(conf)
+    assert text == run(installed / "bin/hookpace-receiver", "--print-schema").stdout
 
 
 def test_installed_programs_run(installed):
