@@ -129,8 +129,22 @@ static int act_on_all(struct cli *c, const char *verb, bool must_ask)
     return code;
 }
 
+/* A filter beside an ID would have no effect. EXIT_DONE, or EXIT_MISUSED after printing why. */
+static int refuse_filter(const struct cli *c, const char *verb)
+{
+    static const enum option filters[] = {OPTION_STATE, OPTION_DESTINATION, OPTION_SOURCE,
+                                          OPTION_SINCE, OPTION_UNTIL};
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
+        if (c->options.values[filters[i]])
+            return cli_fail(EXIT_MISUSED, "leave out the ID, or the filter", "%s ID takes no %s",
+                            verb, option_row(filters[i])->name);
+    return EXIT_DONE;
+}
+
 int command_resend(struct cli *c)
 {
+    if (c->options.argument_count && refuse_filter(c, "resend") != EXIT_DONE)
+        return EXIT_MISUSED;
     return c->options.argument_count ? post_to(c, "deliveries", "resend", "is queued again")
                                      : act_on_all(c, "resend", true);
 }
@@ -139,6 +153,8 @@ int command_drop(struct cli *c)
 {
     if (!c->options.argument_count)
         return act_on_all(c, "drop", true);
+    if (refuse_filter(c, "drop") != EXIT_DONE)
+        return EXIT_MISUSED;
     if (!cli_confirm(c, "Really drop this delivery?"))
         return EXIT_MISUSED;
     return post_to(c, "deliveries", "drop", "is dropped");

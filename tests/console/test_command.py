@@ -117,6 +117,7 @@ def test_status(flow):
     (["lsit"], 'did you mean "list"'), (["list", "--stat", "dead"], 'did you mean "--state"'), (["list", "x"], "usage"), (["show"], "usage"),
     (["show", "a", "b"], "usage"), (["list", "--state"], "needs a value"), (["list", "--json=1"], "takes no value"), (["list", "--yes"], "takes no"),
     (["list", "--tag", "a", "--tag", "b"], "twice"), (["completion", "csh"], "fish"), (["delay", "fast"], "milliseconds"), (["resend"], "filter"),
+    (["resend", "e1:orders", "--state", "dead"], "takes no --state"), (["drop", "e1:orders", "--since", "1h", "--yes"], "takes no --since"),
 ])
 def test_wrong_use(flow, args, says):
     flow.hookpace(*args, code=MISUSED)
