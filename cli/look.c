@@ -120,7 +120,8 @@ static int show_lane(struct cli *c)
     return doc ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* Calls the pages of a list, the first one or all, and gives their items to TAKE. */
+/* Calls the pages of a list and gives their items to TAKE: all pages, or up to the first one that has items. A page may be empty
+ * though more pages follow. With --json the first page is printed, whatever it has. */
 static int each_page(struct cli *c, const char *path, bool all,
                      void (*take)(struct cli *c, void *ctx, const struct json *items), void *ctx)
 {
@@ -134,12 +135,13 @@ static int each_page(struct cli *c, const char *path, bool all,
             return EXIT_FAILED;
         }
         take(c, ctx, member(doc, "items"));
+        bool is_enough = !all && (c->json || json_length(member(doc, "items")) > 0);
         struct slice next = text_of(doc, "next");
         buf_reset(&at);
         buf_addf(&at, "%s%ccursor=", path, strchr(path, '?') ? '&' : '?');
         buf_add_slice(&at, next);
-        bool is_last = !next.len || !all;
-        if (next.len && !all && !c->json)
+        bool is_last = !next.len || is_enough;
+        if (next.len && is_enough && !c->json)
             fprintf(stderr, "hookpace: there are more; add --all or --limit\n");
         json_free(doc);
         if (is_last)

@@ -77,6 +77,21 @@ def test_pages(flow):
     assert len(flow.hookpace("list", "--limit", "3", "--all").splitlines()) == 9
 
 
+def test_an_empty_page_is_not_the_end(flow):
+    """A call looks at a bounded part, so a page may be empty though another page follows."""
+    nothing = Answer(body=b'{"items":[],"next":"1-0"}')
+    settled(flow, "e1")
+    items = [d for d in flow.hookpace.json("list")["items"] if d["id"] == "e1:orders"]
+    flow.sink.on("/api/deliveries", nothing, nothing, Answer(body=json.dumps({"items": items, "next": "2-0"}).encode()))
+    url = flow.sink.url("")
+    lines = flow.hookpace("list", HOOKPACE_URL=url).splitlines()
+    assert [line.split()[0] for line in lines] == ["id", "e1:orders"] and "--all" in flow.hookpace.error
+    flow.sink.on("/api/deliveries", nothing, Answer(body=b'{"items":[],"next":null}'))
+    assert flow.hookpace("list", HOOKPACE_URL=url) == "nothing fits\n" and not flow.hookpace.error
+    flow.sink.on("/api/deliveries", nothing)
+    assert flow.hookpace.json("list", HOOKPACE_URL=url)["next"] == "1-0", "a script asks for the next page itself"
+
+
 def test_since(flow):
     settled(flow, "e1")
     assert len(flow.hookpace("list", "--since", "1h").splitlines()) == 3
