@@ -34,27 +34,51 @@ static void add_age(struct table *t, const struct cli *c, const struct json *obj
     buf_clear(&text);
 }
 
-/* Prints "name: value" for each member of OBJECT, nested ones with their path. */
+/* Appends the numbers or texts of ARRAY. Nothing if they are objects or lists. */
+static void add_elements(struct buf *out, const struct json *array)
+{
+    for (size_t i = 0; i < json_length(array); i++) {
+        const struct json *value = json_at(array, i);
+        enum json_kind kind = json_kind(value);
+        if (kind == JSON_OBJECT || kind == JSON_ARRAY)
+            return;
+        if (i > 0)
+            buf_add_str(out, kind == JSON_STRING ? "; " : ", ");
+        show_add_value(out, value);
+    }
+}
+
+static void print_member(const char *name, const struct json *value)
+{
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    if (json_kind(value) == JSON_ARRAY)
+        add_elements(&text, value);
+    else
+        show_add_value(&text, value);
+    if (text.len || json_kind(value) != JSON_ARRAY)
+        printf("%-18s %s\n", name, text.len ? text.ptr : "");
+    buf_clear(&text);
+}
+
+/* Prints "name: value" for each member of OBJECT, nested ones with their path. Tables show lists of objects. */
 static void print_members(const struct json *object, const char *prefix)
 {
     size_t at = 0;
     struct slice key;
     const struct json *value;
     while (json_next(object, &at, &key, &value)) {
-        struct buf name, text;
+        struct buf name;
         buf_init(&name, 4096);
-        buf_init(&text, 1 << 16);
         buf_add_str(&name, prefix);
         show_add_text(&name, key);
         if (json_kind(value) == JSON_OBJECT) {
             buf_add_char(&name, '.');
             print_members(value, name.ptr);
-        } else if (json_kind(value) != JSON_ARRAY) {
-            show_add_value(&text, value);
-            printf("%-18s %s\n", name.ptr, text.ptr ? text.ptr : "");
+        } else {
+            print_member(name.ptr, value);
         }
         buf_clear(&name);
-        buf_clear(&text);
     }
 }
 
@@ -79,6 +103,7 @@ int command_status(struct cli *c)
 {
     static const char *const programs[] = {"program",    "name",     "version",
                                            "started_at", "inflight", "digest"};
+    static const char *const shards[] = {"address", "up", "version", "partitions"};
     struct json *doc = cli_call(c, "/api/status", NULL);
     if (!doc)
         return EXIT_FAILED;
@@ -88,6 +113,11 @@ int command_status(struct cli *c)
         if (json_kind(running) == JSON_ARRAY) {
             fputc('\n', stdout);
             print_objects(c, running, programs, sizeof programs / sizeof *programs);
+        }
+        const struct json *servers = member(member(doc, "redis"), "shards");
+        if (json_kind(servers) == JSON_ARRAY && json_length(servers) > 0) {
+            fputc('\n', stdout);
+            print_objects(c, servers, shards, sizeof shards / sizeof *shards);
         }
     }
     json_free(doc);

@@ -126,6 +126,17 @@ def test_a_partition_is_held_and_released(flow):
 def test_status(flow):
     assert flow.hookpace("status").startswith("version ")
     assert flow.hookpace.json("status")["redis"]["ready"] is True
+    flow.hookpace("partition", "hold", "0")
+    shown = [line.split() for line in flow.hookpace("status").splitlines()]
+    shard, = flow.hookpace.json("status")["redis"]["shards"]
+    assert ["redis.held", "0"] in shown and [shard["address"], "yes", shard["version"], "1"] in shown
+
+
+def test_status_has_each_text_and_number_of_a_list(flow):
+    redis = {"ready": True, "held": [1, 3], "durability": {"risks": ["a is no", "b is no"]}, "sentinels": [], "shards": []}
+    flow.sink.on("/api/status", Answer(body=json.dumps({"redis": redis}).encode()))
+    shown = [line.split(None, 1) for line in flow.hookpace("status", HOOKPACE_URL=flow.sink.url("")).splitlines()]
+    assert shown == [["redis.ready", "yes"], ["redis.held", "1, 3"], ["redis.durability.risks", "a is no; b is no"]]
 
 
 @pytest.mark.parametrize("args, says", [
