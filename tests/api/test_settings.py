@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -162,6 +163,18 @@ def test_another_scheme_for_the_same_secret(sealed):
     assert settings(sealed.acme, {"sign": now})["sign"] == now, "an answer may be sent back"
     request = sent(sealed, sealed.acme.set_one(postback_url=sealed.hook()))
     assert request.header("x-hub-signature-256") == "sha256=" + hex_signature(made["secret"], request.body)
+
+
+def test_a_secret_of_the_caller_is_refused(sealed):
+    """An answer 20000 would say that it signs from now on."""
+    made = new_secret(sealed.acme, scheme="github")
+    for member in ("secret", "secrets", "x" * 100):
+        answer = sealed.acme.post(SETTINGS, [{"sign": {"scheme": "stripe", member: "a secret of mine"}}])
+        assert answer["status_code"] == 40501 and f"'sign.{member[:40]}'" in answer["status_message"], answer
+        assert "webhook_secret" in answer["status_message"] and "a secret of mine" not in json.dumps(answer)
+    sign = settings(sealed.acme)["sign"]
+    assert (sign["scheme"], sign["secret_id"]) == ("github", made["secret_id"])
+    assert settings(sealed.acme, {"sign": sign})["sign"] == sign, "what an answer has may be posted again"
 
 
 def test_a_scheme_never_stays_without_a_secret(sealed):
