@@ -80,8 +80,7 @@ static void take_line(const char *path, size_t number, struct slice line, struct
     struct buf value;
     struct slice name;
     buf_init(&value, LINE_MAX_BYTES);
-    const char *fault =
-        line.len >= LINE_MAX_BYTES ? "is over 256 KiB" : env_file_line(line, &name, &value);
+    const char *fault = env_file_line(line, &name, &value);
     if (fault) {
         buf_addf(problems, "%s:%zu: %s\n", path, number, fault);
     } else if (name.len) {
@@ -92,21 +91,47 @@ static void take_line(const char *path, size_t number, struct slice line, struct
     buf_clear(&value);
 }
 
+/* Reads the next line to OUT. OUT has failed if the line is too long; its rest is not read. False at the end of the file. */
+static bool read_line(FILE *f, struct buf *out)
+{
+    int c = EOF;
+    buf_reset(out);
+    while (!out->failed && (c = getc_unlocked(f)) != EOF) {
+        if (c == '\n')
+            return true;
+        buf_add_char(out, (char)c);
+    }
+    return out->failed || out->len;
+}
+
+/* A line that is too long ends it: the file may be a device without an end. */
+static void read_lines(FILE *f, const char *path, struct buf *problems)
+{
+    struct buf line;
+    size_t number = 0;
+    buf_init(&line, LINE_MAX_BYTES);
+    while (!line.failed && number < LINES_MAX && read_line(f, &line)) {
+        number++;
+        if (line.failed)
+            buf_addf(problems, "%s:%zu: is over 256 KiB\n", path, number);
+        else
+            take_line(path, number, buf_slice(&line), problems);
+    }
+    if (number == LINES_MAX)
+        buf_addf(problems, "%s: has over %d lines\n", path, LINES_MAX);
+    buf_clear(&line);
+}
+
 enum err env_file_read(const char *path, struct buf *problems, struct error *e)
 {
-    size_t before = problems->len, room = 0, number = 0;
-    char *line = NULL;
+    size_t before = problems->len;
     FILE *f = fopen(path, "re"); /* also a pipe: --env-file <(decrypt secrets) */
     if (!f)
         return fail(e, ERR_IO, "cannot open the file %s: %s", path, strerror(errno));
     errno = 0;
-    for (ssize_t n; number < LINES_MAX && (n = getline(&line, &room, f)) >= 0;)
-        take_line(path, ++number, slice_make(line, (size_t)n), problems);
+    read_lines(f, path, problems);
     int why = errno;
     bool is_whole = !ferror(f);
-    if (number == LINES_MAX)
-        buf_addf(problems, "%s: has over %d lines\n", path, LINES_MAX);
-    free(line);
     fclose(f);
     if (!is_whole)
         return fail(e, ERR_IO, "cannot read the file %s: %s", path, strerror(why));

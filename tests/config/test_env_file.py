@@ -76,6 +76,13 @@ def test_wrong_lines_are_told_without_their_values(check):
     assert (code, out) == (2, "env:1: is over 256 KiB\n")
 
 
+@pytest.mark.parametrize("part", [*PARTS, "cli"])
+def test_a_line_without_an_end_is_not_read_to_its_end(part):
+    action = ["status"] if part == "cli" else ["--check-config"]
+    done = run(part, *action, "--env-file", "/dev/zero")
+    assert (done.returncode, done.stdout + done.stderr) == (2, "/dev/zero:1: is over 256 KiB\n")
+
+
 def test_it_wins_over_the_environment_and_sets_what_the_program_reads(check, conf):
     assert check("THE_PASSWORD=0123456789", THE_PASSWORD="short")[0] == 0
     assert check("THE_PASSWORD=0123456789\nHOOKPACE_RECEIVER_THREADS=0") == (
