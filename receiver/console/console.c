@@ -6,6 +6,7 @@
 #include "common/queue/queue_admin.h"
 #include "common/queue/queue_jobs.h"
 #include "common/queue/queue_tasks.h"
+#include "common/queue/shard.h"
 #include "receiver/console/console_files.h"
 #include "receiver/console/console_private.h"
 #include "receiver/tail/listeners.h"
@@ -97,7 +98,10 @@ void console_error(struct ops_call *c, int status, const char *code, const char 
 
 void console_unavailable(struct ops_call *c)
 {
-    console_end_error(c, 503, SLICE_LIT(OPS_RETRY), "queue_unavailable", "Redis does not answer");
+    const struct console *k = c->ctx;
+    const char *why = shards_trouble(k->shards);
+    console_end_error(c, 503, SLICE_LIT(OPS_RETRY), "queue_unavailable",
+                      why ? why : "Redis does not answer");
 }
 
 void console_answer(struct ops_call *c, int status, struct buf *out)

@@ -97,6 +97,13 @@ def test_all_are_held_and_programs_start_meanwhile(two):
     wait_for(lambda: arrived(two, two.lanes[0]), 5, "and sent")
 
 
+def test_a_call_that_needs_the_partition_says_that_it_is_held(two):
+    hold(two, 1)
+    for path in (f"lanes/{two.lanes[1]}", "lanes", "deliveries"):
+        error = two.root.get(path, status=503)
+        assert (error["code"], error["message"]) == ("queue_unavailable", "held by an operator: partition 1"), path
+
+
 def test_calls_that_fit_no_partition(two):
     for name in ("2", "x", "-1", "01x", "99999999999999999999"):
         assert two.root.post(f"partitions/{name}/hold", status=404)["code"] == "not_found"
