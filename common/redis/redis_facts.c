@@ -36,7 +36,7 @@ static void read_line(struct redis_facts *f, struct slice line)
         {SLICE_LIT("redis_version"), f->version},   {SLICE_LIT("role"), f->role},
         {SLICE_LIT("loading"), f->loading},         {SLICE_LIT("aof_enabled"), f->aof_enabled},
         {SLICE_LIT("maxmemory_policy"), f->policy}, {SLICE_LIT("run_id"), f->run},
-        {SLICE_LIT("cluster_enabled"), f->cluster},
+        {SLICE_LIT("cluster_enabled"), f->cluster}, {SLICE_LIT("redis_mode"), f->mode},
     };
     struct slice value = line;
     struct slice key = slice_cut(&value, ':');
@@ -75,6 +75,8 @@ static bool is_too_old(const struct redis_facts *f)
 
 const char *redis_facts_refuse(const struct redis_facts *f)
 {
+    if (is(f->mode, "sentinel"))
+        return "the server is a sentinel: write redis+sentinel://host:port/<master name>/<db>";
     if (is(f->loading, "1"))
         return "the server is loading its data";
     if (is(f->role, "slave"))

@@ -10,6 +10,7 @@
 
 struct redis_facts { /* texts are empty where the server did not say */
     char version[FACT_MAX];
+    char mode[FACT_MAX];        /* redis_mode: standalone, cluster, sentinel */
     char role[FACT_MAX];        /* master, slave */
     char loading[FACT_MAX];     /* 0, 1 */
     char aof_enabled[FACT_MAX]; /* 0, 1 */

@@ -67,6 +67,11 @@ static void unfit_servers_are_refused(void **state)
     f = fit;
     redis_facts_set(f.role, SLICE_LIT("slave"));
     assert_true(mentions(redis_facts_refuse(&f), "replica"));
+    f = fit;
+    redis_facts_read(&f, SLICE_LIT("redis_version:7.0.15\r\nredis_mode:sentinel\r\n"));
+    assert_true(mentions(redis_facts_refuse(&f), "redis+sentinel://"));
+    redis_facts_read(&f, SLICE_LIT("redis_mode:standalone\r\n"));
+    assert_null(redis_facts_refuse(&f));
     f = (struct redis_facts){0};
     assert_null(redis_facts_refuse(&f)); /* says nothing of itself: a proxy */
 }
