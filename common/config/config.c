@@ -157,6 +157,7 @@ static void load_document(const struct json *root, const char *name, struct sha2
     config_read(root, name, text, &draft, problems);
     if (json_kind(root) == JSON_OBJECT) {
         struct config *c = config_build(&draft, problems);
+        config_name_variables(problems);
         config_name_files(problems, &draft.origins);
         c->file = xstrdup(name);
         if (problems->count == 0)

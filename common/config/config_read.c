@@ -160,16 +160,22 @@ static void set_default(struct config_reader *r, const struct config_key *key, v
 }
 
 /* The value of the variable that wins over the file, and its name; NULL if none is set. */
-static const char *find_override(const struct config_reader *r, const struct config_key *key,
-                                 char variable[CONFIG_VARIABLE_MAX])
+static const char *find_variable(const struct config_key *key, char variable[CONFIG_VARIABLE_MAX])
 {
-    if (r->file || !slice_eq(buf_slice(&r->path), slice_str(key->path)))
-        return NULL;
     if (key->override && config_env(key->override)) {
         snprintf(variable, CONFIG_VARIABLE_MAX, "%s", key->override);
         return config_env(variable);
     }
     return config_key_variable(key, variable) ? config_env(variable) : NULL;
+}
+
+/* The same if R is at the path of KEY in the main file. */
+static const char *find_override(const struct config_reader *r, const struct config_key *key,
+                                 char variable[CONFIG_VARIABLE_MAX])
+{
+    if (r->file || !slice_eq(buf_slice(&r->path), slice_str(key->path)))
+        return NULL;
+    return find_variable(key, variable);
 }
 
 static void read_key(struct config_reader *r, const struct config_key *key, const char *leaf,
@@ -323,6 +329,39 @@ void config_read(const struct json *root, const char *name, struct sha256 *text,
     sha256_end(r.values, d->out.values);
     buf_clear(&r.path);
     free(copy);
+}
+
+/* Appends the variable that sets the value at PATH, in brackets. */
+static void add_variable(struct buf *out, struct slice path)
+{
+    char variable[CONFIG_VARIABLE_MAX];
+    for (size_t i = 0; i < config_key_count; i++)
+        if (slice_eq(path, slice_str(config_keys[i].path)) &&
+            find_variable(&config_keys[i], variable))
+            buf_addf(out, " (%s)", variable);
+}
+
+static void name_variables(struct buf *text)
+{
+    struct slice rest = buf_slice(text);
+    struct buf out;
+    buf_init(&out, text->max * 2);
+    while (rest.len) {
+        struct slice line = slice_cut(&rest, '\n');
+        struct slice what = line, path = slice_cut(&what, ':');
+        buf_add_slice(&out, path);
+        add_variable(&out, path);
+        buf_add_slice(&out, slice_skip(line, path.len));
+        buf_add_char(&out, '\n');
+    }
+    buf_clear(text);
+    *text = out;
+}
+
+void config_name_variables(struct config_problems *p)
+{
+    name_variables(&p->text);
+    name_variables(&p->warnings);
 }
 
 static void free_keys(const char *prefix, void *base);

@@ -15,6 +15,9 @@ struct sha256;
 void config_read(const struct json *root, const char *name, struct sha256 *text,
                  struct raw_config *d, struct config_problems *problems);
 
+/* Puts the name of the variable behind each path whose value comes from a variable. */
+void config_name_variables(struct config_problems *p);
+
 /* Frees the values that config_build has not moved out of D. */
 void raw_clear(struct raw_config *d);
 

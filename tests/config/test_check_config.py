@@ -344,7 +344,7 @@ def test_what_is_wrong_with_a_redis_url(url, says, tmp_path):
     assert (done.returncode, done.stdout) == (2, f"redis.url: {says}\n")
     file = written(tmp_path, {"sources": {}, "destinations": {}})
     done = run("dispatcher", "--check-config", "--config", file, env={"HOOKPACE_REDIS_URL": url})
-    assert (done.returncode, done.stdout) == (2, f"redis.url: {says}\n")
+    assert (done.returncode, done.stdout) == (2, f"redis.url (HOOKPACE_REDIS_URL): {says}\n")
 
 
 def test_keys_of_redis_that_do_not_fit_its_url(tmp_path):

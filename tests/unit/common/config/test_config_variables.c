@@ -103,7 +103,11 @@ static void switches_delays_and_texts(void **state)
     assert_refused(
         "HOOKPACE_RECEIVER_PROXY_PROTOCOL", "yes",
         "receiver.proxy_protocol (HOOKPACE_RECEIVER_PROXY_PROTOCOL): must be true or false");
-    assert_refused("HOOKPACE_DELAY_MS", "75", "delay_ms: 75 is not allowed");
+    assert_refused("HOOKPACE_DELAY_MS", "75", "delay_ms (HOOKPACE_DELAY_MS): 75 is not allowed");
+    assert_refused("HOOKPACE_SECRETS_KEY", "no key of 32 bytes",
+                   "secrets_key (HOOKPACE_SECRETS_KEY): is not a key");
+    assert_refused("HOOKPACE_LISTEN", "nowhere", "receiver.listen (HOOKPACE_LISTEN): must be");
+    assert_refused("HOOKPACE_REDIS_URL", "http://h", "redis.url (HOOKPACE_REDIS_URL): must be");
     assert_refused("HOOKPACE_LOG_EVENTS", "fialures", "did you mean \"failures\"?");
     assert_refused("HOOKPACE_REDIS_PREFIX", "a\xff",
                    "(HOOKPACE_REDIS_PREFIX): must be text (UTF-8)");
