@@ -15,6 +15,19 @@ def test_redis_is_away(page, service):
     page.see_no("Redis does not answer")
 
 
+def test_a_partition_is_held(page, service):
+    page.may_log += AWAY
+    page.wait_cell("orders", "State", "runs")
+    held = service.stack.redis.client()
+    held.hset("hookpace:{0}:held", "0", "1")
+    page.see("Held by an operator: partition 0", "hookpace partition release N")
+    page.see_no("Redis does not answer")
+    page.go("#/deliveries")
+    page.see("Reason: held by an operator: partition 0")
+    held.hdel("hookpace:{0}:held", "0")
+    page.see_no("held by an operator")
+
+
 def test_the_receiver_is_away(page, service):
     page.may_log += AWAY
     page.wait_cell("orders", "State", "runs")

@@ -105,7 +105,8 @@ function explain(failure, asOf) {
   if (!(failure instanceof Failure)) throw failure;
   if (failure.kind === 'login') return; // whenSessionEnds has shown the login
   const stale = asOf && ['away', 'unavailable'].includes(failure.kind) ? ` What you see is of ${local(asOf)}.` : '';
-  warn(show(`${WHY[failure.kind] ?? `This did not work: ${failure.message}.`}${stale}`, 600));
+  const reason = failure.code === 'queue_unavailable' ? ` Reason: ${failure.message}.` : '';
+  warn(show(`${WHY[failure.kind] ?? `This did not work: ${failure.message}.`}${reason}${stale}`, 600));
 }
 
 // Refreshes VIEW now, and again when the last answer is EVERY_MS old, as long as somebody looks.
