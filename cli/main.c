@@ -7,6 +7,8 @@
 #include "common/program/program.h"
 
 #include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,9 +93,28 @@ static int check_use(const struct command *of, const struct options *o)
 
 /* --- where the receiver is --- */
 
-struct place {
-    char url[300], login[600];
+struct place {         /* place_clear frees the texts */
+    char *url, *login; /* the login may be NULL */
 };
+
+static void place_clear(struct place *p)
+{
+    free(p->url);
+    free(p->login);
+}
+
+static void set_text(char **text, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void set_text(char **text, const char *fmt, ...)
+{
+    va_list args;
+    char *made = NULL;
+    va_start(args, fmt);
+    if (vasprintf(&made, fmt, args) < 0)
+        abort(); /* no memory */
+    va_end(args);
+    free(*text);
+    *text = made;
+}
 
 /* An admin of the configuration whose password is known. */
 static const struct config_account *an_admin(const struct config *conf)
@@ -115,13 +136,13 @@ static void place_of_config(const struct config *conf, struct place *p)
     const char *listen = conf->admin.listen, *scheme = conf->admin.tls.cert ? "https" : "http";
     const struct config_account *a = an_admin(conf);
     if (strncmp(listen, "0.0.0.0:", 8) == 0)
-        snprintf(p->url, sizeof p->url, "%s://127.0.0.1:%s", scheme, listen + 8);
+        set_text(&p->url, "%s://127.0.0.1:%s", scheme, listen + 8);
     else if (strncmp(listen, "[::]:", 5) == 0)
-        snprintf(p->url, sizeof p->url, "%s://[::1]:%s", scheme, listen + 5);
+        set_text(&p->url, "%s://[::1]:%s", scheme, listen + 5);
     else
-        snprintf(p->url, sizeof p->url, "%s://%s", scheme, listen);
+        set_text(&p->url, "%s://%s", scheme, listen);
     if (a)
-        snprintf(p->login, sizeof p->login, "%s:%s", a->name, a->password);
+        set_text(&p->login, "%s:%s", a->name, a->password);
 }
 
 static int read_config(const char *path, struct place *p)
@@ -154,41 +175,43 @@ static int read_variables(const char *path)
     return rc == OK ? EXIT_DONE : EXIT_MISUSED;
 }
 
-static void choose(char *out, size_t size, const char *option, const char *variable)
+static void choose(char **out, const char *option, const char *variable)
 {
     const char *value = option ? option : getenv(variable);
     if (value && *value)
-        snprintf(out, size, "%s", value);
+        set_text(out, "%s", value);
 }
 
 static int find_place(const struct options *o, struct place *p)
 {
-    *p = (struct place){.url = DEFAULT_URL};
+    set_text(&p->url, "%s", DEFAULT_URL);
     if (o->values[OPTION_ENV_FILE] && read_variables(o->values[OPTION_ENV_FILE]) != EXIT_DONE)
         return EXIT_MISUSED;
     if (o->values[OPTION_CONFIG] && read_config(o->values[OPTION_CONFIG], p) != EXIT_DONE)
         return EXIT_MISUSED;
-    choose(p->url, sizeof p->url, o->values[OPTION_URL],
-           o->values[OPTION_CONFIG] ? "" : "HOOKPACE_URL");
-    choose(p->login, sizeof p->login, o->values[OPTION_LOGIN],
-           o->values[OPTION_CONFIG] && p->login[0] ? "" : "HOOKPACE_LOGIN");
-    if (!strchr(p->login, ':'))
+    choose(&p->url, o->values[OPTION_URL], o->values[OPTION_CONFIG] ? "" : "HOOKPACE_URL");
+    choose(&p->login, o->values[OPTION_LOGIN],
+           o->values[OPTION_CONFIG] && p->login ? "" : "HOOKPACE_LOGIN");
+    if (!p->login)
         return cli_fail(EXIT_MISUSED, "set HOOKPACE_LOGIN to name:password, or use --config FILE",
                         "no login is known");
+    if (!strchr(p->login, ':'))
+        return cli_fail(EXIT_MISUSED, "write name:password", "the login has no colon");
     return EXIT_DONE;
 }
 
 static int run(struct cli *c, const struct command *of)
 {
-    struct place place;
+    struct place place = {0};
     if (of->is_local)
         return of->run(c);
     int code = find_place(&c->options, &place);
-    if (code != EXIT_DONE)
-        return code;
-    c->client = client_new(place.url, place.login);
-    code = of->run(c);
-    client_free(c->client);
+    if (code == EXIT_DONE) {
+        c->client = client_new(place.url, place.login);
+        code = of->run(c);
+        client_free(c->client);
+    }
+    place_clear(&place);
     return code;
 }
 

@@ -162,6 +162,8 @@ def test_what_cannot_be_reached_is_told(flow):
     assert "HOOKPACE_URL" in flow.hookpace.error
     flow.hookpace("list", code=FAILED, HOOKPACE_LOGIN="root:wrong-password")
     assert "401" in flow.hookpace.error and "wrong-password" not in flow.hookpace.error
+    flow.hookpace("list", code=MISUSED, HOOKPACE_LOGIN="root")
+    assert "no colon" in flow.hookpace.error
     flow.hookpace("list", code=MISUSED, HOOKPACE_LOGIN="")
     assert "HOOKPACE_LOGIN" in flow.hookpace.error
     flow.hookpace("list", code=FAILED, HOOKPACE_URL="http://" + flow.receiver.ingest)
@@ -175,6 +177,12 @@ def test_url_and_login_come_from_the_configuration_too(flow):
     path.write_text(json.dumps(conf))
     env = {"HOOKPACE_URL": "", "HOOKPACE_LOGIN": "", "ROOT_PASSWORD": PASSWORDS["root"]}
     assert flow.hookpace("status", "--config", str(path), **env).startswith("version ")
+    long = "p" * 3000
+    conf["accounts"]["root"]["password"] = long
+    flow.receiver.reload(conf)
+    path.write_text(json.dumps(conf))
+    assert flow.hookpace("status", "--config", str(path), **env).startswith("version ")
+    assert flow.hookpace("status", HOOKPACE_LOGIN="root:" + long).startswith("version ")
     path.write_text("{")
     flow.hookpace("status", "--config", str(path), code=MISUSED, **env)
 
