@@ -11,6 +11,7 @@
 #include "receiver/console/console_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ADDRESS_BYTES 512
 
@@ -22,34 +23,73 @@ struct status_call { /* the facts so far; Redis may be away */
 
 /* --- Redis --- */
 
+static bool has_risk(const struct redis_facts *f, const char *risk)
+{
+    const char *one;
+    for (unsigned i = 0; (one = redis_facts_risk(f, i)) != NULL; i++)
+        if (strcmp(one, risk) == 0)
+            return true;
+    return false;
+}
+
+static bool is_known(const struct redis_facts *f)
+{
+    return f->aof_enabled[0] != 0;
+}
+
+/* The facts of a server that risks something, or of the first one. NULL if there is no server. */
+static const struct redis_facts *worst_facts(const struct shards *shards)
+{
+    const struct redis_facts *first = NULL;
+    for (size_t i = 0; i < shards_server_count(shards); i++) {
+        const struct redis_facts *f = shards_server(shards, i).facts;
+        if (is_known(f) && redis_facts_risk(f, 0))
+            return f;
+        first = first ? first : f;
+    }
+    return first;
+}
+
+/* Each risk once, whichever server has it; the log says which. */
+static void write_risks(struct json_write *w, const struct shards *shards)
+{
+    jw_open(w, "risks", '[');
+    for (size_t i = 0; i < shards_server_count(shards); i++) {
+        const struct redis_facts *f = shards_server(shards, i).facts;
+        const char *risk;
+        for (unsigned k = 0; is_known(f) && (risk = redis_facts_risk(f, k)) != NULL; k++) {
+            bool is_told = false;
+            for (size_t before = 0; before < i; before++)
+                is_told = is_told || has_risk(shards_server(shards, before).facts, risk);
+            if (!is_told)
+                jw_str(w, NULL, risk);
+        }
+    }
+    if (shards_shortage(shards))
+        jw_str(w, NULL, shards_shortage(shards));
+    jw_close(w, ']');
+}
+
 static void write_durability(struct json_write *w, const struct shards *shards)
 {
     static const struct redis_facts none = {.version = ""};
-    const struct redis_facts *f =
-        shards_server_count(shards) ? shards_server(shards, 0).facts : &none;
-    bool is_known = f->aof_enabled[0] != 0;
+    const struct redis_facts *f = worst_facts(shards) ? worst_facts(shards) : &none;
     jw_open(w, "durability", '{');
     jw_text_or_null(w, "appendonly",
-                    slice_str(!is_known                  ? ""
+                    slice_str(!is_known(f)               ? ""
                               : f->aof_enabled[0] == '1' ? "yes"
                                                          : "no"));
     jw_text_or_null(w, "appendfsync", slice_str(f->appendfsync));
     jw_text_or_null(w, "maxmemory_policy", slice_str(f->policy));
-    jw_open(w, "risks", '[');
-    const char *risk;
-    for (unsigned i = 0; is_known && (risk = redis_facts_risk(f, i)) != NULL; i++)
-        jw_str(w, NULL, risk);
-    if (shards_shortage(shards))
-        jw_str(w, NULL, shards_shortage(shards));
-    jw_close(w, ']');
+    write_risks(w, shards);
     jw_close(w, '}');
 }
 
 /* The sentinels, and the server that they name. */
 static void write_sentinels(struct json_write *w, const struct redis_sentinels *s)
 {
-    bool is_known = redis_sentinels_master(s) != NULL;
-    jw_text_or_null(w, "master", slice_str(is_known ? redis_sentinels_address(s) : ""));
+    bool has_master = redis_sentinels_master(s) != NULL;
+    jw_text_or_null(w, "master", slice_str(has_master ? redis_sentinels_address(s) : ""));
     jw_open(w, "sentinels", '[');
     for (size_t i = 0; i < redis_sentinels_count(s); i++) {
         struct buf address;

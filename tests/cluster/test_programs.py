@@ -38,6 +38,22 @@ def test_partitions_spread_evenly(spread):
     assert not receiver.logged("redis.shards_uneven")
 
 
+def risks(receiver):
+    status = receiver.get("/api/status", "admin", headers=ROOT).json()
+    return [risk.split(" is ")[0] for risk in status["redis"]["durability"]["risks"]]
+
+
+def test_a_risk_of_any_shard_is_shown(spread):
+    for node in spread.cluster.nodes:
+        node.client().config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            receiver = spread.receiver(spread.conf)
+            wait_for(lambda: risks(receiver) == ["appendfsync", "maxmemory-policy"], 5, lambda: f"both risks, not {risks(receiver)}")
+        finally:
+            node.client().config_set("maxmemory-policy", "noeviction")
+        receiver.kill9()
+
+
 def test_an_event_that_fans_out_over_the_shards(spread):
     """It is stored whole on each shard, answered once, and a repeat doubles nothing."""
     spread.conf["sources"]["all"] = config.source(spread.names)
