@@ -269,6 +269,33 @@ static int read_file(const char *name, struct buf *out)
     return EXIT_DONE;
 }
 
+/* The call is answered 200 also if the event was refused: what the ingest said is in the answer. */
+static int end_test(const struct cli *c, const struct json *doc)
+{
+    struct buf why;
+    int64_t status = number(doc, "status");
+    if (status == 200) {
+        if (!c->json)
+            puts("sent; look for it with `hookpace list`");
+        return EXIT_DONE;
+    }
+    buf_init(&why, 4096);
+    if (json_kind(doc) == JSON_OBJECT)
+        show_add_text(&why, text(json_get(doc, "answer"), "message"));
+    int code = cli_fail(EXIT_FAILED, NULL, "the event was refused: %s (HTTP %lld)",
+                        why.len ? why.ptr : "without a reason", (long long)status);
+    buf_clear(&why);
+    return code;
+}
+
+static int send_test(struct cli *c, struct slice body)
+{
+    struct json *doc = cli_call(c, "/api/send-test", &body);
+    int code = doc ? end_test(c, doc) : EXIT_FAILED;
+    json_free(doc);
+    return code;
+}
+
 int command_send_test(struct cli *c)
 {
     struct buf file, body;
@@ -283,7 +310,7 @@ int command_send_test(struct cli *c)
         jw_text(&w, "body", buf_slice(&file));
     jw_close(&w, '}');
     if (code == EXIT_DONE)
-        code = post(c, "/api/send-test", body.ptr, "sent; look for it with `hookpace list`");
+        code = send_test(c, buf_slice(&body));
     buf_clear(&file);
     buf_clear(&body);
     return code;

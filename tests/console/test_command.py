@@ -123,6 +123,14 @@ def test_a_partition_is_held_and_released(flow):
     Hookpace(flow, "eye")("partition", "hold", "0", code=FAILED)
 
 
+def test_a_test_event_that_is_refused_is_a_failure(flow):
+    assert flow.hookpace("send-test", "in", "--body", "-", stdin=b'{"id":"mine"}').startswith("sent")
+    wait_for(lambda: "mine" in flow.hookpace("list"), 5, "the event")
+    assert flow.hookpace("send-test", "in", "--body", "-", stdin=b"{broken", code=FAILED) == ""
+    assert "refused" in flow.hookpace.error and "(HTTP 400)" in flow.hookpace.error
+    assert flow.hookpace.json("send-test", "in", "--body", "-", stdin=b"{broken", code=FAILED)["answer"]["code"] == "invalid_json"
+
+
 def test_status(flow):
     assert flow.hookpace("status").startswith("version ")
     assert flow.hookpace.json("status")["redis"]["ready"] is True
