@@ -5,6 +5,7 @@
 #include "common/config/config.h"
 #include "common/ops/families.h"
 #include "common/queue/args.h"
+#include "common/queue/holds.h"
 #include "common/queue/scripts.h"
 #include "common/queue/shard.h"
 
@@ -135,11 +136,13 @@ static void set_destinations(struct stats_call *c, const struct redis_reply *r)
         set_lane(c, c->first_of[i], redis_at(r, i));
 }
 
-/* The shard does not answer: none of its gauges is right. */
+/* The shard does not answer: none of its gauges is right. One that an operator holds is not asked, and nothing has failed. */
 static void skip_shard(struct stats_call *c, enum err rc)
 {
-    c->rc = rc == OK ? ERR_UNAVAIL : rc;
-    c->failed[c->shard] = true;
+    if (!holds_has(shards_holds(c->shards), c->shard)) {
+        c->rc = rc == OK ? ERR_UNAVAIL : rc;
+        c->failed[c->shard] = true;
+    }
     clear_lanes(c);
     c->shard++;
     c->walk = (struct config_walk){0};

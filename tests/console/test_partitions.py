@@ -104,6 +104,17 @@ def test_a_call_that_needs_the_partition_says_that_it_is_held(two):
         assert (error["code"], error["message"]) == ("queue_unavailable", "held by an operator: partition 1"), path
 
 
+def test_metrics_of_the_other_partition_stay(two):
+    other, held = two.lanes
+    hold(two, 1)
+    for program in (two.receiver, *two.dispatchers):
+        metrics = program.metrics()
+        depth = metrics["hookpace_queue_depth"]
+        assert depth[(("lane", other),)] == 0 and (("lane", held),) not in depth, depth
+        assert list(metrics["hookpace_redis_up"].values()) == [1]
+        assert not program.logged("stats.unavailable")
+
+
 def test_calls_that_fit_no_partition(two):
     for name in ("2", "x", "-1", "01x", "99999999999999999999"):
         assert two.root.post(f"partitions/{name}/hold", status=404)["code"] == "not_found"
