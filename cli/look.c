@@ -151,7 +151,7 @@ static int show_lane(struct cli *c)
 }
 
 /* Calls the pages of a list and gives their items to TAKE: all pages, or up to the first one that has items. A page may be empty
- * though more pages follow. With --json the first page is printed, whatever it has. */
+ * though more pages follow. With --json the command prints the first page, also an empty one. */
 static int each_page(struct cli *c, const char *path, bool all,
                      void (*take)(struct cli *c, void *ctx, const struct json *items), void *ctx)
 {
