@@ -1,11 +1,15 @@
 import itertools
+import sys
+from pathlib import Path
 
 import pytest
 
-from harness import config
-from harness.partitions import tags
-from harness.redis_cluster import RedisCluster
-from harness.stack import Stack
+sys.path.append(str(Path(__file__).resolve().parent))
+
+from harness import config  # noqa: E402
+from harness.partitions import tags  # noqa: E402
+from harness.redis_cluster import RedisCluster  # noqa: E402
+from harness.stack import Stack  # noqa: E402
 
 PARTITIONS = 12
 PREFIXES = (f"hp{n}" for n in itertools.count())  # tests share the clusters

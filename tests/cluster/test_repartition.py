@@ -1,11 +1,10 @@
 """Another number of partitions while events come in, as docs/guides/scaling.md says: a second prefix, and the first one runs empty."""
 
 import copy
-import itertools
-import threading
 import time
 
 import pytest
+from sender import ROOT, Sender
 
 from harness import http, oracle
 from harness.redis_server import free_port
@@ -14,37 +13,6 @@ from harness.wait import wait_for
 DELAY_MS = 100
 BACKLOG = 12       # events of each lane that wait when the change begins
 MORE = 24
-ROOT = {"Authorization": "Basic cm9vdDpyb290LXBhc3N3b3Jk"}  # root:root-password
-
-
-class Sender(threading.Thread):
-    """Sends events to the lanes NAMES in turn, and repeats each one until it is accepted. `sent` has the ids."""
-
-    def __init__(self, address, names):
-        super().__init__()
-        self.address, self.names = address, names
-        self.sent, self.over = [], threading.Event()
-        self.start()
-
-    def run(self):
-        for n in itertools.count():
-            if self.over.is_set():
-                return
-            while not self._accepted(self.names[n % len(self.names)], f"s{n}"):
-                pass
-            self.sent.append(f"s{n}")
-            self.over.wait(0.02)
-
-    def _accepted(self, lane, ident):
-        try:
-            return http.post(self.address, f"/in/{lane}", b'{"id": "%s"}' % ident.encode(), {"Content-Type": "application/json"}).status == 200
-        except OSError:
-            return False    # the old receiver closes what it has not read
-
-    def stop(self):
-        self.over.set()
-        self.join()
-        return self.sent
 
 
 @pytest.fixture
