@@ -298,6 +298,8 @@ static void write_address(const struct server *server, struct buf *out)
 struct shard_server shards_server(const struct shards *all, size_t i)
 {
     const struct server *server = nth_server(all, i);
+    if (!server)
+        return (struct shard_server){0};
     struct shard_server out = {.is_up = redis_is_ready(server->redis),
                                .partitions = server_shards(server),
                                .trouble = server_trouble(server),

@@ -36,7 +36,7 @@ struct redirect redirect_read(const struct redis_reply *r)
                  {SLICE_LIT("ASK"), REDIRECT_ASK},
                  {SLICE_LIT("TRYAGAIN"), REDIRECT_AGAIN},
                  {SLICE_LIT("CLUSTERDOWN"), REDIRECT_DOWN}};
-    struct redirect out = {REDIRECT_NONE};
+    struct redirect out = {.kind = REDIRECT_NONE};
     if (redis_kind(r) != REDIS_FAILED)
         return out;
     struct slice rest = redis_text(r);

@@ -123,8 +123,9 @@ static void send_due(void *ctx)
     mono_us now = clock_mono_us();
     struct round round = {0};
     c->again_at = 0;
-    for (size_t left = c->turned_count; left && !list_is_empty(&c->turned); left--) {
-        struct turned *t = LIST_TAKE_FIRST(&c->turned, struct turned, link);
+    struct turned *t;
+    for (size_t left = c->turned_count;
+         left && (t = LIST_TAKE_FIRST(&c->turned, struct turned, link)); left--) {
         list_add_last(&c->turned, &t->link);
         if (now >= last_moment(c, t))
             give_up(c, t);
@@ -221,8 +222,9 @@ void redis_turned_init(struct redis_cluster *c)
 void redis_turned_end(struct redis_cluster *c)
 {
     c->is_ending = true;
-    while (!list_is_empty(&c->turned))
-        give_up(c, LIST_FIRST(&c->turned, struct turned, link));
+    struct turned *t;
+    while ((t = LIST_FIRST(&c->turned, struct turned, link)))
+        give_up(c, t);
     loop_timer_free(c->again);
     c->again = NULL;
 }
