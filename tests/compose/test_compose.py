@@ -16,7 +16,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from engine import BASE_IMAGE, REDIS_IMAGE, Engine, run  # noqa: E402
+from engine import BASE_IMAGE, REDIS_IMAGE, run  # noqa: E402
 from harness import http, oracle, sign  # noqa: E402
 from harness.downstream import Downstream  # noqa: E402
 from harness.redis_server import free_port  # noqa: E402
@@ -61,17 +61,6 @@ class Compose:
 
     def health(self, service):
         return {self.engine.docker("inspect", "-f", "{{.State.Health.Status}}", i).strip() for i in self.ids(service)}
-
-
-@pytest.fixture(scope="module")
-def engine():
-    made = Engine()
-    try:
-        made.wait_ready()
-        made.make_images()
-        yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")
