@@ -363,8 +363,8 @@ bool shards_serve(const struct shards *all)
         const struct shard *s = &all->list[i];
         if (shard_is_ready(s))
             is_any = true;
-        else if (!is_away(s))
-            return false;
+        else if (!is_away(s) && !all->has_served)
+            return false; /* later, a shard that is on its way back takes no other along */
     }
     return is_any;
 }

@@ -50,8 +50,8 @@ struct shard *shards_at(struct shards *all, unsigned partition);
 bool shards_ready(const struct shards *all);
 /* Which partitions an operator holds. They are not ready. */
 struct holds *shards_holds(struct shards *all);
-/* True if a shard is ready, and if each other shard has a known reason why it is not: its server is away, nobody has
- * it, or an operator holds it. */
+/* True if a shard is ready. Until that was so for the first time, it must also be known of each other shard why it is
+ * not: its server is away, nobody has it, or an operator holds it. */
 bool shards_serve(const struct shards *all);
 /* Why a shard is not ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */

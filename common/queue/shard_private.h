@@ -61,6 +61,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     size_t told_masters;
     size_t lead_count, key_count;
     char warning[WARNING_BYTES]; /* shards_warning */
+    bool has_served;             /* shards_serve was true once */
     bool is_freed;
     unsigned count;
     struct shard list[];

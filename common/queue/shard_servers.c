@@ -53,6 +53,7 @@ static void shard_tell(struct shard *s, bool is_ready)
 
 void shards_tell_change(struct shards *all)
 {
+    all->has_served = all->has_served || shards_serve(all);
     if (all->events.on_change)
         all->events.on_change(all->events.ctx);
 }
