@@ -9,6 +9,7 @@ import pytest
 
 from harness import http, oracle, paths
 from harness.exchange import Answer
+from harness.outage import JITTER_MS
 from harness.redis_cluster import RedisCluster, slot_of
 from harness.redis_server import RedisServer, free_port
 from harness.senders import Senders
@@ -99,7 +100,7 @@ class Moving:
         requests = self.spread.sink.all()
         assert not {d: n for d, n in Counter(r.delivery for r in requests).items() if n > 1}
         for of_lane in oracle.by_lane(requests).values():
-            oracle.assert_paced(of_lane, DELAY_MS)
+            oracle.assert_paced(of_lane, DELAY_MS, JITTER_MS)
         oracle.assert_each_in_one_place(stored, {r.delivery for r in requests})
 
     def close(self):

@@ -6,9 +6,10 @@ from collections import Counter
 from harness import oracle
 from harness.exchange import Answer
 from harness.senders import Senders
-from harness.wait import wait_for
+from harness.wait import every, wait_for
 
 DELAY_MS = 50
+JITTER_MS = 10.0  # between the last look at the clock and the arrival, on a machine with much to do
 CONCURRENCY = 4
 ANSWER_S = 0.02  # of the downstream, so that some requests are on their way at any moment
 RETURN_S = 30.0
@@ -31,10 +32,12 @@ class Outage:
         self.receiver, self.dispatcher = spread.receiver(spread.conf), spread.dispatcher(spread.conf)
         self.senders = Senders(self.receiver, spread.names)
         self.killed_at = None
+        self.readiness, self.stop_asking = set(), lambda: None
 
     def kill(self):
         """Ends the victim while each lane has work."""
         self.senders.wait_more(self.spread.names, 10)
+        self.stop_asking = every(0.05, lambda: self.readiness.update(p.get("/readyz").status for p in (self.receiver, self.dispatcher)))
         self.killed_at = time.monotonic()
         self.victim.kill9()
 
@@ -72,6 +75,8 @@ class Outage:
 
     def judge(self):
         self.senders.stop()
+        self.stop_asking()
+        assert self.readiness == {200}, f"one server that is away, or on its way back, makes no program unready: {self.readiness}"
         refused = [a for name in self.others for a in self.senders.answers[name] if a.status != 200]
         assert not refused, f"partitions of other servers were refused: {refused[:5]}"
         assert set(self.senders.statuses(self.mine)) <= {200, 503}
@@ -83,7 +88,7 @@ class Outage:
         requests = self.spread.sink.all()
         self._judge_repeats(requests)
         for of_lane in oracle.by_lane(requests).values():
-            oracle.assert_paced(of_lane, DELAY_MS)
+            oracle.assert_paced(of_lane, DELAY_MS, JITTER_MS)
         oracle.assert_each_in_one_place(stored, {r.delivery for r in requests})
 
     def _judge_repeats(self, requests):
@@ -94,6 +99,7 @@ class Outage:
         assert len(again) <= CONCURRENCY * len(self.mine), again
 
     def close(self):
+        self.stop_asking()
         self.senders.over.set()
         for thread in self.senders.threads:
             thread.join()

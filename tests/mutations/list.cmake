@@ -792,7 +792,7 @@ mutation(one_away_is_all "one server that is away makes a program unready"
   TESTS tests/cluster/test_failover.py::test_a_server_without_a_replica_is_away_until_it_is_started
         tests/cluster/test_failover.py::test_a_master_dies_and_its_replica_takes_over
   EDIT common/queue/shard.c
-  [[else if (!is_away(s))]]
+  [[else if (!is_away(s) && !all->has_served)]]
   [[else]])
 
 mutation(failed_is_nobody "a master that the others gave up is not shown as one that is away"
