@@ -49,6 +49,10 @@ class Outage:
         assert answer.status == 200, answer
         return answer.json().get("warning") == warning and program.metrics()["hookpace_redis_up"] == up
 
+    def _wait_told(self, warning, up):
+        for program in (self.receiver, self.dispatcher):
+            wait_for(lambda: self._tells(program, warning, up), RETURN_S, f"{program.name} to tell {warning} and {up}")
+
     def _up(self, *away):
         return {(("shard", address),): float(address not in away) for address in self.addresses}
 
@@ -58,20 +62,19 @@ class Outage:
         wait_for(lambda: ",fail " in self._nodes(), 30, "the others to give the victim up")
         self.addresses = {f"127.0.0.1:{n.port}" for n in self.cluster.nodes[:self.cluster.masters]}
         away = ", ".join(str(self.spread.names.index(name)) for name in self.mine)
-        for program in (self.receiver, self.dispatcher):
-            wait_for(lambda: self._tells(program, f"Redis is away: partition {away}", self._up(gone)), 15, f"{program.name} to tell")
+        self._wait_told(f"Redis is away: partition {away}", self._up(gone))
         self.senders.wait_refused(self.mine)
         before = set(self.senders.acknowledged(self.others))
-        self.senders.wait_more(self.others, 10)
+        self.senders.wait_more(self.others, 20)
         fresh = set(self.senders.acknowledged(self.others)) - before
         self.spread.sink.wait_events(fresh, RETURN_S)
+        self._wait_told(f"Redis is away: partition {away}", self._up(gone))  # also when they know that it was given up
 
     def see_that_all_is_back(self, address):
         """The victim's partitions are at ADDRESS. All are accepted again, and nothing is told any more."""
         self.senders.wait_more(self.spread.names, 10, RETURN_S)
         self.addresses = {f"127.0.0.1:{n.port}" for n in self.cluster.nodes[1:self.cluster.masters]} | {address}
-        for program in (self.receiver, self.dispatcher):
-            wait_for(lambda: self._tells(program, None, self._up()), RETURN_S, f"{program.name} to tell that all is back")
+        self._wait_told(None, self._up())
 
     def judge(self):
         self.senders.stop()
