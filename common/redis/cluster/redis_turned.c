@@ -223,7 +223,7 @@ void redis_turned_end(struct redis_cluster *c)
 {
     c->is_ending = true;
     struct turned *t;
-    while ((t = LIST_FIRST(&c->turned, struct turned, link)))
+    while ((t = LIST_TAKE_FIRST(&c->turned, struct turned, link)))
         give_up(c, t);
     loop_timer_free(c->again);
     c->again = NULL;

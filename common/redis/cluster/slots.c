@@ -32,7 +32,7 @@ static unsigned partition_near(unsigned tag, unsigned partitions)
 
 void slots_spread(unsigned partitions, unsigned *tags)
 {
-    unsigned left = partitions - 1;
+    unsigned left = partitions ? partitions - 1 : 0;
     for (unsigned i = 0; i < partitions; i++)
         tags[i] = 0;
     for (unsigned tag = 1; left; tag++) {
