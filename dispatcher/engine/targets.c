@@ -90,6 +90,7 @@ static struct endpoint *target_open_endpoint(struct target *t, bool verify_tls)
                                        .client_key = dest->settings->identity.key,
                                        .body_max = t->source ? r->max_body_bytes : 0,
                                        .hooks = t->targets->hooks};
+    /* cppcheck-suppress returnDanglingLifetime ; the endpoint does not keep the options */
     return transport_open(t->targets->transport, &options);
 }
 

@@ -187,9 +187,9 @@ void redis_cluster_free(struct redis_cluster *c)
     c->is_ending = true;
     cluster_guide_free(c->guide);
     loop_timer_free(c->sweep);
-    struct list_link *at;
-    while ((at = c->members.ends.next) != &c->members.ends)
-        member_free(LIST_ITEM(at, struct cluster_member, link));
+    struct cluster_member *m;
+    while ((m = LIST_TAKE_FIRST(&c->members, struct cluster_member, link)))
+        member_free(m);
     redis_turned_end(c);
     free(c->slots);
     free(c->name);
