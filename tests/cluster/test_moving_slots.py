@@ -180,7 +180,7 @@ def test_a_server_that_missed_the_move_is_not_believed(spread, tmp_path):
         wait_for(doubts, 20, "the copy to be asked", every=0.2)
         wait_for(lambda: receiver.get("/readyz").json() == {"status": "ok"}, 10, "the connections to be back")
         for name in spread.names:
-            assert receiver.post(f"/in/{name}", {"id": f"s-{name}"}).status == 200
+            wait_for(lambda: receiver.post(f"/in/{name}", {"id": f"s-{name}"}).status == 200, 10, "the last loss to be noticed and mended")
         shards = receiver.get("/api/status", headers=LOGIN).json()["redis"]["shards"]
         assert {s["address"] for s in shards} == {f"127.0.0.1:{n.port}" for n in cluster.nodes}
         assert old.client().dbsize() == 0

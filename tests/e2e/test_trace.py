@@ -66,10 +66,10 @@ def test_a_later_version_may_have_more(stack):
 def test_other_headers_do_not_push_the_context_out(stack):
     """Companion headers have 4 KiB together. The context is short, and has its room."""
     sink, receiver, dispatcher = both(stack)
-    receiver.post("/in/in", {"id": "e1"}, {**{f"X-N{n}": "v" * 900 for n in range(6)}, **CONTEXT})
+    receiver.post("/in/in", {"id": "e1"}, {**{f"X-N{n}": "v" * 60 for n in range(80)}, **CONTEXT})
     for request in sink.wait_count(2):
         assert carried(request) == CONTEXT
-        assert sum(n.startswith("X-N") for n, _ in request.headers) == 4
+        assert 20 < sum(n.startswith("X-N") for n, _ in request.headers) < 80
     assert dispatcher.wait_log("attempt.ended")["trace_id"] == TRACE
     assert receiver.wait_log("header.dropped")["header"].startswith("X-N")
 

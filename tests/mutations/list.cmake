@@ -734,14 +734,6 @@ mutation(no_wait "the receiver does not wait for replicas"
   [[bool waits = c->script->is_acknowledged && r->conf.wait_replicas;]]
   [[bool waits = false;]])
 
-mutation(wait_for_no_write "a repeat is acknowledged without a write for WAIT to count"
-  TESTS tests/redis/test_wait_replicas.py::test_a_repeat_waits_for_the_first_event
-  EDIT common/redis/redis_confirm.c
-  [[    redis_send(r, set, 5, confirm_on_set, r);]]
-  [[    (void)set;
-    (void)confirm_on_set;
-    c->has_written = true;]])
-
 mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT, and nothing asks again"
   TESTS tests/redis/test_wait_replicas.py::test_a_script_that_redis_forgot_is_waited_for_too
   EDIT common/redis/redis.c
