@@ -331,4 +331,5 @@ def test_a_crash_leaves_no_memory_behind(place, part):
     program = start(conf, env={**environment(), "HOOKPACE_CORE_DUMPS": "1"}, wrapper=wrapper)
     sanitized = is_sanitized(program)
     cores = kill_and_find_core(program, there)
-    assert sanitized or cores and any(SECRETS["source-inline"].encode() in c.read_bytes() for c in cores)
+    memory = b"".join(c.read_bytes() for c in cores)
+    assert sanitized or any(secret.encode() in memory for secret in SECRETS.values()), "which of them depends on what the heap reused"
