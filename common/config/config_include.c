@@ -60,6 +60,7 @@ static int by_bytes(const void *a, const void *b)
 /* Adds the names of D that match PATTERN to NAMES, sorted. A name that begins with a dot does not match `*`. */
 static void read_names(DIR *d, const char *pattern, struct raw_texts *names)
 {
+    /* cppcheck-suppress readdirCalled ; the stream is this call's own, and readdir_r is deprecated */
     for (const struct dirent *e; names->count <= CONFIG_FILES_MAX && (e = readdir(d));)
         if (fnmatch(pattern, e->d_name, FNM_PERIOD) == 0)
             raw_texts_add(names, xstrdup(e->d_name));
