@@ -86,7 +86,7 @@ void ops_add(struct ops *o, const struct route *rows, size_t count, void *ctx);
 /* "127.0.0.1:8081", with the real port. Borrowed. */
 const char *ops_addr(const struct ops *o);
 struct http_server *ops_http(struct ops *o);
-/* Requests of a Host that does not fit NAMES are refused from now on, whatever they ask for. NAMES is borrowed until the next call. */
+/* Refuses from now on each request with a Host that does not fit NAMES. NAMES is borrowed until the next call. */
 void ops_set_hosts(struct ops *o, struct host_names names);
 /* Stops accepting connections. Calls that have begun are answered; ON_EMPTY is called (deferred) when no connection is left. */
 void ops_drain(struct ops *o, void (*on_empty)(void *ctx), void *ctx);

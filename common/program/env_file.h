@@ -2,8 +2,10 @@
  *
  * A value without quotes ends at the end of its line, less the white space around it. In 'quotes' every character is itself.
  * In "quotes" a backslash makes the characters " \ $ ` themselves. Empty lines and lines that begin with # or ; mean nothing.
- * systemd, compose and the shell read other forms in different ways, so they are errors here: text behind the closing quote,
- * a quote that is open at the end of the line, and a backslash or a quote inside of a value without quotes.
+ * systemd, compose and the shell read other forms in different ways. So these are errors here:
+ * - text behind the closing quote
+ * - a quote that is open at the end of the line
+ * - a backslash or a quote inside of a value without quotes
  */
 #ifndef COMMON_PROGRAM_ENV_FILE_H
 #define COMMON_PROGRAM_ENV_FILE_H

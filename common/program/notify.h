@@ -1,8 +1,8 @@
 /* notify - tells systemd what the process does: it has started, reloads its configuration, stops, or is alive.   [edge]
  *
  * This is the protocol of sd_notify(3): one datagram of NAME=value lines to the socket that $NOTIFY_SOCKET names. Without
- * that variable nothing is sent. libsystemd is not used: systemd's own manual recommends these few lines instead of a
- * library that brings liblzma, libgcrypt and others into a process which reads bytes from strangers.
+ * that variable nothing is sent. libsystemd is not used. It would bring liblzma, libgcrypt and others into a process
+ * that reads bytes from strangers. systemd's own manual recommends these few lines instead.
  *
  *     start ──▶ ready ──▶ (reloading ──▶ ready)* ──▶ stopping
  */

@@ -24,7 +24,7 @@ struct holds *holds_new(struct loop *l, struct shard *home, unsigned count, hold
 void holds_stop(struct holds *h);
 /* After holds_stop. NULL is fine. */
 void holds_free(struct holds *h);
-/* Asks now, and from then on twice a second. While Redis does not answer, what it said last stays true. */
+/* Asks now, and from then on twice a second. While Redis does not answer, its last answer counts. */
 void holds_ask(struct holds *h);
 bool holds_has(const struct holds *h, unsigned partition);
 /* Are all partitions held? */

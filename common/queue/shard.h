@@ -48,10 +48,10 @@ unsigned shards_count(const struct shards *all);
 struct shard *shards_at(struct shards *all, unsigned partition);
 /* Can the shards be used, except for those that are held? False if all are held. */
 bool shards_ready(const struct shards *all);
-/* Which partitions an operator holds. They are not ready. */
+/* The partitions that an operator holds. They are not ready. */
 struct holds *shards_holds(struct shards *all);
-/* True if a shard is ready. Until that was so for the first time, it must also be known of each other shard why it is
- * not: its server is away, nobody has it, or an operator holds it. */
+/* True if a shard is ready. Before the first time, each other shard must be ready too, or have a known reason: its server
+ * is away, nobody has it, or an operator holds it. */
 bool shards_serve(const struct shards *all);
 /* Why a shard is not ready: what the user of Redis may not do and the command that allows it, or why the last try to connect
  * failed. NULL if nothing is known to be wrong. Valid until the loop's next turn. */

@@ -31,7 +31,7 @@ void cluster_map_clear(struct cluster_map *m);
 
 /* The master that has SLOT, or NULL. Valid until M changes. */
 const struct redis_node *cluster_map_owner(const struct cluster_map *m, unsigned slot);
-/* How many servers have slots. */
+/* The number of servers that have slots. */
 size_t cluster_map_owners(const struct cluster_map *m);
 /* SERVER has SLOT from now on. */
 void cluster_map_move(struct cluster_map *m, unsigned slot, const struct redis_node *server);

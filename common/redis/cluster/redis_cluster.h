@@ -38,7 +38,7 @@ void redis_cluster_free(struct redis_cluster *c);
 struct redis *redis_cluster_owner(struct redis_cluster *c, unsigned slot);
 /* The server that has SLOT, or NULL. Valid until the loop's next turn. */
 const struct redis_node *redis_cluster_server(const struct redis_cluster *c, unsigned slot);
-/* How many servers have slots. */
+/* The number of servers that have slots. */
 size_t redis_cluster_masters(const struct redis_cluster *c);
 /* Has a server said who has what? */
 bool redis_cluster_is_known(const struct redis_cluster *c);

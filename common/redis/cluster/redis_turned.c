@@ -9,8 +9,8 @@
  *   CLUSTERDOWN   nobody serves the slot, or the cluster          it waits
  *   (none: there is no connection to the server with the slot)    it waits
  *
- * A call that waits is sent again, to the server that has the slot by then. Of the calls that wait for one slot only one
- * is sent at a time. When it has run, all of them are sent. A call ends with ERR_UNAVAIL when half of its time
+ * A call that waits is sent again, to the server that has the slot by then. If several calls wait for one slot, one
+ * of them is sent at a time. When it has run, all of them are sent. A call ends with ERR_UNAVAIL when half of its time
  * (redis.timeout_ms) has passed: it never ran. The bytes of a call are copied once, out of the output of the connection
  * that sent it first. */
 #include "common/base/alloc.h"
@@ -103,7 +103,7 @@ static void arm(struct redis_cluster *c, mono_us now)
         loop_timer_arm(c->again, c->again_at > now ? c->again_at - now : 0);
 }
 
-/* Of the calls that wait for the same slot only one is sent again, until one of them runs. */
+/* If several calls wait for one slot, one of them is sent again at a time, until one runs. */
 static bool may_go(struct turned *t, struct round *now)
 {
     if (t->is_free)
