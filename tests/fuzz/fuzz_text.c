@@ -184,6 +184,24 @@ static void two_texts(struct slice a, struct slice b)
     INSIST(text_distance(a, b, 2) == capped(d, 3));
 }
 
+/* S, an id as a sender may give it, has one key, and one name in the API that leads to that key again. */
+static void ids(struct slice s)
+{
+    char key_text[3 * MOST + 1], shown_text[3 * MOST + 3], again_text[9 * MOST + 3];
+    struct buf key = buf_over(key_text), shown = buf_over(shown_text), again = buf_over(again_text);
+    id_add_key(&key, s);
+    id_add_shown(&shown, buf_slice(&key));
+    if (s.len && memchr(s.ptr, 0, s.len)) { /* no id has a NUL, and no text is decoded to one */
+        INSIST(slice_eq(buf_slice(&shown), buf_slice(&key)));
+        return;
+    }
+    INSIST(slice_starts(buf_slice(&shown), s));
+    struct slice mark = slice_skip(buf_slice(&shown), s.len);
+    INSIST(!mark.len || slice_eq(mark, SLICE_LIT("~1"))); /* where S ends as our marks do */
+    id_add_named_key(&again, buf_slice(&shown));
+    INSIST(slice_eq(buf_slice(&again), buf_slice(&key)));
+}
+
 static void names(struct slice s)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -192,13 +210,7 @@ static void names(struct slice s)
         name = name && s.ptr[i] && (strchr(letters, s.ptr[i]) || strchr("_-", s.ptr[i]));
     INSIST(id_is_valid(s) ==
            (s.len >= 1 && s.len <= 255 && text_is_utf8(s) && !text_has_control(s)));
-    char key_text[3 * MOST + 1], shown_text[3 * MOST + 1];
-    struct buf key = buf_over(key_text), shown = buf_over(shown_text);
-    id_add_key(&key, s);
-    id_add_shown(&shown, buf_slice(&key));
-    bool has_nul =
-        s.len && memchr(s.ptr, 0, s.len); /* no id has one, and no text is decoded to one */
-    INSIST(slice_eq(buf_slice(&shown), has_nul ? buf_slice(&key) : s));
+    ids(s);
     INSIST(name_is_valid(s) == name);
     size_t characters = 0;
     for (size_t i = 0; i < s.len; i++)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #define ROOM ((size_t)64 * 1024) /* of a command: for all arguments but the largest */
+/* Redis accepts no smaller proto-max-bulk-len. What says otherwise is no limit of Redis, and would keep every event out. */
+#define LEAST ((size_t)1024 * 1024)
 
 struct redis_limit redis_limit_none(void)
 {
@@ -15,16 +17,16 @@ void redis_limit_tell(struct redis_limit *l, struct slice value)
 {
     uint64_t n;
     if (text_u64(value, INT64_MAX, &n) == OK)
-        l->told = (size_t)n;
+        l->told = n > LEAST ? (size_t)n : LEAST;
 }
 
 bool redis_limit_note(struct redis_limit *l, size_t size, struct slice error)
 {
     if (!slice_starts(error, SLICE_LIT("ERR Protocol error: invalid bulk length")))
         return false;
-    size_t least = size > ROOM ? size - ROOM : 1;
-    if (least < l->refused)
-        l->refused = least;
+    size_t refused = size > LEAST + ROOM ? size - ROOM : LEAST + 1;
+    if (refused < l->refused)
+        l->refused = refused;
     return true;
 }
 

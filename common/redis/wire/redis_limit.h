@@ -24,6 +24,7 @@ struct redis_limit redis_limit_none(void);
 void redis_limit_tell(struct redis_limit *l, struct slice value);
 /* True if ERROR, the reply to a command of SIZE bytes, is a refusal; L knows it then. */
 bool redis_limit_note(struct redis_limit *l, size_t size, struct slice error);
+/* Bytes of the largest argument that the server takes. Never below 1 MiB, the least that can be set. */
 size_t redis_limit_argument(const struct redis_limit *l);
 
 #endif
