@@ -1,7 +1,6 @@
 #include "common/base/buf.h"
 
 #include "common/base/alloc.h"
-#include "common/base/text.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -117,33 +116,6 @@ void buf_addf(struct buf *b, const char *fmt, ...)
         buf_wrote(b, (size_t)n);
     }
     va_end(again);
-}
-
-void buf_add_json(struct buf *b, struct slice s)
-{
-    size_t from = 0;
-    for (size_t i = 0; i < s.len;) {
-        i += text_json_plain(slice_skip(s, i));
-        if (i == s.len)
-            break;
-        unsigned char c = (unsigned char)s.ptr[i];
-        size_t width = c < 0x80 ? 1 : text_utf8_width(slice_skip(s, i));
-        if (c >= 0x80 && width > 0) {
-            i += width;
-            continue;
-        }
-        buf_add(b, s.ptr + from, i - from);
-        if (c == '"' || c == '\\') {
-            buf_add_char(b, '\\');
-            buf_add_char(b, (char)c);
-        } else if (c >= 0x80) {
-            buf_add_str(b, "\\ufffd");
-        } else {
-            buf_addf(b, "\\u%04x", c);
-        }
-        from = ++i;
-    }
-    buf_add(b, s.ptr ? s.ptr + from : "", s.len - from);
 }
 
 struct slice buf_slice(const struct buf *b)

@@ -51,9 +51,6 @@ void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Appends S as the inside of a JSON string: quotes, backslashes and control characters escaped,
- * bytes that are not valid UTF-8 replaced by U+FFFD. The quotes around it are the caller's. */
-void buf_add_json(struct buf *b, struct slice s);
 
 /* Room for N more bytes: returns where to write them, or NULL past the ceiling. After writing n
  * of them, call buf_wrote(b, n). */

@@ -1,5 +1,7 @@
 #include "common/base/json_write.h"
 
+#include "common/base/text.h"
+
 void json_write_key(struct json_write *w, const char *key, size_t len)
 {
     char *to = buf_reserve(w->out, len + 4), *at = to;
@@ -21,7 +23,7 @@ void json_write_key(struct json_write *w, const char *key, size_t len)
 void json_write_text(struct json_write *w, struct slice value)
 {
     buf_add_char(w->out, '"');
-    buf_add_json(w->out, value);
+    text_add_json(w->out, value);
     buf_add_char(w->out, '"');
 }
 

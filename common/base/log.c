@@ -118,7 +118,7 @@ static void write_text(struct pen *p, struct slice s)
     if (plain == s.len || p->at == p->end)
         return;
     struct buf rest = buf_over_(p->at, (size_t)(p->end - p->at));
-    buf_add_json(&rest, slice_skip(s, plain));
+    text_add_json(&rest, slice_skip(s, plain));
     p->at = rest.failed ? p->end : p->at + rest.len;
 }
 

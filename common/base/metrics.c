@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/map.h"
+#include "common/base/text.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -69,7 +70,7 @@ static void add_labels(struct buf *b, const char *names, struct slice l1, struct
     for (int i = 0; i < 2 && rest.len; i++) {
         struct slice name = slice_cut(&rest, ',');
         buf_addf(b, "%s%.*s=\"", i ? "," : "", SLICE_FMT(name));
-        buf_add_json(b, values[i]);
+        text_add_json(b, values[i]);
         buf_add_char(b, '"');
     }
 }

@@ -223,6 +223,33 @@ size_t text_utf8_width(struct slice s)
     return width;
 }
 
+void text_add_json(struct buf *out, struct slice s)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < s.len;) {
+        i += text_json_plain(slice_skip(s, i));
+        if (i == s.len)
+            break;
+        unsigned char c = (unsigned char)s.ptr[i];
+        size_t width = c < 0x80 ? 1 : text_utf8_width(slice_skip(s, i));
+        if (c >= 0x80 && width > 0) {
+            i += width;
+            continue;
+        }
+        buf_add(out, s.ptr + from, i - from);
+        if (c == '"' || c == '\\') {
+            buf_add_char(out, '\\');
+            buf_add_char(out, (char)c);
+        } else if (c >= 0x80) {
+            buf_add_str(out, "\\ufffd");
+        } else {
+            buf_addf(out, "\\u%04x", c);
+        }
+        from = ++i;
+    }
+    buf_add(out, s.ptr ? s.ptr + from : "", s.len - from);
+}
+
 bool text_is_utf8(struct slice s)
 {
     while (s.len) {

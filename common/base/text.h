@@ -38,6 +38,9 @@ enum err text_unpercent(struct buf *out, struct slice s, bool plus) MUST_CHECK;
 /* The number of bytes at the beginning of S that need no escape in a JSON string: visible ASCII but quotes and
  * backslashes. */
 size_t text_json_plain(struct slice s);
+/* Appends S as the inside of a JSON string: quotes, backslashes and control characters escaped,
+ * bytes that are not valid UTF-8 replaced by U+FFFD. The quotes around it are the caller's. */
+void text_add_json(struct buf *out, struct slice s);
 /* Width (1-4) of the valid UTF-8 character that S starts with, or 0. No surrogates, no overlongs. */
 size_t text_utf8_width(struct slice s);
 /* All of S is valid UTF-8. */

@@ -135,7 +135,7 @@ size_t config_path_push(struct config_reader *r, struct slice key)
     if (plain)
         buf_add_slice(&r->path, key);
     else
-        buf_add_json(&r->path, key);
+        text_add_json(&r->path, key);
     buf_add_str(&r->path, plain ? "" : "\"");
     return mark;
 }
@@ -517,7 +517,7 @@ static struct json *value_of(const struct config_key *key, struct slice text)
     struct buf quoted;
     buf_init(&quoted, VALUE_MAX * 6 + 2);
     buf_add_char(&quoted, '"');
-    buf_add_json(&quoted, text);
+    text_add_json(&quoted, text);
     buf_add_char(&quoted, '"');
     enum err rc = json_parse(buf_slice(&quoted), &value, NULL);
     buf_clear(&quoted);

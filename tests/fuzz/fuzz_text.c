@@ -146,7 +146,7 @@ static void utf8(struct slice s)
     struct json *doc = NULL;
     buf_init(&b, 7 * MOST);
     buf_add_char(&b, '"');
-    buf_add_json(&b, s);
+    text_add_json(&b, s);
     buf_add_char(&b, '"');
     INSIST(text_is_utf8(buf_slice(&b)) && !text_has_control(slice_make("", 0)));
     INSIST(json_parse(buf_slice(&b), &doc, NULL) == OK);

@@ -82,7 +82,7 @@ static void put_reply(struct buf *b, const struct redis_reply *r)
         buf_addf(b, "{\"bytes\":%zu}", text.len);
     } else {
         buf_add_char(b, '"');
-        buf_add_json(b, text);
+        text_add_json(b, text);
         buf_add_char(b, '"');
     }
 }
@@ -274,9 +274,9 @@ static void on_message(void *ctx, struct slice channel, struct slice payload)
     struct buf b;
     buf_init(&b, 1 << 20);
     buf_add_str(&b, "{\"event\":\"message\",\"channel\":\"");
-    buf_add_json(&b, channel);
+    text_add_json(&b, channel);
     buf_add_str(&b, "\",\"payload\":\"");
-    buf_add_json(&b, payload);
+    text_add_json(&b, payload);
     buf_add_str(&b, "\"}");
     put_line(&b);
 }

@@ -1,4 +1,5 @@
 #include "common/base/buf.h"
+#include "common/base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +41,7 @@ static void test_an_empty_buffer(void **state)
     buf_add(&b, NULL, 0);
     buf_add_slice(&b, (struct slice){NULL, 0});
     buf_add_str(&b, "");
-    buf_add_json(&b, (struct slice){NULL, 0});
+    text_add_json(&b, (struct slice){NULL, 0});
     expect("");
 }
 
@@ -211,7 +212,7 @@ static void test_a_buffer_over_an_array(void **state)
 
 static void json(const char *bytes, size_t len, const char *text)
 {
-    buf_add_json(&b, slice_make(bytes, len));
+    text_add_json(&b, slice_make(bytes, len));
     expect(text);
 }
 
@@ -253,7 +254,7 @@ static void test_json_may_fail_in_the_middle(void **state)
 {
     (void)state;
     buf_init(&b, 4);
-    buf_add_json(&b, SLICE_LIT("ab\ncd"));
+    text_add_json(&b, SLICE_LIT("ab\ncd"));
     assert_true(b.failed);
     assert_true(b.len <= 4);
 }
