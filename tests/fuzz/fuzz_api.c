@@ -40,6 +40,12 @@ static void on_ready(void *ctx)
     (void)ctx;
 }
 
+static size_t count_waiting(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 static void set_up(void)
 {
     char text[1024];
@@ -215,6 +221,7 @@ static void call(struct slice line, struct slice login, struct slice body, struc
     struct admin_setup setup = {.conf = world.conf,
                                 .metrics = world.metrics,
                                 .workers_are_ready = workers_are_ready,
+                                .count_waiting = count_waiting,
                                 .on_ready = on_ready};
     INSIST(admin_open(world.loop, &setup, &admin, &e) == OK);
     fake.replies = slice_make(NULL, 0);
