@@ -53,7 +53,8 @@ static int post_to(struct cli *c, const char *thing, const char *verb, const cha
 
 static bool is_over(const struct json *job)
 {
-    return !slice_eq(text(job, "state"), SLICE_LIT("running"));
+    struct slice state = text(job, "state");
+    return !slice_eq(state, SLICE_LIT("running")) && !slice_eq(state, SLICE_LIT("unknown"));
 }
 
 /* Waits until job ID is over, and shows how far it is. */

@@ -13,6 +13,7 @@ struct search {
     struct json_write writer;
     struct table table;
     int64_t looked, unsure;
+    struct buf missing; /* the JSON of the partitions that were passed over; empty: none */
     size_t found, mended;
 };
 
@@ -44,6 +45,13 @@ static void take_item(struct search *s, const struct json *item)
     s->mended += is_mended;
 }
 
+static void take_missing(struct search *s, const struct json *missing)
+{
+    for (size_t i = 0; i < json_length(missing); i++)
+        buf_addf(&s->missing, "%s%lld", s->missing.len ? "," : "",
+                 (long long)json_int(json_at(missing, i)));
+}
+
 /* Takes the answer of one call; CURSOR gets where the next one goes on. */
 static void take_answer(struct search *s, const struct json *doc, struct buf *cursor)
 {
@@ -52,6 +60,7 @@ static void take_answer(struct search *s, const struct json *doc, struct buf *cu
         const struct json *item = json_at(items, i);
         take_item(s, item);
     }
+    take_missing(s, json_get(doc, "missing"));
     s->looked += json_int(json_get(doc, "looked_at"));
     s->unsure += json_int(json_get(doc, "unsure"));
     buf_reset(cursor);
@@ -96,6 +105,11 @@ static void print_json(struct search *s)
     jw_null(&w, "next");
     jw_int(&w, "looked_at", s->looked);
     jw_int(&w, "unsure", s->unsure);
+    if (s->missing.len) {
+        jw_open(&w, "missing", '[');
+        buf_add_slice(&out, buf_slice(&s->missing));
+        jw_close(&w, ']');
+    }
     jw_close(&w, '}');
     fwrite(out.ptr, 1, out.len, stdout);
     fputc('\n', stdout);
@@ -112,6 +126,8 @@ static void print_found(struct search *s)
     printf("%lld looked at, %zu found, %zu repaired\n", (long long)s->looked, s->found, s->mended);
     if (s->unsure)
         printf("%lld could not be judged: their lists are very long\n", (long long)s->unsure);
+    if (s->missing.len)
+        printf("not looked at: partition %s\n", s->missing.ptr);
     if (s->found > s->mended && !c->options.values[OPTION_REPAIR])
         fputs("hookpace check --repair mends what can be mended\n", stderr);
 }
@@ -122,6 +138,7 @@ int command_check(struct cli *c)
     struct buf cursor;
     buf_init(&cursor, 1 << 16);
     buf_init(&s.items, (size_t)1 << 30);
+    buf_init(&s.missing, 1 << 16);
     s.writer = json_write_to(&s.items);
     jw_open(&s.writer, NULL, '[');
     int code;
@@ -136,6 +153,10 @@ int command_check(struct cli *c)
         print_found(&s);
     table_clear(&s.table);
     buf_clear(&s.items);
+    bool is_whole = s.missing.len == 0;
+    buf_clear(&s.missing);
     buf_clear(&cursor);
+    if (code == EXIT_DONE && !s.found && !is_whole)
+        return EXIT_FAILED;
     return code != EXIT_DONE ? code : s.found ? EXIT_FOUND : EXIT_DONE;
 }

@@ -97,7 +97,19 @@ int cli_refused(const struct client_answer *a)
     return EXIT_FAILED;
 }
 
-struct json *cli_take(const struct cli *c, const struct client_answer *a)
+void cli_tell_missing(struct cli *c, const struct json *doc)
+{
+    const struct json *missing = json_kind(doc) == JSON_OBJECT ? json_get(doc, "missing") : NULL;
+    if (c->has_told || json_length(missing) == 0)
+        return;
+    c->has_told = true;
+    fputs("hookpace: what is in partition ", stderr);
+    for (size_t i = 0; i < json_length(missing); i++)
+        fprintf(stderr, "%s%lld", i ? ", " : "", (long long)json_int(json_at(missing, i)));
+    fputs(" is missing: its Redis does not answer, or an operator holds it\n", stderr);
+}
+
+struct json *cli_take(struct cli *c, const struct client_answer *a)
 {
     struct json *doc = NULL;
     struct error e;
@@ -110,6 +122,7 @@ struct json *cli_take(const struct cli *c, const struct client_answer *a)
         fwrite(a->body.ptr, 1, a->body.len, stdout);
         fputc('\n', stdout);
     }
+    cli_tell_missing(c, doc);
     return doc;
 }
 

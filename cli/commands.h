@@ -16,6 +16,7 @@ struct cli {
     struct client *client;
     wall_ms now;
     bool json, use_colors;
+    bool has_told; /* that partitions are missing */
 };
 
 struct command {
@@ -35,7 +36,9 @@ int cli_fail(int code, const char *next, const char *fmt, ...) PRINTF_LIKE(3, 4)
  * printed. With --json the answer's bytes are printed. Free with json_free. */
 struct json *cli_call(struct cli *c, const char *path, const struct slice *posted);
 /* The parsed answer of a call that was made, as cli_call. */
-struct json *cli_take(const struct cli *c, const struct client_answer *a);
+struct json *cli_take(struct cli *c, const struct client_answer *a);
+/* Says once, on stderr, which partitions DOC is without, if there are any. */
+void cli_tell_missing(struct cli *c, const struct json *doc);
 /* Prints what the receiver said against a call. Returns EXIT_FAILED. */
 int cli_refused(const struct client_answer *a);
 /* Appends "/api/THING/ID/VERB" with ID percent-encoded; VERB may be NULL. */

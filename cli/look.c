@@ -107,6 +107,7 @@ int command_status(struct cli *c)
     struct json *doc = cli_call(c, "/api/status", NULL);
     if (!doc)
         return EXIT_FAILED;
+    cli_tell_missing(c, member(doc, "totals"));
     if (!c->json) {
         print_members(doc, "");
         const struct json *running = member(doc, "programs");

@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 #include "common/base/metrics.h"
 #include "common/base/slice.h"
+#include "common/queue/partition_set.h"
 #include "common/queue/record.h"
 
 struct config;
@@ -41,10 +42,11 @@ struct delivery_view { /* all slices borrowed for the callback; empty if not kno
     size_t attempt_count;
 };
 
-/* FN exactly once per call, never before the call returns; RC != OK (LIST NULL): Redis did not answer, or not in time, in at
- * least one partition. */
+/* FN exactly once per call, never before the call returns; RC != OK (LIST NULL): Redis did not answer, or not in time, in any
+ * partition that was asked. MISSING: these partitions did not answer. What they have is not in LIST, or is not found. It is
+ * borrowed for the callback. */
 typedef void (*deliveries_fn)(void *ctx, enum err rc, const struct delivery_view *list,
-                              size_t count);
+                              size_t count, const struct partition_set *missing);
 
 /* COUNT (at most ADMIN_LOOK_MAX) deliveries, in the order of IDS, each with at most ATTEMPTS (at most ADMIN_ATTEMPTS_MAX) of
  * its last attempts. IDS may be any texts. */
@@ -57,9 +59,10 @@ struct delivery_filter {
     wall_ms since, until; /* when its event was accepted, inclusive */
 };
 /* As deliveries_fn. NEXT is the cursor of the next page; empty behind the last one. A page may have fewer than the wanted
- * deliveries, even none, though others follow: then the call has looked at as many as it may. */
+ * deliveries, even none, though others follow: then the call has looked at as many as it may. A partition that is missing on a
+ * page is missing on the pages that follow. */
 typedef void (*search_fn)(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
-                          struct slice next);
+                          struct slice next, const struct partition_set *missing);
 /* A page of at most LIMIT (at most ADMIN_LOOK_MAX) deliveries that fit FILTER, newest first. The order is by
  * acceptance. Exceptions: by death for the state `dead`; by the next attempt for `retry`; by the end of the lease for
  * `inflight`; by the place in the queue for `queued` with a lane or a destination. Without one of these states it
@@ -111,6 +114,7 @@ struct lane_view { /* all borrowed for the callback */
     wall_ms
         oldest_at; /* when the oldest delivery near the ends of its queue was accepted; 0: the queue is empty */
     wall_ms paused_since; /* 0: it is not paused */
+    bool has_results;     /* the next three are known: partition 0 has answered */
     int64_t done_1h, retry_1h,
         dead_1h; /* attempts of its configured destinations in the last hour, by result */
     const struct circuit_view *circuits;
@@ -134,13 +138,14 @@ struct lanes_filter {
 
 /* As deliveries_fn. NEXT is AFTER of the next page; empty behind the last one. */
 typedef void (*lanes_fn)(void *ctx, enum err rc, const struct lane_view *list, size_t count,
-                         struct slice next);
+                         struct slice next, const struct partition_set *missing);
 /* A page of at most LIMIT (at most ADMIN_LOOK_MAX) lanes by name, behind the name AFTER. Lists the lanes of the configuration,
  * and lanes that have work or dead letters, or are paused, though they are not configured any more. FILTER may leave lanes out.
  * `retry` and what FILTER finds are up to ten seconds old. */
 void queue_admin_lanes(struct queue_admin *q, const struct lanes_filter *filter, struct slice after,
                        size_t limit, lanes_fn fn, void *ctx);
-/* The lane NAME as a list of one; an empty list if there is no such lane. */
+/* The lane NAME as a list of one; an empty list if there is no such lane. Asks the lane's partition, and partition 0 for the
+ * results. */
 void queue_admin_lane(struct queue_admin *q, struct slice name, lanes_fn fn, void *ctx);
 
 /* --- what programs have counted (beat.h) --- */
@@ -196,8 +201,10 @@ void queue_admin_trends(struct queue_admin *q, trends_fn fn, void *ctx);
 struct queue_totals {
     int64_t queued, inflight, retry, dead, lanes_paused, circuits_open;
 };
-/* TOTALS is borrowed for the call, up to ten seconds old, and NULL if RC is not OK. */
-typedef void (*totals_fn)(void *ctx, enum err rc, const struct queue_totals *totals);
+/* TOTALS is borrowed for the call, up to ten seconds old, and NULL if RC is not OK. It is of all partitions but those that are
+ * MISSING. */
+typedef void (*totals_fn)(void *ctx, enum err rc, const struct queue_totals *totals,
+                          const struct partition_set *missing);
 void queue_admin_totals(struct queue_admin *q, totals_fn fn, void *ctx);
 
 /* --- check --- */
@@ -217,7 +224,8 @@ struct check_result { /* borrowed for the callback */
     size_t count;
     int64_t looked,
         unsure; /* deliveries and events that were looked at; those that could not be judged */
-    struct slice next; /* cursor of the next step; empty: all was seen */
+    struct slice next;                   /* cursor of the next step; empty: all was seen */
+    const struct partition_set *missing; /* these were passed over, as they did not answer */
 };
 /* FN exactly once, never before the call returns. RC != OK (RESULT NULL): Redis did not answer, or not in time. */
 typedef void (*check_fn)(void *ctx, enum err rc, const struct check_result *result);

@@ -1,7 +1,7 @@
 /* queue_tasks - the queue as the API sees it: tasks by id, lists, counts, errors, resends, delays.
  *
- * A task is an event with its deliveries (docs/internals/queue.md). Every call asks all partitions and merges what they
- * say. One script call holds Redis for about a millisecond, however much is stored or asked for; where that is not
+ * A task is an event with its deliveries (docs/internals/queue.md). A call for one account asks the partition of the account's
+ * lane, which has all its tasks. Other calls ask all partitions and merge what they say. One script call holds Redis for about a millisecond, however much is stored or asked for; where that is not
  * enough, the call is repeated. Nothing scans the keyspace. One per thread that serves the API.
  */
 #ifndef COMMON_QUEUE_QUEUE_TASKS_H
@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/err.h"
 #include "common/base/slice.h"
+#include "common/queue/partition_set.h"
 #include "common/queue/record.h"
 #include "common/queue/stamp.h"
 
@@ -45,16 +46,19 @@ struct task { /* all slices borrowed for the callback */
     wall_ms accepted_at, done_at; /* done_at is -1 until it is complete */
     /* Valid unless TASK_UNKNOWN or TASK_EXPIRED; the body only in queue_tasks_peek. */
     struct event event;
+    /* The partitions that did not answer, and may know more of it; NULL if all have answered. */
+    const struct partition_set *missing;
 };
 
 /* Whose tasks. LOGIN: the account that asks; its own tasks go by their ids, all other events by their keys. ACCOUNT: the
- * same for a user, who has no others; empty for an admin. */
+ * same for a user, who has no others; empty for an admin. If both are empty, a call by id goes on without partitions that do
+ * not answer. */
 struct task_scope {
     struct slice account, login;
 };
 
 /* FN exactly once per call, never before the call returns; RC != OK (TASKS NULL): Redis did not answer, or not
- * in time, in at least one partition. Q may not be freed from within. */
+ * in time, in a partition that is needed. Q may not be freed from within. */
 typedef void (*tasks_fn)(void *ctx, enum err rc, const struct task *tasks, size_t count);
 
 /* SHARDS is borrowed. Free it before the queue_tasks, so that what is pending ends. CONF is referenced. */

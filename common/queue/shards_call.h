@@ -5,11 +5,15 @@
  *     begin ─▶ script, everywhere or command, as often as needed ─▶ sent ─▶ on_reply for each answer ─▶ on_end
  *
  * on_reply may ask for more. on_end comes once, never before shards_call_sent has returned, and frees the struct.
+ *
+ * A call that reads may be right without some of the partitions. It sets may_miss. A partition that is away, or that an
+ * operator holds, is then in `missing`, and the call goes on with the others. It fails if all that it asked are.
  */
 #ifndef COMMON_QUEUE_SHARDS_CALL_H
 #define COMMON_QUEUE_SHARDS_CALL_H
 
 #include "common/queue/args.h"
+#include "common/queue/partition_set.h"
 #include "common/queue/shard.h"
 
 struct loop;
@@ -19,14 +23,19 @@ struct shards_call {
     struct shards *shards; /* borrowed */
     size_t waiting;        /* answers, and 1 while it is being sent */
     enum err rc;           /* OK, or how the last failure ended */
+    bool may_miss;
+    struct partition_set asked, missing; /* MISSING, with may_miss: they did not answer all */
     /* Takes over the reply R (never of kind REDIS_FAILED) to what was asked as WHICH. Not called after a failure. False: R
      * has not the shape that it should have. */
     bool (*on_reply)(struct shards_call *c, size_t which, const struct redis_reply *r);
+    /* With may_miss: what was asked as WHICH has no answer, because a partition is missing. It comes during shards_call_script
+     * too, if nothing could be sent. May be NULL. */
+    void (*on_missing)(struct shards_call *c, size_t which);
     /* Tells the caller and frees C. */
     void (*on_end)(struct shards_call *c);
 };
 
-/* Sets everything but the two functions. */
+/* Sets everything but the functions and may_miss. */
 void shards_call_begin(struct shards_call *c, struct loop *l, struct shards *shards);
 /* Runs SCRIPT with ARGS in PARTITION. */
 void shards_call_script(struct shards_call *c, size_t which, unsigned partition,
@@ -34,6 +43,10 @@ void shards_call_script(struct shards_call *c, size_t which, unsigned partition,
 /* Runs SCRIPT in every partition, whose number is WHICH. */
 void shards_call_everywhere(struct shards_call *c, const struct redis_script *script,
                             struct args *args);
+/* As shards_call_everywhere, for a change that all partitions must have: if one of them is not ready, nothing is sent, and the
+ * call fails. */
+void shards_call_all_or_none(struct shards_call *c, const struct redis_script *script,
+                             struct args *args);
 /* Sends the command VERB KEY ARGS... to SHARD. */
 void shards_call_command(struct shards_call *c, size_t which, struct shard *shard, const char *verb,
                          struct slice key, struct args *args);

@@ -99,7 +99,9 @@ void console_error(struct ops_call *c, int status, const char *code, const char 
 void console_unavailable(struct ops_call *c)
 {
     const struct console *k = c->ctx;
-    const char *why = shards_trouble(k->shards);
+    /* While some partitions serve, the warning names the others. */
+    const char *warning = shards_serve(k->shards) ? shards_warning(k->shards) : NULL;
+    const char *why = warning ? warning : shards_trouble(k->shards);
     console_end_error(c, 503, SLICE_LIT(OPS_RETRY), "queue_unavailable",
                       why ? why : "Redis does not answer");
 }
@@ -125,6 +127,17 @@ void console_end_items(struct json_write *w, struct slice next)
 {
     jw_close(w, ']');
     jw_text_or_null(w, "next", next);
+}
+
+void console_write_missing(struct json_write *w, const struct partition_set *missing)
+{
+    if (!missing || partition_set_is_empty(missing))
+        return;
+    jw_open(w, "missing", '[');
+    for (unsigned i = 0; i < PARTITIONS_MAX; i++)
+        if (partition_set_has(missing, i))
+            jw_int(w, NULL, i);
+    jw_close(w, ']');
 }
 
 void console_end_list(struct ops_call *c, struct buf *out, struct json_write *w, struct slice next)

@@ -3,6 +3,7 @@
 #include "common/base/metrics.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/queue_tasks.h"
+#include "common/queue/shard.h"
 #include "common/webhook/scheme.h"
 #include "common/webhook/url_template.h"
 #include "receiver/console/console_private.h"
@@ -95,6 +96,32 @@ static struct page *page_new(struct ops_call *c)
     return p;
 }
 
+/* The counts are in the first partition. RC: of asking for them. If other partitions serve, the page goes on without the
+ * counts. Else it ends with 503, and this returns true. */
+static bool is_refused(struct page *p, enum err rc)
+{
+    const struct console *k = p->ops->ctx;
+    if (rc == OK || shards_serve(k->shards))
+        return false;
+    console_unavailable(p->ops);
+    page_free(p);
+    return true;
+}
+
+/* Ends the list of the page, whose last item is named LAST, and frees P. */
+static void page_end(struct page *p, struct buf *out, struct json_write *w, const char *last,
+                     enum err rc)
+{
+    struct partition_set missing = {0};
+    if (rc != OK)
+        partition_set_add(&missing, 0);
+    console_end_items(w, slice_str(p->has_more ? last : ""));
+    console_write_missing(w, &missing);
+    jw_close(w, '}');
+    console_answer(p->ops, 200, out);
+    page_free(p);
+}
+
 /* --- sources --- */
 
 /* The counts of the source NAME. The code of an answer is what the sender saw; "ok" is called accepted here. */
@@ -102,6 +129,7 @@ static void write_answers(struct json_write *w, const char *name, const struct n
                           size_t count)
 {
     int64_t accepted = 0, duplicate = 0;
+    jw_open(w, "last_hour", '{');
     jw_open(w, "refused", '{');
     for (size_t i = 0; i < count; i++) {
         struct slice code = list[i].name, source = slice_cut(&code, ' ');
@@ -120,8 +148,10 @@ static void write_answers(struct json_write *w, const char *name, const struct n
     jw_close(w, '}');
     jw_int(w, "accepted", accepted);
     jw_int(w, "duplicate", duplicate);
+    jw_close(w, '}');
 }
 
+/* LIST is NULL if the counts are not known. */
 static void write_source(struct json_write *w, const struct source *s,
                          const struct named_count *list, size_t count)
 {
@@ -137,9 +167,10 @@ static void write_source(struct json_write *w, const struct source *s,
         jw_str(w, NULL, s->to[i]->name);
     jw_close(w, ']');
     jw_bool(w, "fetches", s->fetch != NULL);
-    jw_open(w, "last_hour", '{');
-    write_answers(w, s->name, list, count);
-    jw_close(w, '}');
+    if (list)
+        write_answers(w, s->name, list, count);
+    else
+        jw_null(w, "last_hour");
     jw_close(w, '}');
     buf_clear(&path);
 }
@@ -150,16 +181,12 @@ static void sources_on_counts(void *ctx, enum err rc, const struct named_count *
     struct buf out;
     struct json_write w;
     const struct source *last = p->count ? p->items[p->count - 1] : NULL;
-    if (rc != OK) {
-        console_unavailable(p->ops);
-        page_free(p);
+    if (is_refused(p, rc))
         return;
-    }
     console_begin_list(&out, &w);
     for (size_t i = 0; i < p->count; i++)
-        write_source(&w, p->items[i], list, count);
-    console_end_list(p->ops, &out, &w, slice_str(last && p->has_more ? last->name : ""));
-    page_free(p);
+        write_source(&w, p->items[i], rc == OK ? list : NULL, count);
+    page_end(p, &out, &w, last ? last->name : "", rc);
 }
 
 void console_sources(struct ops_call *c)
@@ -194,6 +221,7 @@ static void write_settings(struct json_write *w, const struct destination *d)
     jw_text_or_null(w, "sign", slice_str(s->sign ? scheme_name(s->sign) : ""));
 }
 
+/* RESULTS is NULL if they are not known. */
 static void write_destination(struct json_write *w, const struct destination *d,
                               const struct named_count *results)
 {
@@ -204,10 +232,14 @@ static void write_destination(struct json_write *w, const struct destination *d,
     jw_str(w, "lane", d->lane);
     jw_text_or_null(w, "account", slice_str(d->account ? d->account->name : ""));
     write_settings(w, d);
-    jw_open(w, "last_hour", '{');
-    for (size_t r = 0; r < RESULTS; r++)
-        jw_int(w, result_words[r], results[r].n);
-    jw_close(w, '}');
+    if (results) {
+        jw_open(w, "last_hour", '{');
+        for (size_t r = 0; r < RESULTS; r++)
+            jw_int(w, result_words[r], results[r].n);
+        jw_close(w, '}');
+    } else {
+        jw_null(w, "last_hour");
+    }
     jw_close(w, '}');
 }
 
@@ -218,16 +250,14 @@ static void destinations_on_counts(void *ctx, enum err rc, const struct named_co
     struct buf out;
     struct json_write w;
     const struct destination *last = p->count ? p->items[p->count - 1] : NULL;
-    if (rc != OK || count != RESULTS * p->count) {
-        console_unavailable(p->ops);
-        page_free(p);
+    if (rc == OK && count != RESULTS * p->count)
+        rc = ERR_UNAVAIL;
+    if (is_refused(p, rc))
         return;
-    }
     console_begin_list(&out, &w);
     for (size_t i = 0; i < p->count; i++)
-        write_destination(&w, p->items[i], list + RESULTS * i);
-    console_end_list(p->ops, &out, &w, slice_str(last && p->has_more ? last->name : ""));
-    page_free(p);
+        write_destination(&w, p->items[i], rc == OK ? list + RESULTS * i : NULL);
+    page_end(p, &out, &w, last ? last->name : "", rc);
 }
 
 /* The counts that are wanted: the results of each destination, in the order of result_words. */
@@ -331,18 +361,23 @@ static void accounts_answer(struct accounts_call *a)
 
 static void accounts_ask(struct accounts_call *a);
 
+static void accounts_go_on(struct accounts_call *a)
+{
+    a->asked++;
+    accounts_ask(a);
+}
+
 static void accounts_on_tasks(void *ctx, enum err rc, const struct task_counts *tasks)
 {
     struct accounts_call *a = ctx;
     struct account_facts *f = &a->facts[a->asked];
     if (rc != OK) {
-        accounts_answer(a);
+        accounts_go_on(a); /* the next one may be in another partition */
         return;
     }
     f->tasks = *tasks;
     f->is_known = true;
-    a->asked++;
-    accounts_ask(a);
+    accounts_go_on(a);
 }
 
 static void accounts_on_delay(void *ctx, enum err rc, int64_t delay_ms)
@@ -353,7 +388,7 @@ static void accounts_on_delay(void *ctx, enum err rc, int64_t delay_ms)
     struct slice name = slice_str(account->name);
     struct task_scope scope = {.account = name, .login = name};
     if (rc != OK) {
-        accounts_answer(a);
+        accounts_go_on(a); /* the next one may be in another partition */
         return;
     }
     a->facts[a->asked].delay_ms = delay_ms;

@@ -28,6 +28,7 @@ struct list_call {
     struct buf text; /* of the parameters */
     struct delivery_filter filter;
     size_t limit;
+    struct partition_set missing; /* partitions that did not answer who has the id */
 };
 
 static void list_free(struct list_call *l)
@@ -37,7 +38,7 @@ static void list_free(struct list_call *l)
 }
 
 static void write_page(struct ops_call *c, const struct delivery_view *list, size_t count,
-                       struct slice next)
+                       struct slice next, const struct partition_set *missing)
 {
     struct buf out;
     struct json_write w;
@@ -46,15 +47,18 @@ static void write_page(struct ops_call *c, const struct delivery_view *list, siz
         console_open_delivery(&w, &list[i]);
         jw_close(&w, '}');
     }
-    console_end_list(c, &out, &w, next);
+    console_end_items(&w, next);
+    console_write_missing(&w, missing);
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
 }
 
 static void list_on_page(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
-                         struct slice next)
+                         struct slice next, const struct partition_set *missing)
 {
     struct list_call *l = ctx;
     if (rc == OK)
-        write_page(l->ops, list, count, next);
+        write_page(l->ops, list, count, next, missing);
     else
         console_unavailable(l->ops);
     list_free(l);
@@ -79,19 +83,21 @@ static bool fits(const struct list_call *l, const struct delivery_view *v)
 }
 
 /* All deliveries of one event, or one of them: never more than a page. */
-static void list_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count)
+static void list_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
+                          const struct partition_set *missing)
 {
     struct list_call *l = ctx;
     if (rc != OK) {
-        list_on_page(l, rc, NULL, 0, SLICE_LIT(""));
+        list_on_page(l, rc, NULL, 0, SLICE_LIT(""), missing);
         return;
     }
+    partition_set_join(&l->missing, missing);
     struct delivery_view *page = xcalloc(count ? count : 1, sizeof *page);
     size_t n = 0;
     for (size_t i = 0; i < count; i++)
         if (fits(l, &list[i]))
             page[n++] = list[i];
-    list_on_page(l, OK, page, n, SLICE_LIT(""));
+    list_on_page(l, OK, page, n, SLICE_LIT(""), &l->missing);
     free(page);
 }
 
@@ -101,9 +107,11 @@ static void list_on_event(void *ctx, enum err rc, const struct task *t, size_t c
     struct list_call *l = ctx;
     struct console *k = l->ops->ctx;
     if (rc != OK) {
-        list_on_page(l, rc, NULL, 0, SLICE_LIT(""));
+        list_on_page(l, rc, NULL, 0, SLICE_LIT(""), &l->missing);
         return;
     }
+    if (count == 1 && t->missing)
+        l->missing = *t->missing;
     struct args ids;
     args_init(&ids, 1 << 20);
     if (count == 1 && t->event.destinations.len) {

@@ -149,14 +149,16 @@ static void write_attempts(struct json_write *w, const struct delivery_view *d)
     jw_close(w, ']');
 }
 
-static void delivery_on_view(void *ctx, enum err rc, const struct delivery_view *d, size_t count)
+static void delivery_on_view(void *ctx, enum err rc, const struct delivery_view *d, size_t count,
+                             const struct partition_set *missing)
 {
     struct ops_call *c = ctx;
-    if (rc != OK) {
+    bool is_found = rc == OK && count == 1 && d->is_found;
+    if (rc != OK || (!is_found && !partition_set_is_empty(missing))) {
         console_unavailable(c);
         return;
     }
-    if (count != 1 || !d->is_found) {
+    if (!is_found) {
         console_error(c, 404, "not_found", "there is no such delivery; it may have expired");
         return;
     }
@@ -215,9 +217,11 @@ static void write_event(struct json_write *w, const struct task *t)
 struct event_call { /* an event's page: its head is written, its deliveries are asked for */
     struct ops_call *ops;
     struct buf out;
+    struct partition_set missing; /* partitions that did not answer what they know of the event */
 };
 
-static void event_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count)
+static void event_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
+                           const struct partition_set *missing)
 {
     struct event_call *e = ctx;
     struct ops_call *c = e->ops;
@@ -237,6 +241,8 @@ static void event_on_views(void *ctx, enum err rc, const struct delivery_view *l
         jw_close(&w, '}');
     }
     jw_close(&w, ']');
+    partition_set_join(&e->missing, missing);
+    console_write_missing(&w, &e->missing);
     jw_close(&w, '}');
     console_answer(c, 200, &e->out);
     free(e);
@@ -253,10 +259,16 @@ static bool is_there(const struct task *t, size_t count)
     return count == 1 && t->state != TASK_UNKNOWN && t->state != TASK_EXPIRED;
 }
 
+/* May a partition that has not answered have the event? */
+static bool may_be_away(const struct task *t, size_t count)
+{
+    return count == 1 && t->missing && !is_there(t, count);
+}
+
 static void event_on_task(void *ctx, enum err rc, const struct task *t, size_t count)
 {
     struct ops_call *c = ctx;
-    if (rc != OK) {
+    if (rc != OK || may_be_away(t, count)) {
         console_unavailable(c);
         return;
     }
@@ -266,6 +278,8 @@ static void event_on_task(void *ctx, enum err rc, const struct task *t, size_t c
     }
     struct event_call *e = NEW(struct event_call);
     e->ops = c;
+    if (t->missing)
+        e->missing = *t->missing;
     buf_init(&e->out, CONSOLE_ANSWER_MAX);
     struct json_write w = json_write_to(&e->out);
     jw_open(&w, NULL, '{');
@@ -324,7 +338,7 @@ static void body_answer_encoded(struct ops_call *c, const struct event *e)
 static void body_end(struct ops_call *c, enum err rc, const struct task *t, size_t count,
                      void (*answer)(struct ops_call *c, const struct event *e))
 {
-    if (rc != OK)
+    if (rc != OK || may_be_away(t, count) || (t->missing && !t->event.has_body))
         console_unavailable(c);
     else if (!is_there(t, count))
         console_error(c, 404, "not_found", why_no_event(count ? t->state : TASK_UNKNOWN));

@@ -12,7 +12,7 @@
 
 /* --- answers --- */
 
-static void write_job(struct json_write *w, const struct job_view *j)
+static void open_job(struct json_write *w, const struct job_view *j)
 {
     jw_open(w, NULL, '{');
     jw_text(w, "id", j->id);
@@ -32,14 +32,14 @@ static void write_job(struct json_write *w, const struct job_view *j)
     console_write_moment(w, "started_at", j->started_at);
     console_write_moment(w, "ended_at", j->ended_at);
     jw_text(w, "account", j->account);
-    jw_close(w, '}');
 }
 
-static void job_on_view(void *ctx, enum err rc, const struct job_view *list, size_t count)
+static void job_on_view(void *ctx, enum err rc, const struct job_view *list, size_t count,
+                        const struct partition_set *missing)
 {
     struct ops_call *c = ctx;
     struct buf out;
-    if (rc != OK) {
+    if (rc != OK || (count != 1 && !partition_set_is_empty(missing))) {
         console_unavailable(c);
         return;
     }
@@ -50,11 +50,14 @@ static void job_on_view(void *ctx, enum err rc, const struct job_view *list, siz
     }
     buf_init(&out, CONSOLE_ANSWER_MAX);
     struct json_write w = json_write_to(&out);
-    write_job(&w, list);
+    open_job(&w, list);
+    console_write_missing(&w, missing);
+    jw_close(&w, '}');
     console_answer(c, 200, &out);
 }
 
-static void jobs_on_views(void *ctx, enum err rc, const struct job_view *list, size_t count)
+static void jobs_on_views(void *ctx, enum err rc, const struct job_view *list, size_t count,
+                          const struct partition_set *missing)
 {
     struct ops_call *c = ctx;
     struct buf out;
@@ -64,9 +67,14 @@ static void jobs_on_views(void *ctx, enum err rc, const struct job_view *list, s
     }
     struct json_write w;
     console_begin_list(&out, &w);
-    for (size_t i = 0; i < count; i++)
-        write_job(&w, &list[i]);
-    console_end_list(c, &out, &w, SLICE_LIT(""));
+    for (size_t i = 0; i < count; i++) {
+        open_job(&w, &list[i]);
+        jw_close(&w, '}');
+    }
+    console_end_items(&w, SLICE_LIT(""));
+    console_write_missing(&w, missing);
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
 }
 
 /* 404 and ENDED if the path names what can be no job. */

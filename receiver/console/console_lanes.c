@@ -1,6 +1,7 @@
 /* Lanes: the work on them, and the acts of operators on them. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
+#include "common/config/partition.h"
 #include "common/queue/holds.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/shard.h"
@@ -25,6 +26,15 @@ static void write_circuits(struct json_write *w, const struct lane_view *l)
     jw_close(w, ']');
 }
 
+static void write_results(struct json_write *w, const struct lane_view *l)
+{
+    jw_open(w, "last_hour", '{');
+    jw_int(w, "done", l->done_1h);
+    jw_int(w, "retry", l->retry_1h);
+    jw_int(w, "dead", l->dead_1h);
+    jw_close(w, '}');
+}
+
 static void write_lane(struct json_write *w, const struct lane_view *l)
 {
     wall_ms now = clock_wall_ms();
@@ -44,17 +54,16 @@ static void write_lane(struct json_write *w, const struct lane_view *l)
     jw_bool(w, "paused", l->paused_since > 0);
     console_write_moment(w, "paused_since", l->paused_since);
     jw_int(w, "sent_1m", l->sent_1m);
-    jw_open(w, "last_hour", '{');
-    jw_int(w, "done", l->done_1h);
-    jw_int(w, "retry", l->retry_1h);
-    jw_int(w, "dead", l->dead_1h);
-    jw_close(w, '}');
+    if (l->has_results)
+        write_results(w, l);
+    else
+        jw_null(w, "last_hour");
     write_circuits(w, l);
     jw_close(w, '}');
 }
 
 static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, size_t count,
-                          struct slice next)
+                          struct slice next, const struct partition_set *missing)
 {
     struct ops_call *c = ctx;
     if (rc != OK) {
@@ -66,7 +75,10 @@ static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, 
     console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++)
         write_lane(&w, &list[i]);
-    console_end_list(c, &out, &w, next);
+    console_end_items(&w, next);
+    console_write_missing(&w, missing);
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
 }
 
 MUST_CHECK static enum flow read_state(struct ops_call *c, const struct console_param *p,
@@ -124,12 +136,19 @@ static void console_no_lane(struct ops_call *c)
     console_error(c, 404, "not_found", "there is no such lane");
 }
 
+/* What was asked of the lane's partition has no answer. */
+static bool is_away(const struct ops_call *c, const struct partition_set *missing)
+{
+    const struct console *k = c->ctx;
+    return partition_set_has(missing, partition_of(c->match.params[0], shards_count(k->shards)));
+}
+
 static void lane_on_looked(void *ctx, enum err rc, const struct lane_view *list, size_t count,
-                           struct slice next)
+                           struct slice next, const struct partition_set *missing)
 {
     struct ops_call *c = ctx;
     (void)next;
-    if (rc != OK) {
+    if (rc != OK || (count == 0 && is_away(c, missing))) {
         console_unavailable(c);
     } else if (count == 0) {
         console_no_lane(c);
@@ -176,9 +195,10 @@ struct lane_wait { /* an act that waits until it is known whether its lane is th
 };
 
 static void lane_on_found(void *ctx, enum err rc, const struct lane_view *list, size_t count,
-                          struct slice next)
+                          struct slice next, const struct partition_set *missing)
 {
     struct lane_wait w = *(struct lane_wait *)ctx;
+    bool is_unsure = rc != OK || is_away(w.ops, missing);
     (void)list;
     (void)next;
     free(ctx);
@@ -187,10 +207,10 @@ static void lane_on_found(void *ctx, enum err rc, const struct lane_view *list, 
         return;
     }
     w.drop(w.ctx);
-    if (rc == OK)
-        console_no_lane(w.ops);
-    else
+    if (is_unsure)
         console_unavailable(w.ops);
+    else
+        console_no_lane(w.ops);
 }
 
 void console_with_lane(struct ops_call *c, void (*run)(void *ctx), void (*drop)(void *ctx),

@@ -9,6 +9,7 @@
 #include "common/net/addr.h"
 #include "common/ops/ops.h"
 #include "common/queue/args.h"
+#include "common/queue/partition_set.h"
 #include "common/webhook/ids.h"
 #include "receiver/console/console.h"
 
@@ -52,9 +53,12 @@ void console_begin_list(struct buf *out, struct json_write *w);
 void console_end_items(struct json_write *w, struct slice next);
 /* Ends the items as console_end_items does, and the list, and answers with it. */
 void console_end_list(struct ops_call *c, struct buf *out, struct json_write *w, struct slice next);
+/* Writes the member `missing`, the numbers of the partitions that did not answer; nothing if there are none. MISSING may be
+ * NULL. */
+void console_write_missing(struct json_write *w, const struct partition_set *missing);
 /* Answers {"error":{"code":CODE,"message":MESSAGE}}. CODE is a word for programs, MESSAGE a sentence for people. */
 void console_error(struct ops_call *c, int status, const char *code, const char *message);
-/* 503: Redis did not answer. */
+/* 503: Redis did not answer, or not in a partition that the call needs. */
 void console_unavailable(struct ops_call *c);
 
 /* --- who acts --- */

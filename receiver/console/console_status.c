@@ -124,6 +124,11 @@ static void write_redis(struct json_write *w, struct shards *shards)
         if (holds_has(shards_holds(shards), i))
             jw_int(w, NULL, i);
     jw_close(w, ']');
+    jw_open(w, "away", '[');
+    for (unsigned i = 0; i < shards_count(shards); i++)
+        if (!shard_is_ready(shards_at(shards, i)) && !holds_has(shards_holds(shards), i))
+            jw_int(w, NULL, i);
+    jw_close(w, ']');
     jw_open(w, "shards", '[');
     for (size_t i = 0; i < shards_server_count(shards); i++) {
         struct shard_server s = shards_server(shards, i);
@@ -151,7 +156,8 @@ static void write_ingest(struct json_write *w, const struct console *k)
 
 /* --- the queue --- */
 
-static void write_totals(struct json_write *w, const struct queue_totals *t)
+static void write_totals(struct json_write *w, const struct queue_totals *t,
+                         const struct partition_set *missing)
 {
     jw_open(w, "totals", '{');
     jw_int(w, "queued", t->queued);
@@ -160,11 +166,13 @@ static void write_totals(struct json_write *w, const struct queue_totals *t)
     jw_int(w, "dead", t->dead);
     jw_int(w, "lanes_paused", t->lanes_paused);
     jw_int(w, "circuits_open", t->circuits_open);
+    console_write_missing(w, missing);
     jw_close(w, '}');
 }
 
-/* TOTALS is NULL, and the programs are not known, if Redis is away. */
-static void status_answer(struct status_call *s, const struct queue_totals *totals)
+/* TOTALS is NULL if no partition has answered. The programs are not known without the first one. */
+static void status_answer(struct status_call *s, const struct queue_totals *totals,
+                          const struct partition_set *missing)
 {
     struct console *k = s->ops->ctx;
     struct buf out;
@@ -184,7 +192,7 @@ static void status_answer(struct status_call *s, const struct queue_totals *tota
         jw_null(&w, "programs");
     }
     if (totals)
-        write_totals(&w, totals);
+        write_totals(&w, totals, missing);
     else
         jw_null(&w, "totals");
     jw_close(&w, '}');
@@ -193,21 +201,18 @@ static void status_answer(struct status_call *s, const struct queue_totals *tota
     free(s);
 }
 
-static void status_on_totals(void *ctx, enum err rc, const struct queue_totals *totals)
+static void status_on_totals(void *ctx, enum err rc, const struct queue_totals *totals,
+                             const struct partition_set *missing)
 {
     (void)rc;
-    status_answer(ctx, totals);
+    status_answer(ctx, totals, missing);
 }
 
 static void status_on_programs(void *ctx, enum err rc, const struct slice *facts, size_t count)
 {
     struct status_call *s = ctx;
     struct console *k = s->ops->ctx;
-    if (rc != OK) {
-        status_answer(s, NULL);
-        return;
-    }
-    s->has_programs = true;
+    s->has_programs = rc == OK;
     for (size_t i = 0; i < count; i++) {
         if (!json_scan_accepts(facts[i]))
             continue; /* no program of ours wrote this */

@@ -54,3 +54,39 @@ def test_a_server_loses_its_last_partition_while_it_is_asked(own):
     wait_for(lambda: looks(receiver, 0, mark) >= 4, 3 * LOOK_S, "two more looks at all servers by each of them")
     new.resume()
     wait_for(lambda: receiver.post(f"/in/{own.names[1]}", {"id": "b"}).status == 200, 4 * LOOK_S, "the partition at its new server")
+
+
+def api(receiver, path, status=200):
+    """What GET /api/PATH answers the admin."""
+    login = {"Authorization": "Basic " + base64.b64encode(b"root:root-password").decode()}
+    answer = http.get(receiver.admin, "/api/" + path, login)
+    assert answer.status == status, (path, answer.json())
+    return answer.json()
+
+
+def test_operators_see_the_others_and_which_shard_is_away(own):
+    receiver, dispatcher = own.receiver(own.conf), own.dispatcher(own.conf)
+    lost = own.cluster.owner(own.base(1))
+    for partition, name in enumerate(own.names):
+        assert receiver.post(f"/in/{name}", {"id": f"e{partition}"}).status == 200
+    wait_for(lambda: {d["state"] for d in api(receiver, "deliveries")["items"]} == {"done"}, 10, "the events to arrive")
+    lost.kill9()
+    wait_for(lambda: api(receiver, "status")["redis"]["away"] == [1], 10, "the shard to be away")
+    shards = {s["address"]: (s["up"], s["partitions"]) for s in api(receiver, "status")["redis"]["shards"]}
+    assert shards == {f"127.0.0.1:{n.port}": (n is not lost, [p for p in range(3) if own.cluster.owner(own.base(p)) is n]) for n in own.cluster.nodes}
+    for program, listener in ((receiver, "admin"), (dispatcher, "dispatcher")):
+        ready = program.get("/readyz", listener)
+        assert (ready.status, ready.json()["warning"]) == (200, "Redis is away: partition 1")
+        up = program.metrics()["hookpace_redis_up"]
+        assert up == {(("shard", f"127.0.0.1:{n.port}"),): float(n is not lost) for n in own.cluster.nodes}
+    page = wait_for(lambda: (p := api(receiver, "lanes")).get("missing") == [1] and p, 10, "a look at the lanes")
+    listed = {lane["id"] for lane in page["items"]}
+    assert {own.names[0], own.names[2]} <= listed and own.names[1] not in listed
+    page = api(receiver, "deliveries")
+    assert (page["missing"], {d["event"] for d in page["items"]}) == ([1], {"e0", "e2"})
+    wait_for(lambda: api(receiver, f"lanes/{own.names[2]}")["last_hour"]["done"] == 1, 10, "the count of the last hour")
+    assert api(receiver, f"lanes/{own.names[1]}", 503)["error"]["message"] == "Redis is away: partition 1"
+    assert api(receiver, f"deliveries/e1:{own.names[1]}", 503)["error"]["message"] == "Redis is away: partition 1"
+    lost.start()
+    wait_for(lambda: "missing" not in api(receiver, "lanes"), 20, "the shard to be back")
+    assert {d["event"] for d in api(receiver, "deliveries")["items"]} == {"e0", "e1", "e2"}

@@ -97,13 +97,6 @@ def test_all_are_held_and_programs_start_meanwhile(two):
     wait_for(lambda: arrived(two, two.lanes[0]), 5, "and sent")
 
 
-def test_a_call_that_needs_the_partition_says_that_it_is_held(two):
-    hold(two, 1)
-    for path in (f"lanes/{two.lanes[1]}", "lanes", "deliveries"):
-        error = two.root.get(path, status=503)
-        assert (error["code"], error["message"]) == ("queue_unavailable", "held by an operator: partition 1"), path
-
-
 def test_metrics_of_the_other_partition_stay(two):
     other, held = two.lanes
     hold(two, 1)

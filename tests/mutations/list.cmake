@@ -743,6 +743,18 @@ mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT
 
 # --- a cluster ---
 
+mutation(missing_for_all "one partition that does not answer is taken for all of them"
+  TESTS tests/console/test_missing.py::test_lists_have_the_others_and_say_what_is_missing
+  EDIT common/queue/shards_call.c
+  [[    if (!c->may_miss) {]]
+  [[    if (true) {]])
+
+mutation(half_a_change "a setting is changed in the partitions that are there"
+  TESTS tests/console/test_missing.py::test_a_change_of_all_partitions_is_made_in_all_or_in_none
+  EDIT common/queue/shards_call.c
+  [[        if (!shard_is_ready(shards_at(c->shards, i)))]]
+  [[        if (false)]])
+
 mutation(old_map_counts "a server that has missed a move is believed"
   TESTS tests/cluster/test_moving_slots.py::test_a_server_that_missed_the_move_is_not_believed
   EDIT common/redis/cluster/cluster_guide.c

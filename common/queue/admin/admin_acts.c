@@ -51,7 +51,8 @@ static bool act_on_reply(struct shards_call *call, size_t partition, const struc
 static void act_on_end(struct shards_call *call)
 {
     struct act_call *c = (struct act_call *)call;
-    c->fn(c->ctx, call->rc, c->result, slice_str(c->state));
+    bool is_unsure = c->result == ACT_UNKNOWN && !partition_set_is_empty(&call->missing);
+    c->fn(c->ctx, is_unsure ? ERR_UNAVAIL : call->rc, c->result, slice_str(c->state));
     free(c);
 }
 
@@ -63,6 +64,7 @@ static void act(struct queue_admin *q, const struct redis_script *script, struct
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_reply = act_on_reply;
     c->call.on_end = act_on_end;
+    c->call.may_miss = true; /* one of the others may have it */
     c->result = ACT_UNKNOWN;
     c->fn = fn;
     c->ctx = ctx;

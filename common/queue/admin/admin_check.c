@@ -13,7 +13,7 @@
 struct check_call {
     struct shards_call call; /* first */
     struct queue_admin *q;
-    bool is_repair;
+    bool is_repair, is_asking;
     mono_us stop;
     unsigned partition;
     char *cursor; /* of the partition */
@@ -33,7 +33,9 @@ static void ask(struct check_call *c)
     args_add(&a, slice_str(c->cursor));
     args_add_int(&a, conf->retention.done_s * 1000);
     args_add_int(&a, conf->retention.dead_s * 1000);
+    c->is_asking = true;
     shards_call_script(&c->call, c->partition, c->partition, &c->q->check, &a);
+    c->is_asking = false;
     args_clear(&a);
 }
 
@@ -51,14 +53,31 @@ static void add_item(struct check_call *c, const struct redis_reply *r, size_t i
                             .is_mended = redis_int(redis_at(r, i + 2)) == 1};
 }
 
-/* The next step, if there is one: of this partition, or the first of the next. */
+/* The next step, if there is one: of this partition, or the first of the next. A step that cannot be sent has made its partition
+ * a missing one. */
 static void go_on(struct check_call *c)
 {
-    if (!*c->cursor)
-        c->partition++;
-    bool is_over = c->partition == shards_count(c->call.shards);
-    if (!is_over && c->result.count < FOUND_MAX && clock_mono_us() < c->stop)
+    unsigned asked;
+    do {
+        if (!*c->cursor)
+            c->partition++;
+        bool is_over = c->partition == shards_count(c->call.shards);
+        if (is_over || c->result.count >= FOUND_MAX || clock_mono_us() >= c->stop)
+            return;
+        asked = c->partition;
         ask(c);
+    } while (partition_set_has(&c->call.missing, asked));
+}
+
+/* The search goes on behind a partition that does not answer. */
+static void check_on_missing(struct shards_call *call, size_t which)
+{
+    struct check_call *c = (struct check_call *)call;
+    (void)which;
+    c->cursor[0] = '\0';
+    c->stop = clock_mono_us() + CALL_US; /* it may have taken long to say nothing */
+    if (!c->is_asking)
+        go_on(c);
 }
 
 static bool check_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
@@ -89,6 +108,7 @@ static void check_on_end(struct shards_call *call)
     }
     c->result.items = c->items;
     c->result.next = buf_slice(&next);
+    c->result.missing = &call->missing;
     c->fn(c->ctx, call->rc, call->rc == OK ? &c->result : NULL);
     for (size_t i = 0; i < c->result.count; i++) {
         free((char *)(uintptr_t)c->items[i].problem.ptr);
@@ -112,6 +132,10 @@ enum err queue_admin_check(struct queue_admin *q, bool is_repair, struct slice c
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_reply = check_on_reply;
     c->call.on_end = check_on_end;
+    c->call.may_miss = true;
+    c->call.on_missing = check_on_missing;
+    for (unsigned i = 0; i < partition; i++)
+        partition_set_add(&c->call.asked, i); /* by the calls before */
     c->q = q;
     c->is_repair = is_repair;
     c->stop = clock_mono_us() + CALL_US;
@@ -120,6 +144,8 @@ enum err queue_admin_check(struct queue_admin *q, bool is_repair, struct slice c
     c->fn = fn;
     c->ctx = ctx;
     ask(c);
+    if (partition_set_has(&c->call.missing, c->partition))
+        go_on(c);
     shards_call_sent(&c->call);
     return OK;
 }

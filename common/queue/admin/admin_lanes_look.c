@@ -37,7 +37,8 @@ struct lanes_call {
     size_t count;
     struct lanes_step *steps;
     size_t step_count;
-    bool has_more;
+    bool has_more, has_results;
+    struct partition_set missing;    /* partitions that did not answer */
     size_t counted_lane, counted_to; /* the first destination of the page without its results */
     lanes_fn fn;
     void *ctx;
@@ -95,7 +96,9 @@ static size_t first_behind(const struct survey *s, const char *after)
 static bool is_wanted(const struct lanes_call *c, const struct survey *s, const char *name)
 {
     const struct survey_row *row = map_get(&s->rows, slice_str(name));
-    return (c->state == LANE_ANY || row->is_in[c->state]) &&
+    unsigned partition = partition_of(slice_str(name), shards_count(c->q->shards));
+    return !partition_set_has(&s->missing, partition) &&
+           (c->state == LANE_ANY || row->is_in[c->state]) &&
            (!c->part || strstr(name, c->part) != NULL);
 }
 
@@ -289,17 +292,20 @@ static void lanes_tell(struct lanes_call *c)
 {
     struct lane_view *list = xcalloc(c->count + 1, sizeof *list);
     size_t n = 0;
-    for (size_t i = 0; i < c->count; i++)
-        if (is_still(c->state, &c->page[i].view))
-            list[n++] = c->page[i].view;
+    for (size_t i = 0; i < c->count; i++) {
+        struct lane_view *v = &c->page[i].view;
+        v->has_results = c->has_results;
+        if (!partition_set_has(&c->missing, c->page[i].partition) && is_still(c->state, v))
+            list[n++] = *v;
+    }
     bool has_next = c->has_more && c->count > 0;
-    c->fn(c->ctx, OK, list, n, slice_str(has_next ? c->page[c->count - 1].name : ""));
+    c->fn(c->ctx, OK, list, n, slice_str(has_next ? c->page[c->count - 1].name : ""), &c->missing);
     free(list);
 }
 
 static void lanes_fail(struct lanes_call *c, enum err rc)
 {
-    c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""));
+    c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""), &c->missing);
     lanes_free(c);
 }
 
@@ -325,7 +331,10 @@ static void results_on_counts(void *ctx, enum err rc, const struct named_count *
 {
     struct lanes_call *c = ctx;
     if (rc != OK) {
-        lanes_fail(c, rc);
+        c->has_results = false;
+        partition_set_add(&c->missing, 0);
+        lanes_tell(c);
+        lanes_free(c);
         return;
     }
     for (size_t i = 0; i + RESULTS <= count; i += RESULTS) {
@@ -366,6 +375,7 @@ static void ask_results(struct lanes_call *c)
 static void lanes_on_end(struct shards_call *call)
 {
     struct lanes_call *c = (struct lanes_call *)call;
+    partition_set_join(&c->missing, &call->missing);
     if (call->rc == OK)
         ask_results(c);
     else
@@ -379,12 +389,15 @@ static void lanes_on_survey(void *ctx, enum err rc, const struct survey *s)
         lanes_fail(c, rc);
         return;
     }
+    if (!c->only)
+        c->missing = s->missing;
     page_fill(c, s);
     page_find_destinations(c);
     make_steps(c);
     shards_call_begin(&c->call, c->q->loop, c->q->shards);
     c->call.on_reply = lanes_on_reply;
     c->call.on_end = lanes_on_end;
+    c->call.may_miss = true;
     for (size_t i = 0; i < c->step_count; i++)
         ask_lanes(c, i);
     shards_call_sent(&c->call);
@@ -395,6 +408,7 @@ static struct lanes_call *lanes_new(struct queue_admin *q, lanes_fn fn, void *ct
     struct lanes_call *c = NEW(struct lanes_call);
     c->q = q;
     c->conf = config_ref(q->conf);
+    c->has_results = true;
     c->fn = fn;
     c->ctx = ctx;
     return c;
@@ -415,7 +429,7 @@ void queue_admin_lane(struct queue_admin *q, struct slice name, lanes_fn fn, voi
 {
     struct lanes_call *c = lanes_new(q, fn, ctx);
     c->only = xslicedup(name);
-    admin_survey(q, lanes_on_survey, c);
+    admin_survey_of(q, partition_of(name, shards_count(q->shards)), lanes_on_survey, c);
 }
 
 /* --- totals --- */
@@ -429,7 +443,7 @@ static void totals_on_survey(void *ctx, enum err rc, const struct survey *s)
 {
     struct totals_call c = *(struct totals_call *)ctx;
     free(ctx);
-    c.fn(c.ctx, rc, s ? &s->totals : NULL);
+    c.fn(c.ctx, rc, s ? &s->totals : NULL, s ? &s->missing : NULL);
 }
 
 void queue_admin_totals(struct queue_admin *q, totals_fn fn, void *ctx)

@@ -171,7 +171,7 @@ static void look_tell(struct look_call *c)
         buf_init(&c->list[i].scratch, RECORD_HEAD_MAX);
         views[i] = view_of(&c->list[i]);
     }
-    c->fn(c->ctx, OK, views, c->count);
+    c->fn(c->ctx, OK, views, c->count, &c->call.missing);
     free(views);
 }
 
@@ -181,7 +181,7 @@ static void look_on_end(struct shards_call *call)
     if (call->rc == OK)
         look_tell(c);
     else
-        c->fn(c->ctx, call->rc, NULL, 0);
+        c->fn(c->ctx, call->rc, NULL, 0, &call->missing);
     for (size_t i = 0; i < c->count; i++)
         looked_clear(&c->list[i]);
     for (unsigned i = 0; i < shards_count(c->call.shards); i++)
@@ -199,6 +199,7 @@ void queue_admin_look(struct queue_admin *q, const struct slice *ids, size_t cou
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_reply = look_on_reply;
     c->call.on_end = look_on_end;
+    c->call.may_miss = true;
     c->q = q;
     c->count = count;
     c->attempts = attempts;

@@ -23,6 +23,7 @@ struct survey {      /* owned by the queue_admin */
     char **names;    /* of the rows, in their order */
     size_t count;
     struct queue_totals totals;
+    struct partition_set missing; /* partitions that have not answered */
 };
 
 /* SURVEY is borrowed for the call. RC != OK (SURVEY NULL): Redis did not answer, or not in time. */
@@ -47,8 +48,11 @@ struct queue_admin {
  * partition must be asked. */
 int admin_partition_of(const struct queue_admin *q, struct slice id);
 
-/* Calls FN with a survey that is at most ten seconds old: once, never before this returns. */
+/* Calls FN with a survey that is at most ten seconds old: once, never before this returns. At least one partition has
+ * answered. */
 void admin_survey(struct queue_admin *q, survey_fn fn, void *ctx);
+/* The same for one who wants to know PARTITION only. The survey may be of this partition alone. It is not missing. */
+void admin_survey_of(struct queue_admin *q, unsigned partition, survey_fn fn, void *ctx);
 /* The next survey is a new one. */
 void admin_survey_forget(struct queue_admin *q);
 void admin_survey_free(struct survey *s); /* NULL is fine */

@@ -3,10 +3,14 @@
  * Each partition has a walk of its own (search.lua). A page merges the walks: it takes the newest of the partitions' next
  * deliveries, again and again. It stops when it is full, when all walks are over, or when its time is up. The cursor says for
  * each partition behind which delivery its walk goes on.
+ *
+ * A lane is in one partition, and so are the deliveries of a configured destination. Of the walks through deliveries only that of
+ * this partition is needed then. A partition that does not answer has no deliveries on this page and on those that follow. Each of them says so.
  */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/config/partition.h"
 #include "common/queue/admin/admin_private.h"
 #include "common/webhook/ids.h"
 
@@ -17,6 +21,7 @@
 #define POSITION_MAX 64
 #define WALK_MAX (7 + TAG_BYTES) /* "words:t" and a tag; the longest */
 #define CURSOR_OVER "-"          /* the walk of this partition is over */
+#define CURSOR_MISSING "/"       /* it did not answer */
 
 struct found { /* a delivery that a walk has found */
     char position[POSITION_MAX];
@@ -29,6 +34,7 @@ struct walk { /* of one partition */
         [POSITION_MAX]; /* behind the last delivery that the page has taken; "" at the beginning */
     char step[POSITION_MAX]; /* where the next step begins */
     bool is_over;            /* no step follows */
+    bool is_missing;         /* because it does not answer */
     struct found *items;     /* found and not taken */
     size_t count, taken;
 };
@@ -41,7 +47,9 @@ struct search_call {
     char name[WALK_MAX + 1]; /* of the walk */
     mono_us stop;
     struct walk *walks; /* one a partition */
-    char **ids;         /* the page */
+    int home;           /* the only partition that is walked, or -1 */
+    bool is_asking;
+    char **ids; /* the page */
     size_t limit, count;
     search_fn fn;
     void *ctx;
@@ -86,7 +94,8 @@ static bool read_cursor(struct search_call *c, struct slice cursor)
     for (unsigned i = 0; i < walk_count(c); i++) {
         struct slice part = slice_cut(&cursor, ',');
         struct walk *w = &c->walks[i];
-        w->is_over = slice_eq(part, SLICE_LIT(CURSOR_OVER));
+        w->is_missing = slice_eq(part, SLICE_LIT(CURSOR_MISSING));
+        w->is_over = w->is_missing || slice_eq(part, SLICE_LIT(CURSOR_OVER));
         if (w->is_over)
             continue;
         if (!is_position(part))
@@ -107,7 +116,10 @@ static void write_cursor(const struct search_call *c, struct buf *out)
         is_over = is_over && !has_more;
         if (i > 0)
             buf_add_char(out, ',');
-        buf_add_str(out, !has_more ? CURSOR_OVER : w->taken < w->count ? w->at : w->step);
+        buf_add_str(out, w->is_missing         ? CURSOR_MISSING
+                         : !has_more           ? CURSOR_OVER
+                         : w->taken < w->count ? w->at
+                                               : w->step);
     }
     if (is_over)
         buf_reset(out);
@@ -195,15 +207,41 @@ static void merge(struct search_call *c)
     }
 }
 
-/* Asks the walks that have nothing left, unless the page is done. */
+/* Asks the walks that have nothing left. False: none of these is there. */
+static bool ask_steps(struct search_call *c)
+{
+    bool is_any = false;
+    c->is_asking = true;
+    for (unsigned i = 0; i < walk_count(c); i++) {
+        if (!needs_step(&c->walks[i]))
+            continue;
+        ask_step(c, i);
+        is_any = true;
+    }
+    c->is_asking = false;
+    return is_any;
+}
+
+/* Asks for more, unless the page is done. A step that cannot be sent has ended its walk: then the others may go on at once. */
 static void go_on(struct search_call *c)
 {
-    merge(c);
-    if (c->count == c->limit || clock_mono_us() >= c->stop)
-        return;
-    for (unsigned i = 0; i < walk_count(c); i++)
-        if (needs_step(&c->walks[i]))
-            ask_step(c, i);
+    size_t before = c->call.waiting;
+    bool is_any = true;
+    while (is_any && c->call.waiting == before) {
+        merge(c);
+        if (c->count == c->limit || clock_mono_us() >= c->stop)
+            return;
+        is_any = ask_steps(c);
+    }
+}
+
+static void search_on_missing(struct shards_call *call, size_t partition)
+{
+    struct search_call *c = (struct search_call *)call;
+    struct walk *w = &c->walks[partition];
+    w->is_missing = w->is_over = true;
+    if (!c->is_asking && call->waiting == 1)
+        go_on(c);
 }
 
 static bool search_on_reply(struct shards_call *call, size_t partition, const struct redis_reply *r)
@@ -240,12 +278,13 @@ static bool still_fits(const struct search_call *c, const struct delivery_view *
            v->accepted_at <= c->until;
 }
 
-static void search_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count)
+static void search_on_views(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
+                            const struct partition_set *missing)
 {
     struct search_call *c = ctx;
     struct buf next;
     if (rc != OK) {
-        c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""));
+        c->fn(c->ctx, rc, NULL, 0, SLICE_LIT(""), missing);
         search_free(c);
         return;
     }
@@ -256,7 +295,11 @@ static void search_on_views(void *ctx, enum err rc, const struct delivery_view *
             page[n++] = list[i];
     buf_init(&next, (size_t)POSITION_MAX * walk_count(c));
     write_cursor(c, &next);
-    c->fn(c->ctx, OK, page, n, buf_slice(&next));
+    struct partition_set all = *missing;
+    for (unsigned i = 0; i < walk_count(c); i++)
+        if (c->walks[i].is_missing)
+            partition_set_add(&all, i);
+    c->fn(c->ctx, OK, page, n, buf_slice(&next), &all);
     buf_clear(&next);
     free(page);
     search_free(c);
@@ -266,7 +309,7 @@ static void search_on_end(struct shards_call *call)
 {
     struct search_call *c = (struct search_call *)call;
     if (call->rc != OK) {
-        c->fn(c->ctx, call->rc, NULL, 0, SLICE_LIT(""));
+        c->fn(c->ctx, call->rc, NULL, 0, SLICE_LIT(""), &call->missing);
         search_free(c);
         return;
     }
@@ -311,7 +354,10 @@ static void choose_walk(struct search_call *c, const struct delivery_filter *f)
         buf_add_slice(&name, lane);
     } else {
         name_events(&name, f);
+        return; /* an event is listed in its home, which may be another partition than that of the lane */
     }
+    if (lane.len)
+        c->home = (int)partition_of(lane, walk_count(c));
 }
 
 enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter *filter,
@@ -334,7 +380,12 @@ enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter 
     c->stop = clock_mono_us() + PAGE_US;
     c->walks = xcalloc(walk_count(c), sizeof *c->walks);
     c->ids = xcalloc(limit, sizeof *c->ids);
+    c->call.may_miss = true;
+    c->call.on_missing = search_on_missing;
+    c->home = -1;
     choose_walk(c, filter);
+    for (unsigned i = 0; c->home >= 0 && i < walk_count(c); i++)
+        c->walks[i].is_over = i != (unsigned)c->home;
     if (!read_cursor(c, cursor)) {
         search_free(c);
         return ERR_INVALID;

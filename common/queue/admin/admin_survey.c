@@ -6,6 +6,9 @@
  * and begins a new one for those who come later. Only if it is older than STALE_US the call waits, so that nobody who looks
  * again and again waits for a survey of 10,000 lanes.
  *
+ * A partition that does not answer is missing in the survey. Such a survey is only served for KEEP_US, because the partition may
+ * be back. A call about one lane gets the survey that is kept, or else one of the lane's partition alone.
+ *
  * Of more than SET_MAX deliveries that wait for a retry, SET_MAX are looked at, evenly spread, and the rest is taken to be alike.
  */
 #include "common/base/alloc.h"
@@ -36,7 +39,8 @@ struct survey_call {
     struct shards_call call; /* first */
     struct queue_admin *q;
     struct survey *made;
-    size_t *seen; /* members that were looked at or passed, by partition and part */
+    struct waiter *alone; /* for whom it is made, of one partition; NULL: for all that wait */
+    size_t *seen;         /* members that were looked at or passed, by partition and part */
     double *scale;
 };
 
@@ -263,11 +267,26 @@ static void tell_all(struct queue_admin *q, enum err rc)
     tell(list, rc, q->last_survey);
 }
 
+static void survey_call_free(struct survey_call *c)
+{
+    free(c->seen);
+    free(c->scale);
+    free(c);
+}
+
 static void survey_on_end(struct shards_call *call)
 {
     struct survey_call *c = (struct survey_call *)call;
     struct queue_admin *q = c->q;
     enum err rc = call->rc;
+    c->made->missing = call->missing;
+    if (c->alone) {
+        survey_sort(c->made);
+        tell(c->alone, rc, c->made);
+        admin_survey_free(c->made);
+        survey_call_free(c);
+        return;
+    }
     if (rc == OK) {
         survey_sort(c->made);
         admin_survey_free(q->last_survey);
@@ -276,30 +295,39 @@ static void survey_on_end(struct shards_call *call)
     } else {
         admin_survey_free(c->made);
     }
-    free(c->seen);
-    free(c->scale);
-    free(c);
+    survey_call_free(c);
     q->is_surveying = false;
     tell_all(q, rc);
 }
 
-static void survey_start(struct queue_admin *q)
+static struct survey_call *survey_call_new(struct queue_admin *q)
 {
     struct survey_call *c = NEW(struct survey_call);
     size_t parts = (size_t)shards_count(q->shards) * PARTS;
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_reply = survey_on_reply;
     c->call.on_end = survey_on_end;
+    c->call.may_miss = true;
     c->q = q;
     c->made = survey_begin(q->conf);
     c->seen = xcalloc(parts, sizeof *c->seen);
     c->scale = xcalloc(parts, sizeof *c->scale);
+    return c;
+}
+
+static void ask_parts(struct survey_call *c, unsigned partition)
+{
+    for (enum part part = PART_LANES; part < PART_ORIGINS; part++)
+        ask_part(c, partition, part);
+    ask_origins(c, partition);
+}
+
+static void survey_start(struct queue_admin *q)
+{
+    struct survey_call *c = survey_call_new(q);
     q->is_surveying = true;
-    for (unsigned p = 0; p < shards_count(q->shards); p++) {
-        for (enum part part = PART_LANES; part < PART_ORIGINS; part++)
-            ask_part(c, p, part);
-        ask_origins(c, p);
-    }
+    for (unsigned p = 0; p < shards_count(q->shards); p++)
+        ask_parts(c, p);
     shards_call_sent(&c->call);
 }
 
@@ -311,12 +339,36 @@ static void tell_last(void *ctx)
     tell(list, OK, q->last_survey);
 }
 
+static mono_us age_of_last(const struct queue_admin *q)
+{
+    return q->last_survey ? clock_mono_us() - q->survey_at : STALE_US;
+}
+
+static bool is_stale(const struct queue_admin *q)
+{
+    mono_us age = age_of_last(q);
+    return age >= STALE_US || (age >= KEEP_US && !partition_set_is_empty(&q->last_survey->missing));
+}
+
+void admin_survey_of(struct queue_admin *q, unsigned partition, survey_fn fn, void *ctx)
+{
+    if (!is_stale(q) && !partition_set_has(&q->last_survey->missing, partition)) {
+        admin_survey(q, fn, ctx);
+        return;
+    }
+    struct survey_call *c = survey_call_new(q);
+    c->alone = NEW(struct waiter);
+    *c->alone = (struct waiter){NULL, fn, ctx};
+    ask_parts(c, partition);
+    shards_call_sent(&c->call);
+}
+
 void admin_survey(struct queue_admin *q, survey_fn fn, void *ctx)
 {
     struct waiter *w = NEW(struct waiter);
-    mono_us age = q->last_survey ? clock_mono_us() - q->survey_at : STALE_US;
+    mono_us age = age_of_last(q);
     *w = (struct waiter){q->waiters, fn, ctx};
-    if (age >= STALE_US) {
+    if (is_stale(q)) {
         q->waiters = w;
         if (!q->is_surveying)
             survey_start(q);

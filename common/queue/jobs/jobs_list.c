@@ -1,5 +1,6 @@
 /* The list of jobs: the partitions' parts of a job become one. */
 #include "common/base/alloc.h"
+#include "common/config/partition.h"
 #include "common/queue/jobs/jobs_private.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct list_call {
     struct shards_call call; /* first */
     struct known *list;
     size_t count, cap, most;
+    struct queue_jobs *q;
     jobs_fn fn;
     void *ctx;
 };
@@ -81,9 +83,20 @@ static bool list_on_reply(struct shards_call *call, size_t partition, const stru
     return true;
 }
 
-static struct job_view view_of(const struct known *k)
+/* May a partition that has not answered still have work of K? */
+static bool is_unsure(const struct list_call *c, const struct known *k)
+{
+    struct slice lane =
+        jobs_lane(c->q, slice_str(k->texts[F_LANE]), slice_str(k->texts[F_DESTINATION]));
+    if (lane.len)
+        return partition_set_has(&c->call.missing, partition_of(lane, c->q->partitions));
+    return !partition_set_is_empty(&c->call.missing);
+}
+
+static struct job_view view_of(const struct list_call *c, const struct known *k)
 {
     const int64_t *n = k->numbers;
+    bool may_run = k->is_running || is_unsure(c, k);
     return (struct job_view){.id = slice_str(k->id),
                              .verb = slice_str(k->texts[F_VERB]),
                              .state = slice_str(k->texts[F_STATE]),
@@ -94,8 +107,9 @@ static struct job_view view_of(const struct known *k)
                              .since = n[N_SINCE],
                              .until = n[N_UNTIL],
                              .started_at = n[N_BEGUN],
-                             .ended_at = k->is_running ? 0 : n[N_ENDED],
+                             .ended_at = may_run ? 0 : n[N_ENDED],
                              .progress = k->is_running     ? "running"
+                                         : may_run         ? "unknown"
                                          : k->is_cancelled ? "cancelled"
                                                            : "done",
                              .done = n[N_DONE],
@@ -116,8 +130,9 @@ static void list_on_end(struct shards_call *call)
     size_t count = c->count < c->most ? c->count : c->most;
     qsort(c->list, c->count, sizeof *c->list, newer);
     for (size_t i = 0; i < count; i++)
-        views[i] = view_of(&c->list[i]);
-    c->fn(c->ctx, call->rc, call->rc == OK ? views : NULL, call->rc == OK ? count : 0);
+        views[i] = view_of(c, &c->list[i]);
+    c->fn(c->ctx, call->rc, call->rc == OK ? views : NULL, call->rc == OK ? count : 0,
+          &call->missing);
     for (size_t i = 0; i < c->count; i++) {
         free(c->list[i].id);
         for (size_t j = 0; j < TEXTS; j++)
@@ -135,6 +150,8 @@ void queue_jobs_list(struct queue_jobs *q, struct slice id, size_t most, jobs_fn
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_reply = list_on_reply;
     c->call.on_end = list_on_end;
+    c->call.may_miss = true;
+    c->q = q;
     c->most = most;
     c->cap = most * q->partitions;
     c->list = xcalloc(c->cap, sizeof *c->list);

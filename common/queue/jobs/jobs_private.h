@@ -17,6 +17,8 @@ struct queue_jobs {
     unsigned partitions;
 };
 
+/* The lane on which all deliveries are that fit LANE and DESTINATION; empty if they may be on several. */
+struct slice jobs_lane(const struct queue_jobs *q, struct slice lane, struct slice destination);
 struct job_runner *job_runner_new(struct queue_jobs *q, unsigned partition);
 void job_runner_free(struct job_runner *r);
 /* There may be a new job. */

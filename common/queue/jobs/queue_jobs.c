@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/config/config.h"
+#include "common/config/partition.h"
 #include "common/queue/jobs/jobs_private.h"
 #include "common/queue/scripts.h"
 
@@ -57,6 +58,7 @@ void queue_jobs_set_config(struct queue_jobs *q, struct config *conf)
 struct job_call {
     struct shards_call call; /* first */
     struct queue_jobs *q;
+    int home; /* the partition that must answer, whoever else does not; -1: all must */
     int64_t result;
     job_fn fn;
     void *ctx;
@@ -84,9 +86,10 @@ static bool cancel_on_reply(struct shards_call *call, size_t partition, const st
 static void job_on_end(struct shards_call *call)
 {
     struct job_call *c = (struct job_call *)call;
+    bool is_missed = c->home >= 0 && partition_set_has(&call->missing, (unsigned)c->home);
     for (unsigned i = 0; i < c->q->partitions; i++)
         job_runner_wake(c->q->runners[i]);
-    c->fn(c->ctx, call->rc, c->result);
+    c->fn(c->ctx, is_missed ? ERR_UNAVAIL : call->rc, c->result);
     free(c);
 }
 
@@ -96,18 +99,37 @@ static struct job_call *job_call_new(struct queue_jobs *q, int64_t result, job_f
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_end = job_on_end;
     c->q = q;
+    c->home = -1;
     c->result = result;
     c->fn = fn;
     c->ctx = ctx;
     return c;
 }
 
-/* The lane on which the deliveries that fit ORDER are, or empty. */
-static struct slice lane_of(const struct queue_jobs *q, const struct job_order *order)
+struct slice jobs_lane(const struct queue_jobs *q, struct slice lane, struct slice destination)
 {
     const struct destination *d =
-        order->destination.len ? config_destination(q->conf, order->destination) : NULL;
-    return slice_str(d ? d->lane : "");
+        !lane.len && destination.len ? config_destination(q->conf, destination) : NULL;
+    return d ? slice_str(d->lane) : lane;
+}
+
+/* A lane is in one partition. So are the deliveries of a configured destination, except for those that were accepted when it had
+ * another lane. A job for all destinations is begun in all partitions or in none. */
+static void send_begin(struct job_call *c, const struct job_order *order, struct args *a)
+{
+    struct slice lane = jobs_lane(c->q, order->lane, order->destination);
+    if (!lane.len) {
+        shards_call_all_or_none(&c->call, &c->q->job, a);
+        return;
+    }
+    unsigned home = partition_of(lane, c->q->partitions);
+    bool is_ready = shard_is_ready(shards_at(c->q->shards, home));
+    c->home = (int)home;
+    c->call.may_miss = !order->lane.len && is_ready;
+    if (c->call.may_miss)
+        shards_call_everywhere(&c->call, &c->q->job, a);
+    else
+        shards_call_script(&c->call, home, home, &c->q->job, a);
 }
 
 void queue_jobs_begin(struct queue_jobs *q, const struct job_order *order, char id[UUID_LEN + 1],
@@ -125,12 +147,12 @@ void queue_jobs_begin(struct queue_jobs *q, const struct job_order *order, char 
     args_add(&a, order->destination);
     args_add(&a, order->source);
     args_add(&a, order->lane);
-    args_add(&a, lane_of(q, order));
+    args_add(&a, jobs_lane(q, SLICE_LIT(""), order->destination));
     args_add_int(&a, order->since);
     args_add_int(&a, order->until);
     args_add(&a, order->account);
     args_add(&a, order->peer);
-    shards_call_everywhere(&c->call, &q->job, &a);
+    send_begin(c, order, &a);
     args_clear(&a);
     shards_call_sent(&c->call);
 }

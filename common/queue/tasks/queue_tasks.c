@@ -2,6 +2,7 @@
 
 #include "common/base/alloc.h"
 #include "common/config/config.h"
+#include "common/config/partition.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
 #include "common/queue/tasks/tasks_private.h"
@@ -47,6 +48,12 @@ void queue_tasks_set_config(struct queue_tasks *q, struct config *conf)
     q->conf = conf;
 }
 
+struct partition_range tasks_partitions(const struct queue_tasks *q, struct task_scope scope)
+{
+    unsigned home = scope.account.len ? partition_of(scope.account, q->partitions) : 0;
+    return (struct partition_range){home, scope.account.len ? home + 1 : q->partitions};
+}
+
 /* --- calls that name their tasks --- */
 
 /* The scripts answer for as many ids as they reach in a moment; each partition is then asked for the others. */
@@ -63,6 +70,8 @@ struct named_call {
     size_t *
         resent; /* of each partition: how many webhooks of the next entry; NULL: the script takes no such number */
     size_t home; /* of a single task: the partition whose view has its head */
+    struct partition_range asked;
+    struct partition_set missing;
     bool whole;
     tasks_fn fn;
     void *ctx;
@@ -133,7 +142,8 @@ static void named_call_end(struct shards_call *call)
 {
     struct named_call *c = (struct named_call *)call;
     if (call->rc == OK)
-        task_entries_tell(c->entries, c->count, slice_str(c->whose), c->whole, c->fn, c->ctx);
+        task_entries_tell(c->entries, c->count, slice_str(c->whose), c->whole, &c->missing, c->fn,
+                          c->ctx);
     else
         c->fn(c->ctx, call->rc, NULL, 0);
     task_entries_free(c->entries, c->count);
@@ -183,6 +193,7 @@ static void read_record(struct named_call *c)
 static void on_views_end(struct shards_call *call)
 {
     struct named_call *c = (struct named_call *)call;
+    c->missing = call->missing;
     if (call->rc == OK && c->whole && is_done(c->entries[0].state)) {
         read_record(c);
         return;
@@ -225,6 +236,8 @@ static struct named_call *named_call_new(struct queue_tasks *q, struct task_scop
     c->answered = xcalloc(q->partitions, sizeof *c->answered);
     c->call.on_reply = on_views;
     c->call.on_end = on_views_end;
+    c->call.may_miss = !scope.account.len && !scope.login.len;
+    c->asked = tasks_partitions(q, scope);
     c->entries = xcalloc(count ? count : 1, sizeof *c->entries);
     c->count = count;
     c->whose = xslicedup(scope.login);
@@ -247,7 +260,7 @@ static struct named_call *named_call_new(struct queue_tasks *q, struct task_scop
 static void named_call_send(struct named_call *c, const struct redis_script *script)
 {
     c->script = script;
-    for (unsigned i = 0; c->count && i < c->q->partitions; i++)
+    for (unsigned i = c->asked.first; c->count && i < c->asked.end; i++)
         ask_named(c, i);
     shards_call_sent(&c->call);
 }

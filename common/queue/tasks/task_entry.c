@@ -133,11 +133,14 @@ static struct task tell_one(struct task_entry *e, struct slice whose, bool whole
 }
 
 void task_entries_tell(struct task_entry *entries, size_t count, struct slice whose, bool whole,
-                       tasks_fn fn, void *ctx)
+                       const struct partition_set *missing, tasks_fn fn, void *ctx)
 {
+    bool is_whole = partition_set_is_empty(missing);
     struct task *tasks = xcalloc(count ? count : 1, sizeof *tasks);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         tasks[i] = tell_one(&entries[i], whose, whole);
+        tasks[i].missing = is_whole ? NULL : missing;
+    }
     fn(ctx, OK, tasks, count);
     free(tasks);
 }

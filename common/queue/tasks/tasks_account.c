@@ -183,7 +183,7 @@ void queue_tasks_change(struct queue_tasks *q, struct slice account,
         add_place(&a, account, changes[i].field);
         args_add(&a, changes[i].value);
     }
-    shards_call_everywhere(&c->call, &q->setting, &a);
+    shards_call_all_or_none(&c->call, &q->setting, &a);
     shards_call_sent(&c->call);
     args_clear(&a);
 }

@@ -220,10 +220,16 @@ static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope 
     return c;
 }
 
-/* Adds a stream of every partition. */
+static struct task_scope list_scope(const struct list_call *c)
+{
+    return (struct task_scope){slice_str(c->account), slice_str(c->login)};
+}
+
+/* Adds a stream of every partition that has tasks of the caller. */
 static void add_streams(struct list_call *c, const char *kind, int64_t keep_ms)
 {
-    for (unsigned i = 0; i < c->q->partitions; i++)
+    struct partition_range range = tasks_partitions(c->q, list_scope(c));
+    for (unsigned i = range.first; i < range.end; i++)
         c->streams[c->stream_count++] =
             (struct stream){.partition = i, .kind = kind, .keep_ms = keep_ms};
 }
@@ -242,11 +248,6 @@ static void add_times(struct args *a, const struct list_call *c, const struct st
 }
 
 /* --- tasks by the time they were accepted --- */
-
-static struct task_scope list_scope(const struct list_call *c)
-{
-    return (struct task_scope){slice_str(c->account), slice_str(c->login)};
-}
 
 static struct slice *found_keys(const struct list_call *c)
 {

@@ -15,6 +15,12 @@ struct queue_tasks {
     struct redis_script task, resend, ready, posted, counts, failures, setting, take;
 };
 
+struct partition_range {
+    unsigned first, end;
+};
+/* The partitions that have the tasks of SCOPE: one if it is an account's. */
+struct partition_range tasks_partitions(const struct queue_tasks *q, struct task_scope scope);
+
 /* A task as one partition, or all so far, know it. Owns its texts. */
 struct task_entry {
     char *key,
@@ -38,9 +44,9 @@ struct slice task_shown_id(struct slice key, struct slice whose);
 void tasks_look_keys(struct queue_tasks *q, struct task_scope scope, const struct slice *keys,
                      size_t count, tasks_fn fn, void *ctx);
 /* Tells COUNT entries to FN, as account WHOSE sees them; WHOLE: their records have bodies. Unreadable entries count as
- * unknown. */
+ * unknown. MISSING: the partitions that did not answer. */
 void task_entries_tell(struct task_entry *entries, size_t count, struct slice whose, bool whole,
-                       tasks_fn fn, void *ctx);
+                       const struct partition_set *missing, tasks_fn fn, void *ctx);
 void task_entries_free(struct task_entry *entries, size_t count);
 
 #endif

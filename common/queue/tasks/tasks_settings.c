@@ -112,7 +112,8 @@ void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn
     c->fn = fn;
     c->ctx = ctx;
     c->account = xslicedup(scope.account);
-    for (unsigned i = 0; i < q->partitions; i++)
+    struct partition_range range = tasks_partitions(q, scope);
+    for (unsigned i = range.first; i < range.end; i++)
         ask_counts(c, i, slice_make("", 0));
     shards_call_sent(&c->call);
 }
@@ -266,7 +267,7 @@ void queue_tasks_set_delay(struct queue_tasks *q, enum delay_of of, struct slice
         args_add(&a, slice_make("", 0));
     else
         args_add_int(&a, delay_ms);
-    shards_call_everywhere(&c->call, &q->setting, &a);
+    shards_call_all_or_none(&c->call, &q->setting, &a);
     shards_call_sent(&c->call);
     args_clear(&a);
 }

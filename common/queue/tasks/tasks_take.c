@@ -94,7 +94,8 @@ static void on_taken_end(struct shards_call *call)
         sorted[i] = c->entries[c->list[i].entry];
     free(c->entries);
     c->entries = sorted;
-    task_entries_tell(c->entries, c->count, slice_str(c->login), false, c->fn, c->ctx);
+    task_entries_tell(c->entries, c->count, slice_str(c->login), false, &call->missing, c->fn,
+                      c->ctx);
     take_call_free(c);
 }
 

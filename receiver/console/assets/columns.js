@@ -37,7 +37,8 @@ function laneState(lane) {
 const states = (lane, state, n) => (n ? link(address('deliveries', '', { lane: lane.id, state }), count(n)) : figureOf(0));
 const column = (title, state, field) => ({ title, number: true, size: 's', key: (l) => l[field], draw: (l) => states(l, state, l[field]) });
 
-function success({ done = 0, retry = 0, dead = 0 } = {}) {
+function success(results) {
+  const { done = 0, retry = 0, dead = 0 } = results ?? {}; // null while the first partition is away
   const all = done + retry + dead;
   return el('span', all ? { title: `${count(done)} of ${count(all)} attempts in the last hour` } : { class: 'none' }, percent(done, all));
 }

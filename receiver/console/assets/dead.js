@@ -2,7 +2,7 @@
 import { get } from './api.js';
 import { address, button, data, el, link, setText, time } from './dom.js';
 import { actOnAll, deliveryColumns, resultOf } from './deliveries.js';
-import { count } from './text.js';
+import { count, missingText } from './text.js';
 import { table } from './table.js';
 
 const LOOK = 1000; // the newest ones, which one page can have
@@ -36,6 +36,7 @@ export function dead(route) {
     list.update(groupsOf(page.items));
     newest.update(page.items.slice(0, 20));
     setText(note, page.next ? `These are the newest ${count(page.items.length)}; there are more. Acts take all dead letters of the destination.` : '');
+    return missingText(page);
   }
   return { title: 'Dead letters', every: 10000, refresh, nodes: [note, ...list.nodes, el('h2', null, 'Newest'), ...newest.nodes] };
 }

@@ -2,7 +2,7 @@
 import { get, post } from './api.js';
 import { address, ask, badge, button, data, el, link, setText, time } from './dom.js';
 import { emptyHint } from './columns.js';
-import { count } from './text.js';
+import { count, missingText } from './text.js';
 import { pager, table } from './table.js';
 
 const STATES = ['', 'queued', 'inflight', 'retry', 'dead', 'done', 'dropped'];
@@ -106,6 +106,7 @@ export function deliveries(route) {
     list.update(page.items);
     setText(more, page.next && page.items.length < PAGE ? 'The search is not at its end: the next page may have more.' : '');
     pages.update(page.next, Boolean(cursor), (c) => address('deliveries', '', { ...wanted, cursor: c }));
+    return missingText(page);
   }
   return { title: 'Deliveries', refresh, nodes: [filterForm(query), route.mayAct && bulk(wanted), ...list.nodes, more, pages.node].filter(Boolean) };
 }

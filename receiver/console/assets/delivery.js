@@ -2,7 +2,7 @@
 import { get, getBytes, post } from './api.js';
 import { address, ask, badge, button, code, data, el, fill, link, say, time } from './dom.js';
 import { STATE_WORDS, deliveryColumns } from './deliveries.js';
-import { count, indented, millis, moment, part, showLines } from './text.js';
+import { count, indented, millis, missingText, moment, part, showLines } from './text.js';
 import { table } from './table.js';
 
 const BODY_MAX = 256 * 1024; // bytes of a body that are shown
@@ -131,6 +131,7 @@ export function event(route) {
       ['Accepted', time(e.accepted_at)], ['Completed', e.completed_at && time(e.completed_at)], ['Content type', e.content_type && data(e.content_type)], ['Content encoding', e.content_encoding && data(e.content_encoding)], ['Digest', e.digest && data(e.digest)]]));
     fill(headers, e.headers, () => headerList(e.headers));
     list.update(e.deliveries ?? []);
+    return missingText(e);
   }
   return { title: 'Event', refresh, nodes: [el('p', { class: 'lead' }, code(route.arg)), about, el('h2', null, 'Deliveries'), ...list.nodes, el('h2', null, 'Headers that travel with it'), headers, ...bodyPart(route.arg)] };
 }

@@ -2,10 +2,10 @@
 // began it. The address of a job can be kept and shared.
 import { get, post } from './api.js';
 import { address, badge, button, data, el, figureOf, link, say, setText, time } from './dom.js';
-import { count, local, moment, part } from './text.js';
+import { count, local, missingText, moment, part } from './text.js';
 import { table } from './table.js';
 
-const WORDS = { running: ['running', 'inflight'], done: ['finished', 'done'], cancelled: ['cancelled', 'paused'] };
+const WORDS = { running: ['running', 'inflight'], done: ['finished', 'done'], cancelled: ['cancelled', 'paused'], unknown: ['not known', 'retry'] };
 const isOver = (j) => j.ended_at !== null;
 
 function nameOf(j) {
@@ -59,7 +59,9 @@ export function jobs(route) {
     ...(route.mayAct ? [{ title: '', line: true, size: 'act', key: (j) => [j.id, isOver(j)], draw: (j) => (isOver(j) ? '' : button('Cancel', () => cancel(j.id, route.again), { 'aria-label': `Cancel ${nameOf(j)} of ${local(moment(j.started_at))}` })) }] : []),
   ], el('p', null, 'No job ran in the last day. A job resends or drops all deliveries that match a filter, or purges a lane. Start one on the views Deliveries, Dead letters or Lanes.'));
   async function refresh(signal) {
-    list.update((await get('/api/jobs', signal)).items);
+    const page = await get('/api/jobs', signal);
+    list.update(page.items);
+    return missingText(page);
   }
   return { title: 'Jobs', refresh, nodes: list.nodes };
 }
@@ -74,10 +76,11 @@ export function job(route) {
   self.refresh = async (signal) => {
     const j = await get(`/api/jobs/${part(route.arg)}`, signal);
     showProgress(bar, j);
-    setText(text, `${nameOf(j)}: ${progressText(j)}. ${isOver(j) ? (j.state === 'cancelled' ? 'Cancelled.' : 'Finished.') : 'Running.'}`);
+    setText(text, `${nameOf(j)}: ${progressText(j)}. ${isOver(j) ? (j.state === 'cancelled' ? 'Cancelled.' : 'Finished.') : j.state === 'unknown' ? 'Its work in the partitions that are missing waits for them.' : 'Running.'}`);
     setText(about, `${filterOf(j) ? `Filter: ${filterOf(j)}. ` : ''}Started by ${j.account}.`);
     stopIt.hidden = isOver(j) || !route.mayAct;
     self.every = isOver(j) ? 0 : 1000;
+    return missingText(j);
   };
   self.tools = link(address('jobs'), 'All jobs');
   self.nodes = [bar, text, el('p', { class: 'buttons' }, stopIt), about, el('p', null, link(address('deliveries'), 'To the deliveries'))];

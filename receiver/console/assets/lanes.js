@@ -3,7 +3,7 @@ import { get, getIfThere, post } from './api.js';
 import { address, ask, button, data, el, figureOf, link, say, setText } from './dom.js';
 import { trends } from './history.js';
 import { emptyHint, laneColumns } from './columns.js';
-import { count, delay, part } from './text.js';
+import { count, delay, missingText, part } from './text.js';
 import { pager, table } from './table.js';
 
 const PAGE = 100;
@@ -63,9 +63,9 @@ function destinationTable(route) {
     { title: 'Destination', head: true, size: 'name', key: (d) => d.id, draw: (d) => link(address('deliveries', '', { destination: d.id }), data(d.id)) },
     { title: 'Origin', line: true, size: 'name', key: (d) => d.origin, draw: (d) => data(d.origin) },
     { title: 'Delay in the file', number: true, key: (d) => delay(d.delay_ms) },
-    { title: 'Delivered', number: true, key: (d) => d.last_hour.done, draw: (d) => figureOf(d.last_hour.done) },
-    { title: 'Failed attempts', number: true, key: (d) => d.last_hour.retry, draw: (d) => figureOf(d.last_hour.retry) },
-    { title: 'Died', number: true, key: (d) => d.last_hour.dead, draw: (d) => figureOf(d.last_hour.dead) },
+    { title: 'Delivered', number: true, key: (d) => d.last_hour?.done, draw: (d) => figureOf(d.last_hour?.done) },
+    { title: 'Failed attempts', number: true, key: (d) => d.last_hour?.retry, draw: (d) => figureOf(d.last_hour?.retry) },
+    { title: 'Died', number: true, key: (d) => d.last_hour?.dead, draw: (d) => figureOf(d.last_hour?.dead) },
   ];
   if (route.mayAct) columns.push({ title: '', line: true, size: 'act', key: (d) => d.id, draw: (d) => {
     const own = !d.id.includes('@');
@@ -81,7 +81,7 @@ function oneLane(route) {
   const destinations = destinationTable(route);
   const note = el('p', { class: 'quiet' });
   async function refresh(signal) {
-    const [lane, all] = await Promise.all([get(`/api/lanes/${part(route.arg)}`, signal), get('/api/destinations?limit=1000', signal), curves.refresh(signal)]);
+    const [lane, all] = await Promise.all([get(`/api/lanes/${part(route.arg)}`, signal), get('/api/destinations?limit=1000', signal), curves.refresh(signal).catch(() => null)]);
     list.update([lane]);
     destinations.update(all.items.filter((d) => d.lane === route.arg));
     setText(note, `Counts are of the last hour.${all.next ? ' Only the first 1,000 destinations of the configuration were looked at.' : ''}`);
@@ -117,9 +117,10 @@ export function lanes(route) {
   const list = table('Lanes', [...laneColumns(curves), ...(route.mayAct ? [actColumn(route.again)] : [])], none);
   const pages = pager();
   async function refresh(signal) {
-    const [page] = await Promise.all([get(`/api/lanes?${query}`, signal), curves.refresh(signal)]);
+    const [page] = await Promise.all([get(`/api/lanes?${query}`, signal), curves.refresh(signal).catch(() => null)]);
     list.update(page.items);
     pages.update(page.next, Boolean(cursor), (c) => address('lanes', '', { ...wanted, cursor: c }));
+    return missingText(page);
   }
   return { title: 'Lanes', refresh, nodes: [filterForm(route.query), ...list.nodes, pages.node] };
 }

@@ -27,6 +27,8 @@ function troubleOf(status) {
   const redis = status.redis ?? {};
   const down = (redis.shards ?? []).filter((s) => s.up === false);
   if (down.length) return `Redis does not answer at ${down.map((s) => show(s.address, 80)).join(', ')}. Lanes that are kept there stand still, and their webhooks are refused with 503 meanwhile.`;
+  const away = redis.away ?? [];
+  if (redis.ready === false && away.length && away.length < redis.partitions) return `Redis does not answer for partition ${away.map(count).join(', ')}. Lanes that are kept there stand still, and their webhooks are refused with 503 meanwhile.`;
   const held = redis.held ?? [];
   if (held.length) return `Held by an operator: partition ${held.map(count).join(', ')}. Webhooks of its lanes are refused with 503, and nothing of them is sent, until somebody runs: hookpace partition release N`;
   if (redis.ready === false) return 'Redis does not answer. Webhooks are refused with 503 meanwhile, and senders repeat them.';

@@ -1,10 +1,11 @@
 // Sources: what came from each, what was refused and why, and a test event.
 import { get, post } from './api.js';
 import { address, ask, button, data, el, figureOf, link } from './dom.js';
-import { count } from './text.js';
+import { count, missingText } from './text.js';
 import { pager, table } from './table.js';
 
 function refusals(s) {
+  if (!s.last_hour) return data('');
   const parts = Object.entries(s.last_hour.refused).filter(([, n]) => n > 0).map(([name, n]) => `${name} ${count(n)}`);
   return parts.length ? data(parts.join(', '), 300) : el('span', { class: 'zero' }, 'none');
 }
@@ -40,9 +41,9 @@ export function sources(route) {
     { title: 'Source', head: true, size: 'name', key: (s) => s.id, draw: (s) => link(address('deliveries', '', { source: s.id }), data(s.id)) },
     { title: 'Signature', key: (s) => s.scheme, draw: (s) => data(s.scheme) },
     { title: 'Goes to', wide: true, size: 'name', key: (s) => s.to, draw: (s) => data(s.to.join(', '), 120) },
-    { title: 'Accepted', number: true, key: (s) => s.last_hour.accepted, draw: (s) => figureOf(s.last_hour.accepted) },
-    { title: 'Duplicates', number: true, key: (s) => s.last_hour.duplicate, draw: (s) => figureOf(s.last_hour.duplicate) },
-    { title: 'Refused', line: true, key: (s) => s.last_hour.refused, draw: refusals },
+    { title: 'Accepted', number: true, key: (s) => s.last_hour?.accepted, draw: (s) => figureOf(s.last_hour?.accepted) },
+    { title: 'Duplicates', number: true, key: (s) => s.last_hour?.duplicate, draw: (s) => figureOf(s.last_hour?.duplicate) },
+    { title: 'Refused', line: true, key: (s) => s.last_hour?.refused, draw: refusals },
     { title: 'URL for the provider', line: true, key: (s) => [ingest, s.path], draw: (s) => el('code', null, data(ingest + s.path, 300)) },
     ...(route.mayAct ? [{ title: '', line: true, size: 'act', key: (s) => s.id, draw: (s) => button('Send test…', () => sendTest(s.id), { 'aria-label': `Send a test event to ${s.id}` }) }] : []),
   ], el('p', null, 'The configuration has no sources. Add one below "sources" and send SIGHUP to both programs; docs/reference/configuration.md has the keys.'));
@@ -51,6 +52,7 @@ export function sources(route) {
     ingest = ingestOf(status);
     list.update(page.items);
     pages.update(page.next, Boolean(cursor), (c) => address('sources', '', { cursor: c }));
+    return missingText(page);
   }
   return { title: 'Sources', every: 5000, refresh, nodes: [note, ...list.nodes, pages.node] };
 }

@@ -99,3 +99,9 @@ export function indented(text) {
   }
   return out;
 }
+
+// What the banner says of an answer that lacks partitions; empty if it has all.
+export function missingText(answer) {
+  const missing = answer.missing ?? [];
+  return missing.length ? `Not shown: what is in partition ${missing.map(count).join(', ')}. Its Redis does not answer, or an operator holds it.` : '';
+}
