@@ -109,7 +109,8 @@ void queue_take_on_ready(struct queue_take *q, const struct shard *shard);
 void queue_take_on_lost(struct queue_take *q, const struct shard *shard);
 void queue_take_wake(struct queue_take *q, const struct shard *shard);
 void queue_take_on_lifeline(struct queue_take *q, const struct shard *shard, bool is_up);
-/* The claim of D may have been taken back, because this process was not seen for a while. Its request must not leave. */
+/* The claim of D may be void: this process was not seen for a while, or D's lane has delays and the Redis that gave the
+ * claim was lost. Its request must not leave. */
 bool queue_take_was_taken(const struct queue_take *q, const struct delivery *d, mono_us now);
 /* From here on the queue asks nothing of Redis, so that the shards can be freed. */
 void queue_take_stop(struct queue_take *q);

@@ -630,6 +630,7 @@ static enum attempt_end flight_may_send(void *ctx)
         return END_TOO_EARLY;
     }
     f->state = FLIGHT_SENT;
+    report_left(d, now);
     report_gap(e->overshoot, d, pace_guard_sent(&e->pace, lane, now), now);
     if (d->report_sent)
         queue_take_sent(e->queue, d);

@@ -126,6 +126,12 @@ void report_metrics(const struct flight *f, const struct outcome *o, int64_t dur
     metric_observe(f->target->latency, took > 0 ? (double)took / 1000 : 0);
 }
 
+void report_left(const struct delivery *d, mono_us now)
+{
+    LOG_EVENT(LL_DEBUG, "request.left", LS("lane", d->lane), LS("delivery", d->id),
+              LI("delay_ms", d->delay_ms), LI("us", now));
+}
+
 /* The gap says how precise the pacing is only if work was waiting when the lane's slot came. A first attempt waited if
  * its event was accepted before that moment; of a retry that is not known. A gap of twice the delay or more says
  * nothing: another dispatcher may have sent in between. */

@@ -22,6 +22,8 @@ void report_attempt(const struct flight *f, const struct settlement *s, enum log
  * delivery sent again. A destination that is not configured has its counts in METRICS. */
 void report_metrics(const struct flight *f, const struct outcome *o, int64_t duration_ms,
                     struct metrics *metrics);
+/* Logs that the request of D leaves NOW (debug): tests measure gaps at the sender by it. */
+void report_left(const struct delivery *d, mono_us now);
 /* D leaves NOW. Counts in OVERSHOOT how much later than its delay that is. The lane's previous request left at BEFORE;
  * negative: there was none. */
 void report_gap(struct metric_series *overshoot, const struct delivery *d, mono_us before,

@@ -95,7 +95,7 @@ def test_the_work_of_a_killed_dispatcher_goes_on(spread):
         destination["timeout_ms"] = 60000
     receiver, dispatcher = spread.receiver(spread.conf), spread.dispatcher(spread.conf)
     for partition in range(12):
-        wait_for(lambda: len(spread.stored.client.hgetall(spread.base(partition) + "present")) == 2, 5, "its row in each partition")
+        wait_for(lambda: len(spread.stored.client.hgetall(spread.base(partition) + "present")) == 3, 5, "its row in each partition")
     spread.sink.on(None, *[Answer(action="hang")] * 12, Answer())
     for name in spread.names:
         receiver.post(f"/in/{name}", {"id": f"k-{name}"})

@@ -157,7 +157,7 @@ def test_debug_says_more(stack):
         sink.wait_events([ident])
     receiver.wait_log("put.done")
     receiver.wait_log("connection.opened")
-    for msg in ("redis.call", "claim.done", "settle.done", "attempt.connection"):
+    for msg in ("redis.call", "claim.done", "settle.done", "attempt.connection", "request.left"):
         assert dispatcher.wait_log(msg)["level"] == "debug"
     dispatcher.wait_log("attempt.connection", reused=True)
 

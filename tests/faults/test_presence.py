@@ -32,7 +32,7 @@ class Pair:
             self.receiver.send(f"e{n}")
         self.sink.wait_count(COUNT)
         self.second = stack.dispatcher(self.conf)
-        wait_for(lambda: len(stack.redis.client().hkeys("hookpace:{0}:present")) == 3, 5, "both to be present")
+        wait_for(lambda: len(stack.redis.client().hkeys("hookpace:{0}:present")) == 4, 5, "both to be present")
 
     def seconds_until_sent_again(self, timeout=LEASE_S + 6):
         start = time.monotonic()

@@ -12,9 +12,15 @@ class Figures:
     acknowledged: int = 0
     lost: int = 0
     duplicates: int = 0
-    shortest_gap_ms: float = None   # of the paced lanes, less the lane's delay
+    shortest_gap_ms: float = None   # of the paced lanes where requests arrive, less the lane's delay
+    sender_gap_ms: float = None     # the same where they leave
     recovery_s: float = None
     note: str = ""
+
+
+def least(*values):
+    """The smallest of VALUES that is not None, or None."""
+    return min((v for v in values if v is not None), default=None)
 
 
 FIGURES = []    # of all rigs that were judged, in order
@@ -27,7 +33,8 @@ def merged() -> list:
         row = rows.setdefault(f.fault, Figures(f.fault, note=0))
         for name in ("sent", "acknowledged", "lost", "duplicates"):
             setattr(row, name, getattr(row, name) + getattr(f, name))
-        row.shortest_gap_ms = min((x.shortest_gap_ms for x in (row, f) if x.shortest_gap_ms is not None), default=None)
+        row.shortest_gap_ms = least(row.shortest_gap_ms, f.shortest_gap_ms)
+        row.sender_gap_ms = least(row.sender_gap_ms, f.sender_gap_ms)
         row.recovery_s = max((x.recovery_s for x in (row, f) if x.recovery_s is not None), default=None)
         row.note += 1
     for row in rows.values():
@@ -37,12 +44,12 @@ def merged() -> list:
 
 def table(figures) -> str:
     """FIGURES as text."""
-    head = ("fault", "sent", "acked", "lost", "dup", "gap-delay ms", "recovery s", "")
+    head = ("fault", "sent", "acked", "lost", "dup", "gap-delay ms", "at the sender", "recovery s", "")
     rows = [head]
     for f in figures:
         rows.append((f.fault, f.sent, f.acknowledged, f.lost, f.duplicates,
-                     "-" if f.shortest_gap_ms is None else f"{f.shortest_gap_ms:+.2f}",
+                     *("-" if gap is None else f"{gap:+.2f}" for gap in (f.shortest_gap_ms, f.sender_gap_ms)),
                      "-" if f.recovery_s is None else f"{f.recovery_s:.2f}", f.note))
     widths = [max(len(str(r[n])) for r in rows) for n in range(len(head))]
-    return "\n".join("  ".join(str(c).ljust(w) if n in (0, 7) else str(c).rjust(w)
+    return "\n".join("  ".join(str(c).ljust(w) if n in (0, len(head) - 1) else str(c).rjust(w)
                                for n, (c, w) in enumerate(zip(r, widths))).rstrip() for r in rows)

@@ -821,6 +821,34 @@ mutation(hold_forgotten "a program that starts does not ask what is held"
   [[    if (all->list[0].server == server && server->is_fit)
         holds_ask(all->holds);]])
 
+# --- another Redis has the queue ---
+
+mutation(delay_forgotten "after a failover a lane that lacks its last send is sent on at once"
+  TESTS tests/redis/test_lagging_replica.py::test_another_dispatcher_does_not_send_at_once
+  EDIT common/queue/take/queue_take.c
+  [[    if (d->send_from < from)
+        d->send_from = from;]]
+  [[    (void)from;]])
+
+mutation(change_untold "only the first dispatcher learns that another run of Redis has the queue"
+  TESTS tests/queue/test_runs.py::test_all_dispatchers_learn_when_the_change_was
+  EDIT common/queue/lua/limits.lua
+  [[return since == '0' and -1 or math.max(0, now_ms - since) * 1000 end]]
+  [[return -1 end]])
+
+mutation(old_claim_valid "a claim of a Redis that was lost is sent although its lane is free on another one"
+  TESTS tests/redis/test_lagging_replica.py::test_a_claim_of_the_old_master_is_void
+  EDIT common/queue/take/take_presence.c
+  [[    if (d->report_sent && d->claimed_at <= p->lost_at)
+        return true;]]
+  [[]])
+
+mutation(fences_again "a new master gives out fences that the old one gave out"
+  TESTS tests/queue/test_runs.py::test_a_fence_of_a_lost_master_is_never_given_out_again
+  EDIT common/queue/lua/limits.lua
+  [[ if call('EXISTS', base .. 'fences') == 1 then call('INCRBY', base .. 'fences', text(FENCES_LOST)) end]]
+  [[]])
+
 # --- presence ---
 
 mutation(silent_is_gone "a dispatcher that is absent for a moment loses its claims"

@@ -96,11 +96,12 @@ class Queue:
         for name, values in destinations.items():
             self.r.hset(self.key("limits"), name, " ".join(map(str, values)))
 
-    def mend(self, *destinations, mode="missing"):
-        """What a dispatcher runs every few seconds. DESTINATIONS: (name, lane[, order]). Returns how many rows it wrote; sets `notes`."""
+    def mend(self, *destinations, mode="missing", run="run-1"):
+        """What a dispatcher runs every few seconds. DESTINATIONS: (name, lane[, order]). Returns how many rows it wrote; sets `notes`,
+        and `known_us`: how long RUN, the run id of Redis, is known."""
         rows = [w for name, lane, *order in destinations for w in (name, "100 10000 2000 8 - 0", lane, *(order or ["requeue"]))]
         while True:
-            written, more, *self.notes = self.run("limits", mode, *rows)
+            written, more, self.known_us, *self.notes = self.run("limits", mode, run, *rows)
             if not more:
                 return written
 

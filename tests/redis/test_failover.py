@@ -2,19 +2,20 @@
 
 import pytest
 
-from harness.failover import CONCURRENCY, JITTER_MS, PACED, Failovers
+from harness.failover import CONCURRENCY, JITTER_MS, PACED, SENDER_MS, Failovers
 
 
-@pytest.mark.parametrize("kind, times, wait_replicas", [("kill", 2, 1), ("command", 1, 2)])
+@pytest.mark.parametrize("kind, times, wait_replicas", [("kill", 2, 1), ("command", 1, 2), ("cluster-kill", 1, 1)])
 def test_nothing_acknowledged_is_lost(kind, times, wait_replicas, tmp_path):
     """By command, with all replicas: the master that is left still has one, which confirms what the new master has not got."""
-    run = Failovers(tmp_path, wait_replicas)
+    run = Failovers(tmp_path, wait_replicas, kind)
     try:
         run.start()
         for _ in range(times):
-            figures = run.run(kind)
+            figures = run.run()
             assert (figures.lost, figures.acknowledged > 100) == (0, True), figures
             assert figures.duplicates <= CONCURRENCY * (1 + len(PACED)), figures
+            assert figures.sender_gap_ms > -SENDER_MS, figures
             assert figures.shortest_gap_ms > -JITTER_MS, figures
     finally:
         run.close()

@@ -2,10 +2,14 @@
 -- limits: writes what claim must know of the destinations of this partition, and mends what was lost or is broken. Each dispatcher calls it when it
 -- starts, after a reload, and every few seconds. Mostly it only reads then. It is a script, so that a dispatcher that starts on a full Redis
 -- can drain it.
--- KEYS: lanes. ARGV: base, all (write every row) or missing (only rows that are not there), then (destination, "<concurrency> <lease ms> <send window ms> <attempts> <line> <shared>", lane,
+-- KEYS: lanes. ARGV: base, all (write every row) or missing (only rows that are not there), run id of this Redis ('': it does not say), then (destination, "<concurrency> <lease ms> <send window ms> <attempts> <line> <shared>", lane,
 -- order)..., as limits_of (claim.lua) reads it.
 -- Replies {rows that it wrote, 1 if more deliveries of known destinations are to come back: call it again at once,
--- note, ...}. A note says what was mended: "<word> <what>".
+-- how long this run is known (us; -1: no other run had this queue), note, ...}. A note says what was mended: "<word> <what>".
+--
+-- A queue that another run of Redis had (before a restart, or on a master that is gone) may lack the last claims and sends:
+-- they had not reached the replica, or the disk. The field `run` of `present` has the run that had the queue last, and since when.
+-- A dispatcher that finds another run there writes its own. So each dispatcher learns when the change was (dispatcher/engine/pace.h).
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
@@ -15,15 +19,30 @@
 local LATE_MS = 2000 -- a lane is mended if it is looked at later than this after the moment that its clock names
 local INFLIGHT_MAX = 5000
 local is_all = ARGV[2] == 'all'
+local run = ARGV[3]
 local written, more = 0, 0
+local FENCES_LOST = 10000000 -- well over what is given out while a replica lags
+
+-- Returns how long RUN is known here (us), or -1. Fences that a lost master gave out must never be given out again: their
+-- holders still report results.
+local function note_run()
+  if run == '' then return -1 end
+  local key = base .. 'present'
+  local known, since = string.match(call('HGET', key, 'run') or '', '^(%S+) (%d+)$')
+  if known == run then return since == '0' and -1 or math.max(0, now_ms - since) * 1000 end
+  call('HSET', key, 'run', run .. ' ' .. (known and now_text or '0'))
+  if not known then return -1 end
+  if call('EXISTS', base .. 'fences') == 1 then call('INCRBY', base .. 'fences', text(FENCES_LOST)) end
+  return 0
+end
 
 local function write_rows()
   local names, change = {}, {}
-  for i = 3, #ARGV, 4 do names[#names + 1] = ARGV[i] end
+  for i = 4, #ARGV, 4 do names[#names + 1] = ARGV[i] end
   if #names == 0 then return names end
   local rows = call('HMGET', base .. 'limits', unpack(names))
   for i, name in ipairs(names) do
-    local row = ARGV[4 * i]
+    local row = ARGV[4 * i + 1]
     if not rows[i] or is_all and rows[i] ~= row then
       change[#change + 1] = name
       change[#change + 1] = row
@@ -140,14 +159,15 @@ local function mend_busy(names)
   end
 end
 
+local known_us = note_run()
 local names = write_rows()
 end_unknown(names)
 local seen = {}
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
   local lane = ARGV[i + 2]
   if not seen[lane] then mend_lane(lane, ARGV[i + 3]) end
   seen[lane] = true
 end
 mend_busy(names)
 schedule_all()
-return {written, more, unpack(notes)}
+return {written, more, known_us, unpack(notes)}

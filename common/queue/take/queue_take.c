@@ -50,7 +50,8 @@
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define CHECK_US 3000000
-#define CLAIM_LEAD 4 /* values before the claims in a reply of claim.lua */
+#define CLAIM_LEAD 4           /* values before the claims in a reply of claim.lua */
+#define TWO_MASTERS_US 2000000 /* sentinels tell each other of a new master within this time */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
 static void turn(void *ctx);
@@ -177,6 +178,18 @@ static void count_requeues(struct queue_take *q, const struct redis_reply *moved
                    (uint64_t)redis_int(redis_at(moved, i + 1)));
 }
 
+/* The Redis that has P now may lack the last send on D's lane. With sentinels, another dispatcher may even send by claims of
+ * the old master until it hears of the new one. */
+static void hold_after_change(const struct part *p, struct delivery *d)
+{
+    if (d->delay_ms == 0 || !p->run_since)
+        return;
+    bool is_sentinel = shards_mode(p->q->shards) == REDIS_SENTINEL;
+    mono_us from = p->run_since + (is_sentinel ? TWO_MASTERS_US : 0) + d->delay_ms * 1000;
+    if (d->send_from < from)
+        d->send_from = from;
+}
+
 /* CLAIMED_AT: when this was asked for, so that its window counts from then. */
 static void hand_over(struct part *p, struct slice words, struct slice record, mono_us claimed_at,
                       bool has_slot)
@@ -193,6 +206,7 @@ static void hand_over(struct part *p, struct slice words, struct slice record, m
     }
     if (c->d.delay_ms == 0)
         p->paced = false;
+    hold_after_change(p, &c->d);
     if (c->d.is_probe)
         take_log_circuit(q, "circuit.probing", &c->d, 0);
     q->handler.on_claimed(q->handler.ctx, &c->d);
@@ -383,6 +397,7 @@ void queue_take_on_lost(struct queue_take *q, const struct shard *shard)
 {
     struct part *p = &q->parts[shard_number(shard)];
     p->ready = false;
+    p->lost_at = clock_mono_us();
     take_presence_lost(p);
     args_reset(&p->sent);
     take_turn_soon(q);

@@ -5,8 +5,9 @@
 #include "common/queue/keys.h"
 #include "common/queue/take/take_private.h"
 
-#define ROWS_MAX 100  /* destinations a call: it takes Redis less than a millisecond */
-#define LIMITS_LEAD 2 /* values before the notes in a reply of limits.lua */
+#define ROWS_MAX 100    /* destinations a call: it takes Redis less than a millisecond */
+#define TOLD_US 3000000 /* a change of Redis that is older is no news */
+#define LIMITS_LEAD 3   /* values before the notes in a reply of limits.lua */
 
 /* --- what the scripts found --- */
 
@@ -74,6 +75,14 @@ void take_log_notes(struct part *p, const struct redis_reply *list, size_t skip)
 
 /* --- limits --- */
 
+/* Another run of Redis had this queue until KNOWN_US ago; -1: none had. */
+static void note_run(struct part *p, int64_t known_us, bool is_check)
+{
+    p->run_since = known_us < 0 ? 0 : clock_mono_us() - known_us;
+    if (!is_check && known_us >= 0 && known_us < TOLD_US)
+        LOG_RARELY(LL_INFO, "queue.taken_over", LI("partition", shard_number(p->shard)));
+}
+
 static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r, bool is_check)
 {
     struct part *p = ctx;
@@ -90,6 +99,7 @@ static void on_limits_reply(void *ctx, enum err rc, const struct redis_reply *r,
                    LS("reason", "keys of the queue were deleted; what the dispatcher knows is "
                                 "written again, deleted deliveries are lost"));
     take_log_notes(p, r, LIMITS_LEAD);
+    note_run(p, redis_int(redis_at(r, 2)), is_check);
     if (redis_int(redis_at(r, 1)) != 0) /* more deliveries are to come back */
         p->check_at = 1;
     take_turn_soon(p->q);
@@ -125,10 +135,12 @@ static void add_limit(struct args *a, const struct destination *d)
     args_add(a, d->settings->order == ORDER_FIFO ? SLICE_LIT("fifo") : SLICE_LIT("requeue"));
 }
 
-static void begin_call(struct args *a, enum limits_mode mode)
+static void begin_call(const struct part *p, enum limits_mode mode)
 {
+    struct args *a = &p->q->args;
     args_reset(a);
     args_add(a, mode == LIMITS_ALL ? SLICE_LIT("all") : SLICE_LIT("missing"));
+    args_add(a, slice_str(shard_run_of_redis(p->shard)));
 }
 
 static bool end_call(struct part *p, enum limits_mode mode)
@@ -144,14 +156,14 @@ void take_write_limits(struct part *p, enum limits_mode mode)
     struct destination *d;
     unsigned rows = 0;
     bool ok = true;
-    begin_call(&q->args, mode);
+    begin_call(p, mode);
     while (config_next_destination(q->conf, &walk, &d)) {
         if (d->partition != shard_number(p->shard))
             continue;
         add_limit(&q->args, d);
         if (++rows % ROWS_MAX == 0) {
             ok = end_call(p, mode) && ok;
-            begin_call(&q->args, mode);
+            begin_call(p, mode);
         }
     }
     ok = end_call(p, mode) && ok;

@@ -146,6 +146,9 @@ void queue_take_on_lifeline(struct queue_take *q, const struct shard *shard, boo
 bool queue_take_was_taken(const struct queue_take *q, const struct delivery *d, mono_us now)
 {
     const struct part *p = &q->parts[d->partition];
+    /* Perhaps another Redis has the queue now, which knows nothing of the claim, and the lane is free there. */
+    if (d->report_sent && d->claimed_at <= p->lost_at)
+        return true;
     return d->has_slot &&
            (d->claimed_at < p->taken_before || (!p->lifeline_up && now - p->lifeline_at > LOST_US));
 }

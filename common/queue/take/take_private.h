@@ -38,6 +38,8 @@ struct part { /* one partition; owned by its queue_take */
     bool lifeline_up;
     mono_us lifeline_at;  /* when that changed; 0: never */
     mono_us taken_before; /* claims from before this moment may have been taken back */
+    mono_us lost_at;      /* when the shard was lost last; 0: never */
+    mono_us run_since;    /* when this run of Redis took over from another one; 0: none did */
     struct args alive;    /* absent dispatchers that are alive on this machine */
 };
 
