@@ -54,7 +54,12 @@ byte stalls = STALLS;
 #include "scripts.pml"
 
 #ifdef PACED
-#define forget_times() step[_pid] = IDLE; age[_pid] = 0; hold[_pid] = 0; since[_pid] = 0
+#ifdef FAILOVER
+#define forget_old() is_old[_pid] = 0
+#else
+#define forget_old() skip
+#endif
+#define forget_times() forget_old(); step[_pid] = IDLE; age[_pid] = 0; hold[_pid] = 0; since[_pid] = 0
 #else
 #define forget_times() skip
 #endif
@@ -70,6 +75,16 @@ inline forget()
 }
 
 #define KILLED d_step { FAULT; printf("%d    killed\n", _pid); forget(); renumber() }
+
+#ifndef FAILOVER
+#define MAY_STILL_SEND true
+#elif defined(OLD_CLAIM)
+#define MAY_STILL_SEND (since_change >= DELAY_OF(got[_pid]) || is_old[_pid])
+#elif defined(NO_HOLD)
+#define MAY_STILL_SEND (!is_old[_pid])
+#else
+#define MAY_STILL_SEND (since_change >= DELAY_OF(got[_pid]) && !is_old[_pid])
+#endif
 
 #ifdef PACED
 #define WINDOW_OVER (age[_pid] >= WINDOW)
@@ -148,7 +163,7 @@ end_idle:
         :: KILLED; goto end_idle
         :: d_step { WINDOW_OVER || TOO_EARLY -> settle(got[_pid], release, 0); forget(); script_ends() }; goto end_idle
         :: d_step {
-                WINDOW_OPEN && hold[_pid] == 0 ->
+                WINDOW_OPEN && hold[_pid] == 0 && MAY_STILL_SEND ->
                 printf("%d SENDS %d, %d since the last\n", _pid, got[_pid], since_send);
                 assert(since_send >= DELAY_OF(got[_pid])); /* invariant 2, where the request leaves */
                 since_send = 0;
@@ -233,7 +248,7 @@ proctype sender(byte number)
     :: d_step { put(number); check_places(); i = 0; at = 0; look = 0 };
         if
         :: d_step { FAULT } /* killed before it answered */
-        :: acked[number] = 1; break
+        :: CONFIRMED(number) -> acked[number] = 1; break
         fi
 #endif
     od
@@ -260,9 +275,32 @@ proctype caller(byte number)
 #define AGES(what, most) if :: what < most -> what++ :: else fi
 #define RUNS_OUT(what) if :: what > 0 -> what-- :: else fi
 
+#ifdef FAILOVER
+/* What the replica holds grows old too. */
+inline tick_replica()
+{
+    AGES(since_change, DELAY_MAX);
+    if
+    :: replica == APART ->
+        AGES(R_sent, DELAY_MAX);
+        if
+        :: R_open > 0 && R_until > -DELAY_MAX -> R_until--
+        :: else
+        fi;
+        for (i : 0 .. DELIVERIES - 1) {
+            RUNS_OUT(R[i].lease)
+        }
+    :: else
+    fi
+}
+#else
+#define tick_replica() skip
+#endif
+
 inline tick()
 {
     printf("tick\n");
+    tick_replica();
     AGES(lane_sent, DELAY_MAX);
     AGES(since_send, DELAY_MAX);
     if
@@ -310,6 +348,17 @@ end_clock:
 }
 #endif
 
+#ifdef FAILOVER
+proctype failover()
+{
+    byte i, at;
+    short look;
+    bit loaded;
+    d_step { part() };
+    d_step { fail_over(); check_places(); renumber() }
+}
+#endif
+
 init
 {
     byte i, at;
@@ -329,6 +378,9 @@ init
         i = 0; at = 0; look = 0;
 #ifdef FANOUT
         run sender();
+#endif
+#ifdef FAILOVER
+        run failover();
 #endif
 #ifdef PACED
         run clock()

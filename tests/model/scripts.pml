@@ -1,5 +1,8 @@
 /* scripts.pml - what Redis holds for one lane, and the scripts that change it, each in one step.
  *
+ * With FAILOVER a replica follows every step up to some moment, and takes the master's place at some later moment. What
+ * happened between the two is lost.
+ *
  * The inlines carry the names of common/queue/lua. Times are ticks, relative to now: ages grow and what is
  * left shrinks with each tick, so that no clock grows without end; and fences are renumbered, which only their
  * order and equality survive. So the model has finitely many states, and runs of any length are covered.
@@ -33,6 +36,35 @@ short lane_until;           /* until the last of their windows closes; negative:
 byte lane_holder;
 byte lane_stale;
 byte lane_at = NEVER;       /* the lane's place in `lanes`: when it may next be looked at */
+
+#ifdef FAILOVER
+/* The replica. TOGETHER: it has what the master has; APART: it has what is here; MASTER: it has taken over. */
+#define TOGETHER 0
+#define APART 1
+#define MASTER 2
+byte replica = TOGETHER;
+delivery R[DELIVERIES];
+byte R_fences;
+byte R_owner[DELIVERIES]; /* for the checks */
+#ifdef PACED
+byte R_sent;
+byte R_open;
+short R_until;
+byte R_holder;
+byte R_stale;
+byte since_change = DELAY_MAX; /* ticks since another run of Redis has the queue, as `run` of `present` says it */
+bit is_old[HANDS];             /* its claim is of the old master, and it has lost the connection */
+#endif
+#ifdef NO_WAIT
+#define CONFIRMED(d) true
+#else
+#define CONFIRMED(d) (replica == APART -> R[d].state != absent : D[d].state != absent)
+#endif
+#define IN_REPLICA(d, f) (replica == APART && R[d].fence == f)
+#else
+#define CONFIRMED(d) true
+#define IN_REPLICA(d, f) false
+#endif
 
 /* What really happened, for the checks alone. */
 bit acked[DELIVERIES];       /* the sender has its 200 */
@@ -407,12 +439,57 @@ inline check_places()
     }
 }
 
+#ifdef FAILOVER
+#ifdef PACED
+inline renumber_replica_lane()
+{
+    if
+    :: R_holder > look -> R_holder--
+    :: else
+    fi;
+    if
+    :: R_stale >= look -> R_stale--
+    :: else
+    fi
+}
+#else
+#define renumber_replica_lane() skip
+#endif
+
+/* No fence LOOK is there any more. */
+inline renumber_replica()
+{
+    if
+    :: replica == APART ->
+        for (i : 0 .. DELIVERIES - 1) {
+            if
+            :: R[i].fence > look -> R[i].fence--
+            :: else
+            fi;
+            if
+            :: R[i].sent_as > look -> R[i].sent_as--
+            :: else
+            fi
+        }
+        if
+        :: R_fences >= look -> R_fences--
+        :: else
+        fi;
+        renumber_replica_lane()
+    :: else
+    fi
+}
+#else
+#define renumber_replica() skip
+#endif
+
 /* Fences that nobody can compare with any more give their numbers back. */
 inline renumber()
 {
     for (i : 0 .. HANDS - 1) {
         if
-        :: got[i] != NOBODY && its[i] != D[got[i]].fence && its[i] != BEFORE -> its[i] = FENCED
+        :: got[i] != NOBODY && its[i] != D[got[i]].fence && its[i] != BEFORE && its[i] <= fences &&
+               !IN_REPLICA(got[i], its[i]) -> its[i] = FENCED
         :: else
         fi
     }
@@ -421,6 +498,7 @@ inline renumber()
         for (look : 0 .. HANDS - 1) {
             if
             :: got[look] == i && its[look] == D[i].fence -> at = 1
+            :: IN_REPLICA(i, D[i].fence) -> at = 1
             :: else
             fi
         }
@@ -440,12 +518,13 @@ inline renumber()
         at = 0;
         for (i : 0 .. DELIVERIES - 1) {
             if
-            :: D[i].fence == look -> at = 1
+            :: D[i].fence == look || IN_REPLICA(i, look) -> at = 1
             :: else
             fi
         }
         if
         :: at == 0 ->
+            renumber_replica();
             for (i : 0 .. DELIVERIES - 1) {
                 if
                 :: D[i].fence > look -> D[i].fence--
@@ -483,3 +562,83 @@ inline script_ends()
     check_places();
     renumber()
 }
+
+/* --- failover --- */
+
+#ifdef FAILOVER
+inline copy_delivery(to, from)
+{
+    to.state = from.state;
+    to.listed = from.listed;
+    to.leased = from.leased;
+    to.deferred = from.deferred;
+    to.buried = from.buried;
+    to.attempts = from.attempts;
+    to.fence = from.fence;
+    to.sent_as = from.sent_as;
+    to.lease = from.lease
+}
+
+/* From here on the replica gets nothing more. */
+inline part()
+{
+    printf("     the replica stays behind\n");
+    replica = APART;
+    for (i : 0 .. DELIVERIES - 1) {
+        copy_delivery(R[i], D[i]);
+        R_owner[i] = owner[i]
+    }
+    R_fences = fences;
+#ifdef PACED
+    R_sent = lane_sent;
+    R_open = lane_open;
+    R_until = lane_until;
+    R_holder = lane_holder;
+    R_stale = lane_stale;
+#endif
+    i = 0
+}
+
+/* The master is gone, with what the replica had not got. */
+inline fail_over()
+{
+    printf("     FAILOVER\n");
+    replica = MASTER;
+    for (i : 0 .. DELIVERIES - 1) {
+        copy_delivery(D[i], R[i]);
+        owner[i] = R_owner[i];
+        over[i] = (D[i].state == done || D[i].state == dead); /* what the replica does not know of is sent again */
+        R[i].state = absent;
+        R[i].listed = 0;
+        R[i].leased = 0;
+        R[i].deferred = 0;
+        R[i].buried = 0;
+        R[i].attempts = 0;
+        R[i].fence = 0;
+        R[i].sent_as = 0;
+        R[i].lease = 0;
+        R_owner[i] = 0
+    }
+#ifdef FENCES_AGAIN
+    fences = R_fences;
+#endif
+    R_fences = 0; /* else limits.lua goes on above every fence that the old master gave out */
+#ifdef PACED
+    lane_sent = R_sent;
+    lane_open = R_open;
+    lane_until = R_until;
+    lane_holder = R_holder;
+    lane_stale = R_stale;
+    R_sent = 0;
+    R_open = 0;
+    R_until = 0;
+    R_holder = 0;
+    R_stale = 0;
+    since_change = 0;
+    for (i : 0 .. HANDS - 1) {
+        is_old[i] = (step[i] == ASKED || step[i] == CLAIMED)
+    }
+#endif
+    i = 0
+}
+#endif
