@@ -36,11 +36,17 @@ static bool is_owned(const struct scheme *scheme, struct slice name)
            scheme_owns_header(scheme, slice_make(copy, name.len));
 }
 
+/* A credential is no signature: it stays here whatever keep_signature says. */
+static bool keeps_signature(const struct companion_rules *rules)
+{
+    return rules->keep_signature && rules->scheme && scheme_covers_body(rules->scheme);
+}
+
 bool companion_keeps(struct slice name, const struct companion_rules *rules)
 {
     const char *const *patterns = rules->keep ? rules->keep : usual;
     size_t count = rules->keep ? rules->keep_count : COUNT(usual);
-    bool is_signature = rules->keep_signature && scheme_owns_header(rules->scheme, name);
+    bool is_signature = keeps_signature(rules) && scheme_owns_header(rules->scheme, name);
     if (name.len == 0 || (!is_signature && !matches(name, patterns, count)))
         return false; /* most headers end here */
     unsigned special = special_header(name);
@@ -65,9 +71,11 @@ const char *companion_pattern_fault(struct slice pattern, const struct companion
         return "carries a credential, which is never kept";
     if (special & HEADERS_THAT_STAY)
         return "belongs to the sender's request and is never kept";
-    if (rules->scheme && !rules->keep_signature && is_owned(rules->scheme, pattern))
-        return "is the scheme's signature, which is kept only with keep_signature: true";
-    return NULL;
+    if (!rules->scheme || keeps_signature(rules) || !is_owned(rules->scheme, pattern))
+        return NULL;
+    if (!scheme_covers_body(rules->scheme))
+        return "carries the source's token, which is never kept";
+    return "is the scheme's signature, which is kept only with keep_signature: true";
 }
 
 /* --- trace ids --- */

@@ -12,9 +12,21 @@ static bool is_word(char c)
            c == '-';
 }
 
+/* UTF-8 without the control characters of ASCII (U+0000 to U+001F, U+007F) and of Latin-1 (U+0080 to U+009F), which
+ * terminals obey as well. */
+static bool is_plain_text(struct slice s)
+{
+    if (text_has_control(s) || !text_is_utf8(s))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (s.ptr[i - 1] == '\xc2' && (unsigned char)s.ptr[i] < 0xa0)
+            return false;
+    return true;
+}
+
 bool id_is_valid(struct slice id)
 {
-    return id.len > 0 && id.len <= ID_MAX && !text_has_control(id) && text_is_utf8(id);
+    return id.len > 0 && id.len <= ID_MAX && is_plain_text(id);
 }
 
 void id_add_key(struct buf *out, struct slice id)
@@ -99,8 +111,7 @@ static size_t characters(struct slice utf8)
 
 bool tag_is_valid(struct slice tag)
 {
-    return tag.len <= TAG_BYTES && !text_has_control(tag) && text_is_utf8(tag) &&
-           characters(tag) <= TAG_MAX;
+    return tag.len <= TAG_BYTES && is_plain_text(tag) && characters(tag) <= TAG_MAX;
 }
 
 bool name_is_valid(struct slice name)

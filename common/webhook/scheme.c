@@ -81,18 +81,24 @@ static enum err set_words(struct scheme *s, const struct scheme_spec *spec, stru
     return OK;
 }
 
-/* The fields that only `hmac` has. */
+/* A preset has the provider's own fields. Exception: the senders of a token name its header. */
+static enum err customise_preset(struct scheme *s, const struct scheme_spec *spec, struct error *e)
+{
+    if (spec->header && s->rules.kind != SCHEME_TOKEN)
+        return fail(e, ERR_INVALID, "header: is for the hmac and token schemes only");
+    if (spec->prefix || spec->encoding || spec->digest || spec->signed_text || spec->id_header ||
+        spec->timestamp_header)
+        return fail(e, ERR_INVALID,
+                    "prefix, encoding, digest, signed, id_header and timestamp_header are for the "
+                    "hmac scheme only");
+    return set_header(s, "header", spec->header, &s->rules.signature, e);
+}
+
 static enum err customise(struct scheme *s, const struct scheme_spec *spec, struct error *e)
 {
     struct scheme_rules *r = &s->rules;
-    if (!slice_eq(slice_str(r->name), SLICE_LIT("hmac"))) {
-        if (spec->header || spec->prefix || spec->encoding || spec->digest || spec->signed_text ||
-            spec->id_header || spec->timestamp_header)
-            return fail(e, ERR_INVALID,
-                        "header, prefix, encoding, digest, signed, id_header and timestamp_header "
-                        "are for the hmac scheme only");
-        return OK;
-    }
+    if (!slice_eq(slice_str(r->name), SLICE_LIT("hmac")))
+        return customise_preset(s, spec, e);
     enum err rc = set_header(s, "header", spec->header, &r->signature, e);
     if (rc == OK)
         rc = set_header(s, "id_header", spec->id_header, &r->id, e);
@@ -358,8 +364,9 @@ static bool is_named(const struct header_names *names, struct slice header)
 bool scheme_proves_by(const struct scheme *s, struct slice header)
 {
     const struct scheme_rules *r = &s->rules;
-    if (r->kind == SCHEME_TOKEN || r->kind == SCHEME_BASIC)
-        return slice_eq_nocase(header, SLICE_LIT("authorization"));
+    if ((r->kind == SCHEME_TOKEN || r->kind == SCHEME_BASIC) &&
+        slice_eq_nocase(header, SLICE_LIT("authorization")))
+        return true;
     return is_named(&r->signature, header) ||
            (r->also_own && slice_eq_nocase(header, slice_str(r->also_own)));
 }
@@ -374,9 +381,9 @@ bool scheme_owns_header(const struct scheme *s, struct slice header)
 const char *scheme_looks_for(const struct scheme *s, enum scheme_verdict verdict)
 {
     const struct scheme_rules *r = &s->rules;
-    if (r->kind == SCHEME_TOKEN || r->kind == SCHEME_BASIC)
-        return "Authorization";
     const char *name = r->signature.name;
+    if (!name && (r->kind == SCHEME_TOKEN || r->kind == SCHEME_BASIC))
+        return "Authorization";
     if (verdict == SCHEME_STALE && r->timestamp.name)
         name = r->timestamp.name;
     return name ? name : "";

@@ -41,6 +41,24 @@ static enum scheme_verdict authorization(const struct scheme_request *req, struc
     return out->len ? SCHEME_OK : SCHEME_MISSING;
 }
 
+/* The header that the configuration names for the token. Some senders write "Bearer " before it there too. */
+static enum scheme_verdict judge_named(const struct scheme *s, const struct scheme_request *req)
+{
+    unsigned count = 0;
+    if (!s->rules.signature.name)
+        return SCHEME_MISSING;
+    struct slice shown = req->header(req->ctx, s->rules.signature.name, &count);
+    if (count > 1)
+        return SCHEME_INVALID;
+    if (shown.len == 0)
+        return SCHEME_MISSING;
+    enum scheme_verdict verdict = compare(s, shown);
+    struct slice word = SLICE_LIT("Bearer ");
+    if (verdict != SCHEME_OK && slice_starts_nocase(shown, word))
+        verdict = compare(s, slice_trim(slice_skip(shown, word.len)));
+    return verdict;
+}
+
 /* The value of the query's `token`, still encoded. SCHEME_INVALID if there are several. */
 static enum scheme_verdict token_in(struct slice query, struct slice *out)
 {
@@ -64,6 +82,9 @@ enum scheme_verdict credential_judge_token(const struct scheme *s, const struct 
     struct buf plain;
     enum scheme_verdict verdict = token_in(req->query, &shown);
     if (verdict == SCHEME_MISSING) {
+        verdict = judge_named(s, req);
+        if (verdict != SCHEME_MISSING)
+            return verdict;
         verdict = authorization(req, SLICE_LIT("Bearer"), &shown);
         return verdict == SCHEME_OK ? compare(s, shown) : verdict;
     }
@@ -100,6 +121,10 @@ void scheme_show(const struct scheme *s, struct buf *headers)
     if (s->secret_count == 0 || !s->secrets[0].shown)
         return;
     struct slice secret = slice_str(s->secrets[0].shown);
+    if (s->rules.signature.name) {
+        http_line_add(headers, slice_str(s->rules.signature.name), secret);
+        return;
+    }
     buf_init(&value, CREDENTIAL_MAX);
     if (s->rules.kind == SCHEME_TOKEN) {
         buf_add_str(&value, "Bearer ");

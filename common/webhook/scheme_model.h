@@ -7,7 +7,7 @@
 
 enum scheme_kind {
     SCHEME_SIGNED,
-    SCHEME_TOKEN, /* a secret in the query or as a bearer token */
+    SCHEME_TOKEN, /* a secret in the query, in the header `signature` or as a bearer token */
     SCHEME_BASIC, /* RFC 7617, the secret is "user:password" */
     SCHEME_NONE,
 };

@@ -99,6 +99,29 @@ def test_token(stack):
     assert queued(stack) == 3
 
 
+@pytest.mark.parametrize("name", ["X-Gitlab-Token", "X-Okta-Verify", "Authorization"])
+def test_token_in_a_header_of_ones_choice(stack, name):
+    source = scheme_source("token", keep_signature=True)
+    source["verify"].update(header=name, secrets=["an-older-token-0123", SECRET])
+    receiver = make(stack, {"in": source})
+    for n, value in enumerate((SECRET, "an-older-token-0123", f"Bearer {SECRET}", f"  {SECRET}  ")):
+        accepted(receiver.post("/in/in", {"id": f"h{n}"}, {name.lower(): value, "X-Kept": "yes"}), f"h{n}")
+    accepted(receiver.post("/in/in?token=" + SECRET, {"id": "query"}), "query")
+    accepted(receiver.post("/in/in", {"id": "bearer"}, {"Authorization": "Bearer " + SECRET}), "bearer")
+    refused(receiver.post("/in/in", {"id": "d"}), 401, "missing_signature")
+    refused(receiver.post("/in/in", {"id": "d"}, {name: ""}), 401, "missing_signature")
+    for value in ("nope", SECRET + "x", SECRET[:-1], "Bearer nope", "Bearer"):
+        refused(receiver.post("/in/in", {"id": "d"}, {name: value}), 401, "invalid_signature")
+    twice = f"{name}: {SECRET}\r\n".encode() * 2
+    answer = http.raw(receiver.ingest, b"POST /in/in HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n" + twice + b"\r\n{}")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    receiver.wait_log("event.refused", header=name, code="missing_signature")
+    assert queued(stack) == 6
+    with stack.redis.client() as client:
+        event = client.get("hookpace:{0}:event:h0")
+    assert "X-Kept" in event and SECRET not in event
+
+
 def test_basic(stack):
     receiver = make(stack, {"in": scheme_source("basic")})
     accepted(receiver.post("/in/in", {"id": "a"}, sign.headers("basic", "user:" + SECRET, b"")), "a")

@@ -25,7 +25,9 @@ static void schemes(void **state)
         {VERIFY("'scheme':'standard-webhooks','secrets':['whsec_*hunter2*']"),
          "sources.in.verify.secrets[0]: not base64 (standard alphabet) after an optional whsec_\n"},
         {VERIFY("'scheme':'github','secrets':['12345678'],'header':'X-Y'"),
-         "sources.in.verify.scheme: header, prefix, encoding, digest, signed, id_header and "
+         "sources.in.verify.header: is for the hmac and token schemes only\n"},
+        {VERIFY("'scheme':'token','secrets':['12345678'],'encoding':'hex'"),
+         "sources.in.verify.scheme: prefix, encoding, digest, signed, id_header and "
          "timestamp_header are for the hmac scheme only\n"},
         {VERIFY("'scheme':'hmac','secrets':['12345678'],'encoding':'hexa'"),
          "sources.in.verify.encoding: hex or base64\n"},

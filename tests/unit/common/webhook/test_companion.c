@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 /* cmocka needs the four above */
 #include <cmocka.h>
 
@@ -185,6 +186,30 @@ static void a_signature_is_kept_on_request(void **state)
     scheme_free(token);
 }
 
+static void the_header_of_a_token_is_never_kept(void **state)
+{
+    (void)state;
+    const struct scheme_spec spec = {.name = "token",
+                                     .header = "X-Okta-Verify",
+                                     .tolerance_s = -1,
+                                     .secrets = {"a-token-of-some-length"},
+                                     .secret_count = 1};
+    struct scheme *s = NULL;
+    struct error e = {0};
+    if (scheme_new(&spec, &s, &e) != OK)
+        fail_msg("%s", e.text);
+    for (int keep_signature = 0; keep_signature < 2; keep_signature++) {
+        const struct companion_rules rules = {.scheme = s, .keep_signature = keep_signature};
+        assert_false(companion_keeps(SLICE_LIT("x-okta-verify"), &rules));
+        assert_false(companion_keeps(SLICE_LIT("X_Okta_Verify"), &rules));
+        assert_true(companion_keeps(SLICE_LIT("x-okta-event"), &rules));
+        const char *fault = companion_pattern_fault(SLICE_LIT("X-Okta-Verify"), &rules);
+        assert_non_null(fault);
+        assert_non_null(strstr(fault, "token, which is never kept"));
+    }
+    scheme_free(s);
+}
+
 static void patterns_that_keep_nothing_are_faults(void **state)
 {
     (void)state;
@@ -216,6 +241,7 @@ int main(void)
         cmocka_unit_test(credentials_are_never_kept),
         cmocka_unit_test(headers_that_change_the_request_must_be_named),
         cmocka_unit_test(a_signature_is_kept_on_request),
+        cmocka_unit_test(the_header_of_a_token_is_never_kept),
         cmocka_unit_test(patterns_that_keep_nothing_are_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,9 +10,11 @@
 static void ids_are_text_without_controls(void **state)
 {
     (void)state;
-    static const char *const good[] = {"a",   ".",   "..",  "a b",      "a/b",     "a%20b", "a{b",
-                                       "a@b", "$id", "a~2", "\xc3\xa9", "wamid.=", "?#"};
-    static const char *const bad[] = {"", "a\r\nb", "\x7f", "a\tb", "\xff", "\xed\xa0\x80"};
+    static const char *const good[] = {"a",        ".",       "..",  "a b",      "a/b",
+                                       "a%20b",    "a{b",     "a@b", "$id",      "a~2",
+                                       "\xc3\xa9", "wamid.=", "?#",  "\xc2\xa0", "\xe1\x82\x80"};
+    static const char *const bad[] = {"",     "a\r\nb",       "\x7f",     "a\tb",
+                                      "\xff", "\xed\xa0\x80", "\xc2\x80", "a\xc2\x9f"};
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
         assert_true(id_is_valid(slice_str(good[i])));
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -89,6 +91,7 @@ static void tags_are_text_without_controls(void **state)
     assert_false(tag_is_valid(slice_str("a\nb")));
     assert_false(tag_is_valid(slice_make("a\0b", 3)));
     assert_false(tag_is_valid(slice_str("a\x7f")));
+    assert_false(tag_is_valid(slice_str("a\xc2\x9b")));
     assert_false(tag_is_valid(slice_str("\xff")));
     assert_false(tag_is_valid(slice_str("\xed\xa0\x80"))); /* a surrogate */
     char text[TAG_BYTES + 4];

@@ -73,7 +73,11 @@ static void a_bad_configuration_is_refused_with_its_reason(void **state)
     SECRET("standard-webhooks", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n",
            "not base64");
     SECRET("standard-webhooks", "whsec_AAECAwQFBg", "less than 8 bytes");
-    refuse(SPEC(.name = "github", ONE, .header = "X-Sig"), "hmac scheme only");
+    refuse(SPEC(.name = "github", ONE, .header = "X-Sig"), "header: is for the hmac and token");
+    refuse(SPEC(.name = "basic", ONE, .header = "X-Sig"), "header: is for the hmac and token");
+    refuse(SPEC(.name = "github", ONE, .prefix = "v1="), "hmac scheme only");
+    refuse(SPEC(.name = "token", ONE, .prefix = "v1="), "hmac scheme only");
+    refuse(SPEC(.name = "token", ONE, .header = "Content-Length"), "header:");
     refuse(SPEC(.name = "github", ONE, .tolerance_s = 300), "tolerance_s");
     refuse(SPEC(.name = "stripe", ONE, .tolerance_s = -2), "negative");
     refuse((struct scheme_spec){.name = "github", .secret_count = SCHEME_SECRETS_MAX + 1},
