@@ -37,6 +37,22 @@ def test_flushall_under_running_programs(stack, delay, order, partitions):
     assert dispatcher.wait_log("queue.keys_vanished")
 
 
+@pytest.mark.parametrize("taken", [["a"], ["a", "b"]], ids=["some", "all"])
+def test_the_log_says_that_deliveries_were_taken_out_of_a_list(stack, taken):
+    sink, _, receiver, dispatcher = run(stack)
+    post(receiver, "new", "before")
+    sink.wait_count(1)
+    dispatcher.pause()
+    post(receiver, "new", "a", "b")
+    with stack.redis.client() as client:
+        for ident in taken:
+            assert client.lrem("hookpace:{0}:queue:shared", 1, f"{ident}:new") == 1
+    dispatcher.resume()
+    dispatcher.wait_log("queue.mended", found="counts", what="shared")
+    post(receiver, "new", "after")
+    sink.wait_events({"after", "b"} - set(taken))
+
+
 @pytest.mark.parametrize("order", ["requeue", "fifo"])
 def test_new_events_find_their_way_when_limits_vanish(stack, order):
     sink, _, receiver, dispatcher = run(stack, order=order)

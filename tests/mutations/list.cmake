@@ -601,6 +601,18 @@ mutation(lost_lane_stays_lost "a lane that vanished from `lanes` is not found ag
   [[if not score or not at or]]
   [[if false and]])
 
+mutation(taken_out_unnoticed "nobody notices that ids were taken out of a list"
+  TESTS tests/queue/test_lost.py::test_what_was_taken_out_of_a_list_is_noticed
+  EDIT common/queue/lua/limits.lua
+  [[if counted <= length then]]
+  [[if true then]])
+
+mutation(emptied_unnoticed "a claim does not say that its list was emptied"
+  TESTS tests/queue/test_lost.py::test_a_claim_notices_that_its_list_was_emptied
+  EDIT common/queue/lua/claim.lua
+  [[if lane_shortest(lane) then note]]
+  [[if false then note]])
+
 mutation(fences_begin_at_one "fences begin anew when their key is lost"
   TESTS "tests/queue/test_lost.py::test_fences_go_on_above_those_that_were_given_out"
   EDIT common/queue/lua/claim.lua

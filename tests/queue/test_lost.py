@@ -225,6 +225,34 @@ def test_a_clock_that_is_none_is_begun_anew(queue, clock):
     assert "clock d" in queue.all_notes
 
 
+@pytest.mark.parametrize("order", ["", "fifo"])
+@pytest.mark.parametrize("delay", [0, 50])
+@pytest.mark.parametrize("taken", [["a:d", "b:d", "c:d"], ["a:d"], ["b:d", "c:d"]])
+def test_what_was_taken_out_of_a_list_is_noticed(queue, taken, order, delay):
+    queue.put_simple("a", "b", "c", delay=delay, order=order)
+    queue.mend(("d", "d", order or "requeue"))
+    assert queue.notes == [], "nothing is wrong yet"
+    for id in taken:
+        queue.r.lrem(queue.key("queue:d"), 1, id)
+    queue.mend(("d", "d", order or "requeue"))
+    assert queue.notes == ["counts d"]
+    queue.mend(("d", "d", order or "requeue"))
+    assert queue.notes == [], "once"
+    assert drain(queue, ("d", "d", order or "requeue")) == [id for id in ("a:d", "b:d", "c:d") if id not in taken]
+    assert queue.all_notes == [] and not queue.r.exists(queue.key("delays:d"), queue.key("lanes"))
+
+
+@pytest.mark.parametrize("order", ["", "fifo"])
+@pytest.mark.parametrize("delay", [0, 50])
+def test_a_claim_notices_that_its_list_was_emptied(queue, order, delay):
+    queue.limits(d=(100, 10000, 2000, 8))
+    queue.put_simple("a", "b", delay=delay, order=order)
+    queue.r.delete(queue.key("queue:d"))
+    assert queue.claim() == []
+    assert queue.notes == ["counts d"]
+    assert not queue.r.exists(queue.key("delays:d"), queue.key("lanes"))
+
+
 @pytest.mark.parametrize("delay", [0, 50])
 def test_a_resend_queues_what_was_taken_out_of_its_list(queue, delay):
     [put] = [queue.put(queue.event("a", ("d", "d", delay), to=["d"]))]

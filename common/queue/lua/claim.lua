@@ -490,9 +490,11 @@ local function pick(lane)
   end
 end
 
--- Nothing is queued, so nothing may be counted: counts of deliveries that somebody deleted would keep the lane in `lanes`.
+-- Nothing is queued, so nothing may be counted: counts of deliveries that somebody deleted, or took out of the list, would keep
+-- the lane in `lanes`.
 local function forget_counts(lane)
   if call('EXISTS', lane.queue) == 1 then return end -- the head is behind more strangers than one call looks at
+  if lane_shortest(lane) then note('counts', lane.name) end
   call('DEL', lane.delays)
   lane.count, lane.known = {}, {}
 end

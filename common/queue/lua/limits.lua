@@ -106,10 +106,22 @@ local function mend_clock(name)
   note('clock', name)
 end
 
+-- True if more deliveries are counted than the list has: somebody took some out of the list. Then what is left is counted anew.
+local function mend_counts(name)
+  local length, counted = call('LLEN', QUEUE .. name), 0
+  for _, n in ipairs(call('HVALS', DELAYS .. name)) do counted = counted + (tonumber(n) or 0) end
+  if counted <= length then return false end
+  local lane = lane_load(name)
+  call('DEL', lane.delays)
+  lane.count, lane.known, lane.is_doubtful = {}, {}, true -- lane_schedule counts what is left
+  if length == 0 then note('counts', name) end
+  return true
+end
+
 -- Work waits on the lane. Is it in `lanes`, and no later than its clock says?
 local function mend_lane(name, order)
   mend_clock(name)
-  if call('EXISTS', QUEUE .. name) == 0 then return end
+  if mend_counts(name) or call('EXISTS', QUEUE .. name) == 0 then return end
   local key, score = base .. 'lane:' .. name, tonumber(call('ZSCORE', base .. 'lanes', name))
   if order == 'fifo' and call('EXISTS', key) == 0 then
     call('HSET', key, 'order', order)

@@ -24,7 +24,9 @@ static const struct note_row note_rows[] = {
     {"not_queued", "the id stood in a queue, but the delivery is not queued; it was taken out"},
     {"unlisted", "a delivery that holds its lane was in no list; it goes on"},
     {"clock", "the lane's clock was out of bounds; it was corrected"},
-    {"counts", "the lane's counts did not fit its queue; they were made anew"},
+    {"counts",
+     "the lane's counts did not fit its queue; they were made anew. If its list was changed "
+     "by hand, `hookpace check` shows what is in no list"},
     {"lanes", "the lane was not in `lanes`, or too late; it was put there"},
     {"order", "the lane had lost its order; it has it again"},
     {"hold", "the lane waited for a delivery that is not on its way; it goes on"},
