@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/redis/redis_private.h"
+#include "common/redis/redis_refusal.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -26,17 +27,22 @@
  *   has the SET has everything before it.
  * - Answers come in the order of the commands. What is held when WAIT is answered ran before its SET. A call that is
  *   sent again (NOSCRIPT) comes behind the WAIT. It gets another one.
+ * - In a cluster the slot of the key may move to another server, and SET is refused. The answers stay held, and the next
+ *   SET writes the key of a held call of another slot. Any key of this server will do, because its replicas get one stream.
  * - Too few replicas in time: the callers get ERR_TIMEOUT, as if the connection had been lost. The calls took effect here.
  * - From then on calls are refused (ERR_UNAVAIL), but for one at a time, whose WAIT asks whether the replicas are back.
  *   So little is written that nobody acknowledges, and other commands of the connection are not held up. */
 
 #define WAIT_PART 2
+#define KEY_BYTES 1024
 #define KEY_LIFE "60" /* s */
+#define MOVES_MAX 3   /* keys that are tried, if their slots move */
 
 struct held { /* an answer; owned by its connection */
     struct list_link link;
     redis_fn fn;
     void *ctx;
+    struct slice key; /* redis_call.confirm_key */
     struct redis_reply *reply;
 };
 
@@ -44,12 +50,14 @@ void redis_confirm_init(struct redis_confirm *c)
 {
     *c = (struct redis_confirm){0};
     list_init(&c->held);
-    buf_init(&c->key, 1024);
+    buf_init(&c->key, KEY_BYTES);
+    buf_init(&c->refused, KEY_BYTES);
 }
 
 void redis_confirm_clear(struct redis_confirm *c)
 {
     buf_clear(&c->key);
+    buf_clear(&c->refused);
 }
 
 bool redis_confirm_admits(const struct redis *r)
@@ -60,9 +68,13 @@ bool redis_confirm_admits(const struct redis *r)
 
 void redis_confirm_note(struct redis *r, struct slice key)
 {
-    buf_reset(&r->confirm.key);
-    buf_add_slice(&r->confirm.key, key);
-    r->confirm.is_due = true;
+    struct redis_confirm *c = &r->confirm;
+    bool is_worse = c->is_due && slice_eq(key, buf_slice(&c->refused));
+    if (!is_worse) {
+        buf_reset(&c->key);
+        buf_add_slice(&c->key, key);
+    }
+    c->is_due = true;
     redis_write_soon(r);
 }
 
@@ -91,6 +103,28 @@ static void tell(struct redis *r, bool is_enough, const struct redis_reply *repl
     c->is_behind = !is_enough;
 }
 
+/* The slot of the key that was written moves. */
+static void write_another(struct redis *r)
+{
+    struct redis_confirm *c = &r->confirm;
+    struct slice refused = buf_slice(&c->refused), key = SLICE_LIT("");
+    c->has_moved = false;
+    bool has_other = c->is_due && !slice_eq(buf_slice(&c->key), refused);
+    LIST_EACH (link, &c->held) {
+        const struct held *h = LIST_ITEM(link, struct held, link);
+        if (!slice_eq(h->key, refused))
+            key = h->key;
+    }
+    if ((has_other || key.len) && c->moves++ < MOVES_MAX) {
+        redis_confirm_note(r, has_other ? refused : key); /* REFUSED changes nothing then */
+        return;
+    }
+    c->moves = 0;
+    if (c->is_due)
+        redis_write_soon(r);
+    answer_all(r, ERR_TIMEOUT);
+}
+
 static void confirm_on_wait(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
@@ -98,6 +132,11 @@ static void confirm_on_wait(void *ctx, enum err rc, const struct redis_reply *re
     c->is_asking = false;
     if (rc != OK)
         return; /* redis_confirm_fail has told those who wait */
+    if (c->has_moved) {
+        write_another(r);
+        return;
+    }
+    c->moves = 0;
     bool is_enough = c->has_written && redis_kind(reply) == REDIS_INT &&
                      redis_int(reply) >= (int64_t)r->conf.wait_replicas;
     tell(r, is_enough, reply);
@@ -109,8 +148,12 @@ static void confirm_on_wait(void *ctx, enum err rc, const struct redis_reply *re
 static void confirm_on_set(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
-    r->confirm.has_written = rc == OK && redis_kind(reply) == REDIS_TEXT;
-    if (rc == OK && !r->confirm.has_written)
+    struct redis_confirm *c = &r->confirm;
+    c->has_written = rc == OK && redis_kind(reply) == REDIS_TEXT;
+    c->has_moved = rc == OK && redis_refusal_is_redirect(reply);
+    if (c->has_written)
+        buf_reset(&c->refused);
+    else if (rc == OK && !c->has_moved)
         LOG_RARELY(LL_WARN, "redis.confirm_refused", LS("url", r->conf.shown),
                    LSL("reply", redis_text(reply)));
 }
@@ -124,6 +167,8 @@ void redis_confirm_ask(struct redis *r)
     c->is_due = false;
     c->is_asking = true;
     c->has_written = false;
+    buf_reset(&c->refused);
+    buf_add_slice(&c->refused, buf_slice(&c->key)); /* until it was written */
     snprintf(replicas, sizeof replicas, "%u", r->conf.wait_replicas);
     snprintf(ms, sizeof ms, "%lld", (long long)(r->conf.timeout_ms / WAIT_PART));
     const struct slice set[] = {SLICE_LIT("SET"), buf_slice(&c->key), SLICE_LIT("1"),
@@ -177,12 +222,13 @@ const char *redis_shortage(const struct redis *r)
 void redis_confirm_hold(struct redis *r, const struct pending *item, struct redis_reply *reply)
 {
     struct held *h = NEW(struct held);
-    *h = (struct held){.fn = item->fn, .ctx = item->ctx, .reply = reply};
+    *h = (struct held){.fn = item->fn, .ctx = item->ctx, .key = item->confirm_key, .reply = reply};
     list_add_last(&r->confirm.held, &h->link);
 }
 
 void redis_confirm_fail(struct redis *r)
 {
-    r->confirm.is_due = false;
+    r->confirm.is_due = r->confirm.has_moved = false;
+    r->confirm.moves = 0;
     answer_all(r, ERR_TIMEOUT);
 }

@@ -11,11 +11,15 @@
 
 struct pending;
 
-struct redis_confirm {  /* of one connection */
-    struct list held;   /* answers that wait for replicas, oldest first */
-    struct buf key;     /* what the next WAIT writes before it asks */
-    bool is_due;        /* calls need a WAIT that was not sent yet */
-    bool is_asking;     /* a WAIT is on its way */
+struct redis_confirm { /* of one connection */
+    struct list held;  /* answers that wait for replicas, oldest first */
+    struct buf key;    /* what the next WAIT writes before it asks */
+    struct buf
+        refused;    /* the key whose slot moves; empty: none. While a WAIT is on its way: its key */
+    unsigned moves; /* keys that were refused since the last answer */
+    bool has_moved; /* the slot of this WAIT's key moves */
+    bool is_due;    /* calls need a WAIT that was not sent yet */
+    bool is_asking; /* a WAIT is on its way */
     bool has_written;   /* the write before this WAIT succeeded */
     bool is_behind;     /* the last WAIT was not answered by enough replicas */
     char shortage[160]; /* too few replicas are connected, as a sentence; or empty */

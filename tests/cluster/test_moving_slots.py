@@ -37,6 +37,20 @@ def moving(spread):
     made.close()
 
 
+@pytest.fixture
+def confirmed(tmp_path, spread_on):
+    """The same on masters with replicas. Events are acknowledged when a replica has them."""
+    cluster = RedisCluster(tmp_path / "confirmed", replicas=1)
+    try:
+        spread = spread_on(cluster.start())
+        spread.conf["redis"]["wait_replicas"] = 1
+        made = Moving(spread)
+        yield made
+        made.close()
+    finally:
+        cluster.close()
+
+
 class Moving:
     """A partition with work, whose slot moves from `source` to `target`; both programs, and senders for each partition."""
 
@@ -125,6 +139,15 @@ def test_without_a_hold(moving):
         moving.senders.wait_refused([moving.name])
     moving.move_by_commands(half_moved)
     moving.judge()
+
+
+def test_other_partitions_are_confirmed_meanwhile(confirmed):
+    """The key that WAIT needs is one of a partition whose slot stays."""
+    def half_moved():
+        confirmed.senders.wait_refused([confirmed.name])
+        confirmed.senders.wait_more(confirmed.others, 50)
+    confirmed.move_by_commands(half_moved)
+    confirmed.judge()
 
 
 def test_with_the_tool_of_redis(moving):

@@ -755,6 +755,12 @@ mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT
 
 # --- a cluster ---
 
+mutation(confirm_in_a_slot_that_moves "the write before WAIT stays with a key whose slot moves"
+  TESTS tests/cluster/test_moving_slots.py::test_other_partitions_are_confirmed_meanwhile
+  EDIT common/redis/redis_confirm.c
+  [[    if (c->has_moved) {]]
+  [[    if (false) {]])
+
 mutation(missing_for_all "one partition that does not answer is taken for all of them"
   TESTS tests/console/test_missing.py::test_lists_have_the_others_and_say_what_is_missing
   EDIT common/queue/shards_call.c
