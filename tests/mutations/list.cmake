@@ -988,7 +988,7 @@ mutation(secret_of_today "an older task is signed with the secret of the configu
 mutation(revision_unsaid "a second event of an id is told by the id of the first"
   TESTS tests/queue/test_put.py::test_same_id_with_another_body_is_another_event
   EDIT common/queue/lua/put.lua
-  [[task == id and 0 or -tonumber(string.match(task, '%d+$'))]]
+  [[task == id and 0 or -tonumber(string.sub(task, #id + 2))]]
   [[0]])
 
 mutation(named_like_a_second "an id that ends like a mark is shown like a second event"
@@ -1050,3 +1050,23 @@ mutation(any_host "a name that is not in admin.hosts is answered"
   EDIT receiver/admin.c
   [[    ops_set_hosts(a->ops, hosts_of(a->conf));]]
   [[    ops_set_hosts(a->ops, (struct host_names){0});]])
+
+# --- one call of a script holds Redis for milliseconds ---
+
+mutation(leases_all_at_once "a claim puts all ended leases back"
+  TESTS tests/queue/test_steps.py::test_ended_leases_come_back_in_steps
+  EDIT common/queue/lua/claim.lua
+  [[TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 30, 30, 60, 600]]
+  [[TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 300, 30, 60, 600]])
+
+mutation(looks_without_end "a claim looks for shorter delays on every lane"
+  TESTS tests/queue/test_steps.py::test_looking_for_shorter_delays_on_many_lanes
+  EDIT common/queue/lua/claim.lua
+  [[looks = looks + 1]]
+  [[looks = 0]])
+
+mutation(square_of_an_id "the destination is looked for at every byte of a delivery's id"
+  TESTS tests/queue/test_steps.py::test_long_ids_cost_as_much_as_their_length
+  EDIT common/queue/lua/lib_lane.lua
+  [[local DESTINATION = '^.*:(.*)$']]
+  [[local DESTINATION = '[^:]*$']])

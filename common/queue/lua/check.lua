@@ -18,10 +18,10 @@
 --@include lib_open.lua
 local is_repair, done_ms, dead_ms = ARGV[2] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local stage, place, list = string.match(ARGV[3], '^(%a+) (%d+) ?(.*)$')
-local WORK_MAX, LOOKS_MAX, CHUNK, ITEMS_MAX = 250, 40000, 100, 50
-local EACH_MAX = 20000 -- a list up to this length is searched whole for each of its deliveries
-local SEARCH_MAX = 100000 -- one up to this length is searched whole where its ends do not have the delivery
-local EXACT_MAX = 500 -- a queue up to this length has its delays counted one by one
+local WORK_MAX, LOOKS_MAX, CHUNK, ITEMS_MAX = 250, 30000, 50, 50
+local EACH_MAX = 10000 -- a list up to this length is searched whole for each of its deliveries
+local SEARCH_MAX = 40000 -- one up to this length is searched whole where its ends do not have the delivery
+local EXACT_MAX = 200 -- a queue up to this length has its delays counted one by one
 local work, looks, looked, unsure, found = 0, 0, 0, 0, {}
 local LATE_MS = 60000 -- what expires by itself may be that late
 
@@ -34,21 +34,22 @@ end
 local function is_spent() return work >= WORK_MAX or looks >= LOOKS_MAX or #found >= 3 * ITEMS_MAX end
 local function is_over(state) return state == 'done' or state == 'dead' or state == 'dropped' end
 
--- How often is ID in LIST: 0, 1 or 2; nil if the list is too long to tell now.
+-- How often is ID in LIST: 0, 1 or 2; nil if the list is too long to tell now. The second value is what LREM needs to take
+-- all of these out: from which end, and how many.
 local function count_in_list(key, id)
   local length = call('LLEN', key)
   work = work + 2
   if length <= EACH_MAX then
     looks = looks + length
-    return math.min(2, #call('LPOS', key, id, 'COUNT', 2))
+    return math.min(2, #call('LPOS', key, id, 'COUNT', 2)), 0
   end
   for _, rank in ipairs({1, -1}) do
     looks = looks + EACH_MAX / 2
-    if call('LPOS', key, id, 'RANK', rank, 'MAXLEN', EACH_MAX / 2) then return 1 end
+    if call('LPOS', key, id, 'RANK', rank, 'MAXLEN', EACH_MAX / 2) then return 1, rank end
   end
   if length > SEARCH_MAX then return nil end
   looks = looks + length
-  return call('LPOS', key, id) and 1 or 0
+  return call('LPOS', key, id) and 1 or 0, 1
 end
 
 -- --- one delivery ---
@@ -56,7 +57,7 @@ end
 -- D leaves the lists and sets that it must not be in.
 local function take_out(d, is_queue_right)
   if d.queued > 0 and not is_queue_right then
-    local n = call('LREM', QUEUE .. d.lane, 0, d.id)
+    local n = call('LREM', QUEUE .. d.lane, d.removes, d.id)
     lane_count(lane_load(d.lane), d.delay, -n)
   elseif d.queued > 1 then -- one stays: the one that is next
     local others = #call('LPOS', QUEUE .. d.lane, d.id, 'COUNT', 0) - 1
@@ -156,7 +157,8 @@ local function judge_delivery(id)
   local d = {id = id, key = key, state = v[1], lane = v[2], destination = v[3], delay = tonumber(v[4]), ended = tonumber(v[5] or now_ms),
     inflight = call('ZSCORE', base .. 'inflight', id), retry = call('ZSCORE', base .. 'retry', id),
     queued = 0}
-  local n = v[1] ~= 'done' and count_in_list(QUEUE .. d.lane, id) or 0
+  local n = 0
+  if v[1] ~= 'done' then n, d.removes = count_in_list(QUEUE .. d.lane, id) end
   if not n then unsure = unsure + 1 end
   d.queued = n or d.state == 'queued' and 1 or 0 -- if it cannot be told, it counts as right
   if d.state == 'dropped' and v[6] then return judge_passed(d) end
@@ -266,6 +268,7 @@ local function judge_lane(name)
       call('DEL', DELAYS .. name)
       local lane = lane_load(name)
       lane.count, lane.known, lane.is_doubtful = {}, nil, true -- schedule_all counts anew
+      work = work + RECOUNT_MAX
       if length <= EXACT_MAX then
         for _, id in ipairs(call('LRANGE', key, 0, -1)) do lane_count(lane, tonumber(call('HGET', DELIVERY .. id, 'delay_ms') or 0) or 0, 1) end
       end
@@ -277,20 +280,24 @@ local function judge_lane(name)
   end
 end
 
--- The list KEY has ID. Does ID belong there?
-local function judge_entry(kind, of, key, id, length)
+-- The list KEY has ID, BEHIND entries before its tail. Does ID belong there? True if it has left the list.
+local function judge_entry(kind, of, key, id, length, behind)
   local v = call('HMGET', DELIVERY .. id, 'state', 'lane', 'destination', 'delay_ms', 'in_queue')
   work = work + 1
   local is_right = kind == 'queue' and (v[1] == 'queued' or v[1] == 'dropped' and v[5]) and v[2] == of or kind == 'dead' and v[1] == 'dead' and v[3] == of
   if is_right then return end
   -- A resend leaves entries in the middle of a long list, and entries outlive deliveries until the next look at the list.
   if kind == 'dead' and (not v[1] or length > EACH_MAX) then return end
-  report(v[1] and 'wrong_place' or 'no_delivery', id)
-  if not is_repair then return end
-  looks = looks + length
-  local n = call('LREM', key, 0, id)
+  -- In the middle of a long list it is left to whoever comes to it: claim passes over it.
+  local is_near = length <= SEARCH_MAX or math.min(behind, length - behind) < EACH_MAX
+  report(v[1] and 'wrong_place' or 'no_delivery', id, is_near)
+  if not is_repair or not is_near then return end
+  local reach = length <= SEARCH_MAX and length or EACH_MAX
+  looks, work = looks + reach, work + 4
+  local n = call('LREM', key, length <= SEARCH_MAX and 0 or behind < EACH_MAX and -1 or 1, id)
   if kind == 'queue' then lane_count(lane_load(of), tonumber(v[4] or 0) or 0, -n) end
   if v[1] then judge_delivery(id) end
+  return n > 0
 end
 
 -- Reads LIST, which is "<kind>:<name>", from PLACE entries before its tail on.
@@ -303,9 +310,11 @@ local function walk_list(name, from)
     local length = call('LLEN', key)
     local ids = call('LRANGE', key, -from - CHUNK, -from - 1)
     work = work + 2
-    for i = #ids, 1, -1 do judge_entry(kind, of, key, ids[i], length) end
-    from = from + CHUNK
-    if from >= length then return nil end
+    if #ids == 0 then return nil end
+    for i = #ids, 1, -1 do
+      if is_spent() then return from end
+      if not judge_entry(kind, of, key, ids[i], length, from) then from = from + 1 end
+    end
   end
   return from
 end
@@ -348,6 +357,7 @@ local function walk_set(name, at, judge)
     work = work + 2
     if #members == 0 then return nil end
     for i = 1, #members, 2 do
+      if is_spent() then break end
       if not judge(members[i], tonumber(members[i + 1])) then at = at + 1 end
     end
   end
@@ -389,40 +399,49 @@ function RUN.lanes(at)
   end)
 end
 
+-- Origin -> how many of the deliveries IDS go there.
+local function shares_of(ids)
+  local shares = {}
+  for _, id in ipairs(ids) do
+    local origin = call('HGET', DELIVERY .. id, 'origin')
+    if origin then shares[origin] = (shares[origin] or 0) + 1 end
+  end
+  return shares
+end
+
 local function mend_busy(name, ids)
   call('HDEL', base .. 'busy', name)
   call('DEL', base .. 'shares:' .. name)
   if #ids > 0 then call('HSET', base .. 'busy', name, text(#ids)) end
-  for _, id in ipairs(ids) do
-    local origin = call('HGET', DELIVERY .. id, 'origin')
-    if origin then call('HINCRBY', base .. 'shares:' .. name, origin, '1') end
-  end
+  ids.shares = ids.shares or shares_of(ids)
+  for origin, n in pairs(ids.shares) do call('HSET', base .. 'shares:' .. name, origin, text(n)) end
 end
 
 local function are_shares_right(name, ids)
-  local counted, noted = {}, call('HGETALL', base .. 'shares:' .. name)
-  for i = 1, #noted, 2 do counted[noted[i]] = -(tonumber(noted[i + 1]) or 0) end
+  local noted = call('HGETALL', base .. 'shares:' .. name)
   if #noted == 0 and not string.find(name, '@', 1, true) then return true end
-  for _, id in ipairs(ids) do
-    local origin = call('HGET', DELIVERY .. id, 'origin')
-    if origin then counted[origin] = (counted[origin] or 0) + 1 end
+  ids.shares = shares_of(ids)
+  local is_right, more = true, 0
+  for _ in pairs(ids.shares) do more = more + 1 end
+  for i = 1, #noted, 2 do
+    local n = tonumber(noted[i + 1]) or 0
+    is_right = is_right and n == (ids.shares[noted[i]] or 0)
+    if n ~= 0 then more = more - 1 end
   end
-  for _, n in pairs(counted) do
-    if n ~= 0 then return false end
-  end
-  return true
+  return is_right and more == 0
 end
 
 -- The script counts the deliveries in flight in one piece, if they are not many.
+local INFLIGHT_MAX = 2500
 function RUN.busy()
-  if call('ZCARD', base .. 'inflight') > 3000 then
+  if call('ZCARD', base .. 'inflight') > INFLIGHT_MAX then
     unsure = unsure + 1
     return nil
   end
   local flying, busy = {}, call('HGETALL', base .. 'busy')
   for i = 1, #busy, 2 do flying[busy[i]] = {noted = busy[i + 1]} end
   for _, id in ipairs(call('ZRANGE', base .. 'inflight', 0, -1)) do
-    local name = string.match(id, '[^:]*$')
+    local name = string.match(id, DESTINATION) or id
     flying[name] = flying[name] or {}
     table.insert(flying[name], id)
   end

@@ -27,7 +27,11 @@
 --@include lib_origin.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-local LOOK_MAX, PASSED_MAX, LANES_MAX, DUE_MAX, ASIDE_MAX = 100, 100, 64, 100, 100
+local LOOK_MAX, PASSED_MAX, LANES_MAX, ASIDE_MAX = 100, 100, 64, 60
+-- What one call does besides claiming. What is left stays due, and the next call, which follows at once, goes on with it.
+local DUE_MAX, TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 30, 30, 60, 600
+local BESIDE = 24 -- a call that has put so much back claims no more than that, and does half of the rest
+local strangers, looks, asides, put_back_count = 0, 0, 0, 0
 local DROPPED_LONGER_MS = 60000 -- than its event, which the record of a dropped delivery outlives
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
 local RECORD_MAX, RECORD_LAST = 131072, '131071' -- a record of so many bytes is not in the reply
@@ -105,6 +109,7 @@ local function put_back(is_burial)
 
   local function queue_due_retries()
     for _, id in ipairs(call('ZRANGEBYSCORE', base .. 'retry', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)) do
+      put_back_count = put_back_count + 1
       local d = delivery_load(id)
       if d and d.state == 'retry' then
         local lane = lane_load(d.lane)
@@ -137,7 +142,7 @@ local function put_back(is_burial)
     local due = call('ZRANGEBYSCORE', base .. 'deads', '-inf', now_ms, 'LIMIT', 0, 1)[1]
     if not due then return end
     local list = base .. 'dead:' .. due
-    for _ = 1, LOOK_MAX do
+    for _ = 1, TRIM_MAX do
       local id = call('LINDEX', list, -1)
       if not id then
         call('ZREM', base .. 'deads', due)
@@ -153,7 +158,9 @@ local function put_back(is_burial)
   end
 
   if is_burial then return bury() end
-  lapse(call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX), attempts_of, dead_ms, dedup_ms)
+  local lapsed = call('ZRANGEBYSCORE', base .. 'inflight', '-inf', now_ms, 'LIMIT', 0, DUE_MAX)
+  put_back_count = #lapsed
+  lapse(lapsed, attempts_of, dead_ms, dedup_ms)
   queue_due_retries()
   trim_dead()
   for _, lane in pairs(loaded) do lane_schedule(lane) end
@@ -183,7 +190,7 @@ local destinations, last_target = {}, nil -- name -> what claims of it have in c
 local function target_of(id)
   local t = last_target
   if t and string.sub(id, -#t.suffix) == t.suffix then return t end
-  local name = string.match(id, '^.*:(.*)$') or '' -- no delivery's id is without a colon
+  local name = string.match(id, DESTINATION) or '' -- no delivery's id is without a colon
   t = destinations[name]
   if not t then
     local l = limits_of(name)
@@ -218,7 +225,7 @@ end
 local function origin_of_url(url)
   local scheme, host = string.match(url, '^(%a+)://([^/?#]*)')
   if not host then return '-' end
-  host = string.match(string.lower(host), '([^@]*)$')
+  host = string.match('@' .. string.lower(host), '^.*@(.*)$')
   if not string.find(host, ':%d+$') then host = host .. (string.lower(scheme) == 'https' and ':443' or ':80') end
   return string.sub(string.gsub(string.lower(scheme) .. '://' .. host, '%s', '_'), 1, ORIGIN_MAX)
 end
@@ -305,7 +312,6 @@ local function unknown_until(lane, t)
   return since + (lane.order == 'fifo' and UNKNOWN_FIFO_MS or UNKNOWN_MS)
 end
 
-local asides = 0
 -- ID was taken off its lane and becomes a dead letter. This is much work, so one call buries at most half of ASIDE_MAX.
 local function bury(id, error)
   asides = asides + 2
@@ -442,6 +448,7 @@ end
 -- The id in the list belongs to no queued delivery. Either an operator dropped the delivery there, and its id was kept
 -- until now; or somebody put the id into the list; or somebody deleted the delivery.
 local function pass_over(lane, id, state)
+  strangers = strangers + 1
   local key = DELIVERY .. id
   if state == 'dropped' and call('HDEL', key, 'in_queue') == 1 then
     call('PEXPIRE', key, text(dead_ms + DROPPED_LONGER_MS))
@@ -453,13 +460,14 @@ end
 
 -- The first delivery that is really queued. Ids of others leave the queue on the way. Those of strangers were counted only if a
 -- delivery of this id was queued once, so the counts may be too low now (lane_recount). Nil if the queue is empty; false if
--- there were so many that another call must go on.
+-- this call has passed over so many that another must go on.
 local function head_of(lane)
-  for _ = 1, LOOK_MAX do
+  while true do
     local id = call('LINDEX', lane.queue, 0)
     if not id then return nil end
     local d = look_at(id)
     if d.state == 'queued' then return d end
+    if strangers >= STRANGERS_MAX then return false end
     pass_over(lane, id, d.state)
     pop(lane, d)
   end
@@ -482,10 +490,15 @@ end
 -- The head must wait, but a shorter delay may go. Looks for one near both ends.
 local function pick(lane)
   for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
+    looks = looks + 5
     for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
-      local d = look_at(id)
-      d.from = range[3]
-      if d.state == 'queued' and lane_ready(lane, d.delay_ms) <= now then return d end
+      looks = looks + 1
+      local delay_ms = tonumber(call('HGET', DELIVERY .. id, 'delay_ms') or 0)
+      if lane_ready(lane, delay_ms) <= now then
+        local d = look_at(id)
+        d.from = range[3]
+        if d.state == 'queued' then return d end
+      end
     end
   end
 end
@@ -548,6 +561,7 @@ local function claim_one(lane, report)
     lane.held = head.delay_ms
     return
   else
+    if looks >= LOOKS_MAX then return end -- the lane stays due, and the next call goes on
     local d = pick(lane)
     if not d then
       -- One that may go now is out of sight: the head goes first.
@@ -570,7 +584,7 @@ local function find_hold(lane, state)
   local id = lane.hold
   note('unlisted', id)
   if state == 'inflight' then
-    local l = limits_of(string.match(id, '[^:]*$'))
+    local l = limits_of(string.match(id, DESTINATION))
     call('ZADD', base .. 'inflight', text(now_ms + (l and l.lease or LEASE_MAX / 1000)), id)
     return true
   end
@@ -676,6 +690,10 @@ end
 
 local function work()
   if is_due('inflight') or is_due('retry') or is_due('deads') then put_back() end
+  if put_back_count >= BESIDE then
+    want = math.min(want, BESIDE)
+    asides, strangers, looks = ASIDE_MAX / 2, STRANGERS_MAX / 2, LOOKS_MAX / 2
+  end
   if want > 0 then claim_due() end
   write_claims()
   if #buried > 0 then put_back(true) end

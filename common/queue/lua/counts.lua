@@ -45,7 +45,7 @@ local function fetches_in_flight()
   return n
 end
 
-local RETURN_MAX = 100
+local RETURN_MAX = 50
 return_leases(scope, RETURN_MAX, pending_ms)
 local ended = call('ZCOUNT', taken_key(scope), '-inf', now_text)
 local open = call('ZCOUNT', open_key(scope), text(now - pending_ms * 1000), '+inf') + ended

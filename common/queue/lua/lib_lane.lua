@@ -38,6 +38,8 @@ local now_ms = math.floor(now / 1000)
 -- Redis turns a Lua number into text by %.17g, which costs more than most commands. Scripts pass text.
 local function text(n) return string.format('%d', n) end
 local now_text = text(now_ms)
+-- The destination in a delivery's id. A pattern like '[^:]*$', which may begin anywhere, takes the square of the id's length.
+local DESTINATION = '^.*:(.*)$'
 local woken -- a lane that got its first work or was brought forward in this call
 
 local PAUSED = 3600000000 -- us: a lane that an operator has stopped is looked at again then
@@ -200,14 +202,15 @@ end
 
 -- Nothing is counted. If something is queued all the same, its counts were lost, or ids were put into the list by hand. Counts
 -- the first ones anew, and gives all others the delay of the head: counts that are too high only cost a look.
-local RECOUNT_MAX = 100
+local RECOUNT_MAX, recount_left = 100, 300 -- of one lane; of all lanes in this call
 local function lane_recount(lane)
   local length = call('LLEN', lane.queue)
   if length == 0 then return end
   note('counts', lane.name)
   call('DEL', lane.delays)
   lane.count, lane.known = {}, {}
-  local ids = call('LRANGE', lane.queue, 0, RECOUNT_MAX - 1)
+  local ids = call('LRANGE', lane.queue, 0, math.min(RECOUNT_MAX, math.max(1, recount_left)) - 1)
+  recount_left = recount_left - #ids
   for i, id in ipairs(ids) do
     local delay = tonumber(call('HGET', DELIVERY .. id, 'delay_ms') or 0) or 0
     lane_count(lane, delay, i == 1 and length - #ids + 1 or 1)

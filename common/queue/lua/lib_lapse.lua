@@ -8,7 +8,7 @@ local function lapse(ids, attempts_of, dead_ms, dedup_ms)
       call('ZREM', base .. 'inflight', id)
       if not d then -- deleted by somebody: the place that it took is free
         note('delivery_gone', id)
-        local destination = string.match(id, '[^:]*$')
+        local destination = string.match(id, DESTINATION) or id
         freed[destination] = (freed[destination] or 0) + 1
       end
     else

@@ -14,12 +14,14 @@ local function oldest_of(queue)
   return oldest
 end
 
+local DESTINATION = '^.*:(.*)$' -- as in lib_lane.lua
+
 -- Counts the deliveries of the sorted set SET by destination, from rank FROM on and at most MOST. Also returns one
 -- delivery of each destination.
 local function by_destination(set, from, most)
   local count, one = {}, {}
   for _, id in ipairs(call('ZRANGE', base .. set, from, from + most - 1)) do
-    local destination = string.match(id, '[^:]*$')
+    local destination = string.match(id, DESTINATION) or id
     count[destination] = (count[destination] or 0) + 1
     one[destination] = id
   end

@@ -4,7 +4,7 @@
 -- can drain it.
 -- KEYS: lanes. ARGV: base, all (write every row) or missing (only rows that are not there), run id of this Redis ('': it does not say), then (destination, "<concurrency> <lease ms> <send window ms> <attempts> <line> <shared>", lane,
 -- order)..., as limits_of (claim.lua) reads it.
--- Replies {rows that it wrote, 1 if more deliveries of known destinations are to come back: call it again at once,
+-- Replies {rows that it wrote, 1 if more is to be brought back or counted: call it again at once,
 -- how long this run is known (us; -1: no other run had this queue), note, ...}. A note says what was mended: "<word> <what>".
 --
 -- A queue that another run of Redis had (before a restart, or on a master that is gone) may lack the last claims and sends:
@@ -17,7 +17,8 @@
 --@include lib_origin.lua
 --@include lib_circuit.lua
 local LATE_MS = 2000 -- a lane is mended if it is looked at later than this after the moment that its clock names
-local INFLIGHT_MAX = 5000
+local INFLIGHT_MAX = 4000
+local COUNTED_MAX = 500 -- deliveries in flight whose origins this call reads
 local is_all = ARGV[2] == 'all'
 local run = ARGV[3]
 local written, more = 0, 0
@@ -140,6 +141,19 @@ local function mend_lane(name, order)
   end
 end
 
+-- Writes how many deliveries of the destination NAME are in flight: IDS.
+local function write_busy(name, ids)
+  note('busy', name)
+  call('DEL', base .. 'shares:' .. name)
+  if #ids == 0 then call('HDEL', base .. 'busy', name) else call('HSET', base .. 'busy', name, text(#ids)) end
+  local shares = {}
+  for _, id in ipairs(ids) do
+    local origin = call('HGET', DELIVERY .. id, 'origin')
+    if origin then shares[origin] = (shares[origin] or 0) + 1 end
+  end
+  for origin, n in pairs(shares) do call('HSET', base .. 'shares:' .. name, origin, text(n)) end
+end
+
 -- `busy` says how many deliveries are in flight. The leases decide. Nothing is written while nothing was lost.
 local function mend_busy(names)
   local key = base .. 'inflight'
@@ -153,20 +167,24 @@ local function mend_busy(names)
   if call('ZCARD', key) > INFLIGHT_MAX then return end
   local count = {}
   for _, id in ipairs(call('ZRANGE', key, 0, -1)) do
-    local name = string.match(id, '[^:]*$')
-    count[name] = count[name] or {}
-    table.insert(count[name], id)
+    local name = string.match(id, DESTINATION) or id
+    local ids = count[name]
+    if not ids then
+      ids = {}
+      count[name] = ids
+    end
+    ids[#ids + 1] = id
   end
+  local counted = 0
   for i, name in ipairs(names) do
     local ids = count[name] or {}
     if (tonumber(busy[i] or 0) or -1) ~= #ids then
-      note('busy', name)
-      call('DEL', base .. 'shares:' .. name)
-      if #ids == 0 then call('HDEL', base .. 'busy', name) else call('HSET', base .. 'busy', name, text(#ids)) end
-      for _, id in ipairs(ids) do
-        local origin = call('HGET', DELIVERY .. id, 'origin')
-        if origin then call('HINCRBY', base .. 'shares:' .. name, origin, '1') end
+      if counted >= COUNTED_MAX then
+        more = 1
+        return
       end
+      counted = counted + #ids
+      write_busy(name, ids)
     end
   end
 end

@@ -44,8 +44,9 @@ local dead_ms, dedup_ms, run, instance = tonumber(ARGV[2]), tonumber(ARGV[3]), A
 local alive = {}
 for i = 6, #ARGV do alive[ARGV[i]] = true end
 local function slot_of(score) return score % 128 end
-local GONE_MS, GAP_MS, SLOTS, TAKE_MAX, SCAN_MAX, SCAN = 1400, 1000, 127, 50, 4000, 500
+local GONE_MS, GAP_MS, SLOTS, TAKE_MAX, SCAN_MAX, SCAN = 1400, 1000, 127, 30, 3000, 500
 local PRESENT = base .. 'present'
+local scan_left, take_left = SCAN_MAX, TAKE_MAX -- of all rows in this call
 
 local function write_row(row)
   call('HSET', PRESENT, text(row.slot), string.format('%s %s %d %d %d', row.instance, row.run, row.absent, row.looked, row.scan))
@@ -98,19 +99,19 @@ local function register(rows, last)
   return there and mine and mine.slot or 0
 end
 
--- Up to TAKE_MAX claims of the row's slot. Sets row.scan to the rank from which to go on; true if none is left.
+-- Claims of the row's slot, as many as this call may still take. Sets row.scan to the rank from which to go on; true if none is left.
 local function claims_of(row, found)
-  local rank, seen, began = row.scan, 0, row.scan
-  while seen < SCAN_MAX do
+  local rank, began = row.scan, row.scan
+  while scan_left > 0 do
     local members = call('ZRANGE', base .. 'inflight', rank, rank + SCAN - 1, 'WITHSCORES')
     for i = 1, #members, 2 do
       if slot_of(tonumber(members[i + 1])) == row.slot then found[#found + 1] = members[i] end
-      if #found == TAKE_MAX then -- all before are taken out of the set
-        row.scan = math.max(0, rank + (i + 1) / 2 - TAKE_MAX)
+      if #found == take_left then -- all before are taken out of the set
+        row.scan = math.max(0, rank + (i + 1) / 2 - #found)
         return false
       end
     end
-    seen = seen + #members / 2
+    scan_left = scan_left - #members / 2
     if #members < 2 * SCAN then
       row.scan = 0
       return began == 0 and #found == 0
@@ -136,8 +137,13 @@ local function judge_absent(row)
     write_row(row)
     return row.absent + GONE_MS
   end
+  if scan_left <= 0 or take_left <= 0 then -- others have had this call
+    write_row(row)
+    return now_ms
+  end
   local found = {}
   local is_done = claims_of(row, found)
+  take_left = take_left - #found
   take_back(found)
   if is_done then
     call('HDEL', PRESENT, text(row.slot))

@@ -532,7 +532,7 @@ for i = 1, tonumber(ARGV[4]) do
     local hash
     for n = 1, fan do hash = add_delivery(plan, key, received, plan[n]) end
     if plan.kind == 'announcement' then add_fetch(plan, hash, task) end
-    results[i] = task == id and 0 or -tonumber(string.match(task, '%d+$'))
+    results[i] = task == id and 0 or -tonumber(string.sub(task, #id + 2))
   elseif not results[i] then
     results[i] = refusal(before, taken)
     if before and event and plan.kind ~= 'task' and not plan.fetch then

@@ -27,6 +27,14 @@
 --@include lib_circuit.lua
 local done_ms, dead_ms, dedup_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local ATTEMPTS_MAX, FIND_MAX = 60, 10000
+local find_left = 2 * FIND_MAX -- entries of queues that this call searches for late successes
+
+-- May the queue of LANE be searched in this call?
+local function is_short_enough(lane)
+  local length = call('LLEN', QUEUE .. lane)
+  find_left = find_left - length
+  return length <= FIND_MAX and find_left >= 0
+end
 
 -- A late success ends a delivery that waits for a further attempt. Returns whether it did. A success from before a resend
 -- does not: a resend asks for a request of its own.
@@ -36,7 +44,7 @@ local function end_waiting(d, fence)
     call('ZREM', base .. 'retry', d.id)
     local lane = lane_load(d.lane)
     if lane.hold == d.id then lane.hold, lane.hold_until = '', 0 end
-  elseif d.state == 'queued' and call('LLEN', base .. 'queue:' .. d.lane) <= FIND_MAX then
+  elseif d.state == 'queued' and is_short_enough(d.lane) then
     local lane = lane_load(d.lane)
     if call('LREM', lane.queue, -1, d.id) == 0 then return false end
     lane_count(lane, tonumber(d.delay_ms), -1)

@@ -1,0 +1,170 @@
+"""Scripts of programs that work: one call does a bounded part of what there is, and the calls after it do the rest. Counted in commands."""
+
+import time
+
+import pytest
+
+from scripts import result_args
+from task_calls import put
+
+COMMANDS_MAX = 1300  # to Redis, by one call
+FAN = 64
+
+
+def commands(queue, call):
+    """What CALL returns, and how many commands its script gave to Redis."""
+    queue.r.config_resetstat()
+    reply = call()
+    stats = queue.r.info("commandstats")
+    ours = ("cmdstat_evalsha", "cmdstat_eval", "cmdstat_config|resetstat", "cmdstat_info", "cmdstat_script|load")
+    return reply, sum(s["calls"] for name, s in stats.items() if name not in ours)
+
+
+def many_lanes(queue, each, lanes=64, delay=0, **how):
+    """EACH deliveries on each of so many lanes, each with a destination of its own."""
+    queue.limits(**{f"d{n}": (1000, 10000, 2000, 8) for n in range(lanes)})
+    for n in range(lanes):
+        queue.put_simple(*[f"e{n}.{i}" for i in range(each)], destination=f"d{n}", lane=f"d{n}", delay=delay, **how)
+
+
+def test_ended_leases_come_back_in_steps(queue):
+    many_lanes(queue, 4)
+    claimed = {c.id for _ in range(4) for c in queue.claim(want=64)}
+    assert len(claimed) == 256
+    queue.r.zadd(queue.key("inflight"), {id: 1 for id in claimed})
+    seen, calls = set(), 0
+    while len(seen) < 256:
+        claims, given = commands(queue, lambda: queue.claim(want=64))
+        assert given <= COMMANDS_MAX and claims, "each call claims too"
+        seen |= {c.id for c in claims}
+        calls += 1
+        assert calls < 40
+    assert seen == claimed
+    queue.check()
+
+
+def test_retries_and_leases_that_are_due_at_once(queue):
+    """And dead letters whose time is over."""
+    many_lanes(queue, 8)
+    flying = [c for _ in range(4) for c in queue.claim(want=64)]
+    for c in flying[:128]:
+        queue.settle(c, "retry")
+    queue.r.zadd(queue.key("retry"), {c.id: 1 for c in flying[:128]})
+    queue.r.zadd(queue.key("inflight"), {c.id: 1 for c in flying[128:]})
+    queue.r.rpush(queue.key("dead:gone"), *[f"x{n}:gone" for n in range(1000)])
+    queue.r.zadd(queue.key("deads"), {"gone": 1})
+    most = 0
+    for _ in range(60):
+        _, given = commands(queue, lambda: queue.claim(want=64))
+        most = max(most, given)
+    assert most <= COMMANDS_MAX, most
+    assert queue.r.zcount(queue.key("inflight"), 0, 1000) == queue.r.zcount(queue.key("retry"), 0, 1000) == 0
+    assert not queue.r.exists(queue.key("dead:gone"))
+    assert all(not queue.queued(f"d{n}") for n in range(64)), "all were claimed"
+
+
+def test_looking_for_shorter_delays_on_many_lanes(queue):
+    """64 lanes wake for a delay that is out of sight. One call looks on a few of them, the next on others."""
+    many_lanes(queue, 210, delay=1000)
+    now = int(time.time() * 1e6)
+    for n in range(64):
+        queue.set_clock(f"d{n}", sent=now - 100_000)
+        queue.r.hset(queue.key(f"delays:d{n}"), mapping={"1000": 209, "50": 1})
+        queue.r.zadd(queue.key("lanes"), {f"d{n}": 1})
+    most, parked = 0, set()
+    for _ in range(40):
+        _, given = commands(queue, queue.claim)
+        most = max(most, given)
+        parked |= {n for n in range(64) if int(queue.clock(f"d{n}")["parked"]) > 0}
+        if len(parked) == 64:
+            break
+    assert most <= COMMANDS_MAX, most
+    assert len(parked) == 64, "every lane had its turn"
+
+
+def test_strangers_on_many_lanes_hold_nobody_up(queue):
+    many_lanes(queue, 1)
+    for n in range(63):
+        queue.r.lpush(queue.key(f"queue:d{n}"), *[f"stranger{i}:d{n}" for i in range(200)])
+        queue.r.zadd(queue.key("lanes"), {f"d{n}": 1})
+    most, seen, calls = 0, set(), 0
+    while len(seen) < 64:
+        claims, given = commands(queue, lambda: queue.claim(want=64))
+        most, calls = max(most, given), calls + 1
+        seen |= {c.id for c in claims}
+        assert calls < 63 * 200 / 20
+        if calls == 3:
+            assert "e63.0:d63" in seen
+    assert most <= COMMANDS_MAX, most
+
+
+def test_late_successes_in_long_queues(queue):
+    """Each looks through its queue. The first ones are found, the others are sent once more."""
+    queue.put_simple(*[f"e{n}" for n in range(64)])
+    claims = queue.claim(want=64)
+    queue.r.delete(queue.key("inflight"))
+    for c in claims:
+        queue.r.hset(queue.key("delivery:" + c.id), "state", "queued")
+    queue.r.rpush(queue.key("queue:d"), *[c.id for c in claims], *[f"x{n}:d" for n in range(7000)])
+    _, *results = queue.run("settle", queue.done_ms, queue.dead_ms, queue.dedup_ms,
+                            *[word for c in claims for word in result_args(c, "done")])
+    assert sorted(results) == [0] * 62 + [2] * 2, "as many as 20,000 entries allow"
+
+
+def test_claims_of_many_dispatchers_that_are_gone(queue):
+    many_lanes(queue, 8)
+    claims = [c for _ in range(8) for c in queue.claim(want=64)]
+    now = int(time.time() * 1000)
+    at = now + 100_000
+    for n, c in enumerate(claims):
+        queue.r.zadd(queue.key("inflight"), {c.id: at - at % 128 + 1 + n % 126})
+    for slot in range(1, 127):
+        queue.r.hset(queue.key("present"), slot, f"host:{slot} run {now - 5000} {now} 0")
+    calls, most = 0, 0
+    while queue.r.zcard(queue.key("inflight")):
+        before = queue.r.zcard(queue.key("inflight"))
+        _, given = commands(queue, lambda: queue.look("me:1"))
+        assert before - queue.r.zcard(queue.key("inflight")) <= 30
+        most, calls = max(most, given), calls + 1
+        assert calls < 400
+    assert most <= COMMANDS_MAX, most
+    queue.check()
+
+
+def test_counts_of_what_is_in_flight_are_mended_in_steps(queue):
+    many_lanes(queue, 32)
+    for _ in range(32):
+        queue.claim(want=64)
+    assert queue.r.zcard(queue.key("inflight")) == 2048
+    for id in queue.r.zrange(queue.key("inflight"), 0, -1):
+        queue.r.hset(queue.key("delivery:" + id), "origin", "https://h.example:443")
+    queue.r.delete(queue.key("busy"))
+    rows = [word for n in range(64) for word in (f"d{n}", "1000 10000 2000 8 - 0", f"d{n}", "requeue")]
+    calls = 0
+    while True:
+        (_, more, *_), given = commands(queue, lambda: queue.run("limits", "missing", "", *rows))
+        calls += 1
+        assert given <= COMMANDS_MAX
+        if not more:
+            break
+    assert 3 <= calls <= 5
+    assert queue.r.hgetall(queue.key("busy")) == {f"d{n}": "32" for n in range(64)}
+    assert queue.r.hgetall(queue.key("shares:d7")) == {"https://h.example:443": "32"}
+
+
+@pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue"))])
+def test_long_ids_cost_as_much_as_their_length(queue, script, args):
+    """A pattern that may begin at any byte takes the square of it: a second for a thousand ids."""
+    id = "%41" * 255
+    for name in ("retry", "inflight"):
+        queue.r.zadd(queue.key(name), {f"{id}{n}:d": 10**13 for n in range(1000)})
+    queue.r.config_resetstat()
+    queue.run(script, *args)
+    assert queue.r.info("commandstats")["cmdstat_evalsha"]["usec"] < 250_000
+
+
+def test_revisions_of_an_id_of_digits(queue):
+    id = "1" * 255
+    assert put(queue, id, ("d", "d", "0"), body="first") == 0
+    queue.put(*[queue.event(id, ("d", "d", 0), body=f"b{n}") for n in range(30)])
+    assert queue.revisions == list(range(2, 32))
