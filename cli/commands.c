@@ -126,16 +126,21 @@ struct json *cli_take(struct cli *c, const struct client_answer *a)
     return doc;
 }
 
+bool cli_fetch(struct cli *c, const char *path, const struct slice *posted,
+               struct client_answer *out)
+{
+    struct error e;
+    if (client_call(c->client, path, posted, out, &e) == OK)
+        return true;
+    cli_fail(EXIT_FAILED, "set HOOKPACE_URL to the receiver's admin listener, or use --config",
+             "%s", e.text);
+    return false;
+}
+
 struct json *cli_call(struct cli *c, const char *path, const struct slice *posted)
 {
     struct client_answer answer;
-    struct json *doc = NULL;
-    struct error e;
-    if (client_call(c->client, path, posted, &answer, &e) == OK)
-        doc = cli_take(c, &answer);
-    else
-        cli_fail(EXIT_FAILED, "set HOOKPACE_URL to the receiver's admin listener, or use --config",
-                 "%s", e.text);
+    struct json *doc = cli_fetch(c, path, posted, &answer) ? cli_take(c, &answer) : NULL;
     client_answer_clear(&answer);
     return doc;
 }

@@ -35,6 +35,9 @@ int cli_fail(int code, const char *next, const char *fmt, ...) PRINTF_LIKE(3, 4)
 /* Calls PATH; POSTED is JSON, NULL for a GET. Returns the parsed answer; NULL if there is none or its status is no 2xx: that was
  * printed. With --json the answer's bytes are printed. Free with json_free. */
 struct json *cli_call(struct cli *c, const char *path, const struct slice *posted);
+/* Calls PATH. False if there is no answer: that was printed. Free *OUT with client_answer_clear, also then. */
+bool cli_fetch(struct cli *c, const char *path, const struct slice *posted,
+               struct client_answer *out) MUST_CHECK;
 /* The parsed answer of a call that was made, as cli_call. */
 struct json *cli_take(struct cli *c, const struct client_answer *a);
 /* Says once, on stderr, which partitions DOC is without, if there are any. */

@@ -18,7 +18,8 @@ static void print_options(FILE *to, unsigned long which)
 
 #define EVERYWHERE                                                                                 \
     ((1ul << OPTION_URL) | (1ul << OPTION_LOGIN) | (1ul << OPTION_CONFIG) |                        \
-     (1ul << OPTION_ENV_FILE) | (1ul << OPTION_JSON) | (1ul << OPTION_HELP))
+     (1ul << OPTION_ENV_FILE) | (1ul << OPTION_JSON) | (1ul << OPTION_HELP) |                      \
+     (1ul << OPTION_VERSION))
 
 static void print_bash(void)
 {

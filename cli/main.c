@@ -79,13 +79,22 @@ static int unknown_command(const char *name)
                     text_guess_write(&g, "", guess));
 }
 
+/* An empty argument names nothing. Most often a variable of a script has no value. */
+static bool has_empty_argument(const struct options *o)
+{
+    for (size_t i = 0; i < o->argument_count; i++)
+        if (!*o->arguments[i])
+            return true;
+    return false;
+}
+
 static int check_use(const struct command *of, const struct options *o)
 {
     for (enum option i = 0; i < OPTION_COUNT; i++)
         if (o->values[i] && !((of->options | COMMON_OPTIONS) & (1ul << i)))
             return cli_fail(EXIT_MISUSED, "try --help", "%s takes no %s", of->name,
                             option_row(i)->name);
-    if (o->argument_count < of->least || o->argument_count > of->most)
+    if (o->argument_count < of->least || o->argument_count > of->most || has_empty_argument(o))
         return cli_fail(EXIT_MISUSED, "try --help", "usage: hookpace %s %s", of->name,
                         of->arguments);
     return EXIT_DONE;

@@ -77,6 +77,22 @@ def test_pages(flow):
     assert len(flow.hookpace("list", "--limit", "3", "--all").splitlines()) == 9
 
 
+def test_all_pages_are_one_json(flow):
+    settled(flow, *(f"e{n}" for n in range(4)))
+    page = flow.hookpace.json("list", "--limit", "1000")
+    assert len(page["items"]) == 8 and page["next"] is None
+    assert flow.hookpace.json("list", "--limit", "3", "--all") == page
+    empty = b'{"items":[],"next":"1-0"}'
+    flow.sink.on("/api/lanes", *(Answer(body=body) for body in (
+        empty, b'{"items":[{"id":"a"},{"id":"b"}],"next":"b"}', empty, b'{"items":[{"id":"]"}],"next":"c"}', b'{"items":[],"next":null}')))
+    url = flow.sink.url("")
+    assert flow.hookpace.json("lanes", HOOKPACE_URL=url) == {"items": [{"id": "a"}, {"id": "b"}, {"id": "]"}], "next": None}
+    assert [r.target for r in flow.sink.requests if r.path == "/api/lanes"][1:3] == ["/api/lanes?cursor=1-0", "/api/lanes?cursor=b"]
+    flow.sink.on("/api/lanes", Answer(body=empty), Answer(status=503, body=b'{"error":{"code":"x","message":"Redis is away"}}'))
+    flow.hookpace("lanes", "--json", code=FAILED, HOOKPACE_URL=url)
+    assert "Redis is away" in flow.hookpace.error
+
+
 def test_an_empty_page_is_not_the_end(flow):
     """A call looks at a bounded part, so a page may be empty though another page follows."""
     nothing = Answer(body=b'{"items":[],"next":"1-0"}')
@@ -151,6 +167,7 @@ def test_status_has_each_text_and_number_of_a_list(flow):
     (["lsit"], 'did you mean "list"'), (["list", "--stat", "dead"], 'did you mean "--state"'), (["list", "x"], "usage"), (["show"], "usage"),
     (["show", "a", "b"], "usage"), (["list", "--state"], "needs a value"), (["list", "--json=1"], "takes no value"), (["list", "--yes"], "takes no"),
     (["list", "--tag", "a", "--tag", "b"], "twice"), (["completion", "csh"], "fish"), (["delay", "fast"], "milliseconds"), (["resend"], "filter"),
+    (["pause", ""], "usage: hookpace pause LANE"), (["show", ""], "usage"), (["resend", ""], "usage"),
     (["resend", "e1:orders", "--state", "dead"], "takes no --state"), (["drop", "e1:orders", "--since", "1h", "--yes"], "takes no --since"),
 ])
 def test_wrong_use(flow, args, says):
@@ -227,7 +244,7 @@ def test_colours_only_on_a_terminal(flow):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(flow, shell):
     script = flow.hookpace("completion", shell, HOOKPACE_LOGIN="")
-    assert "list" in script and "destination" in script
+    assert "list" in script and "destination" in script and "version" in script
     if shell == "bash":
         words = subprocess.run(["bash", "-c", script + "\nCOMP_WORDS=(hookpace list --st); COMP_CWORD=2; _hookpace; echo ${COMPREPLY[*]}"],
                                capture_output=True, timeout=10, check=True).stdout
