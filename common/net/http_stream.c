@@ -16,7 +16,7 @@ bool http_stream_begin(struct http_request *r, struct slice content_type, struct
                                .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD")),
                                .close = true};
     bool wrote = conn_write_reply(c, &reply);
-    if (reply.head_only) {
+    if (reply.head_only || c->server->draining) {
         conn_answered(c, wrote, AFTER_CLOSE);
         return false;
     }

@@ -37,7 +37,8 @@ struct ops_call {              /* one request; freed by the call that ends it */
     struct buf body;
     struct ops *ops; /* not after `run`: the listener may be closed */
     void (*gone)(
-        struct ops_call *c); /* of a stream: its client left; frees c->state. The call ends */
+        struct ops_call *c); /* of a stream, also before it begins, if the handler sets it: its
+                                       * client left; frees c->state. The call ends */
     bool is_running;
 };
 
@@ -108,7 +109,7 @@ bool ops_stream_piece(struct ops_call *c, struct slice piece) MUST_CHECK;
 void ops_stream_end(struct ops_call *c);
 /* Appends the header lines that an answer of 401 needs: WWW-Authenticate where a login can help, and Retry-After. */
 void ops_add_challenge(const struct ops_call *c, enum ops_refusal why, struct buf *out);
-/* With `{"status":"error","code":CODE,"message":MESSAGE}`. */
+/* With `{"status":"error","code":CODE,"message":MESSAGE}`, or in the form that the path has. */
 void ops_error(struct ops_call *c, int status, struct slice headers, const char *code,
                const char *message);
 

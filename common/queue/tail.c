@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define FLUSH_US 100000
+#define LOOK_US (1000000 / TAIL_LOOKS_PER_S)
 #define BATCH_MAX (256 * 1024) /* bytes of a message */
 #define BYTES_PER_S (1024 * 1024)
 #define KEY_MAX 1024
@@ -20,7 +21,8 @@ struct tail {
     struct buf channel, key;
     struct buf batch;
     size_t told, bytes; /* in this second */
-    int64_t dropped;    /* not told yet */
+    unsigned looks;
+    int64_t dropped; /* not told yet */
     bool is_wanted, is_looking;
 };
 
@@ -37,8 +39,9 @@ static void look(void *ctx)
 {
     struct tail *t = ctx;
     struct slice argv[] = {SLICE_LIT("EXISTS"), buf_slice(&t->key)};
-    loop_timer_arm(t->looker, TAIL_LOOK_US);
-    t->told = t->bytes = 0;
+    loop_timer_arm(t->looker, LOOK_US);
+    if (++t->looks % TAIL_LOOKS_PER_S == 0)
+        t->told = t->bytes = 0;
     if (t->is_looking || !shard_is_ready(shards_at(t->shards, 0)))
         return;
     t->is_looking = shard_command(shards_at(t->shards, 0), argv, 2, on_look_reply, t) == OK;
@@ -180,7 +183,7 @@ struct tail *tail_new(struct loop *l, struct shards *shards)
     keys_tailing(&t->key, base);
     t->looker = loop_timer_new(l, look, t);
     t->flusher = loop_timer_new(l, flush, t);
-    loop_timer_arm(t->looker, TAIL_LOOK_US / 10);
+    loop_timer_arm(t->looker, LOOK_US);
     return t;
 }
 

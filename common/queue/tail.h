@@ -1,6 +1,6 @@
 /* tail - what happens, as it happens: programs publish it while somebody listens.   [on common/queue/shard]
  *
- * The receiver that serves a listener keeps the key `tailing`, which expires by itself. Programs look once a second whether it is there.
+ * The receiver that serves a listener keeps the key `tailing`, which expires by itself. Programs look five times a second whether it is there.
  * While it is not, an event costs nothing. While it is, each program collects facts and publishes them ten times a second, at most
  * TAIL_FACTS_PER_S of them; it says how many it left out. One per loop.
  *
@@ -17,7 +17,7 @@
 
 #define TAIL_FACTS_PER_S 1000
 #define TAILING_MS 5000 /* so long the key lives */
-#define TAIL_LOOK_US 1000000
+#define TAIL_LOOKS_PER_S 5
 
 struct loop;
 struct shards;

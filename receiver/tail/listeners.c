@@ -15,9 +15,10 @@
 #include <stdlib.h>
 
 #define LISTENERS_MAX 64
-#define TICK_US 1000000
-#define HEARTBEAT_TICKS 15
-#define READY_TICKS 2 /* from the subscription until every program knows that somebody listens */
+#define TICKS_PER_S 5
+#define HEARTBEAT_TICKS (15 * TICKS_PER_S)
+#define READY_TICKS 3 /* from the subscription until every program knows that somebody listens */
+#define PATIENCE_TICKS (2 * TICKS_PER_S)
 #define NAME_JSON_MAX ((size_t)16 * 1024)
 #define HEADERS "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
 
@@ -29,7 +30,8 @@ struct listener {
     unsigned char password[DIGEST_MAX];  /* SHA-256 of it */
     struct buf source, destination, tag; /* as JSON strings; empty: anything */
     int64_t lost;                        /* and not told yet */
-    unsigned ticks;                      /* while the channel was subscribed */
+    unsigned ticks;                      /* before the answer began */
+    bool has_begun, is_ready;            /* got the head of the answer; got the comment `: ready` */
 };
 
 struct listeners {
@@ -41,7 +43,7 @@ struct listeners {
     struct buf key, out;
     struct list list;
     size_t count;
-    unsigned ticks;
+    unsigned ticks, known_ticks; /* all of them; since the channel was subscribed */
 };
 
 /* --- sending --- */
@@ -112,7 +114,7 @@ static void tell_all(struct listeners *all, const struct fact *f)
     bool is_for_all = slice_eq(f->type, SLICE_LIT("dropped"));
     LIST_EACH (at, &all->list) {
         struct listener *l = LIST_ITEM(at, struct listener, link);
-        if (!is_for_all && !fits(l, f))
+        if (!l->has_begun || (!is_for_all && !fits(l, f)))
             continue;
         if ((l->lost && !tell_lost(l)) || !send_event(l, f->type, f->line))
             l->lost++;
@@ -173,19 +175,50 @@ static void renew(struct listeners *all)
     (void)rc;
 }
 
+static void listener_free(struct listener *l);
+static void on_gone(struct ops_call *c);
+
+static void begin_answer(struct listener *l)
+{
+    l->has_begun = true;
+    if (ops_stream_begin(l->call, SLICE_LIT("text/event-stream"), SLICE_LIT(HEADERS), on_gone))
+        send_comment(l, SLICE_LIT(": hookpace\n\n"));
+    else
+        listener_free(l);
+}
+
+/* Begins each answer that need not wait any more. A listener may end with it. */
+static void begin_answers(struct listeners *all)
+{
+    struct list_link *at = all->list.ends.next;
+    while (at != &all->list.ends) {
+        struct listener *l = LIST_ITEM(at, struct listener, link);
+        at = at->next;
+        if (!l->has_begun && (all->known_ticks >= READY_TICKS || ++l->ticks >= PATIENCE_TICKS))
+            begin_answer(l);
+    }
+}
+
 static void tick(void *ctx)
 {
     struct listeners *all = ctx;
     bool is_heartbeat = ++all->ticks % HEARTBEAT_TICKS == 0;
-    loop_timer_arm(all->timer, TICK_US);
-    renew(all);
+    loop_timer_arm(all->timer, 1000000 / TICKS_PER_S);
+    if (all->ticks % TICKS_PER_S == 0)
+        renew(all);
+    all->known_ticks += all->is_subscribed;
+    begin_answers(all);
     LIST_EACH (at, &all->list) {
         struct listener *l = LIST_ITEM(at, struct listener, link);
-        if (all->is_subscribed && ++l->ticks == READY_TICKS)
+        if (!l->has_begun)
+            continue;
+        if (!l->is_ready && all->known_ticks >= READY_TICKS) {
             send_comment(l, SLICE_LIT(": ready\n\n"));
-        else if (is_heartbeat)
+            l->is_ready = true;
+        } else if (is_heartbeat) {
             send_comment(l, SLICE_LIT(":\n\n"));
-        if (l->lost)
+        }
+        if (l->lost && all->ticks % TICKS_PER_S == 0)
             (void)!tell_lost(l);
     }
 }
@@ -201,11 +234,12 @@ static void on_lost(void *ctx)
 {
     struct listeners *all = ctx;
     all->is_subscribed = false;
+    all->known_ticks = 0;
     LIST_EACH (at, &all->list) {
         struct listener *l = LIST_ITEM(at, struct listener, link);
-        if (l->ticks >= READY_TICKS)
+        if (l->is_ready)
             send_comment(l, SLICE_LIT(": lost\n\n"));
-        l->ticks = 0;
+        l->is_ready = false;
     }
 }
 
@@ -216,7 +250,7 @@ static void begin(struct listeners *all)
     all->is_listening = true;
     shards_listen(all->shards, &events);
     renew(all);
-    loop_timer_arm(all->timer, TICK_US);
+    loop_timer_arm(all->timer, 1000000 / TICKS_PER_S);
 }
 
 static void end(struct listeners *all)
@@ -225,6 +259,7 @@ static void end(struct listeners *all)
     shards_hush(all->shards);
     all->is_listening = false;
     all->is_subscribed = false;
+    all->known_ticks = 0;
 }
 
 /* --- listeners --- */
@@ -274,10 +309,9 @@ bool listeners_add(struct listeners *all, struct ops_call *c, const struct confi
     if (all->count++ == 0)
         begin(all);
     c->state = l;
-    if (ops_stream_begin(c, SLICE_LIT("text/event-stream"), SLICE_LIT(HEADERS), on_gone))
-        send_comment(l, SLICE_LIT(": hookpace\n\n"));
-    else
-        listener_free(l);
+    c->gone = on_gone;
+    if (all->known_ticks >= READY_TICKS || slice_eq(http_method(c->http), SLICE_LIT("HEAD")))
+        begin_answer(l);
     return true;
 }
 
@@ -330,7 +364,11 @@ void listeners_set_config(struct listeners *all, const struct config *conf)
         at = at->next;
         if (may_listen(conf, l))
             continue;
+        bool has_begun = l->has_begun;
         listener_free(l);
-        ops_stream_end(c);
+        if (has_begun)
+            ops_stream_end(c);
+        else
+            ops_error(c, 403, SLICE_LIT(""), "forbidden", "the account may not do this any more");
     }
 }

@@ -2,6 +2,9 @@
  *
  * While somebody listens, the key `tailing` is renewed and the channel `tail` is subscribed. Each listener has a
  * filter. A listener that reads more slowly than things happen loses events, and gets the number of lost events.
+ *
+ * The answer begins when every program knows that somebody listens, about half a second after the first call. So a client that has
+ * the head of the answer misses nothing. If Redis is away, the answer begins after two seconds.
  */
 #ifndef RECEIVER_LISTENERS_H
 #define RECEIVER_LISTENERS_H

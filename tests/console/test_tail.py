@@ -104,6 +104,34 @@ def test_what_happens_is_told(flow):
     assert stream.of("accepted")[1]["duplicate"]
 
 
+def test_a_client_that_has_the_head_misses_nothing(flow):
+    stream = Stream(flow.root)
+    wait_for(lambda: stream.comments, 10, "the answer")
+    assert stream.comments[0] == ": hookpace"
+    send(flow, "e1")
+    wait_for(lambda: len(stream.events) >= 4, 10, "all of it")
+    assert sorted(event for event, _ in stream.events) == ["accepted", "attempt", "attempt", "dead"]
+    second = Stream(flow.root)
+    wait_for(lambda: second.comments, 10, "the answer")
+    send(flow, "e2")
+    wait_for(lambda: len(second.events) >= 4, 10, "all of it")
+
+
+def test_the_answer_begins_though_redis_is_away(flow):
+    flow.stack.redis.kill9()
+    stream = Stream(flow.root)
+    wait_for(lambda: stream.comments, 10, "the answer")
+    assert "200" in stream.head and stream.comments == [": hookpace"]
+
+
+def test_a_client_leaves_before_the_answer_begins(flow):
+    for _ in range(3):
+        Stream(flow.root, is_reading=False).close()
+    wait_for(lambda: listeners(flow) == 0, 10, "their end")
+    waits = Stream(flow.root)
+    assert flow.receiver.term().wait() == 0 and waits.ended.wait(5)
+
+
 @pytest.mark.parametrize("query, fits", [
     ("?source=one", {"o1", "o1:orders"}), ("?destination=audit", {"e1", "e1:audit"}), ("?tag=mine", {"e1", "e1:orders", "e1:audit"}),
     ("?source=in&destination=orders", {"e1", "e1:orders"}), ("?source=none", set())])
@@ -159,7 +187,7 @@ def test_a_slow_reader_loses_events_and_is_told(flow):
 
 def test_a_reader_that_stands_is_cut(flow):
     slow = Stream(flow.root, is_reading=False)
-    wait_for(lambda: listeners(flow) == 1, 5, "the subscription")
+    assert slow.socket.recv(1, socket.MSG_PEEK), "the answer begins"
     line = json.dumps({"type": "accepted", "id": "e", "source": "in", "tag": "x" * 3000})
     for _ in range(20):
         flow.redis.publish("hookpace:{0}:tail", "\n".join([line] * 100))
