@@ -405,11 +405,22 @@ bool conn_write_reply(struct conn *c, const struct http_reply *reply)
     return conn_write(c, buf_slice(&s->out), reply->head_only ? none : reply->body);
 }
 
-static bool write_fault(struct conn *c, const struct http_fault_answer *fault, bool head_only)
+/* The target of the request R. Without R, of the head that lies in the input; it may be cut off. */
+static struct slice target_of(struct conn *c, const struct http_request *r)
+{
+    struct slice bytes = r ? r->head.target : input_piece(c, false);
+    if (!r)
+        (void)slice_cut(&bytes, ' ');
+    return bytes;
+}
+
+static bool write_fault(struct conn *c, const struct http_fault_answer *fault,
+                        const struct http_request *judged)
 {
     struct buf b;
+    bool head_only = judged && slice_eq(judged->head.method, SLICE_LIT("HEAD"));
     buf_init(&b, 1024);
-    http_reply_error(&b, fault->code, fault->message);
+    http_reply_error(&c->server->error_form, target_of(c, judged), &b, fault->code, fault->message);
     struct http_reply reply = {.status = fault->status,
                                .content_type = SLICE_LIT("application/json"),
                                .body = buf_slice(&b),
@@ -495,7 +506,6 @@ void conn_refuse(struct conn *c, enum http_fault f)
     const struct http_fault_answer *fault = http_fault_answer(f);
     struct http_request *r = c->request;
     const struct http_request *judged = r ? r : c->spent; /* spent: no handler ever saw it */
-    bool head_only = judged && slice_eq(judged->head.method, SLICE_LIT("HEAD"));
     char peer[ADDR_TEXT];
     bool nested = c->busy;
     c->busy = true;
@@ -506,7 +516,7 @@ void conn_refuse(struct conn *c, enum http_fault f)
     addr_text(judged && judged->client.family ? &judged->client : &c->peer, peer);
     LOG_RARELY(LL_INFO, "request.refused", LI("status", fault->status), LS("why", fault->message),
                LS("peer", peer));
-    bool wrote = write_fault(c, fault, head_only);
+    bool wrote = write_fault(c, fault, judged);
     c->busy = nested;
     conn_answered(c, wrote, AFTER_LINGER);
 }
@@ -541,7 +551,7 @@ void http_answer_error(struct http_request *r, int status, struct slice headers,
 {
     struct buf b;
     buf_init(&b, 4096);
-    http_reply_error(&b, code, message);
+    http_reply_error(&r->conn->server->error_form, r->head.target, &b, code, message);
     http_answer(r, status, SLICE_LIT("application/json"), headers, buf_slice(&b), closes(status));
     buf_clear(&b);
 }

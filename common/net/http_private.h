@@ -115,6 +115,7 @@ struct http_server { /* Owned by the program. */
     wall_ms date_second;
     char address[ADDR_TEXT + 16];
     bool retired; /* each answer closes its connection */
+    struct http_error_form error_form;
     bool draining;
     void (*on_drained)(void *ctx);
     void *drained_ctx;

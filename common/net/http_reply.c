@@ -109,8 +109,20 @@ void http_reply_head(struct buf *out, const struct http_reply *r, const char *da
     ADD(out, "\r\n");
 }
 
-void http_reply_error(struct buf *out, const char *code, const char *message)
+static bool is_below(struct slice target, const char *path)
 {
+    size_t len = path ? strlen(path) : 0;
+    return path && slice_starts(target, slice_make(path, len)) &&
+           (target.len == len || target.ptr[len] == '/' || target.ptr[len] == '?');
+}
+
+void http_reply_error(const struct http_error_form *form, struct slice target, struct buf *out,
+                      const char *code, const char *message)
+{
+    if (is_below(target, form->path)) {
+        form->write(code, message, out);
+        return;
+    }
     struct json_write w = json_write_to(out);
     jw_open(&w, NULL, '{');
     jw_str(&w, "status", "error");

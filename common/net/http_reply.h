@@ -24,7 +24,13 @@ struct http_reply { /* borrows its texts */
 void http_reply_date(wall_ms second, char out[HTTP_DATE_LEN + 1]);
 /* Appends the head of R up to and with its empty line. */
 void http_reply_head(struct buf *out, const struct http_reply *r, const char *date);
-/* Appends {"status":"error","code":CODE,"message":MESSAGE}. */
-void http_reply_error(struct buf *out, const char *code, const char *message);
+struct http_error_form { /* how errors look below a path */
+    const char
+        *path; /* "/api": for /api itself, /api/... and /api?...; NULL: there is no such path */
+    void (*write)(const char *code, const char *message, struct buf *out);
+};
+/* Appends {"status":"error","code":CODE,"message":MESSAGE}, or what FORM writes if TARGET is below its path. */
+void http_reply_error(const struct http_error_form *form, struct slice target, struct buf *out,
+                      const char *code, const char *message);
 
 #endif

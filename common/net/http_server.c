@@ -408,6 +408,11 @@ static void accept_backlog(struct http_server *s)
     }
 }
 
+void http_server_set_error_form(struct http_server *s, struct http_error_form form)
+{
+    s->error_form = form;
+}
+
 void http_server_retire(struct http_server *s)
 {
     s->retired = true;

@@ -26,6 +26,7 @@
 #include "common/net/addr.h"
 #include "common/net/forwarded.h"
 #include "common/net/http_budget.h"
+#include "common/net/http_reply.h"
 
 #include <stdint.h>
 
@@ -83,6 +84,8 @@ void http_server_take(struct http_server *s, int fd, const struct addr *peer);
 void http_server_take_inside(struct http_server *s, int fd, const struct addr *peer);
 /* New limits for requests that begin from now on. */
 void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
+/* Errors of requests below form->path look as FORM writes them, also those that the server itself finds. */
+void http_server_set_error_form(struct http_server *s, struct http_error_form form);
 /* From now on every answer says `Connection: close`. Connections and requests are still taken. */
 void http_server_retire(struct http_server *s);
 /* Stops accepting; requests in flight are answered with `Connection: close`, idle connections are

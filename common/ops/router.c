@@ -46,8 +46,24 @@ static enum route_verdict add_param(struct slice raw, struct buf *text, struct r
     return ROUTE_FOUND;
 }
 
+static bool begins_key(struct slice segment)
+{
+    return slice_starts(segment, SLICE_LIT("@")) || slice_starts(segment, SLICE_LIT("%40"));
+}
+
+/* Cuts the value of a parameter off *PATH: a segment, or both segments of a key if KEYS says so. */
+static struct slice cut_value(struct slice *path, bool keys)
+{
+    struct slice segment = slice_cut(path, '/');
+    if (!keys || !path->ptr || !begins_key(segment))
+        return segment;
+    struct slice id = slice_cut(path, '/');
+    return slice_make(segment.ptr, (size_t)(id.ptr - segment.ptr) + id.len);
+}
+
 /* Does PATH fit PATTERN, whatever the method? After slice_cut has returned the last segment, the rest has no `ptr`. */
-static enum route_verdict match_path(struct slice pattern, struct slice path, struct route_match *m)
+static enum route_verdict match_path(struct slice pattern, struct slice path, bool keys,
+                                     struct route_match *m)
 {
     struct buf text = buf_over(m->text);
     bool tree = is_tree(pattern);
@@ -64,8 +80,8 @@ static enum route_verdict match_path(struct slice pattern, struct slice path, st
             path = skip_slashes(path);
         if (!path.ptr)
             return ROUTE_NONE;
-        struct slice segment = slice_cut(&path, '/');
         bool is_param = want.len && want.ptr[0] == '{';
+        struct slice segment = cut_value(&path, keys && is_param);
         enum route_verdict v = is_param                  ? add_param(segment, &text, m)
                                : slice_eq(want, segment) ? ROUTE_FOUND
                                                          : ROUTE_NONE;
@@ -92,11 +108,11 @@ static const struct route *match_method(const struct route *rows, size_t count, 
     return found;
 }
 
-enum route_verdict route_find(const struct route *rows, size_t count, struct slice method,
-                              struct slice path, struct route_match *m)
+static enum route_verdict find(const struct route *rows, size_t count, struct slice method,
+                               struct slice path, bool keys, struct route_match *m)
 {
     for (size_t i = 0; i < count; i++) {
-        enum route_verdict v = match_path(slice_str(rows[i].pattern), path, m);
+        enum route_verdict v = match_path(slice_str(rows[i].pattern), path, keys, m);
         if (v == ROUTE_NONE)
             continue;
         if (v != ROUTE_FOUND)
@@ -105,6 +121,13 @@ enum route_verdict route_find(const struct route *rows, size_t count, struct sli
         return m->route ? ROUTE_FOUND : ROUTE_METHOD;
     }
     return ROUTE_NONE;
+}
+
+enum route_verdict route_find(const struct route *rows, size_t count, struct slice method,
+                              struct slice path, struct route_match *m)
+{
+    enum route_verdict v = find(rows, count, method, path, false, m);
+    return v == ROUTE_NONE ? find(rows, count, method, path, true, m) : v;
 }
 
 void route_add_allow(unsigned bits, struct buf *out)

@@ -5,6 +5,8 @@
  *     word      the same bytes. An escaped spelling (%77ord) is another path, so that a proxy that blocks a path by its
  *               name cannot be passed with an escape.
  *     {name}    any segment that is not empty. Its decoded text is a parameter.
+ *               The key of an account's task may also be two segments: @acme/1 is the same parameter as @acme%2F1. A path
+ *               that fits a pattern with the first segment alone keeps that meaning.
  *     ...       the last segment only: everything below, and the path above it ("/v3/..." matches /v3, /v3/ and /v3/a/b).
  *
  * The slash at the end counts: /healthz/ is not /healthz. Empty segments (//) match nothing.

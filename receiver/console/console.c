@@ -324,5 +324,7 @@ static const struct route console_routes[] = {
 
 void console_add_routes(struct console *k, struct ops *o)
 {
+    struct http_error_form errors = {.path = "/api", .write = write_error};
     ops_add(o, console_routes, sizeof console_routes / sizeof *console_routes, k);
+    http_server_set_error_form(ops_http(o), errors);
 }

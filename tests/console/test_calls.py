@@ -44,3 +44,27 @@ def test_the_api_listener_has_no_operators_pages(service):
     assert client.get("status")["version"]
     client.address = service.receiver.address("api")
     assert client.raw("GET", "/api/status").status == 404
+
+
+@pytest.mark.parametrize("method, target, status, code", [
+    ("GET", "/api", 404, "not_found"), ("GET", "/api/", 404, "not_found"), ("GET", "/api/nothing", 404, "not_found"), ("GET", "/api?x", 404, "not_found"),
+    ("GET", "/api/status/", 404, "not_found"), ("GET", "/api/jobs/a/b", 404, "not_found"), ("GET", "/api/lanes/" + "a" * 600, 404, "not_found"),
+    ("DELETE", "/api/status", 405, "method_not_allowed"), ("GET", "/api/resend", 405, "method_not_allowed"),
+    ("GET", "/api/lanes/%00", 400, "bad_request"), ("POST", "/api/lanes/%zz/pause", 400, "bad_request"),
+    ("GET", "/api/events/" + "a" * 10000, 414, "uri_too_long"), ("BREW", "/api/status", 405, "method_not_allowed"),
+])
+def test_every_error_has_the_form_of_the_api(empty, method, target, status, code):
+    answer = empty.root.raw(method, target)
+    assert answer.status == status and set(answer.json()) == {"error"}
+    assert answer.json()["error"]["code"] == code and answer.json()["error"]["message"]
+    assert answer.header("content-type") == "application/json" and bool(answer.header("allow")) == (status == 405)
+
+
+def test_headers_that_are_too_large_have_the_form_too(empty):
+    answer = empty.root.raw("GET", "/api/status", headers={"X-Long": "a" * 100000})
+    assert answer.status == 431 and answer.json()["error"]["code"] == "headers_too_large"
+
+
+@pytest.mark.parametrize("target", ["/apis", "/nothing/api/status", "/API/status"])
+def test_other_paths_keep_their_form(empty, target):
+    assert empty.root.raw("GET", target).json()["code"] == "not_found"

@@ -186,6 +186,7 @@ def test_tasks_of_accounts_go_by_account_and_id(flow):
     assert answer.json()["tasks"][0]["status_code"] == 20100
     event = flow.root.get("events/" + path("@acme/t 1"))
     assert (event["id"], event["task_id"], event["account"], event["source"]) == ("@acme/t 1", "t 1", "acme", None)
+    assert flow.root.get("events/@acme/t%201") == flow.root.get("events/%40acme/t%201") == event
     assert event["path"] == "serp/google/organic"
     delivery, = event["deliveries"]
     assert (delivery["id"], delivery["account"]) == ("@acme/t 1:postback@acme", "acme")

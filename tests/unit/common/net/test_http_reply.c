@@ -93,9 +93,33 @@ static void test_a_status_without_a_phrase(void **state)
 static void test_an_error_is_json(void **state)
 {
     (void)state;
-    http_reply_error(&b, "bad_request", "a \"quoted\" word");
+    struct http_error_form none = {0};
+    http_reply_error(&none, SLICE_LIT("/api"), &b, "bad_request", "a \"quoted\" word");
     assert_string_equal(buf_slice(&b).ptr, "{\"status\":\"error\",\"code\":\"bad_request\","
                                            "\"message\":\"a \\\"quoted\\\" word\"}");
+}
+
+static void write_code(const char *code, const char *message, struct buf *out)
+{
+    (void)message;
+    buf_add_str(out, code);
+}
+
+static void test_an_error_below_a_path_has_its_form(void **state)
+{
+    static const struct {
+        const char *target;
+        bool is_below;
+    } cases[] = {{"/api", true},   {"/api/x", true},  {"/api?x", true}, {"/apis", false},
+                 {"/ap", false},   {"", false},       {"/", false},     {"/v3/api/x", false},
+                 {"/API/", false}, {"//api/x", false}};
+    struct http_error_form form = {.path = "/api", .write = write_code};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        buf_reset(&b);
+        http_reply_error(&form, slice_str(cases[i].target), &b, "c", "m");
+        assert_int_equal(slice_eq(buf_slice(&b), SLICE_LIT("c")), cases[i].is_below);
+    }
 }
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -109,6 +133,7 @@ int main(void)
         WITH(test_an_answer_to_head_says_the_length_of_the_body),
         WITH(test_a_status_without_a_phrase),
         WITH(test_an_error_is_json),
+        WITH(test_an_error_below_a_path_has_its_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

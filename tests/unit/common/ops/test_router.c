@@ -105,6 +105,35 @@ static void params_are_decoded(void **state)
     }
 }
 
+static void a_task_has_two_segments(void **state)
+{
+    (void)state;
+    const char *const tasks[] = {"@acme/t", "@acme%2Ft", "%40acme/t", "%40acme%2Ft"};
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+        char path[64] = "/api/lanes/";
+        strcat(path, tasks[i]);
+        assert_row("GET", path, 2);
+        assert_int_equal(match.param_count, 1);
+        assert_param(0, "@acme/t");
+        strcat(path, "/pause");
+        assert_row("POST", path, 4);
+        assert_param(0, "@acme/t");
+    }
+    assert_row("GET", "/api/lanes/@acme/a%2Fb", 2);
+    assert_param(0, "@acme/a/b");
+    /* One segment is enough for this pattern. */
+    assert_row("POST", "/api/lanes/@acme/pause", 4);
+    assert_param(0, "@acme");
+    assert_row("PUT", "/api/tasks/@a/t/webhooks/2", 5);
+    assert_param(0, "@a/t");
+    assert_param(1, "2");
+    assert_int_equal(find("GET", "/api/lanes/@acme/%zz"), ROUTE_MALFORMED);
+    const char *const none[] = {"/api/lanes/@acme/t/x", "/api/lanes/acme/t", "/api/lanes/@acme//t",
+                                "/api/lanes/%41acme/t", "/@api/lanes"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_none(none[i]);
+}
+
 static void params_have_a_limit(void **state)
 {
     (void)state;
@@ -184,6 +213,7 @@ int main(void)
         cmocka_unit_test(words),
         cmocka_unit_test(params),
         cmocka_unit_test(params_are_decoded),
+        cmocka_unit_test(a_task_has_two_segments),
         cmocka_unit_test(params_have_a_limit),
         cmocka_unit_test(trees),
         cmocka_unit_test(head_is_taken_where_get_is),
