@@ -336,7 +336,7 @@ int receiver_run(struct config *conf, const char *path)
         loop_run(r.loop);
         LOG(LL_INFO, "stopped", LI("threads", r.worker_count));
     } else {
-        LOG(LL_ERROR, "start.failed", LS("error", e.text));
+        LOG(LL_ERROR, "start.failed", LS("reason", e.text));
         code = EXIT_RUNTIME;
     }
     close_all(&r);

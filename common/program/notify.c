@@ -49,7 +49,7 @@ static void send_message(const char *message)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || sendto(fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT,
                          (struct sockaddr *)&to, len) < 0)
-        LOG(LL_WARN, "notify.failed", LS("error", strerror(errno)));
+        LOG(LL_WARN, "notify.failed", LS("reason", strerror(errno)));
     if (fd >= 0)
         close(fd);
 }

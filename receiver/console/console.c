@@ -164,6 +164,18 @@ void console_log_act(const struct console_actor *actor, const char *event, const
     LOG(LL_INFO, event, LS("account", actor->account), LS("peer", actor->peer), what);
 }
 
+/* A request without a login is no attempt: a browser's first request has none. */
+static void log_refusal(const struct ops_call *c, enum ops_refusal why)
+{
+    unsigned logins;
+    char peer[ADDR_TEXT];
+    (void)http_header(c->http, "authorization", &logins);
+    if (logins == 0 || (why != OPS_UNKNOWN && why != OPS_LIMITED))
+        return;
+    addr_text(http_peer(c->http), peer);
+    LOG_RARELY(LL_WARN, "api.refused", LS("peer", peer), LI("code", 401));
+}
+
 static void console_refused(struct ops_call *c, enum ops_refusal why)
 {
     static const struct {
@@ -181,6 +193,7 @@ static void console_refused(struct ops_call *c, enum ops_refusal why)
     char text[128];
     struct buf headers = buf_over(text);
     ops_add_challenge(c, why, &headers);
+    log_refusal(c, why);
     console_end_error(c, answers[why].status, buf_slice(&headers), answers[why].code,
                       answers[why].message);
 }

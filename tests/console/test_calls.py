@@ -21,6 +21,14 @@ def test_a_wrong_login_is_told_so(empty, name, password):
     client = Console(empty.receiver, name, password)
     assert client.get("status", 401)["code"] == "unauthorized"
     assert client.raw("GET", "/api/status").header("www-authenticate").startswith("Basic ")
+    assert empty.receiver.wait_log("api.refused", peer="127.0.0.1")["code"] == 401
+
+
+def test_a_request_without_a_login_is_no_attempt(empty):
+    client, before = Console(empty.receiver, "eye"), len(empty.receiver.logged("api.refused"))
+    del client.headers["Authorization"]
+    assert client.get("me", 401)
+    assert len(empty.receiver.logged("api.refused")) == before
 
 
 def test_a_viewer_has_no_task_api(empty):
