@@ -41,6 +41,7 @@ void id_add_key(struct buf *out, struct slice id)
     }
 }
 
+#define TASK_ESCAPE '~' /* before an id of a sender that looks like "@<account>/<id>" */
 #define FETCH_MARK "~f" /* of the announcement that is kept beside its result */
 #define REVISION_MAX 4294967295u
 
@@ -64,10 +65,20 @@ static struct slice cut_marks(struct slice name, struct slice *revision, struct 
     return id;
 }
 
+/* Does ID, which a sender gave, look like the key of a task, perhaps behind some TASK_ESCAPEs? */
+static bool looks_like_task(struct slice id)
+{
+    while (id.len && id.ptr[0] == TASK_ESCAPE)
+        id = slice_skip(id, 1);
+    return id.len && id.ptr[0] == '@' && memchr(id.ptr, '/', id.len);
+}
+
 void id_add_named_key(struct buf *out, struct slice name)
 {
-    struct slice revision, fetch;
-    id_add_key(out, cut_marks(name, &revision, &fetch));
+    struct slice revision, fetch, id = cut_marks(name, &revision, &fetch);
+    if (looks_like_task(id) && id.ptr[0] == TASK_ESCAPE)
+        id = slice_skip(id, 1);
+    id_add_key(out, id);
     if (!slice_eq(revision, slice_str(FIRST_MARK)))
         buf_add_slice(out, revision);
     buf_add_slice(out, fetch);
@@ -93,6 +104,12 @@ void id_add_shown(struct buf *out, struct slice key)
         out->len = at;
         buf_add_slice(out, key);
         return;
+    }
+    if (looks_like_task(slice_skip(buf_slice(out), at))) {
+        out->len = at;
+        buf_add_char(out, TASK_ESCAPE);
+        if (text_unpercent(out, id, false) != OK)
+            out->failed = true;
     }
     bool has_revision = has_mark && marks.len && marks.ptr[0] >= '0' && marks.ptr[0] <= '9';
     if (!has_revision && looks_marked(slice_skip(buf_slice(out), at)))

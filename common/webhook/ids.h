@@ -20,7 +20,8 @@ bool id_is_valid(struct slice id);
  * ids never become one. A key has no `~`, so the queue marks its own keys by one ("<id>~2"). */
 void id_add_key(struct buf *out, struct slice id);
 /* Appends the key that the API means by NAME: an id, or "<id>~<n>" for the n-th event of that id. "~f" behind either names the
- * announcement of the event. An id that a sender gave may end in such a mark itself: "<id>~1" is the event with just this id. */
+ * announcement of the event. An id that a sender gave may end in such a mark itself: "<id>~1" is the event with just this id. An id
+ * that a sender gave may look like the key of a task, too: "~@acme/1" is the event with the id "@acme/1". */
 void id_add_named_key(struct buf *out, struct slice name);
 /* The reverse of id_add_named_key: two keys are never shown alike. Of "@<account>/<id>", a task, the id is shown as it is. A key
  * that id_add_key never makes of a valid id is appended as it is. */

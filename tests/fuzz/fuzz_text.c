@@ -195,8 +195,13 @@ static void ids(struct slice s)
         INSIST(slice_eq(buf_slice(&shown), buf_slice(&key)));
         return;
     }
-    INSIST(slice_starts(buf_slice(&shown), s));
-    struct slice mark = slice_skip(buf_slice(&shown), s.len);
+    struct slice name = buf_slice(&shown);
+    if (!slice_starts(name, s)) { /* S looks like the key of a task */
+        INSIST(name.ptr[0] == '~' && memchr(s.ptr, '@', s.len) && memchr(s.ptr, '/', s.len));
+        name = slice_skip(name, 1);
+    }
+    INSIST(slice_starts(name, s));
+    struct slice mark = slice_skip(name, s.len);
     INSIST(!mark.len || slice_eq(mark, SLICE_LIT("~1"))); /* where S ends as our marks do */
     id_add_named_key(&again, buf_slice(&shown));
     INSIST(slice_eq(buf_slice(&again), buf_slice(&key)));

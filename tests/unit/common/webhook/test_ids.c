@@ -72,6 +72,21 @@ static void an_id_that_looks_marked_has_a_name_of_its_own(void **state)
     expect_key(id_add_named_key, "a%7E2", "a%257E2");
 }
 
+/* "@acme/1" is a task of an account, "~@acme/1" the event of a source whose sender gave it such an id. */
+static void an_id_that_looks_like_a_task_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    expect_key(id_add_named_key, "~@acme/1", "%40acme%2F1");
+    expect_key(id_add_named_key, "~~@acme/1", "%7E%40acme%2F1");
+    expect_key(id_add_named_key, "~@/", "%40%2F");
+    expect_key(id_add_named_key, "~@acme/1~2", "%40acme%2F1~2");
+    expect_key(id_add_named_key, "~@acme/1~2~1", "%40acme%2F1%7E2");
+    expect_key(id_add_named_key, "~@acme/1~f", "%40acme%2F1~f");
+    expect_key(id_add_named_key, "@acme", "%40acme");
+    expect_key(id_add_named_key, "~@acme", "%7E%40acme");
+    expect_key(id_add_named_key, "a@acme/1", "a%40acme%2F1");
+}
+
 static void a_task_of_an_account_has_no_marks(void **state)
 {
     (void)state;
@@ -139,6 +154,7 @@ int main(void)
         cmocka_unit_test(ids_are_text_without_controls),
         cmocka_unit_test(an_id_and_its_key_belong_together),
         cmocka_unit_test(an_id_that_looks_marked_has_a_name_of_its_own),
+        cmocka_unit_test(an_id_that_looks_like_a_task_has_a_name_of_its_own),
         cmocka_unit_test(a_task_of_an_account_has_no_marks),
         cmocka_unit_test(tags_are_text_without_controls),
         cmocka_unit_test(names_cannot_break_a_key_or_a_path),
