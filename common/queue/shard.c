@@ -86,7 +86,22 @@ void shards_hush(struct shards *all)
     all->tail = NULL;
 }
 
-/* Another server has the shard of the channel, or refuses it. */
+void shards_listen_again(struct shards *all)
+{
+    struct buf name;
+    if (!all->is_listening)
+        return;
+    if (!all->tail) {
+        listen(all);
+        return;
+    }
+    buf_init(&name, KEY_BYTES);
+    keys_tail(&name, shard_base(&all->list[0]));
+    redis_sub_add(all->tail, buf_slice(&name));
+    buf_clear(&name);
+}
+
+/* Another server has the shard of the channel. */
 static void listen_anew(struct shards *all)
 {
     redis_sub_free(all->tail);
@@ -112,28 +127,56 @@ static void cluster_on_lost(void *ctx, struct redis *r)
         server_on_lost(server);
 }
 
-/* Partitions lie on too few servers, or one has much more of the work than it should. Told once for each distribution. */
-static void warn_of_shares(struct shards *all)
+/* Slots that move one after the other lead to uneven distributions on their way. */
+#define SETTLED_US 30000000
+
+static unsigned most_of_a_server(const struct shards *all, size_t *servers, unsigned *served)
 {
-    size_t servers = 0;
-    unsigned most = 0, served = 0;
+    unsigned most = 0;
     LIST_EACH (link, &all->servers) {
         unsigned n = server_shards(LIST_ITEM(link, struct server, link));
-        servers += n > 0;
-        served += n;
+        *servers += n > 0;
+        *served += n;
         most = n > most ? n : most;
     }
-    size_t masters = redis_cluster_masters(all->cluster);
+    return most;
+}
+
+/* Partitions lie on too few servers, or one has much more of the work than it should. */
+static void warn_of_shares(struct shards *all)
+{
+    size_t servers = 0, masters = all->masters;
+    unsigned served = 0, most = most_of_a_server(all, &servers, &served);
     bool is_uneven = served == all->count && masters > 1 &&
                      (servers < masters || (size_t)most * masters * 5 > (size_t)all->count * 6);
-    if (is_uneven && (most != all->told_most || masters != all->told_masters))
+    all->spread_at = 0;
+    if (is_uneven)
         LOG_RARELY(LL_WARN, "redis.shards_uneven", LI("partitions", all->count),
                    LI("shards", masters), LI("without", masters - servers), LI("most", most),
                    LS("client", all->name),
                    LS("reason", "the partitions do not spread evenly over the shards: use a "
                                 "multiple of the number of shards, at least four times as many"));
-    all->told_most = most;
-    all->told_masters = masters;
+}
+
+/* The first distribution is judged at once, each other one when it has lasted. */
+static void note_shares(struct shards *all)
+{
+    size_t servers = 0, masters = redis_cluster_masters(all->cluster);
+    unsigned served = 0, most = most_of_a_server(all, &servers, &served);
+    bool is_first = all->masters == 0;
+    if (most == all->most && masters == all->masters)
+        return;
+    all->most = most;
+    all->masters = masters;
+    all->spread_at = clock_mono_us();
+    if (is_first)
+        warn_of_shares(all);
+}
+
+void shards_look_at_shares(struct shards *all)
+{
+    if (all->spread_at && clock_mono_us() - all->spread_at >= SETTLED_US)
+        warn_of_shares(all);
 }
 
 static void cluster_on_failed(void *ctx, struct redis *r)
@@ -153,7 +196,7 @@ static void cluster_on_moved(void *ctx)
     if (all->is_listening && all->list[0].redis != before)
         listen_anew(all);
     servers_sweep(all);
-    warn_of_shares(all);
+    note_shares(all);
     shards_tell_change(all);
 }
 

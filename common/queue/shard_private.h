@@ -4,6 +4,7 @@
 #define COMMON_QUEUE_SHARD_PRIVATE_H
 
 #include "common/base/buf.h"
+#include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/map.h"
 #include "common/config/config.h"
@@ -57,8 +58,10 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     bool is_listening; /* to the channel of what happens (shards_listen) */
     struct redis_sub *tail;
     struct redis_events tail_events;
-    unsigned told_most; /* the distribution that was told last */
-    size_t told_masters;
+    unsigned
+        most; /* how the partitions are spread: what the server with most of them has, and how many masters there are */
+    size_t masters;
+    mono_us spread_at; /* since when, until it was judged; 0: it was */
     size_t lead_count, key_count;
     char warning[WARNING_BYTES]; /* shards_warning */
     bool has_served;             /* shards_serve was true once */
@@ -77,6 +80,10 @@ void shard_go_to(struct shard *s, struct server *server);
 void server_on_ready(void *ctx);
 void server_on_lost(void *ctx);
 void shards_tell_change(struct shards *all);
+/* In a cluster. Asks again for the channel `tail`, if it was refused. */
+void shards_listen_again(struct shards *all);
+/* In a cluster. Warns if the partitions have been spread unevenly for a while. */
+void shards_look_at_shares(struct shards *all);
 /* Tells the owner of S if it is ready now, or not any more. */
 void shard_judge(struct shard *s);
 /* As shard_run_taking. */

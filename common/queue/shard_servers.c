@@ -134,24 +134,44 @@ static void server_on_rights(void *ctx, enum err rc, const struct redis_reply *r
         server_judge_rights(server);
 }
 
+static void shard_ask_rights(struct shard *s)
+{
+    struct server *server = s->server;
+    struct args args;
+    args_init(&args, KEY_BYTES);
+    args_add(&args, slice_str(s->all->conf.prefix));
+    if (!server->asked)
+        buf_reset(&server->missing);
+    if (shard_run_held_or_not(s, &s->all->rights, &args, NULL, server_on_rights, server) == OK)
+        server->asked++;
+    args_clear(&args);
+}
+
 static void server_ask_rights(struct server *server)
 {
     struct shards *all = server->all;
-    struct args args;
     redis_ask_replicas(server->redis);
     if (all->list[0].server == server)
         holds_ask(all->holds); /* first: it is answered before the shards are ready */
     if (!redis_is_ready(server->redis) || server->asked)
         return;
-    args_init(&args, KEY_BYTES);
-    args_add(&args, slice_str(all->conf.prefix));
-    buf_reset(&server->missing);
     for (unsigned i = 0; i < all->count; i++)
-        if (all->list[i].server == server &&
-            shard_run_held_or_not(&all->list[i], &all->rights, &args, NULL, server_on_rights,
-                                  server) == OK)
-            server->asked++;
-    args_clear(&args);
+        if (all->list[i].server == server)
+            shard_ask_rights(&all->list[i]);
+}
+
+/* S has come to its server, which has other shards. */
+static void ask_rights_of_new(struct shard *s)
+{
+    struct server *server = s->server;
+    if (!server->is_fit && !server->asked) {
+        server_ask_rights(server);
+        return;
+    }
+    if (s->number == 0)
+        holds_ask(s->all->holds);
+    if (redis_is_ready(server->redis))
+        shard_ask_rights(s);
 }
 
 /* ---- events of the connections ---- */
@@ -317,8 +337,7 @@ void shard_go_to(struct shard *s, struct server *server)
         return;
     shard_subscribe(s);
     shard_judge(s);
-    if (!server_is_up(server))
-        server_ask_rights(server);
+    ask_rights_of_new(s);
 }
 
 void servers_look_later(struct shards *all)
@@ -339,6 +358,10 @@ void servers_look(void *ctx)
     for (unsigned i = 0; all->cluster && i < all->count; i++)
         if (all->list[i].server)
             shard_subscribe(&all->list[i]);
+    if (all->cluster) {
+        shards_listen_again(all);
+        shards_look_at_shares(all);
+    }
 }
 
 /* The connection of SERVER ends, or belongs to others. */

@@ -73,8 +73,8 @@ def spread_on(tmp_path, request):
     """Makes the Spread of a cluster."""
     made = []
 
-    def make(cluster):
-        made.append(Spread(tmp_path, cluster))
+    def make(cluster, partitions=PARTITIONS):
+        made.append(Spread(tmp_path, cluster, partitions))
         request.node.stack = made[-1]
         return made[-1]
     yield make

@@ -56,6 +56,18 @@ def test_a_server_loses_its_last_partition_while_it_is_asked(own):
     wait_for(lambda: receiver.post(f"/in/{own.names[1]}", {"id": "b"}).status == 200, 4 * LOOK_S, "the partition at its new server")
 
 
+def test_a_server_is_asked_at_once_about_a_partition_that_comes(own):
+    """It answers for another partition already. At the next look it is asked about both."""
+    receiver = own.receiver(own.conf, env={"HOOKPACE_LOG": "debug"})
+    cluster, slot = own.cluster, slot_of(own.base(2))
+    old, new = cluster.owner(own.base(2)), cluster.owner(own.base(0))
+    assert receiver.post(f"/in/{own.names[2]}", {"id": "a"}).status == 200
+    cluster.begin_move(slot, old, new)
+    cluster.move_keys(old, new, *cluster.ask(old, "CLUSTER", "GETKEYSINSLOT", slot, 1000))
+    cluster.end_move(slot, old, new)
+    wait_for(lambda: looks(receiver, 2, 0) - looks(receiver, 0, 0) >= 2, 2 * LOOK_S, "a question of each of the receiver's two clients")
+
+
 def api(receiver, path, status=200):
     """What GET /api/PATH answers the admin."""
     login = {"Authorization": "Basic " + base64.b64encode(b"root:root-password").decode()}

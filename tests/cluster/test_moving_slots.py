@@ -102,6 +102,7 @@ class Moving:
         self.senders.wait_more(self.spread.names, 10)
         self.senders.stop()
         lost = self.receiver.logged("redis.lost") + self.dispatcher.logged("redis.lost")
+        assert not self.receiver.logged("redis.shards_uneven"), "the slots were on their way"
         assert not lost, f"a slot that moves costs no connection: {lost[:3]}"
         status = self.receiver.get("/api/status", headers=LOGIN).json()["redis"]
         assert self.partition in next(s["partitions"] for s in status["shards"] if s["address"] == f"127.0.0.1:{self.target.port}")

@@ -1,11 +1,14 @@
 """The programs on a cluster of three masters: what goes in comes out, on every partition."""
 
 import base64
+import itertools
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
-from harness import config, http
+from harness import config, http, paths
 from harness.exchange import Answer
 from harness.redis_server import RedisServer
 from harness.wait import wait_for
@@ -36,6 +39,12 @@ def test_partitions_spread_evenly(spread):
     assert {s["address"] for s in status["shards"]} == {f"127.0.0.1:{n.port}" for n in spread.cluster.nodes}
     assert len(receiver.metrics()["hookpace_redis_up"]) == 3
     assert not receiver.logged("redis.shards_uneven")
+
+
+def test_partitions_that_cannot_spread_are_told(cluster, spread_on):
+    two = spread_on(cluster, partitions=2)
+    told = two.receiver(two.conf).wait_log("redis.shards_uneven")
+    assert (told["partitions"], told["shards"], told["without"], told["most"]) == (2, 3, 1, 1)
 
 
 def risks(receiver):
@@ -186,3 +195,23 @@ def test_a_user_without_more_rights_than_documented(spread):
         spread.cluster.ask(node, "ACL", "SETUSER", "hookpace", "-spublish")
     assert "+spublish" in receiver.wait_log("redis.rights_missing")["reason"]
     wait_for(lambda: receiver.get("/readyz").status == 503, 10)
+
+
+def test_a_tail_that_was_refused_is_asked_for_again(spread, tmp_path):
+    node, prefix = spread.cluster.owner(spread.base(0)), spread.prefix
+    for each in spread.cluster.nodes:
+        spread.cluster.ask(each, "ACL", "SETUSER", "tailer", "reset", "on", ">pw", "~*", "+@all", "allchannels")
+    spread.conf["redis"]["url"] = spread.cluster.url.replace("://", "://tailer:pw@")
+    receiver = spread.receiver(spread.conf)
+    spread.cluster.ask(node, "ACL", "SETUSER", "tailer", "resetchannels", f"&{prefix}:*:wake", f"&{prefix}:*:present:*")
+    out = tmp_path / "tail.txt"
+    env = {**os.environ, "HOOKPACE_URL": f"http://{receiver.admin}", "HOOKPACE_LOGIN": "root:root-password"}
+    with out.open("wb") as file, subprocess.Popen([paths.command(), "tail"], env=env, stdout=file) as tail:
+        try:
+            wait_for(lambda: f"{spread.base(0)}tail" in str(spread.cluster.ask(node, "ACL", "LOG")), 10, "the channel to be refused")
+            spread.cluster.ask(node, "ACL", "SETUSER", "tailer", "allchannels")
+            numbers = itertools.count()
+            wait_for(lambda: receiver.post(f"/in/{spread.names[0]}", {"id": f"seen{next(numbers)}"}) and "seen" in out.read_text(), 20,
+                     "an event on the stream")
+        finally:
+            tail.terminate()

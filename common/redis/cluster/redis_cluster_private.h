@@ -24,6 +24,7 @@ struct redis_cluster { /* owned by the caller of redis_cluster_new */
     struct loop_timer *sweep; /* frees members that nobody needs */
     struct list turned;       /* calls to be sent again */
     size_t turned_count, turned_bytes;
+    size_t turned_bound;      /* of them, those that wait for others of their slot */
     struct loop_timer *again; /* when the first of them is due */
     mono_us again_at;         /* 0: not armed */
     bool is_ending;

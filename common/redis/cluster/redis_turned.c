@@ -46,6 +46,7 @@ static void forget(struct redis_cluster *c, struct turned *t)
 {
     list_remove(&t->link);
     c->turned_count--;
+    c->turned_bound -= !t->is_free;
     c->turned_bytes -= t->call.len;
     free(t->ask.host);
     free(t);
@@ -157,6 +158,7 @@ static void add(struct redis_cluster *c, const struct redis_again *call, const s
     t->is_free = wait == 0;
     list_add_last(&c->turned, &t->link);
     c->turned_count++;
+    c->turned_bound += !t->is_free;
     c->turned_bytes += call->len;
     if (!c->again_at || t->at < c->again_at) {
         c->again_at = t->at;
@@ -194,6 +196,7 @@ void redis_turned_go_on(struct redis_cluster *c)
         t->at = now;
         t->is_free = true;
     }
+    c->turned_bound = 0;
     arm(c, now);
 }
 
@@ -207,9 +210,12 @@ size_t redis_cluster_waiting_bytes(const struct redis_cluster *c)
     return c->turned_bytes;
 }
 
+/* Each of many calls that were sent again comes here: only the first may look at all that wait. */
 static void turned_on_answered(void *ctx)
 {
-    redis_turned_go_on(ctx);
+    struct redis_cluster *c = ctx;
+    if (c->turned_bound)
+        redis_turned_go_on(c);
 }
 
 void redis_turned_init(struct redis_cluster *c)
