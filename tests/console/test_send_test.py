@@ -19,6 +19,7 @@ SOURCES = {
     "custom": {"verify": {"scheme": "hmac", "secrets": [SECRET], "signed": "{id}.{timestamp}.{body}", "id_header": "X-Id",
                           "timestamp_header": "X-Time", "header": "X-Mine"}},
     "token": {"verify": {"scheme": "token", "secrets": [SECRET]}, "id": ["/tasks/0/id"], "tag": ["/tasks/0/data/tag"]},
+    "header": {"verify": {"scheme": "token", "secrets": [SECRET], "header": "X-Gitlab-Token"}, "id": ["/id"]},
     "basic": {"verify": {"scheme": "basic", "secrets": ["user:" + SECRET]}},
     "allowed": {"verify": {"scheme": "none", "allow": ["203.0.113.0/24"]}, "id": ["/id"]},
     "form": {"verify": {"scheme": "token", "secrets": [SECRET]}, "payload": "form", "id": ["form:id"], "tag": ["form:tag"]},
