@@ -63,13 +63,13 @@ def read_dump(text):
 # --- Redis: the scripts in fixed batches ---
 
 class Drive:
-    """tests/tools/queue_drive on the configuration CONF; its source has its commands."""
+    """tests/tools/queue_drive on the configuration CONF; its source has its commands. PREFIX goes before its own."""
 
-    def __init__(self, conf, directory):
+    def __init__(self, conf, directory, prefix=()):
         path = Path(directory) / "drive.json"
         path.write_text(json.dumps(conf))
         self.paced_until = 0.0
-        self.process = subprocess.Popen([str(paths.tool("queue_drive")), str(path)], text=True, stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([*prefix, str(paths.tool("queue_drive")), str(path)], text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env={**os.environ, "HOOKPACE_LOG": "error"})
         self._expect("ready")
 
@@ -138,16 +138,21 @@ def driven(directory, binary=None):
         server.stop()
 
 
+def under(callgrind, directory):
+    """A command in DIRECTORY that runs redis-server under CALLGRIND."""
+    binary = Path(directory) / "redis-under-callgrind"
+    server = os.environ.get("HOOKPACE_REDIS_SERVER", "redis-server")
+    binary.write_text(f"#!/bin/sh\nexec {' '.join(callgrind.prefix)} {server} \"$@\"\n")
+    binary.chmod(0o755)
+    return str(binary)
+
+
 def redis_instructions():
     """Instructions of redis-server for each script, per event (put) or delivery."""
     figures = {}
     with tempfile.TemporaryDirectory(prefix="hookpace-cost-") as directory:
         callgrind = Callgrind(directory)
-        binary = Path(directory) / "redis-under-callgrind"
-        server = os.environ.get("HOOKPACE_REDIS_SERVER", "redis-server")
-        binary.write_text(f"#!/bin/sh\nexec {' '.join(callgrind.prefix)} {server} \"$@\"\n")
-        binary.chmod(0o755)
-        with driven(directory, str(binary)) as (server, drive):
+        with driven(directory, under(callgrind, directory)) as (server, drive):
             client = server.client()
             for profile in PROFILES:
                 def before():
