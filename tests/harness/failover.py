@@ -34,8 +34,9 @@ class Sentinels:
 
     partitions, settled_s = 1, 0.3
 
-    def __init__(self, directory):
-        self.group = make(directory, replicas=2, extra=["--appendfsync", "everysec"])
+    def __init__(self, directory, down_after_ms):
+        self.group = make(directory, replicas=2, extra=["--appendfsync", "everysec"],
+                          options=[f"sentinel down-after-milliseconds {MASTER} {down_after_ms}"])
         self.old = None
 
     def start(self):
@@ -79,7 +80,7 @@ class Cluster:
 
     partitions, settled_s = PARTITIONS, 2.0    # a call that waits for a slot is refused after half of redis.timeout_ms
 
-    def __init__(self, directory):
+    def __init__(self, directory, _down_after_ms):
         self.cluster = RedisCluster(directory, replicas=2)
         self.turn = 0
         self.old, self.heirs = None, []
@@ -129,12 +130,15 @@ class Cluster:
 
 
 class Failovers:
-    """Redis with replicas, a receiver and two dispatchers. KIND is one of KINDS. Close it."""
+    """Redis with replicas, a receiver and two dispatchers. KIND is one of KINDS. Close it.
 
-    def __init__(self, directory, wait_replicas, kind, pause=0.01):
+    DOWN_AFTER_MS: a master that is silent for so long is dead for the sentinels, even if it only got no processor.
+    """
+
+    def __init__(self, directory, wait_replicas, kind, pause=0.01, down_after_ms=700):
         self.kind, self.wait_replicas, self.pause = kind, wait_replicas, pause
         self.sink = Downstream()
-        self.stage = (Cluster if kind == "cluster-kill" else Sentinels)(directory / "redis")
+        self.stage = (Cluster if kind == "cluster-kill" else Sentinels)(directory / "redis", down_after_ms)
         self.directory = directory
         self.load = None
         self.programs = []

@@ -8,7 +8,7 @@ from harness.failover import CONCURRENCY, JITTER_MS, PACED, SENDER_MS, Failovers
 @pytest.mark.parametrize("kind, times, wait_replicas", [("kill", 2, 1), ("command", 1, 2), ("cluster-kill", 1, 1)])
 def test_nothing_acknowledged_is_lost(kind, times, wait_replicas, tmp_path):
     """By command, with all replicas: the master that is left still has one, which confirms what the new master has not got."""
-    run = Failovers(tmp_path, wait_replicas, kind)
+    run = Failovers(tmp_path, wait_replicas, kind, down_after_ms=2000)
     try:
         run.start()
         for _ in range(times):
