@@ -31,7 +31,7 @@ struct listener {
     struct buf source, destination, tag; /* as JSON strings; empty: anything */
     int64_t lost;                        /* and not told yet */
     unsigned ticks;                      /* before the answer began */
-    bool has_begun, is_ready;            /* got the head of the answer; got the comment `: ready` */
+    bool is_ready;                       /* got the comment `: ready` */
 };
 
 struct listeners {
@@ -41,7 +41,7 @@ struct listeners {
     bool is_listening, is_subscribed;
     struct loop_timer *timer;
     struct buf key, out;
-    struct list list;
+    struct list list, waiting; /* the answers of those that wait have not begun */
     size_t count;
     unsigned ticks, known_ticks; /* all of them; since the channel was subscribed */
 };
@@ -114,7 +114,7 @@ static void tell_all(struct listeners *all, const struct fact *f)
     bool is_for_all = slice_eq(f->type, SLICE_LIT("dropped"));
     LIST_EACH (at, &all->list) {
         struct listener *l = LIST_ITEM(at, struct listener, link);
-        if (!l->has_begun || (!is_for_all && !fits(l, f)))
+        if (!is_for_all && !fits(l, f))
             continue;
         if ((l->lost && !tell_lost(l)) || !send_event(l, f->type, f->line))
             l->lost++;
@@ -178,25 +178,31 @@ static void renew(struct listeners *all)
 static void listener_free(struct listener *l);
 static void on_gone(struct ops_call *c);
 
+/* L is in no list. It may end. */
 static void begin_answer(struct listener *l)
 {
-    l->has_begun = true;
-    if (ops_stream_begin(l->call, SLICE_LIT("text/event-stream"), SLICE_LIT(HEADERS), on_gone))
-        send_comment(l, SLICE_LIT(": hookpace\n\n"));
-    else
+    if (!ops_stream_begin(l->call, SLICE_LIT("text/event-stream"), SLICE_LIT(HEADERS), on_gone)) {
         listener_free(l);
+        return;
+    }
+    list_add_last(&l->all->list, &l->link);
+    send_comment(l, SLICE_LIT(": hookpace\n\n"));
 }
 
-/* Begins each answer that need not wait any more. A listener may end with it. */
+/* Takes the first listener that need not wait any more out of its list. NULL if there is none. */
+static struct listener *take_due(struct listeners *all)
+{
+    struct listener *l = LIST_FIRST(&all->waiting, struct listener, link);
+    bool is_due = l && (all->known_ticks >= READY_TICKS || l->ticks >= PATIENCE_TICKS);
+    return is_due ? LIST_TAKE_FIRST(&all->waiting, struct listener, link) : NULL;
+}
+
 static void begin_answers(struct listeners *all)
 {
-    struct list_link *at = all->list.ends.next;
-    while (at != &all->list.ends) {
-        struct listener *l = LIST_ITEM(at, struct listener, link);
-        at = at->next;
-        if (!l->has_begun && (all->known_ticks >= READY_TICKS || ++l->ticks >= PATIENCE_TICKS))
-            begin_answer(l);
-    }
+    LIST_EACH (at, &all->waiting)
+        LIST_ITEM(at, struct listener, link)->ticks++;
+    for (struct listener *l; (l = take_due(all));)
+        begin_answer(l);
 }
 
 static void tick(void *ctx)
@@ -210,8 +216,6 @@ static void tick(void *ctx)
     begin_answers(all);
     LIST_EACH (at, &all->list) {
         struct listener *l = LIST_ITEM(at, struct listener, link);
-        if (!l->has_begun)
-            continue;
         if (!l->is_ready && all->known_ticks >= READY_TICKS) {
             send_comment(l, SLICE_LIT(": ready\n\n"));
             l->is_ready = true;
@@ -305,13 +309,14 @@ bool listeners_add(struct listeners *all, struct ops_call *c, const struct confi
     set_wanted(&l->source, filter->source);
     set_wanted(&l->destination, filter->destination);
     set_wanted(&l->tag, filter->tag);
-    list_add_last(&all->list, &l->link);
     if (all->count++ == 0)
         begin(all);
     c->state = l;
     c->gone = on_gone;
     if (all->known_ticks >= READY_TICKS || slice_eq(http_method(c->http), SLICE_LIT("HEAD")))
         begin_answer(l);
+    else
+        list_add_last(&all->waiting, &l->link);
     return true;
 }
 
@@ -324,6 +329,7 @@ struct listeners *listeners_new(struct loop *l, struct shards *shards, struct co
     all->shards = shards;
     all->conf = config_ref(conf);
     list_init(&all->list);
+    list_init(&all->waiting);
     buf_init(&all->key, 1024);
     buf_init(&all->out, HTTP_STREAM_WAITS);
     keys_tailing(&all->key, shard_base(shards_at(shards, 0)));
@@ -355,20 +361,28 @@ static bool may_listen(const struct config *conf, const struct listener *l)
     return memcmp(password, l->password, sizeof password) == 0;
 }
 
-void listeners_set_config(struct listeners *all, const struct config *conf)
+static void end_waiting(struct ops_call *c)
 {
-    struct list_link *at = all->list.ends.next;
-    while (at != &all->list.ends) {
+    ops_error(c, 403, SLICE_LIT(""), "forbidden", "the account may not do this any more");
+}
+
+static void drop_strangers(struct list *list, const struct config *conf,
+                           void (*end_call)(struct ops_call *c))
+{
+    struct list_link *at = list->ends.next;
+    while (at != &list->ends) {
         struct listener *l = LIST_ITEM(at, struct listener, link);
         struct ops_call *c = l->call;
         at = at->next;
         if (may_listen(conf, l))
             continue;
-        bool has_begun = l->has_begun;
         listener_free(l);
-        if (has_begun)
-            ops_stream_end(c);
-        else
-            ops_error(c, 403, SLICE_LIT(""), "forbidden", "the account may not do this any more");
+        end_call(c);
     }
+}
+
+void listeners_set_config(struct listeners *all, const struct config *conf)
+{
+    drop_strangers(&all->list, conf, ops_stream_end);
+    drop_strangers(&all->waiting, conf, end_waiting);
 }
