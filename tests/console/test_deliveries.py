@@ -94,7 +94,7 @@ def ms(iso):
 @pytest.mark.parametrize("query", [
     "state=gone", "state=", "limit=0", "limit=1001", "limit=x", "since=yesterday", "until=2026-13-01T00:00:00Z", "source=a+b", "lane=",
     "destination=../x", "cursor=x", "cursor=1,2", "cursor=99999999999999999999-0/1/1", "tag=a&tag=b", "colour=red", "tag=%zz", "tag=%00",
-    "source=%e9",
+    "source=%e9", "cursor=-", "cursor=/", "cursor=../..",
 ])
 def test_bad_filters(empty, query):
     answer = empty.root.raw("GET", "/api/deliveries?" + query)

@@ -64,10 +64,11 @@ static unsigned walk_count(const struct search_call *c)
 
 /* --- the cursor --- */
 
-/* A position has digits and the marks between numbers; no number is so long that Redis would refuse it. */
+/* A position has numbers and the marks between them; no number is so long that Redis would refuse it. It may be empty. */
 static bool is_position(struct slice s)
 {
     size_t digits = 0;
+    bool has_number = s.len == 0;
     if (s.len >= POSITION_MAX)
         return false;
     for (size_t i = 0; i < s.len; i++) {
@@ -76,10 +77,11 @@ static bool is_position(struct slice s)
         if (!is_digit && !is_mark)
             return false;
         digits = is_digit ? digits + 1 : 0;
+        has_number = has_number || is_digit;
         if (digits > 16)
             return false;
     }
-    return true;
+    return has_number;
 }
 
 static void set_position(char out[POSITION_MAX], struct slice s)
@@ -87,8 +89,10 @@ static void set_position(char out[POSITION_MAX], struct slice s)
     snprintf(out, POSITION_MAX, "%.*s", (int)s.len, s.len ? s.ptr : "");
 }
 
+/* No page has a cursor behind which nothing follows. */
 static bool read_cursor(struct search_call *c, struct slice cursor)
 {
+    bool goes_on = false;
     if (!cursor.len)
         return true;
     for (unsigned i = 0; i < walk_count(c); i++) {
@@ -100,10 +104,11 @@ static bool read_cursor(struct search_call *c, struct slice cursor)
             continue;
         if (!is_position(part))
             return false;
+        goes_on = true;
         set_position(w->at, part);
         set_position(w->step, part);
     }
-    return cursor.len == 0;
+    return cursor.len == 0 && goes_on;
 }
 
 /* Writes the cursor behind the page; nothing if all walks are over. */
