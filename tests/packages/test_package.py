@@ -1,4 +1,5 @@
-"""A Debian package: what lintian says of it, and its life in a fresh tree of the release that this machine runs."""
+"""A Debian package: what lintian says of it, and its life in a fresh tree of the release that this machine runs, without systemd
+and with it."""
 
 import os
 import shutil
@@ -11,6 +12,8 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "compose"))
 
 from engine import CACHE, SUITE, make_base  # noqa: E402
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +63,34 @@ def tree(tmp_path):
     shutil.rmtree(root, ignore_errors=True)
 
 
-def test_the_life_of_a_package(packages, tree):
-    (tree / "debs").mkdir()
+@pytest.fixture
+def debs(packages, tree):
+    """The names of both packages inside of the tree, and the scripts beside them."""
     inside = [f"/debs/{n}.deb" for n in (1, 2)]
+    (tree / "debs").mkdir()
     for package, name in zip(packages, inside):
         shutil.copy(package, tree / name[1:])
-    shutil.copy(Path(__file__).with_name("life"), tree / "debs/life")
-    done = subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c",
-         'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && root=$0 && exec chroot "$root" /debs/life "$@"', tree, *inside],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
-    assert done.returncode == 0 and "life: passed" in done.stdout, done.stdout[-6000:]
+    for script in ("life", "life-systemd"):
+        shutil.copy(HERE / script, tree / "debs")
+    return inside
+
+
+def run(*command, timeout=300):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def test_the_life_of_a_package(debs, tree):
+    said = run("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c",
+               'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && root=$0 && exec chroot "$root" /debs/life "$@"', tree, *debs)
+    assert "life: passed" in said
+
+
+def test_its_life_under_systemd(debs, tree):
+    """What the package depends on comes before, because the booted tree has no network."""
+    needs = "systemd redis-server curl procps perl-base"
+    run("chroot", tree, "sh", "-ec", f"""export DEBIAN_FRONTEND=noninteractive
+        apt-get -qq update && apt-get -qq install -y --no-install-recommends {needs}
+        apt-get -qq satisfy -y --no-install-recommends "$(dpkg-deb -f {debs[0]} Depends)" """)
+    assert "life: passed" in run(HERE / "boot", tree, "/debs/life-systemd", *debs)
