@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BODY_MAX ((size_t)10 << 20)
+#define BODY_MAX ((size_t)1 << 20) /* of the call, as JSON */
 #define POLL_US 300000
 
 static int64_t number(const struct json *doc, const char *name)
@@ -266,7 +266,7 @@ static int read_file(const char *name, struct buf *out)
     if (!is_input)
         close(fd);
     if (n < 0 || out->failed)
-        return cli_fail(EXIT_FAILED, NULL, "%s cannot be read, or is larger than 10 MiB", name);
+        return cli_fail(EXIT_FAILED, NULL, "%s cannot be read, or is larger than 1 MiB", name);
     return EXIT_DONE;
 }
 
@@ -301,7 +301,7 @@ int command_send_test(struct cli *c)
 {
     struct buf file, body;
     buf_init(&file, BODY_MAX);
-    buf_init(&body, 2 * BODY_MAX);
+    buf_init(&body, BODY_MAX);
     struct json_write w = json_write_to(&body);
     int code = c->options.values[OPTION_BODY] ? read_file(c->options.values[OPTION_BODY], &file)
                                               : EXIT_DONE;
@@ -310,6 +310,9 @@ int command_send_test(struct cli *c)
     if (c->options.values[OPTION_BODY])
         jw_text(&w, "body", buf_slice(&file));
     jw_close(&w, '}');
+    if (code == EXIT_DONE && body.failed)
+        code = cli_fail(EXIT_FAILED, NULL, "%s is larger than 1 MiB when written as JSON",
+                        c->options.values[OPTION_BODY]);
     if (code == EXIT_DONE)
         code = send_test(c, buf_slice(&body));
     buf_clear(&file);

@@ -23,8 +23,8 @@ struct follow {
     wall_ms since;                  /* begin of the time that is missing; 0: nothing is missing */
     mono_us again_at;               /* when the stream is asked for again */
     int64_t pause_ms;               /* before the next try */
-    bool was_heard;                 /* ever */
-    bool is_heard;                  /* by this connection */
+    bool was_greeted;               /* by a Hookpace, ever */
+    bool is_greeted;                /* on this connection */
     int code;                       /* GOES_ON, or the exit code */
 };
 
@@ -71,28 +71,34 @@ static void take_data(struct follow *f, struct slice data)
     fflush(stdout);
 }
 
-static void take_line(struct follow *f, struct slice line)
+/* The first line of a stream must be the greeting of a receiver. Another answer with the status 200 is a page of some other
+ * server. Returns false to end the connection. */
+static bool take_line(struct follow *f, struct slice line)
 {
     static const char data[] = "data: ";
+    if (!f->is_greeted && !slice_eq(line, SLICE_LIT(": hookpace")))
+        return false;
+    f->was_greeted = f->is_greeted = true;
     if (slice_eq(line, SLICE_LIT(": ready")))
         on_ready(f);
     else if (slice_eq(line, SLICE_LIT(": lost")))
         begin_gap(f);
     else if (slice_starts(line, SLICE_LIT(data)))
         take_data(f, slice_skip(line, sizeof data - 1));
+    return true;
 }
 
 static bool stream_on_piece(void *ctx, struct slice piece)
 {
     struct follow *f = ctx;
-    f->was_heard = f->is_heard = true;
     f->heard = clock_wall_ms();
     buf_add_slice(&f->line, piece);
     if (f->line.failed)
         return false;
     struct slice rest = buf_slice(&f->line);
     while (rest.len && memchr(rest.ptr, '\n', rest.len))
-        take_line(f, slice_cut(&rest, '\n'));
+        if (!take_line(f, slice_cut(&rest, '\n')))
+            return false;
     size_t left = rest.len;
     if (left)
         memmove(f->line.ptr, rest.ptr, left);
@@ -104,13 +110,13 @@ static bool stream_on_piece(void *ctx, struct slice piece)
 static int code_of_end(const struct follow *f, const struct client_end *end)
 {
     long status = end->answer->status;
-    if (end->rc == OK && status != 200 && (status < 500 || !f->was_heard))
+    if (end->rc == OK && status != 200 && (status < 500 || !f->was_greeted))
         return cli_refused(end->answer);
-    if (!f->was_heard)
+    if (!f->was_greeted)
         return cli_fail(EXIT_FAILED,
                         "set HOOKPACE_URL to the receiver's admin listener, or use --config",
                         "%s: %s", client_url(f->cli->client),
-                        end->rc == OK ? "the stream ended at once" : end->why);
+                        end->rc == OK ? "the server there is not a Hookpace receiver" : end->why);
     return GOES_ON;
 }
 
@@ -121,10 +127,10 @@ static void stream_on_done(void *ctx, const struct client_end *end)
     f->code = code_of_end(f, end);
     f->again_at = clock_mono_us() + f->pause_ms * 1000;
     f->pause_ms = f->pause_ms * 2 < AGAIN_MAX_MS ? f->pause_ms * 2 : AGAIN_MAX_MS;
-    if (f->code == GOES_ON && f->is_heard) /* once a connection */
+    if (f->code == GOES_ON && f->is_greeted) /* once a connection */
         fprintf(stderr, "hookpace: %s has gone; trying again\n", client_url(f->cli->client));
-    f->is_heard = false;
-    if (f->was_heard)
+    f->is_greeted = false;
+    if (f->was_greeted)
         begin_gap(f);
 }
 

@@ -205,11 +205,16 @@ static enum err make_url(struct forward *f)
 static void request_on_done(void *ctx, const struct client_end *end_of)
 {
     struct forward *f = ctx;
-    struct forward_outcome o = {.status = end_of->answer->status, .ms = end_of->ms};
+    struct forward_outcome o = {.ms = end_of->ms};
     f->transfer = NULL;
-    if (!o.status) {
-        o.error = end_of->rc == OK ? "bad_response" : end_of->word;
-        o.why = end_of->rc == OK ? "the answer has no status" : end_of->why;
+    if (end_of->rc != OK) { /* also if the status came, and the body did not end */
+        o.error = end_of->word;
+        o.why = end_of->why;
+    } else if (!end_of->answer->status) {
+        o.error = "bad_response";
+        o.why = "the answer has no status";
+    } else {
+        o.status = end_of->answer->status;
     }
     end(f, &o);
 }

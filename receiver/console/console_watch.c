@@ -100,6 +100,12 @@ void console_check(struct ops_call *c)
 
 /* --- tail --- */
 
+/* NAME is a fact's `source`: a source, or the account of a task. */
+static bool has_owner(const struct config *conf, struct slice name)
+{
+    return config_source(conf, name) || map_get(&conf->accounts, name);
+}
+
 void console_tail(struct ops_call *c)
 {
     enum { SOURCE, DESTINATION, TAG, PARAMS };
@@ -110,7 +116,12 @@ void console_tail(struct ops_call *c)
     if (console_read_query(c, p, PARAMS, &text) == ENDED)
         return;
     struct listen_filter filter = {p[SOURCE].value, p[DESTINATION].value, p[TAG].value};
-    if (!listeners_add(k->listeners, c, who, &filter))
+    if (filter.source.len && !has_owner(k->conf, filter.source))
+        console_error(c, 404, "not_found",
+                      "no source or account of the configuration has this name");
+    else if (filter.destination.len && !config_destination(k->conf, filter.destination))
+        console_error(c, 404, "not_found", "no destination of the configuration has this name");
+    else if (!listeners_add(k->listeners, c, who, &filter))
         console_error(c, 503, "too_many_listeners", "64 clients listen already; try again later");
     buf_clear(&text);
 }

@@ -191,7 +191,8 @@ def test_a_server_that_is_down_or_says_no(flow):
 
 
 @pytest.mark.parametrize("answer, error", [
-    (Answer(action="hang"), "timeout"), (Answer(action="close"), "closed"), (Answer(action="raw", body=b"nonsense\r\n"), "bad_response")])
+    (Answer(action="hang"), "timeout"), (Answer(action="close"), "closed"), (Answer(action="raw", body=b"nonsense\r\n"), "bad_response"),
+    (Answer(action="trickle", body=b"." * 1000), "timeout"), (Answer(action="cut", body=b"." * 1000), "closed")])
 def test_a_server_that_does_not_answer(flow, answer, error):
     listen = Listen(flow, "--json", "--timeout", "1", "--source", "kept")
     flow.local.on("/dev", answer, 200)
@@ -214,10 +215,10 @@ def test_a_slow_server_gets_all_in_order_one_at_a_time(flow):
 
 def test_a_server_that_stands_bounds_what_waits(flow):
     """1,000 ids wait; of what is over that, the number is told."""
-    listen = Listen(flow, "--json", "--source", "other", "--timeout", "3600")
+    listen = Listen(flow, "--json", "--source", "acme", "--timeout", "3600")
     flow.local.on("/dev", Answer(action="hang"))
     send(flow, "real", "kept")
-    fact = json.dumps({"type": "accepted", "id": "real", "event": "real", "source": "other", "tag": "x"})
+    fact = json.dumps({"type": "accepted", "id": "real", "event": "real", "source": "acme", "tag": "x"})
     redis = flow.stack.redis.client()
     redis.publish("hookpace:{0}:tail", fact)
     flow.local.wait_count(1)
@@ -327,3 +328,30 @@ def test_completion_knows_it(flow):
     for shell in ("bash", "zsh", "fish"):
         script = flow.hookpace("completion", shell)
         assert "listen" in script and "forward" in script and "timeout" in script
+
+
+@pytest.mark.parametrize("body", [b"<html>\n<h1>It works</h1>\n</html>\n", b"It works", b"", b"data: {}\n\n"])
+@pytest.mark.parametrize("command", [("tail",), ("listen", "--forward", "http://127.0.0.1:9")])
+def test_a_server_that_is_no_hookpace(flow, command, body):
+    """A wrong HOOKPACE_URL is said at once: nothing is asked again that never was a receiver."""
+    flow.local.on("/api/tail", Answer(body=body))
+    assert flow.hookpace(*command, code=1, HOOKPACE_URL=flow.local.url("")) == ""
+    assert "the server there is not a Hookpace receiver" in flow.hookpace.error and "HOOKPACE_URL" in flow.hookpace.error
+    assert len(flow.local.all()) == 1
+
+
+def test_another_server_for_a_while_is_no_end(flow):
+    """A proxy may show a page while its receiver restarts. The command goes on when the receiver is back."""
+    flow.local.on("/api/tail", Answer(body=b": hookpace\n\n: ready\n\n"), Answer(body=b"<h1>Back soon</h1>\n"),
+                  Answer(body=b": hookpace\n\n: ready\n\n"), Answer(action="hang"))
+    running = Running(flow, "tail", HOOKPACE_URL=flow.local.url(""))
+    running.listening(2)
+    assert running.interrupt() == 0
+
+
+@pytest.mark.parametrize("command", [("tail",), ("listen", "--forward", "http://127.0.0.1:9")])
+def test_names_that_nothing_has(flow, command):
+    flow.hookpace(*command, "--source", "typo", code=1)
+    assert "no source or account of the configuration has this name" in flow.hookpace.error
+    flow.hookpace(*command, "--destination", "typo", code=1)
+    assert "no destination of the configuration has this name" in flow.hookpace.error

@@ -1,6 +1,7 @@
 """A test event: signed as the source's provider would, through the real ingest."""
 
 import pytest
+from test_command import Hookpace
 
 from harness import config
 from harness.certs import Authority
@@ -87,3 +88,13 @@ def test_whatever_the_listener_speaks(service, kind, tmp_path):
     sent = service.root.post("send-test", {"source": "serphouse"})
     assert sent["status"] == 200
     wait_for(lambda: len(service.sink.requests) == 1, 5, "it to arrive")
+
+
+def test_the_size_of_a_body(tested):
+    """The text of the command names the limit that the call has."""
+    hookpace = Hookpace(tested)
+    fits = b'{"id":"big","text":"' + b"x" * ((1 << 20) - 100) + b'"}'
+    for body, code in ((fits[:-2] + b"x" * 100 + b'"}', 1), (b"[" + b'"",' * (1 << 18) + b'""]', 1), (b"x" * (3 << 20), 1)):
+        hookpace("send-test", "serphouse", "--body", "-", stdin=body, code=code)
+        assert "larger than 1 MiB" in hookpace.error
+    assert hookpace("send-test", "serphouse", "--body", "-", stdin=fits[:-200] + b'"}').startswith("sent")

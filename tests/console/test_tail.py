@@ -134,7 +134,7 @@ def test_a_client_leaves_before_the_answer_begins(flow):
 
 @pytest.mark.parametrize("query, fits", [
     ("?source=one", {"o1", "o1:orders"}), ("?destination=audit", {"e1", "e1:audit"}), ("?tag=mine", {"e1", "e1:orders", "e1:audit"}),
-    ("?source=in&destination=orders", {"e1", "e1:orders"}), ("?source=none", set())])
+    ("?source=in&destination=orders", {"e1", "e1:orders"}), ("?source=acme", set())])
 def test_filters(flow, query, fits):
     all_of_it, some = Stream(flow.root), Stream(flow.root, query)
     all_of_it.ready(), some.ready()
@@ -217,6 +217,10 @@ def test_nonsense_on_the_channel_is_left_out(flow):
 
 def test_who_may_listen(flow):
     assert flow.acme.get("tail", status=403) and flow.root.get("tail", status=400, x="1")
+    assert flow.root.get("tail", status=404, source="none")["code"] == flow.root.get("tail", status=404, destination="none")["code"] == "not_found"
+    for query in ("?source=acme", "?destination=postback@acme"): # of the tasks of an account
+        Stream(flow.root, query).ready().close()
+    wait_for(lambda: listeners(flow) == 0, 10, "their end")
     assert flow.root.raw("POST", "/api/tail").status == 405
     head = Stream(flow.root, method="HEAD")
     assert head.ended.wait(5) and "text/event-stream" in head.head and not head.events
