@@ -67,8 +67,9 @@ static void check_on_settings(void *ctx, enum err rc, const struct redis_reply *
     if (!r->events.on_message) {
         warn_of_risks(r);
         LOG_RARELY(LL_INFO, "redis.connected", LS("url", r->conf.shown),
-                   LS("version", shown(r->facts.version)), LS("role", shown(r->facts.role)),
-                   LS("aof_enabled", shown(r->facts.aof_enabled)),
+                   LS("server", r->facts.valkey[0] ? "valkey" : "redis"),
+                   LS("version", shown(redis_facts_version(&r->facts))),
+                   LS("role", shown(r->facts.role)), LS("aof_enabled", shown(r->facts.aof_enabled)),
                    LS("appendfsync", shown(r->facts.appendfsync)),
                    LS("maxmemory_policy", shown(r->facts.policy)));
     }

@@ -33,10 +33,15 @@ static void read_line(struct redis_facts *f, struct slice line)
         struct slice key;
         char *fact;
     } rows[] = {
-        {SLICE_LIT("redis_version"), f->version},   {SLICE_LIT("role"), f->role},
-        {SLICE_LIT("loading"), f->loading},         {SLICE_LIT("aof_enabled"), f->aof_enabled},
-        {SLICE_LIT("maxmemory_policy"), f->policy}, {SLICE_LIT("run_id"), f->run},
-        {SLICE_LIT("cluster_enabled"), f->cluster}, {SLICE_LIT("redis_mode"), f->mode},
+        {SLICE_LIT("redis_version"), f->version},
+        {SLICE_LIT("valkey_version"), f->valkey},
+        {SLICE_LIT("role"), f->role},
+        {SLICE_LIT("loading"), f->loading},
+        {SLICE_LIT("aof_enabled"), f->aof_enabled},
+        {SLICE_LIT("maxmemory_policy"), f->policy},
+        {SLICE_LIT("run_id"), f->run},
+        {SLICE_LIT("cluster_enabled"), f->cluster},
+        {SLICE_LIT("redis_mode"), f->mode},
     };
     struct slice value = line;
     struct slice key = slice_cut(&value, ':');
@@ -57,6 +62,11 @@ void redis_facts_read(struct redis_facts *f, struct slice info)
             line.len--;
         read_line(f, line);
     }
+}
+
+const char *redis_facts_version(const struct redis_facts *f)
+{
+    return f->valkey[0] ? f->valkey : f->version;
 }
 
 static bool is(const char *fact, const char *value)

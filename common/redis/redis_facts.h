@@ -8,8 +8,9 @@
 
 #define FACT_MAX 32
 
-struct redis_facts { /* texts are empty where the server did not say */
-    char version[FACT_MAX];
+struct redis_facts {            /* texts are empty where the server did not say */
+    char version[FACT_MAX];     /* of Redis; a Valkey names one that it is compatible with */
+    char valkey[FACT_MAX];      /* version of Valkey; empty: it is a Redis */
     char mode[FACT_MAX];        /* redis_mode: standalone, cluster, sentinel */
     char role[FACT_MAX];        /* master, slave */
     char loading[FACT_MAX];     /* 0, 1 */
@@ -25,6 +26,9 @@ struct redis_facts { /* texts are empty where the server did not say */
 /* Reads the facts from the answer to INFO. A fact that the answer does not have stays as it was. */
 void redis_facts_read(struct redis_facts *f, struct slice info);
 void redis_facts_set(char fact[FACT_MAX], struct slice value);
+
+/* The version of the server's own numbering: Valkey's where it is a Valkey. Empty: the server did not say. */
+const char *redis_facts_version(const struct redis_facts *f);
 
 /* Why this server cannot be used at all now, or NULL. */
 const char *redis_facts_refuse(const struct redis_facts *f);

@@ -136,7 +136,7 @@ static void write_redis(struct json_write *w, struct shards *shards)
         jw_str(w, "id", s.address);
         jw_str(w, "address", s.address);
         jw_bool(w, "up", s.is_up);
-        jw_text_or_null(w, "version", slice_str(s.facts->version));
+        jw_text_or_null(w, "version", slice_str(redis_facts_version(s.facts)));
         write_partitions(w, shards, i);
         jw_close(w, '}');
     }

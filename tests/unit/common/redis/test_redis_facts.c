@@ -38,6 +38,18 @@ static void info_is_read(void **state)
     redis_facts_read(&f, SLICE_LIT("role:slave\n"));
     assert_string_equal(f.role, "slave");
     assert_string_equal(f.version, "8.0.2");
+    assert_string_equal(redis_facts_version(&f), "8.0.2");
+}
+
+/* What a Valkey says: the version of Redis that it is compatible with, and its own. */
+static void a_valkey_has_its_own_version(void **state)
+{
+    (void)state;
+    struct redis_facts f = {0};
+    redis_facts_read(&f, SLICE_LIT("# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\n"
+                                   "valkey_version:8.1.1\r\nrole:master\r\n"));
+    assert_string_equal(redis_facts_version(&f), "8.1.1");
+    assert_null(redis_facts_refuse(&f));
 }
 
 static void odd_info_does_no_harm(void **state)
@@ -125,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(info_is_read),
+        cmocka_unit_test(a_valkey_has_its_own_version),
         cmocka_unit_test(odd_info_does_no_harm),
         cmocka_unit_test(unfit_servers_are_refused),
         cmocka_unit_test(versions),
