@@ -1,6 +1,7 @@
 #include "common/config/config_table.h"
 
 #include "common/config/config_private.h"
+#include "common/webhook/scheme.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -134,7 +135,7 @@ const struct config_key config_keys[] = {
     {"delivery.retry.give_up_on", KEY_STATUSES, DELIVERY(give_up_on), RANGE(STATUS_SET_MIN, STATUS_SET_MAX), .fallback = "[410]"},
     {"delivery.retry.jitter", KEY_SHARE, DELIVERY(jitter), RANGE(0, 1), .fallback = "0.2"},
 
-    {"scheme.scheme", KEY_TEXT, SCHEME(scheme), RANGE(1, 64)},
+    {"scheme.scheme", KEY_TEXT, SCHEME(scheme), RANGE(1, 64), .words = scheme_word},
     {"scheme.secrets", KEY_SECRETS, SCHEME(secrets), RANGE(0, SCHEME_SECRETS_MAX), .fallback = "[]"},
     {"scheme.allow", KEY_TEXTS, SCHEME(allow), RANGE(0, 1000), .fallback = "[]"},
     {"scheme.header", KEY_TEXT, SCHEME(header), RANGE(1, 128), .fallback = "null"},

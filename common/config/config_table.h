@@ -44,6 +44,8 @@ struct config_key {
     size_t item_size;     /* KEY_MAP: bytes of an item */
     int64_t min, max;     /* of the value, or of its length */
     const char *choices;  /* KEY_CHOICE: "requeue|fifo" */
+    const char *(*words)(
+        size_t i); /* KEY_TEXT: the I-th word that it may be, NULL past the last; NULL: any */
     const char *fallback; /* the default as JSON; NULL: there is none, the key must be given */
     const char *override; /* environment variable that wins over the file, or NULL */
     bool restart;         /* a change needs a restart, not only SIGHUP */

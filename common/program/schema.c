@@ -116,6 +116,21 @@ static void write_elsewhere(struct json_write *w)
     jw_close(w, '}');
 }
 
+static void write_words(struct json_write *w, const struct config_key *key)
+{
+    const char *word;
+    jw_str(w, "type", "string");
+    jw_open(w, "anyOf", '[');
+    jw_open(w, NULL, '{');
+    jw_open(w, "enum", '[');
+    for (size_t i = 0; (word = key->words(i)) != NULL; i++)
+        jw_str(w, NULL, word);
+    jw_close(w, ']');
+    jw_close(w, '}');
+    write_elsewhere(w);
+    jw_close(w, ']');
+}
+
 static void write_choice(struct json_write *w, const struct config_key *key)
 {
     struct slice rest = slice_str(key->choices);
@@ -134,6 +149,10 @@ static void write_choice(struct json_write *w, const struct config_key *key)
 
 static void write_text(struct json_write *w, const struct config_key *key)
 {
+    if (key->words) {
+        write_words(w, key);
+        return;
+    }
     write_type(w, key, "string");
     if (key->min > 0)
         jw_int(w, "minLength", (key->min + UTF8_MAX - 1) / UTF8_MAX);

@@ -23,6 +23,11 @@ static enum err unknown_scheme(struct slice name, struct error *e)
                 text_guess_write(&guess, "", guessed));
 }
 
+const char *scheme_word(size_t i)
+{
+    return i < scheme_row_count ? scheme_rows[i].name : NULL;
+}
+
 /* NAME can carry a signature, an id or a timestamp. */
 static bool is_usable_header(struct slice name)
 {

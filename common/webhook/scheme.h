@@ -46,6 +46,8 @@ enum err scheme_like(const struct scheme *s, const char *secret, struct scheme *
 void scheme_free(struct scheme *s);
 /* The id of a secret, for one that is in no scheme yet; see scheme_secret_id. */
 void scheme_name_secret(struct slice secret, char out[SCHEME_SECRET_ID_LEN + 1]);
+/* The name of scheme number I; NULL past the last. */
+const char *scheme_word(size_t i);
 /* True if NAME is a scheme by which we can sign. */
 bool scheme_may_sign(struct slice name);
 /* True if a secret of scheme NAME is written as "whsec_" and base64. */

@@ -134,7 +134,8 @@ def test_the_program_refuses_what_the_schema_refuses(judge, program):
     (("sources", "shop", "verify", "secrets"), [SECRET] * 9), (("sources", "other"), {"verify": {"scheme": "none"}}),
     (("destinations", "orders", "retry", "jitter"), 1.5), (("destinations", "orders", "retry", "give_up_on"), [200]),
     (("destinations", "orders", "retry", "schedule_s"), [0]), (("destinations", "orders", "headers"), {"X-A": 1}),
-    (("destinations", "orders", "gzip"), "some"), (("redis", "prefix"), "x" * 65), (("include",), ["x.json"] * 101)])
+    (("destinations", "orders", "gzip"), "some"), (("redis", "prefix"), "x" * 65), (("include",), ["x.json"] * 101),
+    (("sources", "shop", "verify", "scheme"), "githb"), (("destinations", "orders", "sign", "scheme"), "stripes"), (("sources", "shop", "verify", "scheme"), "GitHub")])
 def test_wrong_values(judge, program, path, junk):
     conf = changed(path, junk)
     assert not judge(conf) and not program(conf)
@@ -142,7 +143,10 @@ def test_wrong_values(judge, program, path, junk):
 
 @pytest.mark.parametrize("path, good", [
     (("destinations", "orders", "gzip"), None), (("redis", "prefix"), "env:" + "X" * 65), (("log", "events"), "env:LOG"),
-    (("accounts", "admin", "password"), "file:a"), (("destinations", "orders", "headers"), {"$comment": 1})])
+    (("accounts", "admin", "password"), "file:a"), (("destinations", "orders", "headers"), {"$comment": 1}),
+    (("sources", "shop", "verify", "scheme"), "env:SCHEME"),
+    *((("sources", "shop", "verify", "scheme"), scheme) for scheme in (
+        "serphouse", "semscraper", "standard-webhooks", "github", "stripe", "slack", "shopify", "token", "basic", "none", "hmac"))])
 def test_right_values(judge, path, good):
     assert judge(changed(path, good))
 
