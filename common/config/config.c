@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 #include "common/config/config_build.h"
 #include "common/config/config_include.h"
+#include "common/config/config_notes.h"
 #include "common/config/config_private.h"
 #include "common/config/config_problems.h"
 #include "common/config/config_read.h"
@@ -207,6 +208,8 @@ enum err config_load(const char *path, struct config **out, struct config_proble
         config_problems_add(problems, SLICE_LIT("configuration"), "%s", e.text);
     else
         rc = config_parse(buf_slice(&text), path, out, problems);
+    if (rc == OK)
+        config_notes_of_variables(buf_slice(&text), problems);
     buf_clear(&text);
     return rc;
 }

@@ -1,8 +1,12 @@
 #include "common/config/config_notes.h"
 
+#include "common/base/text.h"
 #include "common/config/config_problems.h"
+#include "common/config/config_table.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 static void warn(struct config_problems *problems, const struct source *s, const char *key,
                  const char *what)
@@ -112,4 +116,61 @@ void config_notes(const struct config *c, struct config_problems *problems)
         warn_of_tolerance(c, value, problems);
     }
     warn_of_own_addresses(&c->dispatcher, problems);
+}
+
+/* --- variables --- */
+
+#define PREFIX "HOOKPACE_"
+
+/* Variables that set no key: of the programs, of the command, and of the image. */
+static const char *const other_variables[] = {
+    "HOOKPACE_CONFIG",     "HOOKPACE_LOG",      "HOOKPACE_LOG_FORMAT",
+    "HOOKPACE_CORE_DUMPS", "HOOKPACE_FAULT_AT", "HOOKPACE_URL",
+    "HOOKPACE_LOGIN",      "HOOKPACE_CA_FILE",  "HOOKPACE_DEMO",
+};
+
+struct guessing {
+    struct text_guess guess;
+    char best[CONFIG_VARIABLE_MAX]; /* what guess.best borrows */
+    bool is_known;
+};
+
+static void compare(struct guessing *g, const char *variable)
+{
+    struct slice candidate = slice_str(variable);
+    g->is_known = g->is_known || slice_eq(g->guess.word, candidate);
+    text_guess_try(&g->guess, candidate);
+    if (g->guess.best.ptr == candidate.ptr) {
+        snprintf(g->best, sizeof g->best, "%s", variable);
+        g->guess.best.ptr = g->best;
+    }
+}
+
+static void compare_all(struct guessing *g)
+{
+    char variable[CONFIG_VARIABLE_MAX];
+    for (size_t i = 0; i < sizeof other_variables / sizeof *other_variables; i++)
+        compare(g, other_variables[i]);
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (config_keys[i].override)
+            compare(g, config_keys[i].override);
+        if (config_key_variable(&config_keys[i], variable))
+            compare(g, variable);
+    }
+}
+
+void config_notes_of_variables(struct slice text, struct config_problems *problems)
+{
+    for (char **at = environ; *at; at++) {
+        struct slice rest = slice_str(*at), name = slice_cut(&rest, '=');
+        struct guessing g = {.guess = text_guess(name)};
+        char guessed[TEXT_GUESS_MAX];
+        if (!slice_starts(name, SLICE_LIT(PREFIX)) ||
+            memmem(text.ptr, text.len, name.ptr, name.len))
+            continue;
+        compare_all(&g);
+        if (!g.is_known && g.guess.best.len)
+            config_problems_warn(problems, name, "nothing reads this environment variable%s",
+                                 text_guess_write(&g.guess, "", guessed));
+    }
 }

@@ -110,15 +110,15 @@ static void read_lines(FILE *f, const char *path, struct buf *problems)
     struct buf line;
     size_t number = 0;
     buf_init(&line, LINE_MAX_BYTES);
-    while (!line.failed && number < LINES_MAX && read_line(f, &line)) {
+    while (!line.failed && number <= LINES_MAX && read_line(f, &line)) {
         number++;
-        if (line.failed)
+        if (number > LINES_MAX)
+            buf_addf(problems, "%s: has over %d lines\n", path, LINES_MAX);
+        else if (line.failed)
             buf_addf(problems, "%s:%zu: is over 256 KiB\n", path, number);
         else
             take_line(path, number, buf_slice(&line), problems);
     }
-    if (number == LINES_MAX)
-        buf_addf(problems, "%s: has over %d lines\n", path, LINES_MAX);
     buf_clear(&line);
 }
 

@@ -231,7 +231,8 @@ static size_t log_restart(const struct config *was, const struct config *is,
     const char *key;
     while ((key = config_restart_needed(was, is, &at, &is_fixed))) {
         char problem[128];
-        snprintf(problem, sizeof problem, "%s: cannot change while the program runs", key);
+        snprintf(problem, sizeof problem, "%s: cannot change by a reload; restart the program",
+                 key);
         if (is_fixed)
             LOG(LL_ERROR, "config.problem", LS("problem", problem));
         else if (is_in(sections, key))

@@ -364,3 +364,26 @@ def test_keys_of_redis_that_do_not_fit_its_url(tmp_path):
     redis = {"url": "redis+cluster://:hunter2hunter2@a,b"}
     done = run("receiver", "--check-config", "--config", written(tmp_path, {"redis": redis, "sources": {}, "destinations": {}}))
     assert done.returncode == 0 and "redis.partitions: warning: is 1" in done.stdout
+
+
+@pytest.mark.parametrize("name, meant", [
+    ("HOOKPACE_LISTN", "HOOKPACE_LISTEN"), ("HOOKPACE_RECEIVER_THREDS", "HOOKPACE_RECEIVER_THREADS"), ("HOOKPACE_REDIS_URI", "HOOKPACE_REDIS_URL"),
+    ("HOOKPACE_LOG_FROMAT", "HOOKPACE_LOG_FORMAT"), ("HOOKPACE_RETENTION_DONE", "HOOKPACE_RETENTION_DONE_S"), ("HOOKPACE_CONFG", "HOOKPACE_CONFIG")])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_misspelt_variable_is_told(tmp_path, part, name, meant):
+    done = run(part, "--check-config", "--config", written(tmp_path, {"sources": {}, "destinations": {}}), env={name: "4"})
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [f'{name}: warning: nothing reads this environment variable; did you mean "{meant}"?', "config ok"]
+
+
+@pytest.mark.parametrize("name", [
+    "HOOKPACE_PORT", "HOOKPACE_REDIS_IMAGE", "HOOKPACE_CONFIG_DIR", "HOOKPACE_CONFIG_FILE", "HOOKPACE_ENV_FILE", "HOOKPACE_MEMORY", "HOOKPACE_LOGIN", "HOOKPACE_URL",
+    "HOOKPACE_RECEIVER_PORT", "HOOKPACE_RECEIVER_SERVICE_HOST", "HOOKPACE_ADMIN_PASSWORD", "HOOKPACE_LISTEN", "HOOKPACE_LOG", "MY_LISTEN"])
+def test_a_variable_of_others_is_no_misspelling(tmp_path, name):
+    """Compose reads some from .env, Kubernetes makes some for each Service, and people name secrets of their own."""
+    value = "127.0.0.1:1" if name == "HOOKPACE_LISTEN" else "info"
+    done = run("receiver", "--check-config", "--config", written(tmp_path, {"sources": {}, "destinations": {}}), env={name: value})
+    assert (done.returncode, done.stdout) == (0, "config ok\n")
+    named = {"sources": {}, "destinations": {}, "secrets_key": "env:HOOKPACE_SECRET_KEY"}
+    done = run("receiver", "--check-config", "--config", written(tmp_path, named), env={"HOOKPACE_SECRET_KEY": "0123456789abcdef" * 4})
+    assert (done.returncode, done.stdout) == (0, "config ok\n")

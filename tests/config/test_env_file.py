@@ -72,6 +72,8 @@ def test_wrong_lines_are_told_without_their_values(check):
     assert lines[0] == "env:2: is not NAME=value" and lines[5] == "env:7: has no closing quote"
     assert lines[7] == "env:9: has text behind the closing quote" and "put the value in 'quotes'" in lines[8]
     assert check(b"A=1\nTHE_PASSWORD=a\0b\n") == (2, "env:2: has a NUL byte\n")
+    assert check("#\n" * 99999 + "THE_PASSWORD=0123456789")[0] == check("#\n" * 99999 + "THE_PASSWORD=0123456789\n")[0] == 0
+    assert check("#\n" * 100000 + "THE_PASSWORD=0123456789")[1].startswith("env: has over 100000 lines\n")
     code, out = check("A=" + "x" * (300 << 10))
     assert (code, out) == (2, "env:1: is over 256 KiB\n")
 
