@@ -181,3 +181,22 @@ def test_nonsense_in_the_lists_is_passed_over(waiting):
     client.zadd("hookpace:{0}:retry", {"x": 1.5, "y:orders": 1e300})
     assert ids(waiting.root.all("deliveries", state="queued", lane="orders")) == ["b:orders", "a:orders"]
     assert waiting.root.all("deliveries", state="dead") == [] and waiting.root.all("deliveries", state="retry") == []
+
+
+def test_a_fetched_result_is_found_by_its_destinations(service):
+    """A search by destination uses an index, which the announcement's entry is in before the result is here."""
+    provider = service.stack.provider()
+    for name in ("orders", "audit", "other"):
+        service.conf["destinations"][name] = config.destination(service.sink.url("/" + name))
+    service.conf["sources"]["in"] = provider.source(["orders", "audit"])
+    service.start()
+    provider.done("t1")
+    assert service.receiver.get("/in/in?id=t1", listener="ingest").status == 200
+    service.sink.wait_count(2)
+
+    def found(**query):
+        return [d["id"] for d in service.root.get("deliveries", **query)["items"]]
+    for name in ("orders", "audit"):
+        wait_for(lambda name=name: found(state="done", destination=name) == [f"t1:{name}"], 5, lambda name=name: found(destination=name))
+        assert found(destination=name) == [f"t1:{name}"]
+    assert found(destination="other") == []

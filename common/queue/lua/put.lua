@@ -326,6 +326,8 @@ local function note_words(plan, record)
     plan.is_noted = true
     if not plan.account then words[#words + 1] = word_of('s', plan.owner) end
     for name in string.gmatch(property(record, 'o') or '', '%S+') do words[#words + 1] = word_of('d', name) end
+    -- The result of an announcement is found under this entry too. The plan names its destinations behind the fetch.
+    for i = 2, plan.kind == 'announcement' and #plan or 0 do words[#words + 1] = word_of('d', plan[i].destination) end
   end
   local tag = property(record, 't')
   if tag then tag_words[#tag_words + 1] = word_of('t', tag) end
