@@ -29,7 +29,6 @@ class Session:
         for name, target in [("build", build), ("scripts", paths.REPOSITORY / "scripts"), ("tests", paths.REPOSITORY / "tests"),
                              ("docs", paths.REPOSITORY / "docs")]:
             (directory / name).symlink_to(target)
-        (directory / "var/log").mkdir(parents=True)
         programs = ":".join(str(build / part) for part in ("receiver", "dispatcher", "cli"))
         env = {name: value for name, value in os.environ.items() if not name.startswith("HOOKPACE_")}
         env |= {"PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "HOME": str(directory)}
