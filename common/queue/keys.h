@@ -12,7 +12,7 @@
 /* The base of the partition with the hash tag TAG (slots_spread). The other functions take it as BASE. */
 void keys_base(struct buf *out, const char *prefix, unsigned tag);
 void keys_lanes(struct buf *out, struct slice base);
-/* Which partitions are held. BASE: of partition 0. */
+/* The hash of the partitions that an operator holds. BASE: of partition 0. */
 void keys_held(struct buf *out, struct slice base);
 void keys_confirm(struct buf *out, struct slice base);
 /* A key that never exists (shard_private.h). */

@@ -43,8 +43,8 @@ struct delivery_view { /* all slices borrowed for the callback; empty if not kno
 };
 
 /* FN exactly once per call, never before the call returns; RC != OK (LIST NULL): Redis did not answer, or not in time, in any
- * partition that was asked. MISSING: these partitions did not answer. What they have is not in LIST, or is not found. It is
- * borrowed for the callback. */
+ * partition that was asked. MISSING: these partitions did not answer, so their deliveries are not in LIST or not found.
+ * It is borrowed for the callback. */
 typedef void (*deliveries_fn)(void *ctx, enum err rc, const struct delivery_view *list,
                               size_t count, const struct partition_set *missing);
 

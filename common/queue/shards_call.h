@@ -28,7 +28,7 @@ struct shards_call {
     /* Takes over the reply R (never of kind REDIS_FAILED) to what was asked as WHICH. Not called after a failure. False: R
      * has not the shape that it should have. */
     bool (*on_reply)(struct shards_call *c, size_t which, const struct redis_reply *r);
-    /* With may_miss: what was asked as WHICH has no answer, because a partition is missing. It comes during shards_call_script
+    /* With may_miss: question WHICH has no answer, because a partition is missing. It comes during shards_call_script
      * too, if nothing could be sent. May be NULL. */
     void (*on_missing)(struct shards_call *c, size_t which);
     /* Tells the caller and frees C. */

@@ -63,7 +63,7 @@ struct redis_again { /* a call that a server of a cluster did not run; FN may be
     size_t len;
 };
 
-/* Who sends calls again that R did not run, because R is one of several servers. */
+/* Sends the calls again that R did not run. Only where R is one of several servers. */
 struct redis_router {
     /* REPLY says so of CALL. True: it owns the call and its bytes from here on. False: the caller of CALL gets REPLY. */
     bool (*on_refused)(void *ctx, struct redis *r, const struct redis_again *call,
@@ -128,7 +128,7 @@ struct redis_script {
     const unsigned char *text;
     size_t len;
     char sha[41]; /* filled by redis_script_init */
-    /* Somebody is told that the script ran. With redis.wait_replicas the answer to a call waits until so many replicas have
+    /* A sender or a user gets an acknowledgement of what the script did. With redis.wait_replicas the answer to a call waits until so many replicas have
      * what the script wrote, or found written. False after redis_script_init. */
     bool is_acknowledged;
 };
@@ -144,7 +144,7 @@ struct redis_call {
     /* Memory from malloc, or NULL. An element of ARGV that begins there is sent from there, without a copy.
      * redis_eval owns the memory and frees it: when the call was answered, or at once if redis_eval fails. */
     char *taken;
-    /* Of a script that is acknowledged: a key of no use in the call's slot (redis_confirm.c says what for). It lives as long as
+    /* For a script that is acknowledged: a key of no use in the call's slot (redis_confirm.c says what for). It lives as long as
      * the connection. */
     struct slice confirm_key;
     redis_fn fn;

@@ -1,8 +1,8 @@
 /* redis_cluster - the servers of a Redis Cluster: one connection to each that has slots of interest.
  *
  * A call is sent to the server that has its slot by the map (cluster_guide). If the server did not run it, because the slot is
- * elsewhere, moves, or is not served, the call is sent again, within its deadline: redis_turned.c has the rules. The owner is told
- * when another server has a slot.
+ * elsewhere, moves, or is not served, the call is sent again, within its deadline: redis_turned.c has the rules. A callback tells the
+ * owner that a slot has moved to another server.
  */
 #ifndef COMMON_REDIS_CLUSTER_REDIS_CLUSTER_H
 #define COMMON_REDIS_CLUSTER_REDIS_CLUSTER_H
