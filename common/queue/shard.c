@@ -179,6 +179,23 @@ void shards_look_at_shares(struct shards *all)
         warn_of_shares(all);
 }
 
+/* Logs which partitions no server has, if these are others than before. */
+static void tell_unserved(struct shards *all)
+{
+    char text[sizeof all->unserved];
+    struct buf list = buf_over(text);
+    for (unsigned i = 0; i < all->count; i++)
+        if (!all->list[i].server)
+            buf_addf(&list, "%s%u", list.len ? ", " : "", i);
+    if (strcmp(text, all->unserved) == 0)
+        return;
+    snprintf(all->unserved, sizeof all->unserved, "%s", text);
+    if (list.len)
+        LOG_RARELY(LL_WARN, "redis.slots_missing", LS("partitions", text), LS("client", all->name),
+                   LS("reason", "no server of the cluster has the slots of these partitions; look "
+                                "with redis-cli --cluster check"));
+}
+
 static void cluster_on_failed(void *ctx, struct redis *r)
 {
     (void)r;
@@ -197,6 +214,7 @@ static void cluster_on_moved(void *ctx)
         listen_anew(all);
     servers_sweep(all);
     note_shares(all);
+    tell_unserved(all);
     shards_tell_change(all);
 }
 

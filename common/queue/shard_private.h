@@ -63,8 +63,9 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     size_t masters;
     mono_us spread_at; /* since when, until it was judged; 0: it was */
     size_t lead_count, key_count;
-    char warning[WARNING_BYTES]; /* shards_warning */
-    bool has_served;             /* shards_serve was true once */
+    char warning[WARNING_BYTES];  /* shards_warning */
+    char unserved[WARNING_BYTES]; /* partitions whose slots nobody had when that was last told */
+    bool has_served;              /* shards_serve was true once */
     bool is_freed;
     unsigned count;
     struct shard list[];

@@ -92,6 +92,8 @@ void redis_free(struct redis *r);
 bool redis_is_ready(const struct redis *r);
 /* Why the last try to connect failed, as far as the connection is not ready. NULL before the first one. */
 const char *redis_trouble(const struct redis *r);
+/* What a server does that has not answered in time: the end of a sentence. */
+const char *redis_silence(const struct redis *r);
 struct redis_facts;
 /* The server, or NULL: it has a unix socket, or nobody knows it yet. */
 const struct redis_node *redis_server_node(const struct redis *r);

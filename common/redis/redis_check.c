@@ -119,3 +119,10 @@ void redis_check_start(struct redis *r)
                              SLICE_LIT("cluster-require-full-coverage")};
     redis_send(r, config, r->conf.mode == REDIS_CLUSTER ? 5 : 4, check_on_settings, r);
 }
+
+const char *redis_silence(const struct redis *r)
+{
+    bool is_plain = r->state == STATE_DIALING && redis_dial_is_in_handshake(&r->dial);
+    return is_plain ? "does not answer the handshake of TLS: is this its port for TLS?"
+                    : "does not answer";
+}

@@ -117,7 +117,7 @@ static void sentinel_on_timer(void *ctx)
 {
     struct redis_sentinels *s = ctx;
     if (!s->has_outcome)
-        turn_away(s, "does not answer");
+        turn_away(s, redis_silence(s->asked));
     use(s, (s->at + 1) % s->count);
 }
 
@@ -220,7 +220,7 @@ static bool lend_login(struct redis_sentinels *s, const struct redis_reply *r)
 static void sentinel_on_master(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct redis_sentinels *s = ctx;
-    char why[128];
+    char why[160];
     struct slice word = redis_text(r);
     if (s->is_turning)
         return;
@@ -230,6 +230,11 @@ static void sentinel_on_master(void *ctx, enum err rc, const struct redis_reply 
         turn_away(s, "does not answer");
     } else if (redis_kind(r) == REDIS_FAILED && lend_login(s, r)) {
         return;
+    } else if (redis_kind(r) == REDIS_FAILED &&
+               slice_starts(word, SLICE_LIT("ERR unknown command"))) {
+        turn_away(s,
+                  "is no sentinel: it does not know the command SENTINEL; to use a Redis without "
+                  "sentinels, begin redis.url with redis:// or rediss://");
     } else if (redis_kind(r) == REDIS_FAILED) {
         word = slice_cut(&word, ' ');
         snprintf(why, sizeof why, "answers %.*s", SLICE_FMT(slice_head(word, 32)));

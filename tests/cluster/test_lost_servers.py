@@ -102,3 +102,21 @@ def test_operators_see_the_others_and_which_shard_is_away(own):
     lost.start()
     wait_for(lambda: "missing" not in api(receiver, "lanes"), 20, "the shard to be back")
     assert {d["event"] for d in api(receiver, "deliveries")["items"]} == {"e0", "e1", "e2"}
+
+
+def test_a_slot_that_nobody_has(own):
+    """Its partition is away, as if its server were; when a server takes the slot, it goes on."""
+    receiver, dispatcher = own.receiver(own.conf), own.dispatcher(own.conf)
+    slot, node = slot_of(own.base(1)), own.cluster.owner(own.base(1))
+    for each in own.cluster.nodes:
+        own.cluster.ask(each, "CLUSTER", "DELSLOTS", slot)
+    for program, listener in ((receiver, "admin"), (dispatcher, "dispatcher")):
+        wait_for(lambda p=program, w=listener: p.get("/readyz", w).json().get("warning") == "Redis is away: partition 1", 20, "the warning")
+        program.wait_log("redis.slots_missing", partitions="1")
+    redis = api(receiver, "status")["redis"]
+    assert (redis["ready"], redis["away"]) == (False, [1])
+    assert api(receiver, "lanes")["missing"] == [1]
+    assert [receiver.post(f"/in/{name}", {"id": f"m{p}"}).status for p, name in enumerate(own.names)] == [200, 503, 200]
+    own.cluster.ask(node, "CLUSTER", "ADDSLOTS", slot)
+    wait_for(lambda: receiver.post(f"/in/{own.names[1]}", {"id": "m1"}).status == 200, 20, "the partition to be served")
+    wait_for(lambda: api(receiver, "status")["redis"]["away"] == [], 10, "nothing to be away")

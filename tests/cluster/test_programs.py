@@ -175,6 +175,13 @@ def test_the_url_does_not_fit_the_servers(spread, tmp_path):
         dispatcher = spread.dispatcher(spread.conf, start=False).start(ready=False)
         wait_for(lambda: "is no part of a cluster" in dispatcher.get("/readyz").body.decode(), 5)
         assert dispatcher.get("/readyz").status == receiver.get("/readyz").status == 503
+        for url, says in ((f"redis+sentinel://127.0.0.1:{plain.port}/mymaster", "is no sentinel"),
+                          (f"rediss+sentinel://127.0.0.1:{plain.port}/mymaster", "is this its port for TLS?"),
+                          (f"rediss+cluster://127.0.0.1:{node.port}", "is this its port for TLS?")):
+            spread.conf["redis"]["url"] = url
+            program = spread.dispatcher(spread.conf, start=False).start(ready=False)
+            wait_for(lambda p=program, s=says: s in p.get("/readyz").body.decode(), 10, lambda p=program: p.get("/readyz").body)
+            program.kill9()
     finally:
         plain.stop()
 

@@ -114,7 +114,7 @@ static void guide_on_timer(void *ctx)
 {
     struct cluster_guide *g = ctx;
     if (!g->has_answer) {
-        turn_away(g, "does not answer");
+        turn_away(g, redis_silence(g->asked));
         return;
     }
     if (g->is_doubted || !redis_is_ready(g->asked))
