@@ -499,21 +499,24 @@ const char *shards_instance(const struct shards *all)
     return all->events.instance;
 }
 
-struct ping { /* frees itself when everything was answered */
-    shards_fn fn;
+struct ping {     /* frees itself when everything was answered */
+    shards_fn fn; /* NULL: it was called */
     void *ctx;
     size_t waiting;
     bool is_served; /* a shard has answered */
     enum err rc;
 };
 
+/* One that serves is enough: another may be silent for long. */
 static void ping_end(struct ping *p)
 {
-    struct ping done = *p;
-    if (--p->waiting)
-        return;
-    free(p);
-    done.fn(done.ctx, done.is_served ? OK : done.rc);
+    struct ping now = *p;
+    if (p->is_served)
+        p->fn = NULL;
+    if (--p->waiting == 0)
+        free(p);
+    if (now.fn && (now.is_served || now.waiting == 1))
+        now.fn(now.ctx, now.is_served ? OK : now.rc);
 }
 
 static void ping_on_reply(void *ctx, enum err rc, const struct redis_reply *r)

@@ -80,7 +80,7 @@ bool shards_is_at(const struct shards *all, unsigned partition, size_t i);
 size_t shards_pending(const struct shards *all);
 /* The largest argument that every Redis takes. */
 size_t shards_argument_max(const struct shards *all);
-/* Asks every Redis for a sign of life. FN is called once, perhaps before this returns: OK if one of them serves a shard. */
+/* Asks every Redis for a sign of life. FN is called once, perhaps before this returns: OK when the first of them serves a shard. */
 typedef void (*shards_fn)(void *ctx, enum err rc);
 void shards_ping(struct shards *all, shards_fn fn, void *ctx);
 

@@ -47,3 +47,35 @@ def test_a_server_without_a_replica_is_away_until_it_is_started(outage):
     run.victim.start()
     run.see_that_all_is_back(f"127.0.0.1:{run.victim.port}")
     run.judge()
+
+
+def test_a_server_that_stands_still(outage):
+    """It answers nothing for a while, then it goes on with what it was sent."""
+    run = outage()
+    run.strike(run.victim.pause)
+    run.see_what_is_away()
+    run.victim.resume()
+    run.see_that_all_is_back(f"127.0.0.1:{run.victim.port}")
+    run.judge()
+
+
+def test_a_server_without_memory(outage):
+    """It refuses what is new, and sends what it has."""
+    run = outage()
+    run.strike(lambda: run.cluster.ask(run.victim, "CONFIG", "SET", "maxmemory", "1mb"))
+    run.see_that_the_others_go_on()
+    run.cluster.ask(run.victim, "CONFIG", "SET", "maxmemory", "0")
+    run.see_that_all_is_back(f"127.0.0.1:{run.victim.port}")
+    run.judge()
+
+
+def test_a_server_that_loads_its_data(outage):
+    """It is started again, and answers LOADING."""
+    run = outage(fsync="always")
+    run.kill()
+    run.victim.extra += ["--key-load-delay", "20000"]   # microseconds
+    run.victim.start(wait=False)
+    wait_for(lambda: run.is_loading(), 20, "the server to load")
+    run.see_that_the_others_go_on()
+    run.see_that_all_is_back(f"127.0.0.1:{run.victim.port}")
+    run.judge()

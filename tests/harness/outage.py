@@ -3,6 +3,8 @@
 import time
 from collections import Counter
 
+import redis
+
 from harness import oracle
 from harness.exchange import Answer
 from harness.senders import Senders
@@ -36,10 +38,28 @@ class Outage:
 
     def kill(self):
         """Ends the victim while each lane has work."""
+        self.strike(self.victim.kill9)
+
+    def strike(self, blow):
+        """Calls BLOW, which takes the victim away, while each lane has work."""
         self.senders.wait_more(self.spread.names, 10)
         self.stop_asking = every(0.05, lambda: self.readiness.update(p.get("/readyz").status for p in (self.receiver, self.dispatcher)))
         self.killed_at = time.monotonic()
-        self.victim.kill9()
+        blow()
+
+    def see_that_the_others_go_on(self):
+        """The victim's partitions are refused. All others are accepted and delivered."""
+        self.senders.wait_refused(self.mine)
+        before = set(self.senders.acknowledged(self.others))
+        self.senders.wait_more(self.others, 20)
+        self.spread.sink.wait_events(set(self.senders.acknowledged(self.others)) - before, RETURN_S)
+
+    def is_loading(self):
+        with self.victim.client() as client:
+            try:
+                return bool(client.info("persistence")["loading"])
+            except redis.RedisError:
+                return False    # it does not listen yet
 
     def _nodes(self):
         return self.cluster.ask(self.cluster.nodes[1], "CLUSTER", "NODES")
@@ -63,11 +83,7 @@ class Outage:
         self.addresses = {f"127.0.0.1:{n.port}" for n in self.cluster.nodes[:self.cluster.masters]}
         away = ", ".join(str(self.spread.names.index(name)) for name in self.mine)
         self._wait_told(f"Redis is away: partition {away}", self._up(gone))
-        self.senders.wait_refused(self.mine)
-        before = set(self.senders.acknowledged(self.others))
-        self.senders.wait_more(self.others, 20)
-        fresh = set(self.senders.acknowledged(self.others)) - before
-        self.spread.sink.wait_events(fresh, RETURN_S)
+        self.see_that_the_others_go_on()
         self._wait_told(f"Redis is away: partition {away}", self._up(gone))  # also when they know that it was given up
 
     def see_that_all_is_back(self, address):
