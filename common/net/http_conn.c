@@ -33,6 +33,9 @@
  *      At most one answer can be there, because the next request is read when the output is empty. It counts against
  *      the budget until it is written.
  *
+ * Turns. An address may take so many steps in a turn of the loop (http_turns.h). A connection that may not go on stays in its
+ * state, with its bytes in the input.
+ *
  * Lingering. If a connection is closed while bytes of the client are unread, the kernel resets it, and the client may
  * never see the answer that says why. So a half-close follows an answer that comes before the end of a body. The client
  * may read while the server drops its bytes, up to linger_max of them and for LINGER_US.
@@ -61,7 +64,6 @@ enum {
     INPUT_MAX = 64 * 1024, /* bytes read ahead of what a handler takes */
     HEAD_EXTRA = 1024,     /* of a request line besides its target */
     STEPS_MAX = 64,        /* of one connection in a turn */
-    REQUESTS_MAX = 512,    /* of all connections of one address in a turn, but at least one each */
     LINGER_BYTES = 256 * 1024,
     LINGER_BODY_MAX = 16 * 1024 * 1024, /* announced bodies up to this are read to their end */
     LINGER_US = 1000 * 1000,
@@ -264,6 +266,7 @@ static void conn_free(struct conn *c)
     conn_hold_output(c, 0);
     deadline_drop(&c->deadline);
     list_remove(&c->link);
+    list_remove(&c->turn);
     bufferevent_free(c->bev);
     server_released(s, c);
     free(c);
@@ -521,41 +524,6 @@ void conn_refuse(struct conn *c, enum http_fault f)
     conn_answered(c, wrote, AFTER_LINGER);
 }
 
-void http_answer(struct http_request *r, int status, struct slice content_type,
-                 struct slice headers, struct slice body, bool close)
-{
-    struct conn *c = r->conn;
-    struct http_reply reply = {.status = status,
-                               .content_type = content_type,
-                               .headers = headers,
-                               .body = body,
-                               .http_1_0 = r->head.minor == 0,
-                               .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD"))};
-    if (!reply.head_only && !http_has_room(r, body.len)) {
-        http_answer_error(r, 503, SLICE_LIT("Retry-After: 1\r\n"), "overloaded",
-                          http_fault_answer(FAULT_NO_ROOM)->message);
-        return;
-    }
-    reply.close = close || !r->complete || !r->head.keep_alive || c->server->retired;
-    bool wrote = conn_write_reply(c, &reply);
-    conn_answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
-}
-
-static bool closes(int status)
-{
-    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431;
-}
-
-void http_answer_error(struct http_request *r, int status, struct slice headers, const char *code,
-                       const char *message)
-{
-    struct buf b;
-    buf_init(&b, 4096);
-    http_reply_error(&r->conn->server->error_form, r->head.target, &b, code, message);
-    http_answer(r, status, SLICE_LIT("application/json"), headers, buf_slice(&b), closes(status));
-    buf_clear(&b);
-}
-
 void conn_begin_stream(struct conn *c)
 {
     c->out_slot = c->request->slot;
@@ -721,24 +689,44 @@ static bool step(struct conn *c)
     return false;
 }
 
-/* An address with many connections gets no more of a turn than one with few, or thousands of connections that pipeline would
- * make it last for seconds. */
-static bool had_its_turn(const struct conn *c, unsigned answered)
+/* Are there bytes that the next step of C takes to a handler? */
+static bool needs_turn(const struct conn *c)
 {
-    return answered * c->server->peers.counts[c->peer_slot] >= REQUESTS_MAX;
+    bool reads = c->state == CONN_FRESH || c->state == CONN_IDLE || c->state == CONN_HEAD ||
+                 (c->state == CONN_BODY && !c->request->paused);
+    return reads && input_len(c) > 0;
+}
+
+/* True if the address of C has had its turn. C then waits for the next one. */
+static bool waits_for_turn(struct conn *c)
+{
+    struct turns *t = &c->server->turns;
+    if (!needs_turn(c) || turns_take(t, c->peer_slot))
+        return false;
+    turns_wait(t, c->peer_slot, &c->turn);
+    return true;
 }
 
 static void process(struct conn *c)
 {
     assert(!c->busy);
+    if (list_is_linked(&c->turn)) {
+        if (needs_turn(c))
+            return;
+        list_remove(&c->turn); /* it was answered meanwhile */
+    }
     c->busy = true;
     conn_hold_input(c, 0); /* a handler that takes bytes charges them: they would count twice */
     bool more = true;
-    unsigned answered = 0;
     for (int i = 0; i < STEPS_MAX && more && c->state != CONN_DEAD; i++) {
+        if (waits_for_turn(c)) {
+            more = false;
+            break;
+        }
         more = step(c);
         release_spent(c);
-        if (more && c->state == CONN_IDLE && had_its_turn(c, ++answered)) {
+        if (more && c->state == CONN_IDLE &&
+            turns_are_waited_for(&c->server->turns, c->peer_slot)) {
             more = input_len(c) > 0;
             break;
         }
@@ -757,6 +745,11 @@ static void process(struct conn *c)
     } else if (more) {
         come_back(c);
     }
+}
+
+void conn_go_on(struct list_link *waiting)
+{
+    process(LIST_ITEM(waiting, struct conn, turn));
 }
 
 /* --- events --- */
@@ -786,7 +779,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
     c->eof = true;
     /* A client may half-close behind its request and still read the answer. Not over TLS: libevent
      * stops writing too, and calls it the end of the stream where a write failed. */
-    bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE;
+    bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE || list_is_linked(&c->turn);
     if (!owed || is_secure(c) || !(what & BEV_EVENT_EOF))
         conn_kill(c);
 }

@@ -12,6 +12,7 @@
 #include "common/net/http_reply.h"
 #include "common/net/http_rules.h"
 #include "common/net/http_server.h"
+#include "common/net/http_turns.h"
 
 struct bufferevent;
 struct event_base;
@@ -40,6 +41,7 @@ struct
     conn { /* Owned by its server. Only http_conn.c changes it, but for `link`, `peer_slot` and `refused`. */
     struct http_server *server;
     struct list_link link; /* in the server's connections */
+    struct list_link turn; /* in the line of its address, while it waits for its turn */
     bool is_secure;
     struct bufferevent *bev;
     struct http_request *request; /* from the end of its head until it is answered or gone */
@@ -108,7 +110,8 @@ struct http_server { /* Owned by the program. */
     unsigned connections, refusing;
     struct list greetings; /* connections that have not sent their PROXY header yet */
     unsigned greeting_count;
-    struct peers peers;   /* of the connections that count in `connections` */
+    struct peers peers; /* of the connections that count in `connections` */
+    struct turns turns;
     struct pool requests; /* kept with their memory for the next request */
     struct buf out;       /* the head of the answer being written */
     char date[HTTP_DATE_LEN + 1];
@@ -132,6 +135,8 @@ struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer,
 void conn_kill(struct conn *c);
 /* Answers with what F says and closes. Calls on_gone for the connection's request. */
 void conn_refuse(struct conn *c, enum http_fault f);
+/* WAITING is the link of a connection that has waited for its turn. */
+void conn_go_on(struct list_link *waiting);
 /* Its deadline passed. */
 void conn_expired(struct conn *c);
 /* True if its client has taken nothing of an answer for a while. */

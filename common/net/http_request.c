@@ -185,3 +185,40 @@ void *http_ctx(const struct http_request *r)
 {
     return r->ctx;
 }
+
+/* --- answers --- */
+
+void http_answer(struct http_request *r, int status, struct slice content_type,
+                 struct slice headers, struct slice body, bool close)
+{
+    struct conn *c = r->conn;
+    struct http_reply reply = {.status = status,
+                               .content_type = content_type,
+                               .headers = headers,
+                               .body = body,
+                               .http_1_0 = r->head.minor == 0,
+                               .head_only = slice_eq(r->head.method, SLICE_LIT("HEAD"))};
+    if (!reply.head_only && !http_has_room(r, body.len)) {
+        http_answer_error(r, 503, SLICE_LIT("Retry-After: 1\r\n"), "overloaded",
+                          http_fault_answer(FAULT_NO_ROOM)->message);
+        return;
+    }
+    reply.close = close || !r->complete || !r->head.keep_alive || c->server->retired;
+    bool wrote = conn_write_reply(c, &reply);
+    conn_answered(c, wrote, !r->complete ? AFTER_LINGER : reply.close ? AFTER_CLOSE : AFTER_NEXT);
+}
+
+static bool closes(int status)
+{
+    return status == 400 || status == 408 || status == 413 || status == 414 || status == 431;
+}
+
+void http_answer_error(struct http_request *r, int status, struct slice headers, const char *code,
+                       const char *message)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    http_reply_error(&r->conn->server->error_form, r->head.target, &b, code, message);
+    http_answer(r, status, SLICE_LIT("application/json"), headers, buf_slice(&b), closes(status));
+    buf_clear(&b);
+}

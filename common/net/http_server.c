@@ -349,6 +349,7 @@ enum err http_server_open(struct loop *l, const char *addr, const struct http_li
     s->handler = *handler;
     list_init(&s->conns);
     list_init(&s->greetings);
+    turns_init(&s->turns, l, conn_go_on);
     pool_init(&s->requests, REQUESTS_KEPT);
     deadlines_init(&s->deadlines);
     s->peers.key = *hash_process_key();
@@ -458,6 +459,7 @@ void http_server_close(struct http_server *s)
     loop_timer_free(s->timer);
     loop_timer_free(s->retry);
     loop_timer_free(s->drained);
+    turns_clear(&s->turns);
     buf_clear(&s->out);
     free(s);
 }

@@ -239,6 +239,26 @@ def test_many_pipelined_requests(shared):
             assert c.answer().body == b"ok\n"
 
 
+def test_many_connections_that_pipeline_have_their_turns(shared):
+    """Of one address each waits in a line. Nobody loses a request there, who ends its side behind the last one neither."""
+    import socket
+    clients = [shared.client() for _ in range(150)]
+    try:
+        for n, c in enumerate(clients):
+            c.send((GET + post(b"%d" % n)) * 20)
+            if n % 2:
+                c.sock.shutdown(socket.SHUT_WR)
+        with shared.client() as other:
+            assert other.ask(GET).body == b"ok\n"
+        for n, c in enumerate(clients):
+            assert [c.answer().body for _ in range(40)] == [b"ok\n", checksum(b"%d" % n)] * 20
+        clients[0].send(GET)
+        assert clients[0].answer().body == b"ok\n"
+    finally:
+        for c in clients:
+            c.__exit__(None, None, None)
+
+
 def test_answers_to_a_client_that_half_closed(shared):
     import socket
     with shared.client() as c:
