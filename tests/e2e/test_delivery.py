@@ -258,6 +258,25 @@ def test_a_repeat_queues_dead_deliveries_again(stack, partitions):
     stays(lambda: len(sink.all()) == 3 and len(other.all()) == 1, 0.3)
 
 
+def test_a_repeat_of_an_event_with_many_dead_deliveries(stack):
+    """More than one call of a script queues again: the answer counts all of them."""
+    sink = stack.downstream()
+    sink.on(None, 410)
+    names = [f"to{n}" for n in range(60)]
+    conf = config.base(stack.redis.url)
+    conf["sources"]["in"] = config.source(names)
+    conf["destinations"] = {name: config.destination(sink.url()) for name in names}
+    receiver, dispatcher = stack.receiver(conf), stack.dispatcher(conf)
+    keys = stack.redis.keys()
+    assert receiver.send("a").status == 200
+    wait_for(lambda: all(keys.dead(name) == [f"a:{name}"] for name in names), 30)
+    dispatcher.close()
+    answer = receiver.send("a").json()
+    assert (answer["duplicate"], answer["requeued"]) == (True, 60)
+    assert all(keys.queue(name) == [f"a:{name}"] and keys.dead(name) == [] for name in names)
+    assert "requeued" not in receiver.send("a").json()
+
+
 @pytest.mark.parametrize("ident", ["a/b=", "é中😀", "a%2Fb", "a b~2", "..x", "\"<&?#>"])
 def test_an_id_of_any_text_arrives(stack, ident):
     """In the URL once percent-encoded, in the notice as it is; headers have the same bytes for two ids never."""

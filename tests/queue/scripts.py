@@ -80,7 +80,7 @@ class Queue:
         self.base = f"{prefix}:{{{tag}}}:"
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
-                                                                           "counts", "failures", "setting", "pause", "take", "limits")}
+                                                                           "counts", "failures", "setting", "pause", "take", "limits", "requeue")}
         self.scripts |= {n: client.register_script(script_text(n) + version) for n in ("presence", "redo", "drop", "job", "jobs", "sweep_resend", "sweep_drop")}
         self.wait_us = None
         self.now = int(time.time() * 1000)
@@ -121,10 +121,18 @@ class Queue:
         that is queued as "<id>~<n>", and 0 for all others."""
         args = [a for e in events for a in e]
         reply = self.run("put", self.dedup_ms, self.done_ms, len(events), *args)
+        reply = [self.requeue(*code) if isinstance(code, list) and len(code) == 4 else code for code in reply]
         self.revisions = [-code if isinstance(code, int) and code < 0 else 0 for code in reply]
         reply = [code if isinstance(code, list) or code > 0 else 0 for code in reply]
         return [[1, str(code[0]), code[1]] if isinstance(code, list) else ["not open" if code == 1 else code, ""] if code <= 9 else [1, str(code)]
                 for code in reply]
+
+    def requeue(self, came, n, event, passed):
+        """Goes on where put stopped: queues the other dead deliveries of EVENT."""
+        while passed:
+            more, passed = self.run("requeue", self.done_ms, event, passed)
+            n += more
+        return [came, n]
 
     def put_simple(self, *ids, destination="d", lane="d", delay=0, order=""):
         results = self.put(*[self.event(i, (destination, lane, delay, order), body=i) for i in ids])

@@ -152,6 +152,31 @@ def test_counts_of_what_is_in_flight_are_mended_in_steps(queue):
     assert queue.r.hgetall(queue.key("shares:d7")) == {"https://h.example:443": "32"}
 
 
+def test_repeats_of_events_with_many_dead_deliveries(queue):
+    """A call of put queues some of them, and requeue the others: with those that an operator has dropped the task stays failed."""
+    to = [(f"w{n}", f"w{n}", 0) for n in range(FAN)]
+    queue.limits(**{name: (1000, 10000, 2000, 8) for name, *_ in to})
+    names = [name for name, *_ in to]
+    events = [queue.event(f"e{i}", *to, to=names) for i in range(3)]
+    assert [r[0] for r in queue.put(*events)] == [0, 0, 0]
+    for _ in range(3):
+        for c in queue.claim(want=64):
+            queue.settle(c, "dead", status=410)
+    queue.drop("e0:w0")
+    args = [word for e in events for word in e]
+    (first, *others), given = commands(queue, lambda: queue.run("put", queue.dedup_ms, queue.done_ms, 3, *args))
+    assert given <= COMMANDS_MAX
+    assert first[1:] == [24, "e0", 25] and [o[1:] for o in others] == [[0, "e1", 0], [0, "e2", 0]]
+    (n, passed), given = commands(queue, lambda: queue.run("requeue", queue.done_ms, "e0", 25))
+    assert (n, passed) == (24, 49) and given <= COMMANDS_MAX
+    assert queue.run("requeue", queue.done_ms, "e0", 49) == [15, 0]
+    assert queue.r.hgetall(queue.key("pending:e0"))["dead"] == "1"
+    assert [queue.run("requeue", queue.done_ms, "e1", passed)[0] for passed in (0, 24, 48)] == [24, 24, 16]
+    assert [r[2] for r in queue.put(events[2])] == [64]
+    assert all(queue.queued(name) == [f"e{i}:{name}" for i in range(3) if (i, name) != (0, "w0")] for name in names)
+    queue.check()
+
+
 @pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue"))])
 def test_long_ids_cost_as_much_as_their_length(queue, script, args):
     """A pattern that may begin at any byte takes the square of it: a second for a thousand ids."""

@@ -32,13 +32,16 @@
 --   2      no free revision
 --   3      the id is taken
 --   4, 5   the account has reached its quota of tasks, of bytes
--- Any other number: the event is a duplicate of the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many.
+-- Any other number: the event is a duplicate of the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many; if more are dead, also
+-- the event's key and how many of its destinations were passed, for requeue.lua.
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_resend.lua
+--@include lib_repeat.lua
 --@include lib_words.lua
 local dedup_ms, done_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
+looks = 4
 local at = 5
 local function arg()
   local value = ARGV[at]
@@ -406,31 +409,6 @@ local function write_posted()
 end
 
 local repeated = {} -- number of the event -> key of the event that it repeats
--- The sender repeats an event that is not wholly delivered: its dead deliveries of this partition are queued again.
--- Their attempts go on counting. Returns how many they are.
-local NAMES = 8191 -- the destinations are among the first lines of a record (record.c), and end before this byte
-local fences
-local function queue_dead(event)
-  local n, some_dropped = 0, false
-  local head = call('GETRANGE', base .. 'event:' .. event, 0, NAMES)
-  for name in string.gmatch(string.match(head, '\no ([^\n]*)\n') or '', '%S+') do
-    local id = event .. ':' .. name
-    local key = base .. 'delivery:' .. id
-    local v = call('HMGET', key, 'state', 'apart', 'lane', 'delay_ms', 'fan', 'kind')
-    some_dropped = some_dropped or v[1] == 'dropped'
-    if v[1] == 'dead' then
-      fences = fences or call('GET', base .. 'fences') or '0'
-      queue_again(event, {id = id, key = key, destination = name, state = v[1], apart = v[2], lane = v[3], delay_ms = tonumber(v[4]),
-        fan = v[5], kind = v[6]}, fences, done_ms)
-      lane_schedule(lane_load(v[3]))
-      n = n + 1
-    end
-  end
-  -- A delivery that an operator has dropped stays dropped, and counts as dead.
-  local pending = base .. 'pending:' .. event
-  if n > 0 and some_dropped and call('EXISTS', pending) == 1 then call('HSET', pending, 'dead', '1') end
-  return n
-end
 
 -- Returns the reply for an event that was not accepted; BEFORE and TAKEN are what `accept` returned.
 local function refusal(before, taken)
@@ -596,8 +574,12 @@ for name, queued in pairs(lanes) do
   if push(name, queued.ids) == #queued.ids then begin_lane(name, queued) else extend_lane(name, queued) end
 end
 for i, event in pairs(repeated) do
-  local n = queue_dead(event)
-  if n > 0 then results[i] = {results[i], n} end
+  local n, reached = queue_dead(event, 0, done_ms)
+  if reached then
+    results[i] = {results[i], n, event, reached}
+  elseif n > 0 then
+    results[i] = {results[i], n}
+  end
 end
 write_posted()
 write_tasks()

@@ -19,6 +19,7 @@
 
 #define BATCH_EVENTS 32 /* of one call: Redis works on them while this turn collects the next */
 #define BATCH_BYTES (512 * 1024)
+#define BATCH_DELIVERIES 256       /* events with many destinations: 2 ms of Redis' time */
 #define NOT_SAID (-1)              /* no revision has this number */
 #define COLLECT_US 2000            /* events wait this long at most for the answer to a call */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
@@ -46,13 +47,14 @@ struct batch { /* one script call; owned by its queue_put, or by the call while 
     struct put *puts[BATCH_EVENTS];
     char *taken; /* memory of the large body at its end, or NULL */
     size_t count;
+    size_t deliveries; /* of all its events, in every partition */
 };
 
 struct queue_put {
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;
-    struct redis_script script;
+    struct redis_script script, requeue;
     struct packer *packer;
     struct buf key;            /* of the event at hand */
     struct buf names, secrets; /* of the deliveries of the event at hand */
@@ -88,6 +90,8 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     q->collected = loop_timer_new(l, flush_all, q);
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
     q->script.is_acknowledged = true;
+    redis_script_init(&q->requeue, "requeue", lua_requeue, lua_requeue_len);
+    q->requeue.is_acknowledged = true;
     return q;
 }
 
@@ -163,7 +167,7 @@ static void put_answer(struct queue_put *q, struct put *p)
 /* R is the script's reply for one event (put.lua). */
 static void read_result(struct put *p, const struct redis_reply *r)
 {
-    if (redis_kind(r) == REDIS_LIST && redis_count(r) == 2) {
+    if (redis_kind(r) == REDIS_LIST && redis_count(r) >= 2) {
         p->requeued += (unsigned)redis_int(redis_at(r, 1));
         r = redis_at(r, 0);
     }
@@ -192,9 +196,86 @@ static void batch_recycle(struct batch *b)
     args_reset(&b->args);
     if (b->args.text.cap > 2 * BATCH_BYTES)
         args_clear(&b->args);
-    b->count = 0;
+    b->count = b->deliveries = 0;
     if (!pool_put(&b->q->batches, &b->link))
         batch_free(b);
+}
+
+/* --- repeats of events with many dead deliveries: one call of put queues some of them, requeue.lua the others --- */
+
+struct requeue { /* one put whose event has more dead deliveries; owned by the call under way */
+    struct queue_put *q;
+    struct put *p;
+    unsigned partition;
+    char *event; /* its key */
+};
+
+static void requeue_on_reply(void *ctx, enum err rc, const struct redis_reply *r);
+
+static void requeue_free(struct requeue *a)
+{
+    free(a->event);
+    free(a);
+}
+
+/* The event is not queued as a whole: its sender hears that, and repeats. */
+static void requeue_failed(void *ctx)
+{
+    struct requeue *a = ctx;
+    a->p->failed = true;
+    put_answer(a->q, a->p);
+    requeue_free(a);
+}
+
+/* One step behind the first PASSED destinations. Takes A. */
+static void requeue_step(struct requeue *a, int64_t passed)
+{
+    struct args args;
+    args_init(&args, ARGS_MAX);
+    args_add_int(&args, a->q->conf->retention.done_s * 1000);
+    args_add(&args, slice_str(a->event));
+    args_add_int(&args, passed);
+    struct shard *shard = shards_at(a->q->shards, a->partition);
+    if (shard_run(shard, &a->q->requeue, &args, requeue_on_reply, a) != OK)
+        loop_defer(a->q->loop, requeue_failed, a);
+    else
+        shard_flush(shard);
+    args_clear(&args);
+}
+
+static void requeue_on_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct requeue *a = ctx;
+    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) != 2) {
+        LOG_RARELY(LL_WARN, "put.failed", LS("reason", err_word(rc)), LSL("reply", redis_text(r)),
+                   LI("events", 1));
+        requeue_failed(a);
+        return;
+    }
+    a->p->requeued += (unsigned)redis_int(redis_at(r, 0));
+    int64_t passed = redis_int(redis_at(r, 1));
+    if (passed > 0) {
+        requeue_step(a, passed);
+        return;
+    }
+    put_answer(a->q, a->p);
+    requeue_free(a);
+}
+
+/* The script has answered R for P. P is over, or more of its event's deliveries are to be queued again. */
+static void settle_put(struct batch *b, struct put *p, const struct redis_reply *r)
+{
+    read_result(p, r);
+    if (redis_kind(r) != REDIS_LIST || redis_count(r) != 4) {
+        put_answer(b->q, p);
+        return;
+    }
+    struct requeue *a = NEW(struct requeue);
+    *a = (struct requeue){.q = b->q,
+                          .p = p,
+                          .partition = b->partition,
+                          .event = xslicedup(redis_text(redis_at(r, 2)))};
+    requeue_step(a, redis_int(redis_at(r, 3)));
 }
 
 static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
@@ -208,11 +289,12 @@ static void on_reply(void *ctx, enum err rc, const struct redis_reply *r)
     else
         LOG_EVENT(LL_DEBUG, "put.done", LI("events", b->count), LI("partition", b->partition));
     for (size_t i = 0; i < b->count; i++) {
-        if (answered)
-            read_result(b->puts[i], redis_at(r, i));
-        else
+        if (answered) {
+            settle_put(b, b->puts[i], redis_at(r, i));
+        } else {
             b->puts[i]->failed = true;
-        put_answer(b->q, b->puts[i]);
+            put_answer(b->q, b->puts[i]);
+        }
     }
     struct queue_put *q = b->q;
     list_remove(&b->link);
@@ -423,7 +505,9 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
         b->taken = taken;
     else
         free(taken);
-    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES) {
+    b->deliveries += req->to_count;
+    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES ||
+        b->deliveries >= BATCH_DELIVERIES) {
         flush(q, partition);
         shard_flush(shards_at(q->shards, partition));
     }
