@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from scripts import result_args
+from scripts import result_args, script_text
 from task_calls import put
 
 COMMANDS_MAX = 1300  # to Redis, by one call
@@ -175,6 +175,25 @@ def test_repeats_of_events_with_many_dead_deliveries(queue):
     assert [r[2] for r in queue.put(events[2])] == [64]
     assert all(queue.queued(name) == [f"e{i}:{name}" for i in range(3) if (i, name) != (0, "w0")] for name in names)
     queue.check()
+
+
+def test_the_answers_of_an_hour_span_by_span(queue):
+    """Few are read at once; of very many answers each call reads one span. The sums are those of the hour."""
+    counted = queue.r.register_script(script_text("counted"))
+    span = int(queue.r.time()[0]) // 300
+    for ago in range(-1, 13):  # the present span may end meanwhile
+        queue.r.hset(queue.key(f"answers:{span - ago}"), mapping={f"s{n} ok": 1 for n in range(1200)})
+    sums, passed, calls = {}, 0, 0
+    while passed or not calls:
+        passed, *counts = counted(keys=[queue.key("lanes")], args=[queue.base, "answers", passed])
+        for name, n in zip(counts[::2], counts[1::2]):
+            sums[name] = sums.get(name, 0) + n
+        calls += 1
+    assert calls == 12 and sums == {f"s{n} ok": 12 for n in range(1200)}
+    for ago in range(-1, 13):
+        queue.r.hdel(queue.key(f"answers:{span - ago}"), *[f"s{n} ok" for n in range(50, 1200)])
+    passed, *counts = counted(keys=[queue.key("lanes")], args=[queue.base, "answers", 0])
+    assert passed == 0 and len(counts) == 2 * 50
 
 
 @pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue"))])

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MINUTE_MS 60000
+#define NAMES_STEP 600 /* results of one script call */
 
 struct counted_call {
     struct shards_call call; /* first */
@@ -16,6 +17,12 @@ struct counted_call {
     history_fn history;
     trends_fn trends;
     void *ctx;
+    struct queue_admin *q;    /* borrowed */
+    bool is_answers;          /* `counts` gets answers, else results */
+    struct named_count *list; /* of `counts`; the names are owned */
+    size_t count;
+    struct map places; /* of answers: name -> its struct named_count's number in `list` and 1 */
+    size_t cap;
 };
 
 static void tell_programs(struct counted_call *c, const struct redis_reply *r)
@@ -28,15 +35,61 @@ static void tell_programs(struct counted_call *c, const struct redis_reply *r)
     free(list);
 }
 
-static void tell_counts(struct counted_call *c, const struct redis_reply *r)
+static struct named_count owned_count(struct slice name, int64_t n)
+{
+    return (struct named_count){slice_make(xslicedup(name), name.len), n};
+}
+
+/* R has the results behind the first FROM. */
+static bool take_results(struct counted_call *c, size_t from, const struct redis_reply *r)
 {
     size_t n = redis_count(r) / 2;
-    struct named_count *list = xcalloc(n + 1, sizeof *list);
+    if (from + n > c->cap)
+        return false;
     for (size_t i = 0; i < n; i++)
-        list[i] =
-            (struct named_count){redis_text(redis_at(r, 2 * i)), redis_int(redis_at(r, 2 * i + 1))};
-    c->counts(c->ctx, OK, list, n);
-    free(list);
+        c->list[from + i] =
+            owned_count(redis_text(redis_at(r, 2 * i)), redis_int(redis_at(r, 2 * i + 1)));
+    c->count += n;
+    return true;
+}
+
+static void add_answer(struct counted_call *c, struct slice name, int64_t n)
+{
+    uintptr_t place = (uintptr_t)map_get(&c->places, name);
+    if (place) {
+        c->list[place - 1].n += n;
+        return;
+    }
+    if (c->count == c->cap) {
+        c->cap = c->cap ? 2 * c->cap : 64;
+        c->list = xrealloc(c->list, c->cap, sizeof *c->list);
+    }
+    c->list[c->count++] = owned_count(name, n);
+    map_set(&c->places, name, (void *)(uintptr_t)c->count);
+}
+
+static void ask_answers(struct counted_call *c, int64_t passed)
+{
+    struct args a;
+    args_init(&a, ADMIN_ARGS_MAX);
+    args_add(&a, SLICE_LIT("answers"));
+    args_add_int(&a, passed);
+    shards_call_script(&c->call, 0, 0, &c->q->counted, &a);
+    args_clear(&a);
+}
+
+/* R has some spans of the last hour. The next step reads the others. */
+static bool take_answers(struct counted_call *c, const struct redis_reply *r)
+{
+    size_t n = redis_count(r);
+    if (n % 2 != 1)
+        return false;
+    for (size_t i = 1; i < n; i += 2)
+        add_answer(c, redis_text(redis_at(r, i)), redis_int(redis_at(r, i + 1)));
+    int64_t passed = redis_int(redis_at(r, 0));
+    if (passed > 0)
+        ask_answers(c, passed);
+    return true;
 }
 
 /* NAME is "<word>:<bucket>". */
@@ -130,14 +183,13 @@ static void tell_trends(struct counted_call *c, const struct redis_reply *r)
 static bool counted_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
 {
     struct counted_call *c = (struct counted_call *)call;
-    (void)which;
     if (redis_kind(r) != REDIS_LIST)
         return false;
     c->is_told = true;
+    if (c->counts)
+        return c->is_answers ? take_answers(c, r) : take_results(c, which * NAMES_STEP, r);
     if (c->programs)
         tell_programs(c, r);
-    else if (c->counts)
-        tell_counts(c, r);
     else if (c->trends)
         tell_trends(c, r);
     else
@@ -151,29 +203,49 @@ static void counted_on_end(struct shards_call *call)
     enum err rc = call->rc == OK ? ERR_UNAVAIL : call->rc;
     if (!c->is_told && c->programs)
         c->programs(c->ctx, rc, NULL, 0);
-    else if (!c->is_told && c->counts)
+    else if (c->counts && c->is_told && call->rc == OK)
+        c->counts(c->ctx, OK, c->list, c->count);
+    else if (c->counts)
         c->counts(c->ctx, rc, NULL, 0);
     else if (!c->is_told && c->trends)
         c->trends(c->ctx, rc, NULL, 0);
     else if (!c->is_told)
         c->history(c->ctx, rc, NULL, 0);
+    size_t names = c->is_answers ? c->count : c->cap; /* results may lack some in the middle */
+    for (size_t i = 0; i < names; i++)
+        free((char *)(uintptr_t)c->list[i].name.ptr);
+    free(c->list);
+    map_clear(&c->places);
     free(c);
 }
 
-/* Takes C. The counts are in the first partition. */
-static void ask(struct queue_admin *q, struct counted_call *c, const char *what,
-                const struct slice *names, size_t count)
+static void begin(struct queue_admin *q, struct counted_call *c)
 {
-    struct args a;
+    c->q = q;
+    map_init(&c->places);
     shards_call_begin(&c->call, q->loop, q->shards);
     c->call.on_reply = counted_on_reply;
     c->call.on_end = counted_on_end;
+}
+
+/* Asks for WHAT, of which the names are NAMES. The counts are in the first partition. */
+static void ask_for(struct counted_call *c, size_t which, const char *what,
+                    const struct slice *names, size_t count)
+{
+    struct args a;
     args_init(&a, ADMIN_ARGS_MAX);
     args_add(&a, slice_str(what));
     for (size_t i = 0; i < count; i++)
         args_borrow(&a, names[i]);
-    shards_call_script(&c->call, 0, 0, &q->counted, &a);
+    shards_call_script(&c->call, which, 0, &c->q->counted, &a);
     args_clear(&a);
+}
+
+/* Takes C. */
+static void ask(struct queue_admin *q, struct counted_call *c, const char *what)
+{
+    begin(q, c);
+    ask_for(c, 0, what, NULL, 0);
     shards_call_sent(&c->call);
 }
 
@@ -182,7 +254,7 @@ void queue_admin_programs(struct queue_admin *q, programs_fn fn, void *ctx)
     struct counted_call *c = NEW(struct counted_call);
     c->programs = fn;
     c->ctx = ctx;
-    ask(q, c, "programs", NULL, 0);
+    ask(q, c, "programs");
 }
 
 void queue_admin_answers(struct queue_admin *q, counts_of_fn fn, void *ctx)
@@ -190,7 +262,10 @@ void queue_admin_answers(struct queue_admin *q, counts_of_fn fn, void *ctx)
     struct counted_call *c = NEW(struct counted_call);
     c->counts = fn;
     c->ctx = ctx;
-    ask(q, c, "answers", NULL, 0);
+    c->is_answers = true;
+    begin(q, c);
+    ask_answers(c, 0);
+    shards_call_sent(&c->call);
 }
 
 void queue_admin_results(struct queue_admin *q, const struct slice *names, size_t count,
@@ -199,7 +274,13 @@ void queue_admin_results(struct queue_admin *q, const struct slice *names, size_
     struct counted_call *c = NEW(struct counted_call);
     c->counts = fn;
     c->ctx = ctx;
-    ask(q, c, "results", names, count);
+    begin(q, c);
+    c->list = xcalloc(count + 1, sizeof *c->list);
+    c->cap = count;
+    for (size_t from = 0, step = 0; from < count; from += NAMES_STEP, step++)
+        ask_for(c, step, "results", names + from,
+                count - from < NAMES_STEP ? count - from : NAMES_STEP);
+    shards_call_sent(&c->call);
 }
 
 void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx)
@@ -207,7 +288,7 @@ void queue_admin_history(struct queue_admin *q, history_fn fn, void *ctx)
     struct counted_call *c = NEW(struct counted_call);
     c->history = fn;
     c->ctx = ctx;
-    ask(q, c, "history", NULL, 0);
+    ask(q, c, "history");
 }
 
 void queue_admin_trends(struct queue_admin *q, trends_fn fn, void *ctx)
@@ -215,5 +296,5 @@ void queue_admin_trends(struct queue_admin *q, trends_fn fn, void *ctx)
     struct counted_call *c = NEW(struct counted_call);
     c->trends = fn;
     c->ctx = ctx;
-    ask(q, c, "trends", NULL, 0);
+    ask(q, c, "trends");
 }

@@ -1,10 +1,11 @@
 #!lua flags=no-writes,allow-oom
 -- counted: the counts of programs for the last hour, and the programs that run. Looking changes nothing.
--- KEYS: lanes. ARGV: base, what, and for `answers` and `results` fields to read: all if there is none.
+-- KEYS: lanes. ARGV: base, what, and for `results` the fields to read; for `answers` the number of spans that earlier calls have read.
 -- Replies by WHAT:
 --   programs           {facts of each program that was here within the last seconds, ...}
 --   history, trends    {the number of the span that runs now, {field, count, ...} of this span, of the one before, ...}
---   answers, results   {field, count, ...}: sums of the last hour
+--   results            {field, count, ...}: sums of the last hour
+--   answers            {the number of spans that are read now (0: all), field, count, ...}: the counts of one span or more
 local call, base, what = redis.call, ARGV[1], ARGV[2]
 --@include lib_spans.lua
 local time = call('TIME')
@@ -39,11 +40,18 @@ local function named_sums()
   return reply
 end
 
-local function all_sums()
-  local sums, reply = {}, {}
-  for ago = 0, SPANS[what][2] - 1 do
+-- The counts of at least one span. Further spans add to them while they are few.
+local FIELDS_MAX = 1000
+local function sums_behind(passed)
+  local sums, reply, read = {}, {0}, 0
+  for ago = passed, SPANS[what][2] - 1 do
     local all = call('HGETALL', span_key(what, now_ms, ago))
     for i = 1, #all, 2 do sums[all[i]] = (sums[all[i]] or 0) + tonumber(all[i + 1]) end
+    read = read + #all / 2
+    if read >= FIELDS_MAX then
+      reply[1] = (ago + 1) % SPANS[what][2]
+      break
+    end
   end
   for name, sum in pairs(sums) do
     reply[#reply + 1] = name
@@ -54,4 +62,5 @@ end
 
 if what == 'programs' then return programs() end
 if what == 'history' or what == 'trends' then return each_span() end
-return #ARGV > 2 and named_sums() or all_sums()
+if what == 'answers' then return sums_behind(tonumber(ARGV[3])) end
+return named_sums()

@@ -9,7 +9,7 @@
 local call, base, n = redis.call, ARGV[1], tonumber(ARGV[2])
 --@include lib_seen.lua
 --@include lib_spans.lua
-local WORK_MAX, ORIGINS_MAX, CIRCUITS_MAX = 2000, 2000, 100
+local WORK_MAX, ORIGINS_MAX, CIRCUITS_MAX = 700, 1000, 100
 local work, origins_left = 0, ORIGINS_MAX
 local time = call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -17,10 +17,12 @@ local names = {unpack(ARGV, 3, 2 + n)}
 local sent = sent_last_minute(names, now_ms)
 work = work + SEND_SPANS
 
+-- Nil if this call cannot read so many.
 local function circuits_of(lane)
   local key, list = base .. 'origins:' .. lane, {}
   local count = call('HLEN', key)
-  if count == 0 or count > origins_left then return list end
+  if count > origins_left then return nil end
+  if count == 0 then return list end
   origins_left = origins_left - count
   local all = call('HGETALL', key)
   for i = 1, #all, 2 do
@@ -48,10 +50,12 @@ end
 local replies, at = {call('HGET', base .. 'settings', 'delay') or ''}, 3 + n
 for i, lane in ipairs(names) do
   local count, queue = tonumber(ARGV[at]), base .. 'queue:' .. lane
+  local circuits = circuits_of(lane)
+  if not circuits and i > 1 then break end -- the next call begins with it
   local depth = call('LLEN', queue)
   work = work + 14
   replies[1 + i] = {depth, depth > 0 and oldest_of(queue) or '0', call('HGET', base .. 'paused', lane) or '0',
-    call('HGET', base .. 'lane:' .. lane, 'order') or '', sent[i], destinations_of(at, count), circuits_of(lane)}
+    call('HGET', base .. 'lane:' .. lane, 'order') or '', sent[i], destinations_of(at, count), circuits or {}}
   at = at + 1 + 2 * count
   if work >= WORK_MAX or origins_left <= 0 then break end
 end

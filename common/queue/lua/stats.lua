@@ -16,8 +16,10 @@ local function open_circuits(lane)
   origins_left = origins_left - count
   local all = call('HGETALL', key)
   for i = 1, #all, 2 do
-    local destination, fails = string.match(all[i], '^[^/]*'), read_origin(all[i + 1])
-    if fails >= CIRCUIT_FAILS then open[destination] = (open[destination] or 0) + 1 end
+    if tonumber(string.match(all[i + 1], '^%d+') or 0) >= CIRCUIT_FAILS then
+      local destination = string.match(all[i], '^[^/]*')
+      open[destination] = (open[destination] or 0) + 1
+    end
   end
   for destination, circuits in pairs(open) do
     list[#list + 1] = destination

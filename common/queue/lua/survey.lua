@@ -9,7 +9,7 @@
 --   origins          {open circuits of the named lanes, lane with an origin that gets nothing now, ...}
 local call, base, part = redis.call, ARGV[1], ARGV[2]
 --@include lib_seen.lua
-local ORIGINS_MAX = 5000 -- that one step reads
+local ORIGINS_MAX = 2500 -- that one step reads
 local from, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local function lane_of(id) return call('HGET', base .. 'delivery:' .. id, 'lane') or '' end
