@@ -74,7 +74,7 @@ ATTACKS = {
                                           bomb(b'"\\ud83d\\ude00",', 60)), None, {}, None),
     "JSON bombs": (24, bombs(b"[" * MIB, b'{"a":' * 300_000, b"[" + b"{}," * 600_000, b'{"' + b"k" * MIB + b'":1}',
                              b"[" + b"9" * MIB + b"]", b"[" + b'"\\u0041",' * 180_000 + b"1]"), None, {}, None),
-    "who pipeline without end": (1400, lambda n: post("/in/serphouse", b"{}", WRONG) * 300, lambda n: post("/in/serphouse", b"{}", WRONG) * 100, {}, None),
+    "who pipeline without end": (1400, lambda n: post("/in/serphouse", b"{}", WRONG) * 60, lambda n: post("/in/serphouse", b"{}", WRONG) * 20, {}, None),
     "who do not read": (100, lambda n: (GET + post("/in/nowhere", b"{}")) * 500, lambda n: GET * 10, {"reads": False}, 160),
     "slow readers who pipeline": (3000, lambda n: b"GET / HTTP/1.1\r\nHost:\r\n\r\n" * 500, None,
                                      {"reads": False, "window": 2048}, 24),
