@@ -47,6 +47,12 @@ mutation(search_misses_words "a search takes every second record of the index fo
   [[if at % WORD_BYTES == 1 then list]]
   [[if at % (2 * WORD_BYTES) == 1 then list]])
 
+mutation(announced_without_words "the index leaves out the destinations of a result that is only announced"
+  TESTS tests/console/test_deliveries.py::test_a_fetched_result_is_found_by_its_destinations
+  EDIT common/queue/lua/put.lua
+  [[for i = 2, plan.kind == 'announcement' and #plan or 0 do]]
+  [[for i = 2, 0 do]])
+
 mutation(dedup_off "a repeat is queued again"
   TESTS tests/queue/test_put.py::test_same_id_and_body_is_a_repeat
         tests/e2e/test_ingest_identity.py::test_a_repeat_is_answered_and_not_queued
