@@ -28,6 +28,7 @@ def test_status_names_what_runs_and_what_waits(counted):
     status = root.get("status")
     assert set(status) == {"version", "started_at", "digest", "ingest", "redis", "programs", "totals"}
     assert sorted(p["program"] for p in status["programs"]) == ["dispatcher", "dispatcher", "receiver"]
+    assert [(p["program"], p["name"]) for p in status["programs"]] == sorted((p["program"], p["name"]) for p in status["programs"])
     for p in status["programs"]:
         assert set(p) == {"id", "program", "name", "version", "started_at", "inflight", "digest"}
         assert (p["version"], p["digest"], p["inflight"]) == (status["version"], status["digest"], 0)

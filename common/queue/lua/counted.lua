@@ -2,7 +2,7 @@
 -- counted: the counts of programs for the last hour, and the programs that run. Looking changes nothing.
 -- KEYS: lanes. ARGV: base, what, and for `results` the fields to read; for `answers` the number of spans that earlier calls have read.
 -- Replies by WHAT:
---   programs           {facts of each program that was here within the last seconds, ...}
+--   programs           {facts of each program that was here within the last seconds, ...}, by the kind of program and its name
 --   history, trends    {the number of the span that runs now, {field, count, ...} of this span, of the one before, ...}
 --   results            {field, count, ...}: sums of the last hour
 --   answers            {the number of spans that are read now (0: all), field, count, ...}: the counts of one span or more
@@ -13,11 +13,16 @@ local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local GONE_MS = 7000 -- a program says every two seconds that it runs
 
 local function programs()
-  local all, reply = call('HGETALL', base .. 'programs'), {}
-  for i = 2, #all, 2 do
-    local seen, facts = string.match(all[i], '^(%d+) (.*)$')
-    if seen and now_ms - tonumber(seen) < GONE_MS then reply[#reply + 1] = facts end
+  local all, names, facts, reply = call('HGETALL', base .. 'programs'), {}, {}, {}
+  for i = 1, #all, 2 do
+    local seen, text = string.match(all[i + 1], '^(%d+) (.*)$')
+    if seen and now_ms - tonumber(seen) < GONE_MS then
+      names[#names + 1] = all[i]
+      facts[all[i]] = text
+    end
   end
+  table.sort(names)
+  for i, name in ipairs(names) do reply[i] = facts[name] end
   return reply
 end
 
