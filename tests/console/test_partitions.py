@@ -112,3 +112,17 @@ def test_calls_that_fit_no_partition(two):
     for name in ("2", "x", "-1", "01x", "99999999999999999999"):
         assert two.root.post(f"partitions/{name}/hold", status=404)["code"] == "not_found"
     assert two.root.get("status")["redis"]["held"] == []
+
+
+def test_an_absence_is_logged_once(service):
+    """Each partition says who is absent, several times a second."""
+    service.conf["redis"]["partitions"] = 8
+    service.start(dispatchers=3)
+    client, keys = service.stack.redis.client(), service.stack.redis.keys(partitions=8)
+    rows = lambda n: [row for row in client.hgetall(keys.base(n) + "present").values() if ":" in row]  # noqa: E731
+    wait_for(lambda: all(len(rows(n)) == 3 for n in range(8)), 10, "all to be present everywhere")
+    gone, *others = service.dispatchers
+    gone.kill9()
+    wait_for(lambda: all(len(rows(n)) == 2 for n in range(8)), 20, "nobody to wait for it any more")
+    for other in others:
+        assert len(other.logged("dispatcher.absent")) == 1

@@ -12,11 +12,16 @@
 #include "common/queue/take/beacon.h"
 #include "common/queue/take/take_private.h"
 
+#include <stdio.h>
+
 #define LOOK_US 900000
 #define LOOK_AGAIN_US 200000 /* while a dispatcher is absent */
 #define SLOT_WAIT_US 500000
 #define SLOT_AGAIN_US 50000 /* until the slot is known, while claims wait for it */
 #define LOST_US 1000000     /* under GONE_MS of presence.lua */
+#define ABSENCE_S 3    /* no partition has called a dispatcher absent for so long: it is back */
+#define ABSENT_MAX 200 /* then those who are back are forgotten */
+#define INSTANCE_MAX 200
 
 static void look_by(struct part *p, mono_us at)
 {
@@ -30,6 +35,30 @@ static void look_by(struct part *p, mono_us at)
     loop_timer_arm(q->looker, first > now ? first - now : 0);
 }
 
+static void forget_absences(struct queue_take *q, uintptr_t now_s)
+{
+    size_t at = 0;
+    struct slice key;
+    void *seen;
+    if (map_count(&q->absent) <= ABSENT_MAX)
+        return;
+    while (map_next(&q->absent, &at, &key, &seen))
+        if (now_s - (uintptr_t)seen > ABSENCE_S)
+            map_remove(&q->absent, key);
+}
+
+/* Is this the first that the log hears of the absence? Each partition says so, several times a second. */
+static bool is_news(struct queue_take *q, struct slice instance, bool is_alive)
+{
+    char key[INSTANCE_MAX];
+    int n = snprintf(key, sizeof key, "%s %.*s", is_alive ? "alive" : "gone",
+                     SLICE_FMT(slice_head(instance, INSTANCE_MAX - 8)));
+    uintptr_t now_s = (uintptr_t)(clock_mono_us() / 1000000) + 1;
+    forget_absences(q, now_s);
+    uintptr_t seen = (uintptr_t)map_set(&q->absent, slice_make(key, (size_t)n), (void *)now_s);
+    return seen == 0 || now_s - seen > ABSENCE_S;
+}
+
 /* Notes which of the absent dispatchers are alive on this machine, for the next look. */
 static void note_alive(struct part *p, const struct redis_reply *r)
 {
@@ -39,8 +68,9 @@ static void note_alive(struct part *p, const struct redis_reply *r)
         bool is_alive = beacon_answers(instance);
         if (is_alive)
             args_add(&p->alive, instance);
-        LOG_RARELY(LL_WARN, "dispatcher.absent", LSL("dispatcher", instance),
-                   LS("alive_here", is_alive ? "yes" : "no"));
+        if (is_news(p->q, instance, is_alive))
+            LOG_RARELY(LL_WARN, "dispatcher.absent", LSL("dispatcher", instance),
+                       LS("alive_here", is_alive ? "yes" : "no"));
     }
 }
 
@@ -101,6 +131,7 @@ static void look_if_due(void *ctx)
 void take_presence_begin(struct queue_take *q, const char *instance)
 {
     q->instance = instance;
+    map_init(&q->absent);
     q->beacon = instance ? beacon_open(slice_str(instance)) : -1;
     q->looker = loop_timer_new(q->loop, look_if_due, q);
 }
@@ -108,6 +139,7 @@ void take_presence_begin(struct queue_take *q, const char *instance)
 void take_presence_end(struct queue_take *q)
 {
     loop_timer_free(q->looker);
+    map_clear(&q->absent);
     beacon_close(q->beacon);
 }
 

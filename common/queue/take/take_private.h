@@ -52,6 +52,7 @@ struct queue_take {
     struct redis_script claim, sent, settle, limits, presence;
     struct loop_timer *timer, *looker;
     const char *instance; /* borrowed; NULL: nobody sees this process */
+    struct map absent;    /* take_presence.c: who was absent -> when a partition said so */
     int beacon;
     struct part *parts;
     unsigned partitions;
