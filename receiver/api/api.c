@@ -224,6 +224,15 @@ struct slice api_query(const struct api_request *r)
     return r->ops->http ? http_query(r->ops->http) : slice_make("", 0);
 }
 
+enum flow api_takes_no_query(struct api_request *r)
+{
+    if (!api_query(r).len)
+        return GO_ON;
+    api_fail_saying(r, CODE_INVALID_FIELD,
+                    "Invalid Field: the URL has parameters. This call takes none there.");
+    return ENDED;
+}
+
 /* --- from request to call --- */
 
 static void api_refused(struct ops_call *c, enum ops_refusal why)

@@ -287,7 +287,7 @@ void api_webhook_delay_set(struct api_request *r)
 {
     struct slice object;
     int64_t delay_ms;
-    if (api_read_one(r, &object) == ENDED)
+    if (api_takes_no_query(r) == ENDED || api_read_one(r, &object) == ENDED)
         return;
     struct whose *w = whose_new(r);
     w->object = object;

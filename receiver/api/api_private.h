@@ -174,6 +174,8 @@ size_t api_inflated_most(struct slice wire, size_t most);
 
 /* The query of the request, raw. */
 struct slice api_query(const struct api_request *r);
+/* Ends R with 40501 if its URL has a query: the call would ignore it. */
+enum flow api_takes_no_query(struct api_request *r) MUST_CHECK;
 
 /* Sets *OBJECT to the one object that was posted. ENDED if it is not one. */
 enum flow api_read_one(struct api_request *r, struct slice *object) MUST_CHECK;

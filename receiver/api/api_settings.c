@@ -51,6 +51,13 @@ static const struct delivery_settings *configured(const struct api_request *r)
     return r->account->settings;
 }
 
+/* The scheme by which the configuration signs the account's webhooks; OTHERWISE if it names none. */
+static struct slice configured_scheme(const struct api_request *r, const char *otherwise)
+{
+    const struct scheme *own = configured(r)->sign;
+    return slice_str(own ? scheme_name(own) : otherwise);
+}
+
 static enum gzip_mode gzip_in_force(const struct api_request *r, const struct stamp *s)
 {
     const struct delivery_settings *own = configured(r);
@@ -147,23 +154,31 @@ static void refuse_scheme(struct api_request *r)
     api_fail_field(r, "sign.scheme", "Make its secret first: POST /v3/appendix/webhook_secret.");
 }
 
-static void settings_on_reply(void *ctx, enum err rc, const struct account_settings *s)
+/* Ends R if Redis did not take the call or did not answer. */
+MUST_CHECK static enum flow check_reply(struct api_request *r, enum err rc)
 {
-    struct api_request *r = ctx;
-    if (rc == OK) {
-        settings_answer(r, s);
-        return;
-    }
+    if (rc == OK)
+        return GO_ON;
     if (rc == ERR_INVALID) { /* another call took the secret away meanwhile */
         refuse_scheme(r);
-        return;
+        return ENDED;
     }
     change_free(r->state);
     api_unavailable(r);
+    return ENDED;
+}
+
+static void settings_on_reply(void *ctx, enum err rc, const struct account_settings *s)
+{
+    struct api_request *r = ctx;
+    if (check_reply(r, rc) == GO_ON)
+        settings_answer(r, s);
 }
 
 void api_webhook_settings(struct api_request *r)
 {
+    if (api_takes_no_query(r) == ENDED)
+        return;
     (void)change_new(r, slice_make("", 0));
     queue_tasks_settings(r->api->tasks, slice_str(r->account->name), settings_on_reply, r);
 }
@@ -346,13 +361,9 @@ static void change_on_read(void *ctx, enum err rc, const struct account_settings
 {
     struct api_request *r = ctx;
     struct change *c = r->state;
-    const struct scheme *own = configured(r)->sign;
-    if (rc != OK) {
-        settings_on_reply(r, rc, NULL);
+    if (check_reply(r, rc) == ENDED)
         return;
-    }
-    bool is_same =
-        !s->stamp.scheme.len && own && slice_eq(slice_str(c->scheme), slice_str(scheme_name(own)));
+    bool is_same = !s->stamp.scheme.len && slice_eq(slice_str(c->scheme), configured_scheme(r, ""));
     if (s->stamp.scheme.len) {
         change_add(c, "sign", slice_str(c->scheme));
     } else if (!is_same) {
@@ -369,7 +380,7 @@ void api_webhook_settings_set(struct api_request *r)
 {
     struct json_member members[MEMBERS];
     struct slice object;
-    if (api_read_one(r, &object) == ENDED)
+    if (api_takes_no_query(r) == ENDED || api_read_one(r, &object) == ENDED)
         return;
     struct change *c = change_new(r, object);
     if (check_known(r, "", object, member_names,
@@ -437,14 +448,11 @@ static void secret_on_read(void *ctx, enum err rc, const struct account_settings
 {
     struct api_request *r = ctx;
     struct change *c = r->state;
-    const struct scheme *own = configured(r)->sign;
-    if (rc != OK) {
-        settings_on_reply(r, rc, NULL);
+    if (check_reply(r, rc) == ENDED)
         return;
-    }
     struct slice scheme = s->stamp.scheme;
     if (!scheme.len)
-        scheme = slice_str(own ? scheme_name(own) : DEFAULT_SCHEME);
+        scheme = configured_scheme(r, DEFAULT_SCHEME);
     if (!c->scheme[0])
         snprintf(c->scheme, sizeof c->scheme, "%.*s", SLICE_FMT(scheme));
     secret_store(r);
@@ -454,7 +462,7 @@ void api_webhook_secret(struct api_request *r)
 {
     static const char *const names[] = {"scheme", NULL};
     struct slice object;
-    if (api_read_one(r, &object) == ENDED)
+    if (api_takes_no_query(r) == ENDED || api_read_one(r, &object) == ENDED)
         return;
     if (!r->conf->has_secrets_key) {
         api_fail_saying(r, CODE_INVALID_FIELD,

@@ -81,6 +81,15 @@ def test_a_wrong_value_changes_nothing(empty, field, value, rule):
     assert settings(empty.acme) == CONFIGURED
 
 
+@pytest.mark.parametrize("path, body", [
+    (SETTINGS, {"verify_tls": False}), (SETTINGS, None), (SECRET, {}), ("/v3/appendix/webhook_delay", {"webhook_delay": 300})])
+@pytest.mark.parametrize("query", ["account=beta", "%61ccount=beta", "x"])
+def test_a_query_is_not_ignored(empty, path, body, query):
+    """Who names another account there must not change the own one."""
+    shapes.check_failure(empty.acme.get(f"{path}?{query}") if body is None else empty.acme.post(f"{path}?{query}", [body]), 40501)
+    assert settings(empty.acme) == settings(empty.beta) == CONFIGURED
+
+
 @pytest.mark.parametrize("body", [b'[{"verify_tls":false,"verify_tls":true}]', b'[{"gzip":"never","gzip":null}]', b'[{"sign":null,"sign":null}]'])
 def test_a_member_stands_once(empty, body):
     shapes.check_failure(empty.acme.post(SETTINGS, body), 40501)
