@@ -16,7 +16,8 @@
 
 const struct command commands[] = {
     {"status", "", "which programs run, and how Redis is", 0, 0, 0, false, command_status},
-    {"lanes", "[LANE]", "what waits on each lane", 0, 1, 0, false, command_lanes},
+    {"lanes", "[LANE]", "what waits on each lane", 0, 1, BIT(OPTION_STATE) | BIT(OPTION_NAME),
+     false, command_lanes},
     {"list", "", "deliveries that fit a filter, newest first", 0, 0,
      FILTER | BIT(OPTION_LANE) | BIT(OPTION_TAG) | BIT(OPTION_ID) | BIT(OPTION_LIMIT) |
          BIT(OPTION_ALL),
@@ -162,7 +163,7 @@ static const struct {
 } plain[] = {{OPTION_STATE, "state"},   {OPTION_DESTINATION, "destination"},
              {OPTION_SOURCE, "source"}, {OPTION_LANE, "lane"},
              {OPTION_TAG, "tag"},       {OPTION_ID, "id"},
-             {OPTION_LIMIT, "limit"}};
+             {OPTION_NAME, "name"},     {OPTION_LIMIT, "limit"}};
 #define PLAIN (sizeof plain / sizeof *plain)
 
 static const struct {
@@ -171,53 +172,61 @@ static const struct {
 } moments[] = {{OPTION_SINCE, "since"}, {OPTION_UNTIL, "until"}};
 #define MOMENTS (sizeof moments / sizeof *moments)
 
-/* Sets *AT to the moment of option O. EXIT_DONE, or EXIT_MISUSED. */
-static int read_moment(const struct cli *c, enum option o, wall_ms *at)
+struct given { /* a parameter of the filter that the options name */
+    const char *name, *text;
+    bool is_moment;
+    wall_ms at; /* of a moment */
+};
+
+/* Fills LIST, which has room for all parameters. EXIT_DONE, or EXIT_MISUSED. */
+static int read_filter(const struct cli *c, struct given *list, size_t *count)
 {
-    const char *text = c->options.values[o];
-    if (show_read_moment(slice_str(text), c->now, at))
-        return EXIT_DONE;
-    return cli_fail(EXIT_MISUSED, "write 14:00, 90m, 2h, 3d, or 2026-11-21T02:15:49Z",
-                    "%s %s is no moment", option_row(o)->name, text);
+    *count = 0;
+    for (size_t i = 0; i < PLAIN + MOMENTS; i++) {
+        bool is_moment = i >= PLAIN;
+        enum option o = is_moment ? moments[i - PLAIN].option : plain[i].option;
+        struct given g = {.name = is_moment ? moments[i - PLAIN].name : plain[i].name,
+                          .text = c->options.values[o],
+                          .is_moment = is_moment};
+        if (!g.text)
+            continue;
+        if (is_moment && !show_read_moment(slice_str(g.text), c->now, &g.at))
+            return cli_fail(EXIT_MISUSED, "write 14:00, 90m, 2h, 3d, or 2026-11-21T02:15:49Z",
+                            "%s %s is no moment", option_row(o)->name, g.text);
+        list[(*count)++] = g;
+    }
+    return EXIT_DONE;
 }
 
 int cli_add_query(const struct cli *c, struct buf *out)
 {
-    char before = '?';
-    for (size_t i = 0; i < PLAIN; i++) {
-        const char *value = c->options.values[plain[i].option];
-        if (!value)
-            continue;
-        buf_addf(out, "%c%s=", before, plain[i].name);
-        text_add_percent(out, slice_str(value));
-        before = '&';
-    }
-    for (size_t i = 0; i < MOMENTS; i++) {
-        wall_ms at;
-        if (!c->options.values[moments[i].option])
-            continue;
-        if (read_moment(c, moments[i].option, &at) != EXIT_DONE)
-            return EXIT_MISUSED;
-        buf_addf(out, "%c%s=%lld", before, moments[i].name, (long long)at);
-        before = '&';
+    struct given list[PLAIN + MOMENTS];
+    size_t count;
+    if (read_filter(c, list, &count) != EXIT_DONE)
+        return EXIT_MISUSED;
+    for (size_t i = 0; i < count; i++) {
+        buf_addf(out, "%c%s=", i ? '&' : '?', list[i].name);
+        if (list[i].is_moment)
+            buf_add_i64(out, list[i].at);
+        else
+            text_add_percent(out, slice_str(list[i].text));
     }
     return EXIT_DONE;
 }
 
 int cli_add_filter(const struct cli *c, struct buf *out)
 {
+    struct given list[PLAIN + MOMENTS];
+    size_t count;
+    if (read_filter(c, list, &count) != EXIT_DONE)
+        return EXIT_MISUSED;
     struct json_write w = json_write_to(out);
     jw_open(&w, NULL, '{');
-    for (size_t i = 0; i < PLAIN; i++)
-        if (c->options.values[plain[i].option])
-            jw_str(&w, plain[i].name, c->options.values[plain[i].option]);
-    for (size_t i = 0; i < MOMENTS; i++) {
-        wall_ms at;
-        if (!c->options.values[moments[i].option])
-            continue;
-        if (read_moment(c, moments[i].option, &at) != EXIT_DONE)
-            return EXIT_MISUSED;
-        jw_int(&w, moments[i].name, at);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].is_moment)
+            jw_int(&w, list[i].name, list[i].at);
+        else
+            jw_str(&w, list[i].name, list[i].text);
     }
     jw_close(&w, '}');
     return EXIT_DONE;

@@ -236,6 +236,17 @@ static int each_page(struct cli *c, const char *path, bool all,
     return EXIT_DONE;
 }
 
+/* Prints what the pages had. Nothing with --json, which printed the pages. */
+static void print_rows(const struct cli *c, struct table *t, bool is_filtered)
+{
+    if (c->json)
+        return;
+    if (t->count || !is_filtered)
+        table_print(t, stdout, c->use_colors);
+    else
+        printf("nothing fits\n");
+}
+
 static void take_lanes(struct cli *c, void *ctx, const struct json *items)
 {
     struct table *t = ctx;
@@ -246,12 +257,22 @@ static void take_lanes(struct cli *c, void *ctx, const struct json *items)
 
 int command_lanes(struct cli *c)
 {
+    bool is_filtered = c->options.values[OPTION_STATE] || c->options.values[OPTION_NAME];
+    if (c->options.argument_count && is_filtered)
+        return cli_fail(EXIT_MISUSED, "leave LANE out to list lanes",
+                        "one lane takes no --state and no --name");
     if (c->options.argument_count)
         return show_lane(c);
+    struct buf path;
     struct table t = table_new(lane_columns, LANE_COLUMNS);
-    int code = each_page(c, "/api/lanes", true, take_lanes, &t);
-    if (code == EXIT_DONE && !c->json)
-        table_print(&t, stdout, c->use_colors);
+    buf_init(&path, 1 << 16);
+    buf_add_str(&path, "/api/lanes");
+    int code = cli_add_query(c, &path);
+    if (code == EXIT_DONE)
+        code = each_page(c, path.ptr, true, take_lanes, &t);
+    if (code == EXIT_DONE)
+        print_rows(c, &t, is_filtered);
+    buf_clear(&path);
     table_clear(&t);
     return code;
 }
@@ -291,10 +312,8 @@ int command_list(struct cli *c)
     int code = cli_add_query(c, &path);
     if (code == EXIT_DONE)
         code = each_page(c, path.ptr, c->options.values[OPTION_ALL], take_deliveries, &t);
-    if (code == EXIT_DONE && !c->json && t.count)
-        table_print(&t, stdout, c->use_colors);
-    else if (code == EXIT_DONE && !c->json)
-        printf("nothing fits\n");
+    if (code == EXIT_DONE)
+        print_rows(c, &t, true);
     buf_clear(&path);
     table_clear(&t);
     return code;

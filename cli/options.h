@@ -23,6 +23,7 @@ enum option {
     OPTION_LANE,
     OPTION_TAG,
     OPTION_ID,
+    OPTION_NAME,
     OPTION_SINCE,
     OPTION_UNTIL,
     OPTION_LIMIT,

@@ -93,6 +93,19 @@ def test_all_pages_are_one_json(flow):
     assert "Redis is away" in flow.hookpace.error
 
 
+def test_lanes_by_state_and_name(flow):
+    settled(flow, "e1")
+    flow.hookpace("pause", "orders")
+    names = lambda *filters: [line.split()[0] for line in flow.hookpace("lanes", *filters).splitlines()[1:]]  # noqa: E731
+    wait_for(lambda: names("--state", "paused") == ["orders"], 15, "the paused lane")
+    wait_for(lambda: names("--state", "dead") == ["audit"], 15, "the lane with a dead letter")
+    assert names("--name", "ud") == ["audit"] and {"orders", "audit"} < set(names())
+    assert flow.hookpace("lanes", "--state", "dead", "--name", "orders") == "nothing fits\n"
+    assert [lane["id"] for lane in flow.hookpace.json("lanes", "--name", "aud")["items"]] == ["audit"]
+    flow.hookpace("lanes", "--state", "tired", code=FAILED)
+    assert "queued, retry, dead, paused or circuit" in flow.hookpace.error
+
+
 def test_an_empty_page_is_not_the_end(flow):
     """A call looks at a bounded part, so a page may be empty though another page follows."""
     nothing = Answer(body=b'{"items":[],"next":"1-0"}')
@@ -168,6 +181,7 @@ def test_status_has_each_text_and_number_of_a_list(flow):
     (["show", "a", "b"], "usage"), (["list", "--state"], "needs a value"), (["list", "--json=1"], "takes no value"), (["list", "--yes"], "takes no"),
     (["list", "--tag", "a", "--tag", "b"], "twice"), (["completion", "csh"], "fish"), (["delay", "fast"], "milliseconds"), (["resend"], "filter"),
     (["pause", ""], "usage: hookpace pause LANE"), (["show", ""], "usage"), (["resend", ""], "usage"),
+    (["lanes", "orders", "--state", "dead"], "leave LANE out"), (["lanes", "--tag", "x"], "takes no --tag"),
     (["resend", "e1:orders", "--state", "dead"], "takes no --state"), (["drop", "e1:orders", "--since", "1h", "--yes"], "takes no --since"),
 ])
 def test_wrong_use(flow, args, says):
