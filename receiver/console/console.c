@@ -123,6 +123,16 @@ void console_begin_list(struct buf *out, struct json_write *w)
     jw_open(w, "items", '[');
 }
 
+enum flow console_open_list(struct ops_call *c, enum err rc, struct buf *out, struct json_write *w)
+{
+    if (rc != OK) {
+        console_unavailable(c);
+        return ENDED;
+    }
+    console_begin_list(out, w);
+    return GO_ON;
+}
+
 void console_end_items(struct json_write *w, struct slice next)
 {
     jw_close(w, ']');

@@ -481,11 +481,8 @@ static void history_on_minutes(void *ctx, enum err rc, const struct history_minu
     struct ops_call *c = ctx;
     struct buf out;
     struct json_write w;
-    if (rc != OK) {
-        console_unavailable(c);
+    if (console_open_list(c, rc, &out, &w) == ENDED)
         return;
-    }
-    console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++)
         write_minute(&w, &list[i]);
     console_end_list(c, &out, &w, SLICE_LIT(""));
@@ -521,11 +518,8 @@ static void trends_on_list(void *ctx, enum err rc, const struct lane_trend *list
     struct ops_call *c = ctx;
     struct buf out;
     struct json_write w;
-    if (rc != OK) {
-        console_unavailable(c);
+    if (console_open_list(c, rc, &out, &w) == ENDED)
         return;
-    }
-    console_begin_list(&out, &w);
     for (size_t i = 0; i < count; i++)
         write_trend(&w, &list[i]);
     console_end_list(c, &out, &w, SLICE_LIT(""));

@@ -66,13 +66,10 @@ static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, 
                           struct slice next, const struct partition_set *missing)
 {
     struct ops_call *c = ctx;
-    if (rc != OK) {
-        console_unavailable(c);
-        return;
-    }
     struct buf out;
     struct json_write w;
-    console_begin_list(&out, &w);
+    if (console_open_list(c, rc, &out, &w) == ENDED)
+        return;
     for (size_t i = 0; i < count; i++)
         write_lane(&w, &list[i]);
     console_end_items(&w, next);

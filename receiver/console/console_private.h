@@ -49,6 +49,9 @@ struct console {
 void console_answer(struct ops_call *c, int status, struct buf *out);
 /* Begins the list {"items":[...],"next":...} in OUT and W, which are new. */
 void console_begin_list(struct buf *out, struct json_write *w);
+/* Begins the list as console_begin_list does. 503 and ENDED if RC says that Redis did not answer. */
+enum flow console_open_list(struct ops_call *c, enum err rc, struct buf *out,
+                            struct json_write *w) MUST_CHECK;
 /* Ends the items. NEXT is the cursor of the next page; empty behind the last one. The object stays open. */
 void console_end_items(struct json_write *w, struct slice next);
 /* Ends the items as console_end_items does, and the list, and answers with it. */
