@@ -1,95 +1,120 @@
 """How long the operators' search takes with a million deliveries stored."""
 
 import base64
+import itertools
 import json
-import sys
 import time
 import urllib.parse
 
 from bench import rig
-from harness import config, http, paths
+from bench.stored_deliveries import CUSTOMERS, DESTINATIONS, SOURCES, Spread
+from harness import config, http
 
-sys.path.append(str(paths.REPOSITORY / "tests" / "queue"))
-
-from scripts import script_text  # noqa: E402
-
-EVENTS, BATCH, PAGES = 1_000_000, 32, 200
-RARE = {500_000: ("tag", "rare-tag"), 400_000: ("source", "rare"), 300_000: ("destination", "rare")}
+EVENTS, PAGES, PAGES_MAX = 1_000_000, 200, 400
 PASSWORD = "bench-password"
+HOUR_MS = 3_600_000
+SLOW_US = 500  # the slow log times commands inside scripts too: at 0 it would slow them down
+
+EACH_STATE = {f"state_{state}": {"state": state} for state in ("queued", "inflight", "retry", "dead", "done", "dropped")}
 
 
-def _event(number, now):
-    """Arguments of put.lua for one event: one delivery and a tag."""
-    kind, value = RARE.get(number, ("", ""))
-    source = value if kind == "source" else f"src{number % 20}"
-    to = value if kind == "destination" else f"dest{number % 50}"
-    tag = value if kind == "tag" else f"order-{number}" if number % 2 else f"customer-{number % 1000}"
-    plan = f"webhook {source} * 1 0 0 2\n{to} postback {to} 0 own requeue *\n"
-    record = f"hp1 {now} {number:016x} webhook {source} 2 -\nt {tag}\no {to}\n\n{{}}"
-    return [f"e{number}", now, record, plan]
+def _queries(store):
+    """name -> parameters of a search; the ages are those of the spread."""
+    middle = store.moment(store.middle)
+    last = store.events - 1
+    common, tag = f"src{last % SOURCES}", f"customer-{(last - last % 2) % CUSTOMERS}"
+    return {
+        "all": {}, **EACH_STATE,
+        "tag": {"tag": tag}, "tag_rare": {"tag": "rare"}, "tag_once": {"tag": "once"}, "tag_none": {"tag": "nobody-has-this"},
+        "source": {"source": common}, "source_rare": {"source": "rare"}, "source_none": {"source": "silent"},
+        "destination": {"destination": "dest7"}, "destination_rare": {"destination": "rare"},
+        "lane": {"lane": "dest7"}, "id": {"id": f"e{store.middle}"},
+        "far_back": {"until": str(middle)}, "range": {"since": str(middle - HOUR_MS), "until": str(middle)},
+        "tag_and_source": {"tag": tag, "source": f"src{int(tag[9:]) % SOURCES}"},
+        "tag_and_state": {"tag": tag, "state": "done"}, "source_and_dead": {"source": common, "state": "dead"},
+        "source_and_range": {"source": common, "until": str(middle)}, "rare_tag_and_range": {"tag": "rare", "since": str(middle - HOUR_MS)},
+    }
 
 
-def fill(redis, events=EVENTS):
-    """Stores EVENTS queued deliveries as the receiver would have."""
-    put = redis.script_load(script_text("put"))
-    base, day = "hookpace:{0}:", 86_400_000
-    for begun in range(0, events, BATCH * 50):
-        pipe = redis.pipeline(transaction=False)
-        now = int(time.time() * 1000)
-        for first in range(begun, min(begun + BATCH * 50, events), BATCH):
-            numbers = range(first, min(first + BATCH, events))
-            args = [word for n in numbers for word in _event(n, now)]
-            pipe.execute_command("EVALSHA", put, 1, base + "lanes", base, day, day, len(numbers), *args)
-        pipe.execute()
+class _Searcher:
+    """Asks a receiver, and counts what its questions cost Redis."""
+
+    def __init__(self, address, redis):
+        self.client, self.redis = http.Client(address), redis
+        self.login = {"Authorization": "Basic " + base64.b64encode(f"root:{PASSWORD}".encode()).decode()}
+
+    def page(self, query, cursor):
+        """The page and the milliseconds until it was here."""
+        parameters = {**query, "limit": 100, **({"cursor": cursor} if cursor else {})}
+        target = "/api/deliveries?" + urllib.parse.urlencode(parameters)
+        while True:
+            begun = time.perf_counter()
+            answer = self.client.request("GET", target, self.login, b"")
+            took = (time.perf_counter() - begun) * 1000
+            if answer.status != 429:  # many calls in a row: the receiver says how long to wait
+                break
+            time.sleep(int(answer.header("Retry-After")))
+        assert answer.status == 200, (query, answer.status, answer.body[:300])
+        return json.loads(answer.body), took
+
+    def measure(self, name, query):
+        """Figures of PAGES answers, one after the other with their cursors; from the first page again behind the last."""
+        self.redis.config_resetstat()
+        times, found, firsts, answers, cursor = [], 0, [], 0, None
+        while len(times) < PAGES:
+            page, took = self.page(query, cursor)
+            times.append(took)
+            found += len(page["items"])
+            answers += 1
+            cursor = page["next"]
+            if cursor is None or found >= 100:  # a page of 100 is full, or there is nothing more
+                firsts.append(answers)
+                found = answers = 0
+        times.sort()
+        scripts = self.redis.info("commandstats")["cmdstat_evalsha"]
+        figures = {"p50_ms": times[len(times) // 2], "p99_ms": rig.percentile(times, 0.99),
+                   "answers_a_page": max(firsts, default=PAGES),  # above 1: `next` came before the page was full
+                   "scripts_each": scripts["calls"] / PAGES, "redis_us_each": scripts["usec"] / PAGES}
+        return {f"search_{name}_{figure}": value for figure, value in figures.items()}
 
 
-QUERIES = {
-    "all": {}, "tag_rare": {"tag": "rare-tag"}, "tag_1000": {"tag": "customer-8"}, "tag_none": {"tag": "nobody-has-this"},
-    "source": {"source": "src7"}, "source_rare": {"source": "rare"}, "destination": {"destination": "dest7"},
-    "destination_rare": {"destination": "rare"}, "state_queued": {"state": "queued"}, "state_done": {"state": "done"},
-    "state_dead": {"state": "dead"}, "tag_and_source": {"tag": "customer-8", "source": "src8"},
-}
+def _configured(url):
+    conf = config.base(url, accounts={"root": {"password": PASSWORD, "role": "admin"}})
+    conf["redis"]["timeout_ms"] = 5000
+    for name in [f"dest{n}" for n in range(DESTINATIONS)] + ["rare"]:
+        conf["destinations"][name] = config.destination("http://127.0.0.1:9/")
+    for n in range(SOURCES):
+        conf["sources"][f"src{n}"] = config.source([f"dest{n}"])
+    conf["sources"]["rare"] = conf["sources"]["silent"] = config.source(["rare"])
+    return conf
+
+
+def _left(store):
+    """Which deliveries are not done in the second half of the measurement: newest ones, and some far back."""
+    some = itertools.count(store.events - 1, -7)
+    take = lambda n: [next(some) for _ in range(n)]  # noqa: E731
+    return {"queued": [*take(100), store.middle // 2], "dead": take(300), "retry": take(300), "inflight": take(200)}
 
 
 def search(events=EVENTS):
+    """A million deliveries of one day, first all queued, then nearly all done: an answer <= 50 ms p99, a script <= 5 ms."""
     figures = {}
-    with rig.stack() as s:
-        conf = config.base(s.redis.url, accounts={"root": {"password": PASSWORD, "role": "admin"}})
-        for name in [f"dest{n}" for n in range(50)] + ["rare"]:
-            conf["destinations"][name] = config.destination("http://127.0.0.1:9/")
-        for n in range(20):
-            conf["sources"][f"src{n}"] = config.source([f"dest{n}"])
-        conf["sources"]["rare"] = config.source(["rare"])
+    with rig.stack(fsync="no") as s:
         redis = s.redis.client()
         redis.config_set("save", "")
-        fill(redis, events)
-        receiver = s.receiver(conf)
-        redis.config_set("slowlog-log-slower-than", 1000)
-        redis.config_set("slowlog-max-len", 4096)
+        store = Spread(redis, events)
+        store.fill()
+        figures["search_index_bytes_each"] = store.index_bytes() / events
+        searcher = _Searcher(s.receiver(_configured(s.redis.url)).admin, redis)
+        redis.config_set("slowlog-log-slower-than", SLOW_US)
+        redis.config_set("slowlog-max-len", 10_000)
         redis.slowlog_reset()
-        login = {"Authorization": "Basic " + base64.b64encode(f"root:{PASSWORD}".encode()).decode()}
-        with http.Client(receiver.admin) as client:
-            for name, query in {**QUERIES, "since": {"since": str(int(time.time() * 1000) - 5000)}}.items():
-                figures.update(_pages(client, login, name, query))
-        figures["search_longest_script_ms"] = max((entry["duration"] for entry in redis.slowlog_get(4096)), default=0) / 1000
+        figures.update(searcher.measure("all_queued_state_queued", {"state": "queued"}))
+        figures.update(searcher.measure("all_queued_lane", {"state": "queued", "lane": "dest7"}))
+        store.deliver(_left(store))
+        redis.slowlog_reset()
+        for name, query in _queries(store).items():
+            figures.update(searcher.measure(name, query))
+        slow = [entry["duration"] for entry in redis.slowlog_get(10_000) if entry["command"].startswith((b"EVALSHA", "EVALSHA")[isinstance(entry["command"], str)])]
+        figures["search_longest_script_ms"] = max(slow, default=0) / 1000
     return figures
-
-
-def _pages(client, login, name, query):
-    """Reads PAGES pages of 100, from the first one again when the last was read."""
-    times, found, cursor, first = [], 0, None, True
-    while len(times) < PAGES:
-        parameters = {**query, "limit": 100, **({"cursor": cursor} if cursor else {})}
-        begun = time.perf_counter()
-        answer = client.request("GET", "/api/deliveries?" + urllib.parse.urlencode(parameters), login, b"")
-        if answer.status == 429:  # many calls in a row: the receiver says how long to wait
-            time.sleep(int(answer.header("Retry-After")))
-            continue
-        times.append((time.perf_counter() - begun) * 1000)
-        page = json.loads(answer.body)
-        found += len(page["items"]) if first else 0
-        cursor = page["next"]
-        first = first and cursor is not None and not found
-    times.sort()
-    return {f"search_{name}_p50_ms": times[len(times) // 2], f"search_{name}_p99_ms": times[int(len(times) * 0.99)],
-            f"search_{name}_found": found}

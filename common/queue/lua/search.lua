@@ -19,6 +19,7 @@
 --@include lib_tasks.lua
 --@include lib_view.lua
 --@include lib_words.lua
+--@include lib_scores.lua
 local walk, cursor, most, since, till = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local state, destination, source, of_lane, tag, others = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12] == '1'
 local CHUNK = 50
@@ -98,13 +99,17 @@ local function walk_posted()
 end
 
 -- A span that is searched at once grows while it has nothing, so that a word that is everywhere costs little too.
-local SPAN_LEAST, SPAN_MOST, EMPTY_WORK = 2048, 32768, 0.3
+local SPAN_LEAST, SPAN_MOST, EMPTY_WORK, SMALL = 2048, 32768, 0.3, 16384
+local BYTES_EACH = 4096 -- of the index for one unit of work
 
 -- The moment (ms) and number of the record at OFFSET.
 local function record_at(key, minute, offset)
   local ms, number = struct.unpack('>I2I2', call('GETRANGE', key, text(offset + 4), text(offset + 7)))
   return minute * MINUTE_MS + ms, number
 end
+
+-- Is the entry of `posted` with that moment and number above TOP?
+local function is_above(top, ms, number) return ms > top.ms or ms == top.ms and number > top.number end
 
 -- Behind the last record of KEY that is not above TOP.
 local function end_below(key, minute, top)
@@ -115,46 +120,74 @@ local function end_below(key, minute, top)
     local middle = math.floor((low + high) / 2)
     local ms, number = record_at(key, minute, middle * WORD_BYTES)
     work = work + EMPTY_WORK
-    if ms > top.ms or ms == top.ms and number > top.number then high = middle else low = middle + 1 end
+    if is_above(top, ms, number) then high = middle else low = middle + 1 end
   end
   return low * WORD_BYTES
 end
 
--- The offsets of the records with WORD between FROM and STOP, in their order.
-local function find_word(key, word, from, stop)
-  local span, list = call('GETRANGE', key, text(from), text(stop - 1)), {}
-  local at = string.find(span, word, 1, true)
+-- The offsets of the records with WORD in RECORDS, which begin at FROM, in their order.
+local function offsets_of(records, word, from)
+  local list, at = {}, string.find(records, word, 1, true)
   while at do
     if at % WORD_BYTES == 1 then list[#list + 1] = from + at - 1 end
-    at = string.find(span, word, at + 1, true)
+    at = string.find(records, word, at + 1, true)
   end
-  work = work + 1 + (stop - from) / 8192
   return list
+end
+
+-- The same for the records of KEY between FROM and STOP.
+local function find_word(key, word, from, stop)
+  work = work + 1 + (stop - from) / BYTES_EACH
+  return offsets_of(call('GETRANGE', key, text(from), text(stop - 1)), word, from)
+end
+
+-- A search goes through a thousand minutes and more, most of them with few records. One command reads such a minute. Returns the
+-- offsets of the records with WORD that are not above TOP; nil if the minute has many records.
+local function find_in_small(key, minute, word, top)
+  local all = call('GETRANGE', key, '0', text(SMALL - 1))
+  local list = #all < SMALL and offsets_of(all, word, 0)
+  work = work + 2 * EMPTY_WORK + #all / BYTES_EACH + (list and #list / 10 or 0)
+  while list and #list > 0 do
+    local ms, number = struct.unpack('>I2I2', all, list[#list] + 5)
+    if not is_above(top, minute * MINUTE_MS + ms, number) then break end
+    list[#list] = nil
+  end
+  return list or nil
+end
+
+-- Walks the entries of the records at the offsets LIST, the newest first; those of one entry only once. WALKED: the entry of the
+-- record behind them. Returns the last entry walked; nil: the step is full.
+local function walk_records(key, minute, list, resume, walked)
+  for i = #list, 1, -1 do
+    local position = string.format('%.0f-%d', record_at(key, minute, list[i]))
+    if position ~= walked then
+      if is_full() then
+        reply[1] = position .. '/1/0'
+        return nil
+      end
+      walked = position
+      local entry, resumed = call('XRANGE', base .. 'posted', position, position)[1], position == resume.entry
+      work = work + 1
+      if entry and not walk_entry(entry, resumed and resume.e or 1, resumed and resume.d or 0) then return nil end
+    end
+  end
+  return walked
 end
 
 -- The entries of one minute that have the word, newest first and none above TOP. RESUME: where the step before ended. False: the
 -- step is full.
 local function walk_minute(kind, minute, word, top, resume)
-  local key, walked, span = words_key(kind, minute), nil, SPAN_LEAST
+  local key, walked, span = words_key(kind, minute), '', SPAN_LEAST
+  local few = find_in_small(key, minute, word, top)
+  if few then return walk_records(key, minute, few, resume, walked) ~= nil end
   local stop = end_below(key, minute, top)
   while stop > 0 do
     if is_full() then return false end
     local from = math.max(stop - span, 0)
     local list = find_word(key, word, from, stop)
     span = #list > 0 and SPAN_LEAST or math.min(2 * span, SPAN_MOST)
-    for i = #list, 1, -1 do
-      local position = string.format('%.0f-%d', record_at(key, minute, list[i]))
-      if position ~= walked then
-        if is_full() then
-          reply[1] = position .. '/1/0'
-          return false
-        end
-        walked = position
-        local entry, resumed = call('XRANGE', base .. 'posted', position, position)[1], position == resume.entry
-        work = work + 1
-        if entry and not walk_entry(entry, resumed and resume.e or 1, resumed and resume.d or 0) then return false end
-      end
-    end
+    walked = walk_records(key, minute, list, resume, walked)
+    if not walked then return false end
     local lowest = string.format('%.0f-%d', record_at(key, minute, from))
     if lowest ~= walked and lowest ~= resume.entry then reply[1] = lowest .. '/1/0' end
     stop = from
@@ -189,25 +222,13 @@ local function walk_delivery(id, position, order)
   consider(id, position, order)
 end
 
--- A position is a score, and how many members of that score were passed. LOWEST: where the walk ends.
 local function walk_set(key, lowest)
-  local score, passed = string.match(cursor, '^([%d.]+)/(%d+)$')
-  score, passed = score or '+inf', tonumber(passed or 0)
-  reply[1] = cursor
-  repeat
-    local members = call('ZREVRANGEBYSCORE', key, score, lowest, 'WITHSCORES', 'LIMIT', passed, CHUNK)
-    work = work + #members / 4
-    for i = 1, #members, 2 do
-      if is_full() then return end
-      passed = members[i + 1] == score and passed + 1 or 1
-      score = members[i + 1]
-      walk_delivery(members[i], score .. '/' .. passed, score)
-    end
-    if #members < 2 * CHUNK then
-      reply[1] = ''
-      return
-    end
-  until is_full()
+  reply[1] = each_by_score(key, cursor, lowest, function(id, position, score)
+    if is_full() then return false end
+    work = work + 0.5
+    walk_delivery(id, position, score)
+    return true
+  end)
 end
 
 -- A position is how many were passed, counted from the tail.
