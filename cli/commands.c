@@ -22,6 +22,8 @@ const struct command commands[] = {
      FILTER | BIT(OPTION_LANE) | BIT(OPTION_TAG) | BIT(OPTION_ID) | BIT(OPTION_LIMIT) |
          BIT(OPTION_ALL),
      false, command_list},
+    {"dead", "", "how many dead letters there are, by destination and reason", 0, 0, 0, false,
+     command_dead},
     {"show", "ID", "one delivery with its attempts, or one event with its deliveries", 1, 1, 0,
      false, command_show},
     {"body", "ID", "an event's body, inflated", 1, 1, 0, false, command_body},
@@ -144,6 +146,17 @@ struct json *cli_call(struct cli *c, const char *path, const struct slice *poste
     struct json *doc = cli_fetch(c, path, posted, &answer) ? cli_take(c, &answer) : NULL;
     client_answer_clear(&answer);
     return doc;
+}
+
+const struct json *cli_member(const struct json *object, const char *name)
+{
+    return json_kind(object) == JSON_OBJECT ? json_get(object, name) : NULL;
+}
+
+struct slice cli_text(const struct json *object, const char *name)
+{
+    const struct json *value = cli_member(object, name);
+    return json_kind(value) == JSON_STRING ? json_string(value) : SLICE_LIT("");
 }
 
 void cli_add_path(struct buf *out, const char *thing, const char *id, const char *verb)

@@ -50,12 +50,21 @@ void cli_add_path(struct buf *out, const char *thing, const char *id, const char
  * printing why. */
 int cli_add_query(const struct cli *c, struct buf *out);
 int cli_add_filter(const struct cli *c, struct buf *out);
+/* Member NAME of OBJECT; NULL if there is none or OBJECT is no object. Its text; empty if it is no string. */
+const struct json *cli_member(const struct json *object, const char *name);
+struct slice cli_text(const struct json *object, const char *name);
+/* Calls the pages of the list at PATH and gives them to TAKE: all pages, or up to the first one that has items. A page may be
+ * empty though more pages follow. With --json the command prints the first page, also an empty one, or all pages as one.
+ * EXIT_DONE, or EXIT_FAILED. */
+int cli_each_page(struct cli *c, const char *path, bool all,
+                  void (*take)(struct cli *c, void *ctx, const struct json *page), void *ctx);
 /* Asks on the terminal whether to go on. With --yes: yes. Without a terminal: no, and says so. */
 bool cli_confirm(const struct cli *c, const char *question);
 
 int command_status(struct cli *c);
 int command_lanes(struct cli *c);
 int command_list(struct cli *c);
+int command_dead(struct cli *c);
 int command_show(struct cli *c);
 int command_body(struct cli *c);
 int command_resend(struct cli *c);

@@ -1,21 +1,9 @@
 /* The commands that look: status, lanes, list, show, body. */
 #include "cli/commands.h"
 
-#include "common/json/json_cut.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const struct json *member(const struct json *object, const char *name)
-{
-    return json_kind(object) == JSON_OBJECT ? json_get(object, name) : NULL;
-}
-
-static struct slice text_of(const struct json *object, const char *name)
-{
-    const struct json *value = member(object, name);
-    return json_kind(value) == JSON_STRING ? json_string(value) : SLICE_LIT("");
-}
 
 static void add_cell(struct table *t, const struct json *value, enum show_color color)
 {
@@ -31,7 +19,7 @@ static void add_age(struct table *t, const struct cli *c, const struct json *obj
 {
     struct buf text;
     buf_init(&text, 64);
-    show_add_age(&text, text_of(object, name), c->now);
+    show_add_age(&text, cli_text(object, name), c->now);
     table_add(t, buf_slice(&text), COLOR_NONE);
     buf_clear(&text);
 }
@@ -91,9 +79,9 @@ static void print_objects(const struct cli *c, const struct json *array, const c
     struct table t = table_new(names, count);
     for (size_t i = 0; i < json_length(array); i++)
         for (size_t k = 0; k < count; k++)
-            add_cell(&t, member(json_at(array, i), names[k]),
+            add_cell(&t, cli_member(json_at(array, i), names[k]),
                      strcmp(names[k], "state") == 0
-                         ? show_state_color(text_of(json_at(array, i), "state"))
+                         ? show_state_color(cli_text(json_at(array, i), "state"))
                          : COLOR_NONE);
     table_print(&t, stdout, c->use_colors);
     table_clear(&t);
@@ -109,15 +97,15 @@ int command_status(struct cli *c)
     struct json *doc = cli_call(c, "/api/status", NULL);
     if (!doc)
         return EXIT_FAILED;
-    cli_tell_missing(c, member(doc, "totals"));
+    cli_tell_missing(c, cli_member(doc, "totals"));
     if (!c->json) {
         print_members(doc, "");
-        const struct json *running = member(doc, "programs");
+        const struct json *running = cli_member(doc, "programs");
         if (json_kind(running) == JSON_ARRAY) {
             fputc('\n', stdout);
             print_objects(c, running, programs, sizeof programs / sizeof *programs);
         }
-        const struct json *servers = member(member(doc, "redis"), "shards");
+        const struct json *servers = cli_member(cli_member(doc, "redis"), "shards");
         if (json_kind(servers) == JSON_ARRAY && json_length(servers) > 0) {
             fputc('\n', stdout);
             print_objects(c, servers, shards, sizeof shards / sizeof *shards);
@@ -144,96 +132,13 @@ static int show_lane(struct cli *c)
     buf_clear(&path);
     if (doc && !c->json) {
         print_members(doc, "");
-        if (json_length(member(doc, "circuits")) > 0) {
+        if (json_length(cli_member(doc, "circuits")) > 0) {
             fputc('\n', stdout);
-            print_objects(c, member(doc, "circuits"), circuits, 3);
+            print_objects(c, cli_member(doc, "circuits"), circuits, 3);
         }
     }
     json_free(doc);
     return doc ? EXIT_DONE : EXIT_FAILED;
-}
-
-/* Sets OUT to the path of the page that NEXT is the cursor of. */
-static void set_page(struct buf *out, const char *path, struct slice next)
-{
-    buf_reset(out);
-    buf_addf(out, "%s%ccursor=", path, strchr(path, '?') ? '&' : '?');
-    buf_add_slice(out, next);
-}
-
-/* Prints BEFORE and the items of a page. Returns what stands before the items of the next page. */
-static const char *print_items(struct slice page, const char *before)
-{
-    struct json_member items = {.name = "items"};
-    json_cut_members(page, &items, 1);
-    bool is_empty = items.value.len <= 2; /* [] */
-    bool is_first = *before == '{';
-    if (!is_empty || is_first)
-        fputs(before, stdout);
-    if (is_empty)
-        return is_first ? "" : before;
-    fwrite(items.value.ptr + 1, 1, items.value.len - 2, stdout);
-    return ",";
-}
-
-/* Prints all pages of a list as one. */
-static int print_pages(struct cli *c, const char *path)
-{
-    struct cli silent = *c;
-    struct buf at;
-    const char *before = "{\"items\":[";
-    int code = EXIT_DONE;
-    bool is_last = false;
-    silent.json = false;
-    buf_init(&at, 1 << 16);
-    buf_add_str(&at, path);
-    while (code == EXIT_DONE && !is_last) {
-        struct client_answer answer;
-        bool came = cli_fetch(c, at.ptr, NULL, &answer);
-        struct json *doc = came ? cli_take(&silent, &answer) : NULL;
-        struct slice next = text_of(doc, "next");
-        if (doc)
-            before = print_items(buf_slice(&answer.body), before);
-        code = doc ? EXIT_DONE : EXIT_FAILED;
-        is_last = !next.len;
-        set_page(&at, path, next);
-        json_free(doc);
-        client_answer_clear(&answer);
-    }
-    fputs(code == EXIT_DONE ? "],\"next\":null}\n" : "", stdout);
-    buf_clear(&at);
-    return code;
-}
-
-/* Calls the pages of a list and gives their items to TAKE: all pages, or up to the first one that has items. A page may be empty
- * though more pages follow. With --json the command prints the first page, also an empty one, or all pages as one. */
-static int each_page(struct cli *c, const char *path, bool all,
-                     void (*take)(struct cli *c, void *ctx, const struct json *items), void *ctx)
-{
-    struct buf at;
-    if (all && c->json)
-        return print_pages(c, path);
-    buf_init(&at, 1 << 16);
-    buf_add_str(&at, path);
-    for (;;) {
-        struct json *doc = cli_call(c, at.ptr, NULL);
-        if (!doc) {
-            buf_clear(&at);
-            return EXIT_FAILED;
-        }
-        take(c, ctx, member(doc, "items"));
-        bool is_enough = !all && (c->json || json_length(member(doc, "items")) > 0);
-        struct slice next = text_of(doc, "next");
-        set_page(&at, path, next);
-        bool is_last = !next.len || is_enough;
-        if (next.len && is_enough && !c->json)
-            fprintf(stderr, "hookpace: there are more; add --all or --limit\n");
-        json_free(doc);
-        if (is_last)
-            break;
-    }
-    buf_clear(&at);
-    return EXIT_DONE;
 }
 
 /* Prints what the pages had. Nothing with --json, which printed the pages. */
@@ -247,12 +152,13 @@ static void print_rows(const struct cli *c, struct table *t, bool is_filtered)
         printf("nothing fits\n");
 }
 
-static void take_lanes(struct cli *c, void *ctx, const struct json *items)
+static void take_lanes(struct cli *c, void *ctx, const struct json *page)
 {
     struct table *t = ctx;
+    const struct json *items = cli_member(page, "items");
     for (size_t i = 0; !c->json && i < json_length(items); i++)
         for (size_t k = 0; k < LANE_COLUMNS; k++)
-            add_cell(t, member(json_at(items, i), lane_columns[k]), COLOR_NONE);
+            add_cell(t, cli_member(json_at(items, i), lane_columns[k]), COLOR_NONE);
 }
 
 int command_lanes(struct cli *c)
@@ -269,7 +175,7 @@ int command_lanes(struct cli *c)
     buf_add_str(&path, "/api/lanes");
     int code = cli_add_query(c, &path);
     if (code == EXIT_DONE)
-        code = each_page(c, path.ptr, true, take_lanes, &t);
+        code = cli_each_page(c, path.ptr, true, take_lanes, &t);
     if (code == EXIT_DONE)
         print_rows(c, &t, is_filtered);
     buf_clear(&path);
@@ -282,22 +188,23 @@ int command_lanes(struct cli *c)
 static const char *const list_columns[] = {"id",       "state", "source",   "tag", "lane",
                                            "attempts", "last",  "accepted", "next"};
 
-static void take_deliveries(struct cli *c, void *ctx, const struct json *items)
+static void take_deliveries(struct cli *c, void *ctx, const struct json *page)
 {
     struct table *t = ctx;
+    const struct json *items = cli_member(page, "items");
     for (size_t i = 0; !c->json && i < json_length(items); i++) {
         const struct json *d = json_at(items, i);
-        struct slice error = text_of(d, "last_error");
-        table_add(t, text_of(d, "id"), COLOR_NONE);
-        table_add(t, text_of(d, "state"), show_state_color(text_of(d, "state")));
-        add_cell(t, member(d, "source"), COLOR_NONE);
-        add_cell(t, member(d, "tag"), COLOR_NONE);
-        table_add(t, text_of(d, "lane"), COLOR_NONE);
-        add_cell(t, member(d, "attempt_count"), COLOR_NONE);
+        struct slice error = cli_text(d, "last_error");
+        table_add(t, cli_text(d, "id"), COLOR_NONE);
+        table_add(t, cli_text(d, "state"), show_state_color(cli_text(d, "state")));
+        add_cell(t, cli_member(d, "source"), COLOR_NONE);
+        add_cell(t, cli_member(d, "tag"), COLOR_NONE);
+        table_add(t, cli_text(d, "lane"), COLOR_NONE);
+        add_cell(t, cli_member(d, "attempt_count"), COLOR_NONE);
         if (error.len)
             table_add(t, error, COLOR_WARN);
         else
-            add_cell(t, member(d, "last_status"), COLOR_NONE);
+            add_cell(t, cli_member(d, "last_status"), COLOR_NONE);
         add_age(t, c, d, "accepted_at");
         add_age(t, c, d, "next_attempt_at");
     }
@@ -311,7 +218,7 @@ int command_list(struct cli *c)
     buf_add_str(&path, "/api/deliveries");
     int code = cli_add_query(c, &path);
     if (code == EXIT_DONE)
-        code = each_page(c, path.ptr, c->options.values[OPTION_ALL], take_deliveries, &t);
+        code = cli_each_page(c, path.ptr, c->options.values[OPTION_ALL], take_deliveries, &t);
     if (code == EXIT_DONE)
         print_rows(c, &t, true);
     buf_clear(&path);
@@ -341,17 +248,17 @@ static void print_page(const struct cli *c, const struct json *doc)
     static const char *const deliveries[] = {"id",          "state",     "lane", "attempt_count",
                                              "last_status", "last_error"};
     print_members(doc, "");
-    if (json_length(member(doc, "headers")) > 0) {
+    if (json_length(cli_member(doc, "headers")) > 0) {
         printf("\nheaders\n");
-        print_headers(member(doc, "headers"));
+        print_headers(cli_member(doc, "headers"));
     }
-    if (member(doc, "attempts")) {
+    if (cli_member(doc, "attempts")) {
         fputc('\n', stdout);
-        print_objects(c, member(doc, "attempts"), attempts, sizeof attempts / sizeof *attempts);
+        print_objects(c, cli_member(doc, "attempts"), attempts, sizeof attempts / sizeof *attempts);
     }
-    if (member(doc, "deliveries")) {
+    if (cli_member(doc, "deliveries")) {
         fputc('\n', stdout);
-        print_objects(c, member(doc, "deliveries"), deliveries,
+        print_objects(c, cli_member(doc, "deliveries"), deliveries,
                       sizeof deliveries / sizeof *deliveries);
     }
 }

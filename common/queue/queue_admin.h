@@ -71,6 +71,21 @@ typedef void (*search_fn)(void *ctx, enum err rc, const struct delivery_view *li
 enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter *filter,
                             size_t limit, struct slice cursor, search_fn fn, void *ctx) MUST_CHECK;
 
+struct dead_group { /* slices borrowed for the callback */
+    struct slice destination, reason;
+    int64_t count;
+    struct slice newest; /* the last delivery of the group that died */
+    wall_ms newest_at;   /* when it died */
+};
+/* FN exactly once, never before the call returns. SEEN: how many dead letters this call has seen. NEXT: cursor of the next call;
+ * empty: all were seen. RC != OK (LIST NULL): Redis did not answer, or not in time. */
+typedef void (*dead_fn)(void *ctx, enum err rc, const struct dead_group *list, size_t count,
+                        int64_t seen, struct slice next, const struct partition_set *missing);
+/* Counts dead letters by destination and reason, for about 25 ms from CURSOR on (empty: from the beginning). A group can be in the
+ * answers of several calls: add its counts. ERR_INVALID, without a callback: CURSOR is none. */
+enum err queue_admin_dead(struct queue_admin *q, struct slice cursor, dead_fn fn,
+                          void *ctx) MUST_CHECK;
+
 enum act_result {
     ACT_DONE,
     ACT_UNKNOWN,  /* there is no such delivery */

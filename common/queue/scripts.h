@@ -21,7 +21,7 @@ extern const size_t lua_redo_len, lua_drop_len;
 extern const size_t lua_job_len, lua_jobs_len, lua_sweep_resend_len, lua_sweep_drop_len;
 extern const unsigned char lua_tally[], lua_counted[];
 extern const size_t lua_tally_len, lua_counted_len;
-extern const unsigned char lua_check[], lua_requeue[];
-extern const size_t lua_check_len, lua_requeue_len;
+extern const unsigned char lua_check[], lua_requeue[], lua_dead[];
+extern const size_t lua_check_len, lua_requeue_len, lua_dead_len;
 
 #endif

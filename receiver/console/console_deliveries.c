@@ -1,4 +1,4 @@
-/* GET /api/deliveries: the deliveries that fit a filter, a page at a time. */
+/* GET /api/deliveries: the deliveries that fit a filter, a page at a time. GET /api/dead: dead letters by destination and reason. */
 #include "common/base/alloc.h"
 #include "common/queue/keys.h"
 #include "common/queue/queue_admin.h"
@@ -196,4 +196,58 @@ void console_deliveries(struct ops_call *c)
                       "the parameter 'cursor' must be the `next` of the page before");
         list_free(l);
     }
+}
+
+/* --- dead letters by destination and reason --- */
+
+static void write_group(struct json_write *w, const struct dead_group *g)
+{
+    struct slice event, destination;
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_add_slice(&text, g->destination);
+    buf_add_char(&text, ' ');
+    buf_add_slice(&text, g->reason);
+    jw_open(w, NULL, '{');
+    jw_text(w, "id", buf_slice(&text));
+    jw_text(w, "destination", g->destination);
+    jw_text_or_null(w, "reason", g->reason);
+    jw_int(w, "count", g->count);
+    buf_reset(&text);
+    if (keys_split_delivery(g->newest, &event, &destination))
+        console_add_id(&text, event, destination);
+    jw_text(w, "newest", buf_slice(&text));
+    console_write_moment(w, "newest_at", g->newest_at);
+    jw_close(w, '}');
+    buf_clear(&text);
+}
+
+static void dead_on_groups(void *ctx, enum err rc, const struct dead_group *list, size_t count,
+                           int64_t seen, struct slice next, const struct partition_set *missing)
+{
+    struct ops_call *c = ctx;
+    struct buf out;
+    struct json_write w;
+    if (console_open_list(c, rc, &out, &w) == ENDED)
+        return;
+    for (size_t i = 0; i < count; i++)
+        write_group(&w, &list[i]);
+    console_end_items(&w, next);
+    jw_int(&w, "seen", seen);
+    console_write_missing(&w, missing);
+    jw_close(&w, '}');
+    console_answer(c, 200, &out);
+}
+
+void console_dead(struct ops_call *c)
+{
+    struct console *k = c->ctx;
+    struct console_param cursor = {.name = "cursor"};
+    struct buf text;
+    if (console_read_query(c, &cursor, 1, &text) == ENDED)
+        return;
+    if (queue_admin_dead(k->admin, cursor.value, dead_on_groups, c) != OK)
+        console_error(c, 400, "bad_cursor",
+                      "the parameter 'cursor' must be the `next` of the call before");
+    buf_clear(&text);
 }

@@ -126,6 +126,7 @@ void console_deliveries(struct ops_call *c);
 void console_delivery(struct ops_call *c);
 void console_event(struct ops_call *c);
 void console_event_body(struct ops_call *c);
+void console_dead(struct ops_call *c);
 void console_sources(struct ops_call *c);
 void console_destinations(struct ops_call *c);
 void console_accounts(struct ops_call *c);

@@ -457,6 +457,9 @@ def looks(w):
         w.timed("survey_deads", "survey", "deads", n // 100, 500)
         w.timed("survey_paused", "survey", "paused", 0, 500)
         w.timed("survey_origins", "survey", "origins", 0, *names[n // 200:n // 200 + 500])
+    cursor = ""
+    for _ in range(20):
+        cursor = w.timed("dead_500", "dead", cursor)[0]
     ids = [f"{m}{i}:d{i % 1000}" for i in range(500) for m in "qrx" if m != "q"]
     with w.r.pipeline(transaction=False) as pipe:
         for i in ids:

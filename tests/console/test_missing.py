@@ -74,10 +74,11 @@ def test_lists_have_the_others_and_say_what_is_missing(three):
     checked = three.root.post("check")
     assert (checked["missing"], checked["next"]) == ([1], None)
     check("post", "/api/check", 200, checked)
-    for path in ("jobs", "lanes", "deliveries"):
+    check("get", "/api/dead", 200, three.root.get("dead"))
+    for path in ("jobs", "lanes", "deliveries", "dead"):
         assert three.root.get(path)["missing"] == [1]
     release(three, 1)
-    for path in ("jobs", "lanes", "deliveries"):
+    for path in ("jobs", "lanes", "deliveries", "dead"):
         wait_for(lambda p=path: "missing" not in three.root.get(p), 5, f"all of {path}")
     assert ids(three.root.get("deliveries")) == sorted(f"e{p}:{lane}" for p, lane in enumerate(three.lanes))
 

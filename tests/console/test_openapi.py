@@ -64,7 +64,7 @@ def busy(service):
 
 
 LOOKS = {"/api/me": "me", "/api/status": "status", "/api/history": "history", "/api/history/lanes": "history/lanes", "/api/sources": "sources", "/api/destinations": "destinations",
-         "/api/accounts": "accounts", "/api/lanes": "lanes", "/api/lanes/{lane}": "lanes/good", "/api/deliveries": "deliveries",
+         "/api/accounts": "accounts", "/api/lanes": "lanes", "/api/lanes/{lane}": "lanes/good", "/api/deliveries": "deliveries", "/api/dead": "dead",
          "/api/deliveries/{id}": "deliveries/e1:bad", "/api/events/{id}": "events/e1", "/api/delay": "delay"}
 ACTS = [("/api/lanes/{lane}/pause", "lanes/good/pause", None), ("/api/lanes/{lane}/resume", "lanes/good/resume", None),
         ("/api/deliveries/{id}/resend", "deliveries/e1:bad/resend", None), ("/api/deliveries/{id}/drop", "deliveries/e1:late/drop", None),

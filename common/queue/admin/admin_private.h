@@ -34,7 +34,7 @@ struct queue_admin {
     struct loop *loop;
     struct shards *shards; /* borrowed */
     struct config *conf;   /* referenced */
-    struct redis_script look, search, pause, check, survey, lanes;
+    struct redis_script look, search, dead, pause, check, survey, lanes;
     struct redis_script redo, drop;
     struct redis_script counted;
     struct survey *last_survey; /* or NULL */
@@ -47,6 +47,11 @@ struct queue_admin {
 /* The partition of the delivery ID, by the lane of its destination; -1 if the destination is not configured, so that every
  * partition must be asked. */
 int admin_partition_of(const struct queue_admin *q, struct slice id);
+
+#define ADMIN_POSITION_MAX 64
+/* Is S a place in a walk of search.lua or dead.lua? It has digits and the marks between numbers; no number is so long that Redis
+ * would refuse it. It may be empty. */
+bool admin_is_position(struct slice s);
 
 /* Calls FN with a survey that is at most ten seconds old: once, never before this returns. At least one partition has
  * answered. */

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #define PAGE_US 25000 /* then a page is answered as it is */
-#define POSITION_MAX 64
+#define POSITION_MAX ADMIN_POSITION_MAX
 #define WALK_MAX (7 + TAG_BYTES) /* "words:t" and a tag; the longest */
 #define CURSOR_OVER "-"          /* the walk of this partition is over */
 #define CURSOR_MISSING "/"       /* it did not answer */
@@ -64,8 +64,7 @@ static unsigned walk_count(const struct search_call *c)
 
 /* --- the cursor --- */
 
-/* A position has numbers and the marks between them; no number is so long that Redis would refuse it. It may be empty. */
-static bool is_position(struct slice s)
+bool admin_is_position(struct slice s)
 {
     size_t digits = 0;
     bool has_number = s.len == 0;
@@ -102,7 +101,7 @@ static bool read_cursor(struct search_call *c, struct slice cursor)
         w->is_over = w->is_missing || slice_eq(part, SLICE_LIT(CURSOR_OVER));
         if (w->is_over)
             continue;
-        if (!is_position(part))
+        if (!admin_is_position(part))
             return false;
         goes_on = true;
         set_position(w->at, part);
@@ -168,13 +167,13 @@ static bool walk_take(struct walk *w, const struct redis_reply *r)
 {
     size_t n = redis_count(r);
     struct slice next = redis_text(redis_at(r, 0));
-    if (n % 3 != 1 || !is_position(next))
+    if (n % 3 != 1 || !admin_is_position(next))
         return false;
     walk_drop(w);
     w->items = xcalloc(n / 3 + 1, sizeof *w->items);
     for (size_t i = 1; i < n; i += 3) {
         struct slice position = redis_text(redis_at(r, i));
-        if (!is_position(position))
+        if (!admin_is_position(position))
             return false;
         struct found *f = &w->items[w->count++];
         set_position(f->position, position);

@@ -16,6 +16,7 @@ struct queue_admin *queue_admin_new(struct loop *l, struct shards *shards, struc
     q->conf = config_ref(conf);
     redis_script_init(&q->look, "look", lua_look, lua_look_len);
     redis_script_init(&q->search, "search", lua_search, lua_search_len);
+    redis_script_init(&q->dead, "dead", lua_dead, lua_dead_len);
     redis_script_init(&q->pause, "pause", lua_pause, lua_pause_len);
     redis_script_init(&q->survey, "survey", lua_survey, lua_survey_len);
     redis_script_init(&q->lanes, "lanes", lua_lanes, lua_lanes_len);

@@ -24,7 +24,7 @@ export const deliveryColumns = [
   { title: 'Next attempt', wide: true, key: (d) => d.next_attempt_at, draw: (d) => time(d.next_attempt_at) },
 ];
 
-export function resultOf(d) {
+function resultOf(d) {
   return [d.last_status || '', d.last_error || ''].filter(Boolean).join(' ');
 }
 
