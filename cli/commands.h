@@ -5,6 +5,7 @@
 #include "cli/client.h"
 #include "cli/options.h"
 #include "cli/show.h"
+#include "common/config/config.h"
 
 #define EXIT_DONE 0
 #define EXIT_FAILED 1 /* the receiver cannot be reached, or it said no */
@@ -17,6 +18,7 @@ struct cli {
     wall_ms now;
     bool json, use_colors;
     bool has_told; /* that partitions are missing */
+    char digest[CONFIG_DIGEST_LEN + 1]; /* of the file that --config names; empty without */
 };
 
 struct command {

@@ -1,7 +1,6 @@
 /* The commands that look: status, lanes, list, show, body. */
 #include "cli/commands.h"
 
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +88,21 @@ static void print_objects(const struct cli *c, const struct json *array, const c
 
 /* --- status --- */
 
+/* Says whether the programs have read the configuration that --config names. */
+static void print_in_force(const struct cli *c, const struct json *programs)
+{
+    size_t others = 0, all = json_length(programs);
+    if (!*c->digest)
+        return;
+    for (size_t i = 0; i < all; i++)
+        others += !slice_eq(cli_text(json_at(programs, i), "digest"), slice_str(c->digest));
+    if (others)
+        printf("%-18s no: %zu of %zu programs have not read %s (%s)\n", "config.in_force", others,
+               all, c->options.values[OPTION_CONFIG], c->digest);
+    else
+        printf("%-18s yes\n", "config.in_force");
+}
+
 int command_status(struct cli *c)
 {
     static const char *const programs[] = {"program",    "name",     "version",
@@ -102,6 +116,7 @@ int command_status(struct cli *c)
         print_members(doc, "");
         const struct json *running = cli_member(doc, "programs");
         if (json_kind(running) == JSON_ARRAY) {
+            print_in_force(c, running);
             fputc('\n', stdout);
             print_objects(c, running, programs, sizeof programs / sizeof *programs);
         }

@@ -154,17 +154,19 @@ static void place_of_config(const struct config *conf, struct place *p)
         set_text(&p->login, "%s:%s", a->name, a->password);
 }
 
-static int read_config(const char *path, struct place *p)
+static int read_config(struct cli *c, const char *path, struct place *p)
 {
     struct config *conf = NULL;
     struct config_problems problems;
     config_problems_init(&problems);
     enum err rc = config_load(path, &conf, &problems);
-    if (rc == OK)
+    if (rc == OK) {
         place_of_config(conf, p);
-    else
+        memcpy(c->digest, conf->digest, sizeof c->digest);
+    } else {
         fprintf(stderr, "hookpace: the configuration %s has problems:\n%s", path,
                 problems.text.ptr);
+    }
     config_problems_clear(&problems);
     config_unref(conf);
     return rc == OK ? EXIT_DONE : EXIT_MISUSED;
@@ -191,12 +193,13 @@ static void choose(char **out, const char *option, const char *variable)
         set_text(out, "%s", value);
 }
 
-static int find_place(const struct options *o, struct place *p)
+static int find_place(struct cli *c, struct place *p)
 {
+    const struct options *o = &c->options;
     set_text(&p->url, "%s", DEFAULT_URL);
     if (o->values[OPTION_ENV_FILE] && read_variables(o->values[OPTION_ENV_FILE]) != EXIT_DONE)
         return EXIT_MISUSED;
-    if (o->values[OPTION_CONFIG] && read_config(o->values[OPTION_CONFIG], p) != EXIT_DONE)
+    if (o->values[OPTION_CONFIG] && read_config(c, o->values[OPTION_CONFIG], p) != EXIT_DONE)
         return EXIT_MISUSED;
     choose(&p->url, o->values[OPTION_URL], o->values[OPTION_CONFIG] ? "" : "HOOKPACE_URL");
     choose(&p->login, o->values[OPTION_LOGIN],
@@ -214,7 +217,7 @@ static int run(struct cli *c, const struct command *of)
     struct place place = {0};
     if (of->is_local)
         return of->run(c);
-    int code = find_place(&c->options, &place);
+    int code = find_place(c, &place);
     if (code == EXIT_DONE) {
         c->client = client_new(place.url, place.login);
         code = of->run(c);

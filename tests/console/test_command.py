@@ -169,6 +169,18 @@ def test_status(flow):
     assert ["redis.held", "0"] in shown and [shard["address"], "yes", shard["version"], "1"] in shown
 
 
+def test_status_says_whether_a_configuration_is_in_force(flow):
+    wait_for(lambda: len(flow.root.get("status")["programs"]) == 2, 10, "both programs")
+    own = {"HOOKPACE_ADMIN_LISTEN": flow.receiver.admin}
+    assert "config.in_force" not in flow.hookpace("status")
+    shown = flow.hookpace("status", "--config", flow.receiver.config_path, "--url", "http://" + flow.receiver.admin, **own)
+    assert ["config.in_force", "yes"] in [line.split() for line in shown.splitlines()]
+    changed = flow.stack.directory / "changed.json"
+    changed.write_text(json.dumps({**flow.conf, "log": {"events": "none"}}))
+    shown = flow.hookpace("status", "--config", changed, "--url", "http://" + flow.receiver.admin, **own)
+    assert "config.in_force    no: 2 of 2 programs have not read" in shown
+
+
 def test_status_has_each_text_and_number_of_a_list(flow):
     redis = {"ready": True, "held": [1, 3], "durability": {"risks": ["a is no", "b is no"]}, "sentinels": [], "shards": []}
     flow.sink.on("/api/status", Answer(body=json.dumps({"redis": redis}).encode()))
