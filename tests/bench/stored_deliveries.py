@@ -27,8 +27,8 @@ def dated_put() -> str:
 class Spread:
     """EVENTS events with one delivery each, one a put call, over SPAN_MS until now; their bodies are small.
 
-    Every 1,000th of 1,000 customers is in a tag, every second event has a tag of its own. FEW events in the middle have a rare tag, source
-    and destination each: one event, the first of them, has the tag `once`.
+    Half of the events have a customer as their tag, the others a tag of their own. In the middle FEW events have a rare source, the next
+    FEW a rare destination, and the next FEW a rare tag. The first of all these has the tag `once`.
     """
 
     def __init__(self, client, events, span_ms=DAY_MS):
