@@ -17,7 +17,7 @@ struct cli {
     struct client *client;
     wall_ms now;
     bool json, use_colors;
-    bool has_told; /* that partitions are missing */
+    bool has_told;                      /* that partitions are missing */
     char digest[CONFIG_DIGEST_LEN + 1]; /* of the file that --config names; empty without */
 };
 

@@ -86,10 +86,10 @@ def test_the_last_hour(counted):
     wait_for(lambda: sums() == {"accepted": 11, "duplicate": 1, "refused": 1, "sent": 12, "failed": 2, "dead": 1}, 10, "all counts")
     minutes = counted.root.get("history")["items"]
     assert [m["id"] for m in minutes] == sorted((m["id"] for m in minutes), reverse=True)
-    seen = [m for m in minutes if m["sent"]]
-    for m in seen:
-        assert 0 < m["attempt_p50_ms"] <= m["attempt_p99_ms"] < 10000 and 0 < m["delivery_p50_ms"] <= m["delivery_p99_ms"]
-    assert all(m["attempt_p50_ms"] is None for m in minutes if not m["sent"])
+    for what in ("attempt", "delivery"):  # a request may leave in one minute and end in the next
+        seen = [m for m in minutes if m[f"{what}_p50_ms"] is not None]
+        assert seen and all(0 < m[f"{what}_p50_ms"] <= m[f"{what}_p99_ms"] < 10000 for m in seen)
+    assert all(m["attempt_p50_ms"] is None for m in minutes[10:])
     destinations = {d["id"]: d for d in counted.root.all("destinations", limit=2)}
     assert destinations["good"]["last_hour"] == {"done": 10, "retry": 0, "dead": 0}
     assert destinations["bad"]["last_hour"] == {"done": 0, "retry": 1, "dead": 1}

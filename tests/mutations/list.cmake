@@ -41,6 +41,18 @@ mutation(trends_grow "the counts of lanes grow with the number of lanes"
   [[if (i < TRENDS_MOST)]]
   [[if (i < count)]])
 
+mutation(dead_counts_the_living "a delivery that was queued again still counts as a dead letter"
+  TESTS tests/queue/test_dead.py::test_what_is_not_dead_any_more_is_left_out
+  EDIT common/queue/lua/dead.lua
+  [[if v[1] ~= 'dead' then return true end]]
+  [[if not v[1] then return true end]])
+
+mutation(steps_count_twice "a step of the count of dead letters begins again with the last one of the step before"
+  TESTS tests/queue/test_dead.py::test_steps_count_each_once
+  EDIT common/queue/lua/lib_scores.lua
+  [[passed + 1 or 1]]
+  [[passed or 0]])
+
 mutation(search_misses_words "a search takes every second record of the index for another's"
   TESTS tests/queue/test_words.py::test_the_index_finds_what_the_walk_through_all_finds
   EDIT common/queue/lua/search.lua
