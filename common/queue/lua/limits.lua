@@ -9,7 +9,7 @@
 --
 -- A queue that another run of Redis had (before a restart, or on a master that is gone) may lack the last claims and sends:
 -- they had not reached the replica, or the disk. The field `run` of `present` has the run that had the queue last, and since when.
--- A dispatcher that finds another run there writes its own. So each dispatcher learns when the change was (dispatcher/engine/pace.h).
+-- A dispatcher that finds another run there writes its own. So each dispatcher learns when the change was (take/take_limits.c).
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
