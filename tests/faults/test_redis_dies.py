@@ -236,11 +236,12 @@ def pair(stack, tmp_path):
         replica.client().execute_command("REPLICAOF", "NO", "ONE")
         way.target = ("127.0.0.1", replica.port)
         stack.redis = replica
-    def is_online():
-        """The master sends the replica nothing before its first acknowledgement, which comes up to a second after the copy."""
-        return old.client().info("replication").get("slave0", {}).get("state") == "online"
     way.promote, way.old = promote, old
-    wait_for(lambda: is_online() and in_step(), 5, "the replica to be in step")
+    # The master sends the replica nothing before its first acknowledgement, which comes up to a second after the copy.
+    old.client().set("first", "write")
+    wait_for(lambda: replica.client().exists("first"), 10, "the replica to hear of the first write")
+    old.client().delete("first")
+    wait_for(in_step, 5, "the replica to be in step")
     yield way
     way.close()
     replica.stop()

@@ -1,5 +1,6 @@
 """A private redis-server in a directory of its own, and the documented key names on it."""
 
+import collections
 import json
 import os
 import random
@@ -15,20 +16,30 @@ from harness.partitions import bases, crc16
 from harness.wait import stop_process
 
 
+_taken = collections.deque()  # abstract unix sockets: the kernel frees their names when this process ends
+TAKEN_MAX = 300
+
+
 def free_port() -> int:
     """A TCP port of loopback for a server that is bound later, or again after a restart.
 
     The port lies below the range from which the kernel takes ports for outgoing connections, so that no connection of
-    a test beside this one can occupy it meanwhile.
+    a test beside this one can occupy it meanwhile. A name in the kernel keeps other tests from picking it.
     """
     while True:
         port = random.randrange(10000, 32000)
+        name = socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             try:
+                name.bind(f"\0hookpace-test-port-{port}")
                 s.bind(("127.0.0.1", port))
-                return port
             except OSError:
+                name.close()
                 continue
+        _taken.append(name)
+        if len(_taken) > TAKEN_MAX:
+            _taken.popleft().close()
+        return port
 
 
 class RedisServer:

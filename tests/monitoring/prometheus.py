@@ -2,22 +2,16 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import urllib.parse
 
 import yaml
 
 from harness import http, paths
+from harness.redis_server import free_port
 from harness.wait import wait_for
 
 DEPLOY = paths.REPOSITORY / "deploy" / "prometheus"
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Prometheus:
@@ -33,7 +27,7 @@ class Prometheus:
         for rules in conf["rule_files"]:
             shutil.copy(DEPLOY / rules, directory)
         (directory / "prometheus.yml").write_text(yaml.safe_dump(conf))
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.log = (directory / "log").open("wb")
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data", f"--web.listen-address={self.address}"],

@@ -46,6 +46,13 @@ def place(tmp_path):
                     "destinations": {"out": {"postback_url": self.sink.url("/out?id=$id"), "delay_ms": 50, "concurrency": 4},
                                      "single": {"postback_url": self.sink.url("/single?id=$id")}}}
 
+        def shortest_gap(self):
+            """Of the load's lane, in ms. After a failover it waits for a while before it goes on."""
+            def sends():
+                return [r for r in self.sink.all() if r.path.startswith("/out")]
+            wait_for(lambda: len(sends()) > 5, ROOM, "sends on the lane")
+            return min(gaps_ms(sends()))
+
         def program(self, kind, conf, ready=True):
             program = self.keep(kind(conf, tmp_path, name=f"{kind.part}-{len(made)}"))
             return program.start(ready=ready)
@@ -114,7 +121,7 @@ def test_the_master_is_found_and_followed_when_it_is_killed(place):
     keys = group.master.keys()
     lost = [i for i in load.acknowledged if not keys.has_event(i)]
     assert len(lost) <= 40, lost
-    assert min(gaps_ms([r for r in place.sink.all() if r.path.startswith("/out")])) >= 49
+    assert place.shortest_gap() >= 49
     first.start()  # it comes back as a master, until the sentinels have made it a replica
     wait_for(lambda: first.role == "slave", ROOM, "the old master is a replica")
     assert not connected(first)
@@ -140,7 +147,7 @@ def test_the_master_is_moved_by_command(place):
         load.stop()
     assert set(load.statuses) <= {200, 503}
     work_goes_on(place, group, receiver, dispatcher, "second")
-    assert min(gaps_ms([r for r in place.sink.all() if r.path.startswith("/out")])) >= 49
+    assert place.shortest_gap() >= 49
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network of its own")
@@ -184,7 +191,7 @@ def test_the_master_is_cut_off(place):
         load.stop()
     assert set(load.statuses) <= {200, 503}
     work_goes_on(place, group, receiver, dispatcher, "second")
-    assert min(gaps_ms([r for r in place.sink.all() if r.path.startswith("/out")])) >= 49
+    assert place.shortest_gap() >= 49
     keys = group.master.keys()
     lost = [i for i in load.acknowledged if not keys.has_event(i)]
     assert len(lost) <= 40, "acknowledged by the old master in the last moments before the cut"
