@@ -136,7 +136,7 @@ def test_connections_whose_answer_is_not_read_make_room(start):
     for _ in range(4):
         with probe.client(source="127.0.0.2") as c:
             assert c.ask(GET).status == 200
-    assert probe.said("connection.displaced")[0]["peer"] == "127.0.0.66"
+    assert until(lambda: probe.said("connection.displaced"))[0]["peer"] == "127.0.0.66"
     for sock in crowd:
         sock.close()
 
@@ -211,7 +211,7 @@ def test_one_address_leaves_room_for_the_bodies_of_others(start):
         c.send(b"x")
         assert c.answer().status == 200
         c.sock.close()
-    assert probe.said("bytes.displaced")[0]["peer"] == "127.0.0.66"
+    assert until(lambda: probe.said("bytes.displaced"))[0]["peer"] == "127.0.0.66"
     for c in held:
         c.sock.close()
 

@@ -2,6 +2,7 @@
 
 import time
 
+from harness.wait import wait_for
 from scripts import Queue
 from task_calls import complete, counts, end_all, only, posted, put_task, ready, resend, state, take, task
 
@@ -53,6 +54,14 @@ def test_a_lease_that_ended_is_pending_at_once(tasks):
     time.sleep(0.04)
     assert state(tasks, "t0") == "pending"
     assert counts(tasks, "acme") == only(open=3) == counts(tasks)
+    assert take(tasks) == ["t0", "t1", "t2"]
+
+
+def test_the_next_worker_gets_what_another_has_left(tasks):
+    for n in range(3):
+        pend(tasks, f"t{n}")
+    assert take(tasks, "acme", 2, lease_ms=1) == ["t0", "t1"]
+    wait_for(lambda: state(tasks, "t0") == state(tasks, "t1") == "pending", 5, "the leases to end")
     assert take(tasks) == ["t0", "t1", "t2"]
 
 
