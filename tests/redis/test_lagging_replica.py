@@ -82,10 +82,13 @@ def lagging(tmp_path, request):
 
 
 def test_another_dispatcher_does_not_send_at_once(lagging):
-    """The first one sends on the old master and dies with it."""
+    """The first one sends on the old master and dies with it. The other one stands still until then, so that it is quick."""
     sink = lagging.downstream()
     conf = lagging.conf(sink)
-    receiver, first = lagging.receiver(conf), lagging.dispatcher(conf)
+    receiver, first, other = lagging.receiver(conf), lagging.dispatcher(conf), lagging.dispatcher(conf)
+    first.wait_ready()
+    other.wait_ready()
+    other.pause()
     lagging.post(receiver, "a", "b", "c")
     sink.wait_count(1)
     lagging.confirm()
@@ -93,7 +96,7 @@ def test_another_dispatcher_does_not_send_at_once(lagging):
     sink.wait_count(2)
     first.kill9()
     lagging.move()
-    other = lagging.dispatcher(conf)
+    other.resume()
     sink.wait_events(["a", "b", "c"])
     other.wait_log("queue.taken_over")
     assert min(gaps_ms(sink.all())) > DELAY_MS - JITTER_MS, gaps_ms(sink.all())
