@@ -191,6 +191,7 @@ def test_watch_and_cancel_a_job(page, service):
     page.click("Drop")
     page.see("Drop: 40 done, 2 could not be changed, of 100. Running.")
     page.click("All jobs")
+    page.wait_cell("Drop", "State", "running")
     button = page.find("button", page.driver.execute_script("return document.querySelector('td button').getAttribute('aria-label')"))
     button.click()
     page.see("The job is cancelled")
