@@ -459,7 +459,7 @@ def looks(w):
         w.timed("survey_origins", "survey", "origins", 0, *names[n // 200:n // 200 + 500])
     cursor = ""
     for _ in range(20):
-        cursor = w.timed("dead_500", "dead", cursor)[0]
+        cursor = w.timed("dead_400", "dead", cursor)[0]
     ids = [f"{m}{i}:d{i % 1000}" for i in range(500) for m in "qrx" if m != "q"]
     with w.r.pipeline(transaction=False) as pipe:
         for i in ids:
@@ -491,7 +491,7 @@ def counted(w):
             pipe.hset(w.key("programs"), f"receiver host:{n}", f"{now} " + "z" * 300)
         pipe.execute()
     for _ in range(5):
-        w.timed("counted_results_600", "counted", "results", *[f"d{i} {r}" for i in range(200) for r in ("done", "retry", "dead")])
+        w.timed("counted_results_350", "counted", "results", *[f"d{i} {r}" for i in range(117) for r in ("done", "retry", "dead")])
         w.timed("counted_answers", "counted", "answers", 0)
         w.timed("counted_history", "counted", "history")
         w.timed("counted_trends", "counted", "trends")

@@ -191,9 +191,9 @@ def test_the_answers_of_an_hour_span_by_span(queue):
         calls += 1
     assert calls == 12 and sums == {f"s{n} ok": 12 for n in range(1200)}
     for ago in range(-1, 13):
-        queue.r.hdel(queue.key(f"answers:{span - ago}"), *[f"s{n} ok" for n in range(50, 1200)])
+        queue.r.hdel(queue.key(f"answers:{span - ago}"), *[f"s{n} ok" for n in range(40, 1200)])
     passed, *counts = counted(keys=[queue.key("lanes")], args=[queue.base, "answers", 0])
-    assert passed == 0 and len(counts) == 2 * 50
+    assert passed == 0 and len(counts) == 2 * 40
 
 
 @pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue"))])

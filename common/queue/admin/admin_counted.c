@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MINUTE_MS 60000
-#define NAMES_STEP 600 /* results of one script call */
+#define NAMES_STEP 350 /* results of one script call */
 
 struct counted_call {
     struct shards_call call; /* first */

@@ -46,7 +46,7 @@ local function named_sums()
 end
 
 -- The counts of at least one span. Further spans add to them while they are few.
-local FIELDS_MAX = 1000
+local FIELDS_MAX = 500
 local function sums_behind(passed)
   local sums, reply, read = {}, {0}, 0
   for ago = passed, SPANS[what][2] - 1 do

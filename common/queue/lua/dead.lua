@@ -9,7 +9,7 @@
 -- expired, is left out.
 local call, base, cursor = redis.call, ARGV[1], ARGV[2]
 --@include lib_scores.lua
-local LOOKS_MAX = 500
+local LOOKS_MAX = 400
 local groups, order, looks, seen = {}, {}, 0, 0
 
 local function group_of(destination, reason, id, at)

@@ -9,7 +9,7 @@
 local call, base, n = redis.call, ARGV[1], tonumber(ARGV[2])
 --@include lib_seen.lua
 --@include lib_spans.lua
-local WORK_MAX, ORIGINS_MAX, CIRCUITS_MAX = 700, 1000, 100
+local WORK_MAX, ORIGINS_MAX, CIRCUITS_MAX = 600, 1000, 100
 local work, origins_left = 0, ORIGINS_MAX
 local time = call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
