@@ -125,8 +125,8 @@ static struct conn *find_displaced(struct http_server *s, unsigned slot)
     return best;
 }
 
-/* All are taken. An address that holds few connections gets one from the address that holds by far the most, so that
- * one address cannot keep all others out. */
+/* All connections are taken. An address that holds few gets one from the address that holds by far the most. So no
+ * address can keep all others out. */
 static bool make_room(struct http_server *s, unsigned slot)
 {
     unsigned hog = peers_hog(&s->peers, slot);

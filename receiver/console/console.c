@@ -150,11 +150,18 @@ void console_write_missing(struct json_write *w, const struct partition_set *mis
     jw_close(w, ']');
 }
 
+void console_end_answer(struct ops_call *c, struct buf *out, struct json_write *w,
+                        const struct partition_set *missing)
+{
+    console_write_missing(w, missing);
+    jw_close(w, '}');
+    console_answer(c, 200, out);
+}
+
 void console_end_list(struct ops_call *c, struct buf *out, struct json_write *w, struct slice next)
 {
     console_end_items(w, next);
-    jw_close(w, '}');
-    console_answer(c, 200, out);
+    console_end_answer(c, out, w, NULL);
 }
 
 struct console_actor console_actor(const struct ops_call *c)

@@ -116,9 +116,7 @@ static void page_end(struct page *p, struct buf *out, struct json_write *w, cons
     if (rc != OK)
         partition_set_add(&missing, 0);
     console_end_items(w, slice_str(p->has_more ? last : ""));
-    console_write_missing(w, &missing);
-    jw_close(w, '}');
-    console_answer(p->ops, 200, out);
+    console_end_answer(p->ops, out, w, &missing);
     page_free(p);
 }
 

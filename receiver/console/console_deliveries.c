@@ -48,9 +48,7 @@ static void write_page(struct ops_call *c, const struct delivery_view *list, siz
         jw_close(&w, '}');
     }
     console_end_items(&w, next);
-    console_write_missing(&w, missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_answer(c, &out, &w, missing);
 }
 
 static void list_on_page(void *ctx, enum err rc, const struct delivery_view *list, size_t count,
@@ -234,9 +232,7 @@ static void dead_on_groups(void *ctx, enum err rc, const struct dead_group *list
         write_group(&w, &list[i]);
     console_end_items(&w, next);
     jw_int(&w, "seen", seen);
-    console_write_missing(&w, missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_answer(c, &out, &w, missing);
 }
 
 void console_dead(struct ops_call *c)

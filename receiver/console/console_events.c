@@ -242,9 +242,7 @@ static void event_on_views(void *ctx, enum err rc, const struct delivery_view *l
     }
     jw_close(&w, ']');
     partition_set_join(&e->missing, missing);
-    console_write_missing(&w, &e->missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &e->out);
+    console_end_answer(c, &e->out, &w, &e->missing);
     free(e);
 }
 

@@ -51,9 +51,7 @@ static void job_on_view(void *ctx, enum err rc, const struct job_view *list, siz
     buf_init(&out, CONSOLE_ANSWER_MAX);
     struct json_write w = json_write_to(&out);
     open_job(&w, list);
-    console_write_missing(&w, missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_answer(c, &out, &w, missing);
 }
 
 static void jobs_on_views(void *ctx, enum err rc, const struct job_view *list, size_t count,
@@ -72,9 +70,7 @@ static void jobs_on_views(void *ctx, enum err rc, const struct job_view *list, s
         jw_close(&w, '}');
     }
     console_end_items(&w, SLICE_LIT(""));
-    console_write_missing(&w, missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_answer(c, &out, &w, missing);
 }
 
 /* 404 and ENDED if the path names what can be no job. */

@@ -73,9 +73,7 @@ static void lanes_on_page(void *ctx, enum err rc, const struct lane_view *list, 
     for (size_t i = 0; i < count; i++)
         write_lane(&w, &list[i]);
     console_end_items(&w, next);
-    console_write_missing(&w, missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_answer(c, &out, &w, missing);
 }
 
 MUST_CHECK static enum flow read_state(struct ops_call *c, const struct console_param *p,

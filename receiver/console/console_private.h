@@ -59,6 +59,9 @@ void console_end_list(struct ops_call *c, struct buf *out, struct json_write *w,
 /* Writes the member `missing`, the numbers of the partitions that did not answer; nothing if there are none. MISSING may be
  * NULL. */
 void console_write_missing(struct json_write *w, const struct partition_set *missing);
+/* Writes `missing`, ends the object, and answers with it. */
+void console_end_answer(struct ops_call *c, struct buf *out, struct json_write *w,
+                        const struct partition_set *missing);
 /* Answers {"error":{"code":CODE,"message":MESSAGE}}. CODE is a word for programs, MESSAGE a sentence for people. */
 void console_error(struct ops_call *c, int status, const char *code, const char *message);
 /* 503: Redis did not answer, or not in a partition that the call needs. */

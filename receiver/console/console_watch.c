@@ -56,9 +56,7 @@ static void check_on_done(void *ctx, enum err rc, const struct check_result *r)
     console_end_items(&w, r->next);
     jw_int(&w, "looked_at", r->looked);
     jw_int(&w, "unsure", r->unsure);
-    console_write_missing(&w, r->missing);
-    jw_close(&w, '}');
-    console_answer(c, 200, &out);
+    console_end_answer(c, &out, &w, r->missing);
 }
 
 enum { M_REPAIR, M_CURSOR, MEMBERS };

@@ -228,7 +228,7 @@ static void begin(struct queue_admin *q, struct counted_call *c)
     c->call.on_end = counted_on_end;
 }
 
-/* Asks for WHAT, of which the names are NAMES. The counts are in the first partition. */
+/* Asks the first partition, which has the counts, for those of the NAMES in WHAT. */
 static void ask_for(struct counted_call *c, size_t which, const char *what,
                     const struct slice *names, size_t count)
 {
