@@ -581,6 +581,10 @@ void deliver_claimed(void *ctx, struct delivery *d)
         flight_give_up(f, END_DRAINING);
         return;
     }
+    if (e->flights.count > e->targets->conf->dispatcher.concurrency) {
+        flight_give_up(f, END_NO_ROOM); /* the claim came late, and others have taken the room */
+        return;
+    }
     if (!d->readable) {
         flight_give_up(f, END_UNREADABLE);
         return;

@@ -224,6 +224,18 @@ mutation(current_secret "signed with the newest secret instead of the one at acc
   [[size_t secret = scheme_find_secret(rules->sign, in->secret_id);]]
   [[size_t secret = 0;]])
 
+mutation(silent_claim_keeps_room "a claim that a silent shard does not answer takes the room of all others"
+  TESTS tests/cluster/test_silent_shard.py::test_its_claims_take_no_room_from_others
+  EDIT common/queue/take/queue_take.c
+  [[    return p->claiming && now - p->claim_at < LATE_US;]]
+  [[    return p->claiming && now >= p->claim_at;]])
+
+mutation(late_claim_exceeds "a claim that is answered late brings more than the dispatcher has places"
+  TESTS tests/cluster/test_silent_shard.py::test_what_it_grants_late_does_not_exceed_the_places
+  EDIT dispatcher/engine/deliver.c
+  [[    if (e->flights.count > e->targets->conf->dispatcher.concurrency) {]]
+  [[    if (e->flights.count > 2 * e->targets->conf->dispatcher.concurrency) {]])
+
 mutation(prefetch_survives_reload "what one configuration found quick is claimed ahead under the next"
   TESTS "tests/e2e/test_prefetch.py::test_a_destination_that_was_quick_turns_slow[reload]"
   EDIT common/queue/take/queue_take.c

@@ -47,6 +47,7 @@
 #define CLAIM_MANY 32
 #define CLAIM_BYTES (4 * 1024 * 1024)
 #define POLL_US 1000000     /* looked at at least this often */
+#define LATE_US 50000       /* a claim that waits for longer takes no room from others */
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define CHECK_US 3000000
@@ -133,14 +134,50 @@ void take_note_wait(struct part *p, int64_t wait_us)
     p->next_at = wait_us < 0 || wait_us > POLL_US ? now + POLL_US : now + wait_us;
 }
 
-/* When P wants its next turn, or 0. */
-static mono_us due_at(const struct part *p)
+/* --- room --- */
+
+static bool takes_room(const struct part *p, mono_us now)
+{
+    return p->claiming && now - p->claim_at < LATE_US;
+}
+
+/* How many deliveries a claim may ask for. COMING: claims that are not handed over yet. A claim on its way takes room from others,
+ * but not until redis.timeout_ms: the claims of a silent server would stop the work of all other servers. */
+static size_t wanted_now(const struct queue_take *q, size_t coming, mono_us now)
+{
+    size_t under_way = coming;
+    for (unsigned i = 0; i < q->partitions; i++)
+        if (takes_room(&q->parts[i], now))
+            under_way += q->parts[i].wanted;
+    size_t left = q->capacity > under_way ? q->capacity - under_way : 0;
+    return left < CLAIM_MOST ? left : CLAIM_MOST;
+}
+
+/* When a claim may ask for something. Replies come before, and bring a turn. */
+static mono_us room_at(const struct queue_take *q, mono_us now)
+{
+    mono_us first = now + LATE_US;
+    if (wanted_now(q, 0, now) > 0)
+        return now;
+    for (unsigned i = 0; i < q->partitions; i++)
+        if (takes_room(&q->parts[i], now) && q->parts[i].claim_at + LATE_US < first)
+            first = q->parts[i].claim_at + LATE_US;
+    return first;
+}
+
+static mono_us later(mono_us a, mono_us b)
+{
+    return a > b ? a : b;
+}
+
+/* When P wants its next turn, or 0. MAY_CLAIM: when there is room for its claim. */
+static mono_us due_at(const struct part *p, mono_us may_claim)
 {
     mono_us at = 0;
     if (!p->ready)
         return 0;
     if (!p->claiming && p->q->capacity > 0)
-        at = p->next_at > p->slot_by ? p->next_at : p->slot_by;
+        at = later(later(p->again ? 0 : p->next_at, p->slot_by), may_claim);
     if (!list_is_empty(&p->results) && (!at || p->settle_after < at))
         at = p->settle_after ? p->settle_after : 1;
     if (p->sent.count)
@@ -154,9 +191,9 @@ static mono_us due_at(const struct part *p)
 
 static void arm_timer(struct queue_take *q)
 {
-    mono_us first = 0;
+    mono_us first = 0, now = clock_mono_us(), may_claim = room_at(q, now);
     for (unsigned i = 0; i < q->partitions; i++) {
-        mono_us at = due_at(&q->parts[i]);
+        mono_us at = due_at(&q->parts[i], may_claim);
         if (at && (!first || at < first))
             first = at;
     }
@@ -164,7 +201,6 @@ static void arm_timer(struct queue_take *q)
         loop_timer_cancel(q->timer);
         return;
     }
-    mono_us now = clock_mono_us();
     loop_timer_arm(q->timer, first > now ? first - now : 0);
 }
 
@@ -237,8 +273,8 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
         FAULT_POINT("claim_reply");
     }
     size_t count = (redis_count(r) - CLAIM_LEAD) / 2;
-    LOG_EVENT(LL_DEBUG, "claim.done", LI("deliveries", count),
-              LI("us", clock_mono_us() - claimed_at));
+    LOG_EVENT(LL_DEBUG, "claim.done", LI("partition", shard_number(p->shard)),
+              LI("deliveries", count), LI("us", clock_mono_us() - claimed_at));
     for (size_t i = 0; i < count; i++) {
         hand_over(p, redis_text(redis_at(r, CLAIM_LEAD + 2 * i)),
                   redis_text(redis_at(r, CLAIM_LEAD + 1 + 2 * i)), claimed_at, has_slot);
@@ -246,16 +282,6 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
             claim_on(p, count - 1);
     }
     take_turn_soon(q);
-}
-
-/* COMING: claims that are not handed over yet. */
-static size_t wanted_now(const struct queue_take *q, size_t coming)
-{
-    size_t under_way = coming;
-    for (unsigned i = 0; i < q->partitions; i++)
-        under_way += q->parts[i].wanted;
-    size_t left = q->capacity > under_way ? q->capacity - under_way : 0;
-    return left < CLAIM_MOST ? left : CLAIM_MOST;
 }
 
 static void add_ahead(const struct part *p, struct args *a)
@@ -329,7 +355,7 @@ static void claim_on(struct part *p, size_t coming)
     if (!p->ready || p->paced || p->limits_due)
         return;
     flush_part(p, now);
-    size_t want = p->again || now >= p->next_at ? wanted_now(p->q, coming) : 0;
+    size_t want = p->again || now >= p->next_at ? wanted_now(p->q, coming, now) : 0;
     if (want > 0)
         claim_now(p, want);
     shard_flush(p->shard);
@@ -351,7 +377,7 @@ static void turn(void *ctx)
         if (!p->ready || may_collect(p, now))
             continue;
         flush_part(p, now);
-        size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0);
+        size_t want = p->claiming || !(p->again || now >= p->next_at) ? 0 : wanted_now(q, 0, now);
         if (now < p->slot_by)
             want = 0;
         if (now >= p->check_at)
