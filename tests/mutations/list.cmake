@@ -236,6 +236,12 @@ mutation(late_claim_exceeds "a claim that is answered late brings more than the 
   [[    if (e->flights.count > e->targets->conf->dispatcher.concurrency) {]]
   [[    if (e->flights.count > 2 * e->targets->conf->dispatcher.concurrency) {]])
 
+mutation(left_server_believed "a server that has left the cluster says that nobody has slots, and is believed"
+  TESTS tests/cluster/test_add_shard.py::test_a_shard_less_loses_nothing
+  EDIT common/redis/cluster/cluster_guide.c
+  [[    } else if (map.range_count == 0) {]]
+  [[    } else if (map.range_count == SIZE_MAX) {]])
+
 mutation(prefetch_survives_reload "what one configuration found quick is claimed ahead under the next"
   TESTS "tests/e2e/test_prefetch.py::test_a_destination_that_was_quick_turns_slow[reload]"
   EDIT common/queue/take/queue_take.c

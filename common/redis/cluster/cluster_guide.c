@@ -193,6 +193,9 @@ static void guide_on_map(void *ctx, enum err rc, const struct redis_reply *r)
     } else if (!read_map(g, r, &map)) {
         cluster_map_clear(&map);
         refuse_answer(g, r);
+    } else if (map.range_count == 0) { /* one that left a cluster says so for ever */
+        cluster_map_clear(&map);
+        turn_away(g, "knows nobody who has slots: it has left its cluster, or none was made");
     } else if (g->epoch_said < g->epoch) {
         cluster_map_clear(&map);
         g->behind++;
