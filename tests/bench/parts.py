@@ -79,8 +79,7 @@ def _end_to_end(rate, seconds):
         ended = time.time_ns()
         sink.wait_count(summary["sent"] + min(rate, 1000), 30)
         arrivals = sink.close()
-        with open(sender_log, encoding="ascii") as lines:
-            due = {line.split(" ", 1)[0]: int(line.split(" ", 2)[1]) for line in lines}
+        due = rig.moments_due(sender_log)
     took, late = [], 0
     for at, _, delivery, _ in arrivals:
         ident = delivery.rsplit(":", 1)[0]

@@ -43,12 +43,17 @@ def signed(redis_url, url=None, **dest):
     return conf
 
 
-def loadgen(address, **options):
-    """Runs the C sender; its summary. Options as on its command line."""
+def loadgen_command(address, **options) -> list:
+    """The command of the C sender. Options as on its command line."""
     command = [str(paths.tool("loadgen")), "--connect", address, "--secret", SECRET]
     for name, value in options.items():
         command += ["--" + name, str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return command
+
+
+def loadgen(address, **options):
+    """Runs the C sender; its summary. Options as on its command line."""
+    done = subprocess.run(loadgen_command(address, **options), capture_output=True, text=True, timeout=120, check=True)
     summary = json.loads(done.stdout)
     assert summary["ok"] == summary["sent"] and not summary["duplicates"], f"not every request was accepted: {summary}"
     return summary
@@ -127,6 +132,12 @@ def hey(url, body_file, count, connections=64):
     done = subprocess.run(["hey", "-c", str(connections), "-n", str(count), "-m", "POST", "-T", "application/json",
                            "-D", str(body_file), url], capture_output=True, text=True, timeout=120, check=True)
     return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)[1])
+
+
+def moments_due(log) -> dict:
+    """The id of each request in the C sender's LOG -> when it was due, in ns of CLOCK_REALTIME."""
+    with open(log, encoding="ascii") as lines:
+        return {line.split(" ", 1)[0]: int(line.split(" ", 2)[1]) for line in lines}
 
 
 def percentile(values, share):
