@@ -2,7 +2,6 @@
 
 #include "common/base/alloc.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,7 +33,7 @@ void buf_reset(struct buf *b)
     b->failed = false;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
     if (b->failed || n > b->max - b->len) {
         b->failed = true;
@@ -51,13 +50,6 @@ char *buf_reserve(struct buf *b, size_t n)
         b->cap = cap;
     }
     return b->ptr + b->len;
-}
-
-void buf_wrote(struct buf *b, size_t n)
-{
-    assert(b->len + n < b->cap);
-    b->len += n;
-    b->ptr[b->len] = 0;
 }
 
 void buf_add(struct buf *b, const void *ptr, size_t len)
@@ -78,11 +70,6 @@ void buf_add_slice(struct buf *b, struct slice s)
 void buf_add_str(struct buf *b, const char *z)
 {
     buf_add(b, z, strlen(z));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-    buf_add(b, &c, 1);
 }
 
 void buf_add_u64(struct buf *b, uint64_t v)
@@ -116,11 +103,6 @@ void buf_addf(struct buf *b, const char *fmt, ...)
         buf_wrote(b, (size_t)n);
     }
     va_end(again);
-}
-
-struct slice buf_slice(const struct buf *b)
-{
-    return slice_make(b->ptr ? b->ptr : "", b->len);
 }
 
 char *buf_take(struct buf *b, size_t *len)

@@ -9,6 +9,7 @@
 #include "common/base/err.h"
 #include "common/base/slice.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 
@@ -47,18 +48,49 @@ void buf_reset(struct buf *b);
 void buf_add(struct buf *b, const void *ptr, size_t len);
 void buf_add_slice(struct buf *b, struct slice s);
 void buf_add_str(struct buf *b, const char *z);
-void buf_add_char(struct buf *b, char c);
+static inline void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Room for N more bytes: returns where to write them, or NULL past the ceiling. After writing n
  * of them, call buf_wrote(b, n). */
-char *buf_reserve(struct buf *b, size_t n);
-void buf_wrote(struct buf *b, size_t n);
+static inline char *buf_reserve(struct buf *b, size_t n);
+static inline void buf_wrote(struct buf *b, size_t n);
 
-struct slice buf_slice(const struct buf *b);
+static inline struct slice buf_slice(const struct buf *b)
+{
+    return slice_make(b->ptr ? b->ptr : "", b->len);
+}
+
 /* Moves the bytes out: the caller owns and frees the result, which ends in a NUL; B is empty. */
 char *buf_take(struct buf *b, size_t *len);
+
+/* --- inline, because an event is written in a hundred small pieces --- */
+
+/* buf_reserve where the memory is too small, or the ceiling is passed. */
+char *buf_grow(struct buf *b, size_t n);
+
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+    bool has_room = !b->failed && n <= b->max - b->len && n < b->cap - b->len;
+    return has_room ? b->ptr + b->len : buf_grow(b, n);
+}
+
+static inline void buf_wrote(struct buf *b, size_t n)
+{
+    assert(n < b->cap - b->len);
+    b->len += n;
+    b->ptr[b->len] = 0;
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+    char *to = buf_reserve(b, 1);
+    if (!to)
+        return;
+    *to = c;
+    buf_wrote(b, 1);
+}
 
 #endif

@@ -1,6 +1,5 @@
 #include "common/base/text.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 enum err text_u64(struct slice s, uint64_t max, uint64_t *out)
@@ -57,10 +56,11 @@ enum err text_unhex(struct slice s, void *out, size_t len)
     if (s.len != 2 * len)
         return ERR_INVALID;
     for (size_t i = 0; i < len; i++) {
-        int hi = text_hex_value(s.ptr[2 * i]), lo = text_hex_value(s.ptr[2 * i + 1]);
-        if (hi < 0 || lo < 0)
+        unsigned hi = hex_digits[(unsigned char)s.ptr[2 * i]];
+        unsigned lo = hex_digits[(unsigned char)s.ptr[2 * i + 1]];
+        if (!hi || !lo)
             return ERR_INVALID;
-        to[i] = (unsigned char)(hi << 4 | lo);
+        to[i] = (unsigned char)((hi - 1) << 4 | (lo - 1));
     }
     return OK;
 }
@@ -140,12 +140,12 @@ static bool is_unreserved(char c)
            c == '.' || c == '_' || c == '~';
 }
 
-void text_add_percent(struct buf *out, struct slice s)
+void text_add_percent_but(struct buf *out, struct slice s, bool (*is_kept)(char c))
 {
     static const char digits[] = "0123456789ABCDEF";
     while (s.len) {
         size_t run = 0;
-        while (run < s.len && is_unreserved(s.ptr[run]))
+        while (run < s.len && is_kept(s.ptr[run]))
             run++;
         buf_add(out, s.ptr, run);
         s = slice_skip(s, run);
@@ -155,6 +155,11 @@ void text_add_percent(struct buf *out, struct slice s)
             s = slice_skip(s, 1);
         }
     }
+}
+
+void text_add_percent(struct buf *out, struct slice s)
+{
+    text_add_percent_but(out, s, is_unreserved);
 }
 
 enum err text_unpercent(struct buf *out, struct slice s, bool plus)
@@ -327,25 +332,25 @@ const char *text_guess_write(const struct text_guess *g, const char *prefix,
     return out;
 }
 
-bool text_glob_nocase(struct slice pattern, struct slice s)
+bool text_glob_nocase(const char *pattern, struct slice s)
 {
-    size_t p = 0, i = 0, star = (size_t)-1, mark = 0;
+    const char *star = NULL;
+    size_t i = 0, mark = 0;
     while (i < s.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
+        if (*pattern == '*') {
+            star = pattern++;
             mark = i;
-        } else if (p < pattern.len &&
-                   tolower((unsigned char)pattern.ptr[p]) == tolower((unsigned char)s.ptr[i])) {
-            p++;
+        } else if (*pattern && text_lower(*pattern) == text_lower(s.ptr[i])) {
+            pattern++;
             i++;
-        } else if (star != (size_t)-1) {
-            p = star + 1;
+        } else if (star) {
+            pattern = star + 1;
             i = ++mark;
         } else {
             return false;
         }
     }
-    while (p < pattern.len && pattern.ptr[p] == '*')
-        p++;
-    return p == pattern.len;
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
 }

@@ -32,6 +32,8 @@ enum err text_unbase64(struct slice s, bool padding_optional, void *out, size_t 
 
 /* Percent-encodes all but RFC 3986's unreserved characters. */
 void text_add_percent(struct buf *out, struct slice s);
+/* Percent-encodes all but the characters that IS_KEPT says. */
+void text_add_percent_but(struct buf *out, struct slice s, bool (*is_kept)(char c));
 /* Decodes %XX; with PLUS also '+' as space. ERR_INVALID on a broken escape or on %00. */
 enum err text_unpercent(struct buf *out, struct slice s, bool plus) MUST_CHECK;
 
@@ -64,7 +66,19 @@ void text_guess_try(struct text_guess *g, struct slice candidate);
 const char *text_guess_write(const struct text_guess *g, const char *prefix,
                              char out[TEXT_GUESS_MAX]);
 
+/* C in lower case, if it is a letter of ASCII. */
+static inline char text_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Can a text that begins with FIRST match PATTERN? Of a list of patterns, most are passed over here. */
+static inline bool text_glob_begins(const char *pattern, char first)
+{
+    return *pattern == '*' || text_lower(*pattern) == text_lower(first);
+}
+
 /* Matches S against PATTERN, in which '*' is any run; letters without regard to case. */
-bool text_glob_nocase(struct slice pattern, struct slice s);
+bool text_glob_nocase(const char *pattern, struct slice s);
 
 #endif

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 
 struct packer {
-    void *state; /* LZ4's hash table */
+    LZ4_stream_t *stream; /* LZ4's hash table */
 };
 
 struct packer *packer_new(void)
 {
     struct packer *p = NEW(struct packer);
-    p->state = xcalloc(1, (size_t)LZ4_sizeofState());
+    p->stream = xcalloc(1, sizeof *p->stream);
+    (void)LZ4_initStream(p->stream, sizeof *p->stream);
     return p;
 }
 
@@ -20,8 +21,19 @@ void packer_free(struct packer *p)
 {
     if (!p)
         return;
-    free(p->state);
+    free(p->stream);
     free(p);
+}
+
+/* One block of its own, as LZ4_compress_fast_extState would make it. That one clears its table of 16 KiB for each block;
+ * here the entries of earlier blocks stay, and count as too old. */
+static int pack_block(struct packer *p, struct slice plain, char *to, size_t room)
+{
+    LZ4_resetStream_fast(p->stream);
+    int packed = LZ4_compress_fast_continue(p->stream, plain.ptr, to, (int)plain.len, (int)room, 1);
+    if (packed <= 0)
+        (void)LZ4_initStream(p->stream, sizeof *p->stream); /* a failure leaves it undefined */
+    return packed;
 }
 
 bool packer_pack(struct packer *p, struct slice plain, struct buf *out)
@@ -32,7 +44,7 @@ bool packer_pack(struct packer *p, struct slice plain, struct buf *out)
     if (out->failed || room > out->max - out->len)
         return false;
     char *to = buf_reserve(out, room);
-    int packed = LZ4_compress_fast_extState(p->state, plain.ptr, to, (int)plain.len, (int)room, 1);
+    int packed = pack_block(p, plain, to, room);
     if (packed <= 0)
         return false;
     buf_wrote(out, (size_t)packed);

@@ -9,10 +9,11 @@ static const char *const usual[] = {"x-*",       "ce-*",        "shopify-*",  "l
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
+/* NAME is not empty. */
 static bool matches(struct slice name, const char *const *patterns, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (text_glob_nocase(slice_str(patterns[i]), name))
+        if (text_glob_begins(patterns[i], name.ptr[0]) && text_glob_nocase(patterns[i], name))
             return true;
     return false;
 }
@@ -59,7 +60,7 @@ bool companion_keeps(struct slice name, const struct companion_rules *rules)
     if (!(special & HEADER_PROXY))
         return true;
     for (size_t i = 0; i < count; i++)
-        if (names_it(slice_str(patterns[i])) && text_glob_nocase(slice_str(patterns[i]), name))
+        if (names_it(slice_str(patterns[i])) && text_glob_nocase(patterns[i], name))
             return true;
     return false;
 }

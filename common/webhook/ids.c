@@ -29,16 +29,14 @@ bool id_is_valid(struct slice id)
     return id.len > 0 && id.len <= ID_MAX && is_plain_text(id);
 }
 
+static bool is_plain_in_key(char c)
+{
+    return is_word(c) || c == '.' || c == ':';
+}
+
 void id_add_key(struct buf *out, struct slice id)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < id.len; i++) {
-        unsigned char c = (unsigned char)id.ptr[i];
-        if (is_word(id.ptr[i]) || c == '.' || c == ':')
-            buf_add_char(out, id.ptr[i]);
-        else
-            buf_add(out, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
-    }
+    text_add_percent_but(out, id, is_plain_in_key);
 }
 
 #define TASK_ESCAPE '~' /* before an id of a sender that looks like "@<account>/<id>" */

@@ -52,11 +52,13 @@ static const struct {
     {"x-rewrite-url", HEADER_PROXY},
 };
 
-static bool matches(struct slice pattern, struct slice name)
+static bool matches(const char *pattern, struct slice name)
 {
-    if (pattern.ptr[0] != '*')
+    if (!name.len || !text_glob_begins(pattern, name.ptr[0]))
+        return false;
+    if (pattern[0] != '*')
         return text_glob_nocase(pattern, name);
-    struct slice end = slice_skip(pattern, 1);
+    struct slice end = slice_str(pattern + 1);
     return name.len >= end.len && slice_eq_nocase(slice_skip(name, name.len - end.len), end);
 }
 
@@ -78,7 +80,7 @@ unsigned special_header(struct slice name)
         name = with_hyphens(name, copy);
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (matches(slice_str(rows[i].pattern), name))
+        if (matches(rows[i].pattern, name))
             flags |= rows[i].flags;
     return flags;
 }

@@ -394,10 +394,10 @@ static struct slice task_key(struct queue_put *q, const struct put_request *req)
     return buf_slice(&q->key);
 }
 
-static void add_task_id(struct queue_put *q, struct args *a, const struct put_request *req)
+static void add_task_id(struct args *a, const struct put_request *req, struct slice key)
 {
     if (req->event->kind != EVENT_TASK) {
-        args_add(a, task_key(q, req));
+        args_add(a, key);
         return;
     }
     size_t mark = args_mark(a);
@@ -406,11 +406,11 @@ static void add_task_id(struct queue_put *q, struct args *a, const struct put_re
 }
 
 /* The event as it is recorded: with the names of its destinations. */
-static struct event prepare(struct queue_put *q, const struct put_request *req)
+static struct event prepare(struct queue_put *q, const struct put_request *req, struct slice key)
 {
     struct event e = *req->event;
     bool is_announcement = e.kind == EVENT_ANNOUNCEMENT;
-    e.is_renamed = is_announcement || !slice_eq(task_key(q, req), e.id);
+    e.is_renamed = is_announcement || !slice_eq(key, e.id);
     if (req->stage == PUT_RESULT)
         return e; /* its names and secrets are those of the task */
     buf_reset(&q->names);
@@ -478,10 +478,11 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
 {
     struct batch *b = batch_open(q, partition);
     struct args *a = &b->args;
-    struct event e = prepare(q, req);
+    struct slice key = task_key(q, req);
+    struct event e = prepare(q, req, key);
     bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
-    add_task_id(q, a, req);
+    add_task_id(a, req, key);
     args_add_int(a, e.received_at);
     size_t mark = args_mark(a);
     enum err rc = add_record(q, &e, &large, &a->text);

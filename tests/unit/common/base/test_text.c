@@ -355,9 +355,11 @@ static void test_glob(void **state)
         {"abc", "ab", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(text_glob_nocase(slice_str(rows[i].pattern), slice_str(rows[i].text)),
+        assert_int_equal(text_glob_nocase(rows[i].pattern, slice_str(rows[i].text)),
                          rows[i].matches);
-    assert_true(text_glob_nocase(none, none));
+    assert_true(text_glob_nocase("", none));
+    assert_true(text_glob_begins("Ab", 'a') && text_glob_begins("*b", 'a'));
+    assert_false(text_glob_begins("b*", 'a') || text_glob_begins("", 'a'));
 }
 
 /* Every byte at every place, alone and beside each of its kind. */
