@@ -17,8 +17,8 @@
  * Back-pressure. A client sends as fast as it likes, and the handler, Redis or the client's own receiving side may be
  * slower. So each of the three buffers on the way has a bound, and a full one stops the one before it:
  *
- *     client ──▶ the kernel's socket buffer ──▶ the bufferevent's input ──▶ the handler
- *                 full: TCP stops the client     full: adjust_reading        http_pause: no more on_body
+ *     client ──▶ the kernel's socket buffer ──▶ the connection's input ──▶ the handler
+ *                 full: TCP stops the client     full: adjust_reading       http_pause: no more on_body
  *
  *   1. The handler says http_pause while it cannot take more of a body (its budget is spent, its inflater is behind).
  *      Nothing is taken from the input any more, and the body's deadline stands still: the client cannot help it.
@@ -75,28 +75,6 @@ enum {
     BODY_LOOK_US = 5 * 1000 * 1000,   /* in so much time */
     BODY_LEAST = 500,                 /* so many bytes of a body must come */
 };
-
-static size_t input_len(const struct conn *c)
-{
-    return evbuffer_get_length(bufferevent_get_input(c->bev));
-}
-
-static void input_drop(struct conn *c, size_t n)
-{
-    evbuffer_drain(bufferevent_get_input(c->bev), n);
-}
-
-/* The input from its start, in one piece as far as it is; all of it if ALL. */
-static struct slice input_piece(struct conn *c, bool all)
-{
-    struct evbuffer *in = bufferevent_get_input(c->bev);
-    struct evbuffer_iovec v = {NULL, 0};
-    if (all)
-        return slice_make(evbuffer_pullup(in, -1), evbuffer_get_length(in));
-    if (evbuffer_peek(in, -1, NULL, &v, 1) < 1)
-        return slice_make(NULL, 0);
-    return slice_make(v.iov_base, v.iov_len);
-}
 
 size_t conn_output(const struct conn *c)
 {
@@ -237,9 +215,14 @@ struct conn *conn_new(struct http_server *s, int fd, const struct addr *peer,
     c->fd = fd;
     c->is_secure = tls != NULL;
     c->peer = *peer;
+    if (!input_open(c)) {
+        bufferevent_free(bev);
+        free(c);
+        return NULL;
+    }
     list_add_last(&s->conns, &c->link);
     bufferevent_setcb(bev, on_read, on_write, on_event, c);
-    bufferevent_enable(bev, EV_READ);
+    input_set_reading(c, true);
     conn_set_deadline(c, DEADLINE_HEAD, s->limits.header_timeout_us);
     return c;
 }
@@ -267,6 +250,7 @@ static void conn_free(struct conn *c)
     deadline_drop(&c->deadline);
     list_remove(&c->link);
     list_remove(&c->turn);
+    input_close(c);
     bufferevent_free(c->bev);
     server_released(s, c);
     free(c);
@@ -324,11 +308,7 @@ static void adjust_reading(struct conn *c)
 {
     size_t input = input_len(c);
     conn_hold_input(c, input);
-    bool is_reading = bufferevent_get_enabled(c->bev) & EV_READ, want = wants_more(c, input);
-    if (want && !is_reading)
-        bufferevent_enable(c->bev, EV_READ);
-    else if (!want && is_reading)
-        bufferevent_disable(c->bev, EV_READ);
+    input_set_reading(c, wants_more(c, input));
 }
 
 static void come_back(struct conn *c)
@@ -711,8 +691,11 @@ static void process(struct conn *c)
 {
     assert(!c->busy);
     if (list_is_linked(&c->turn)) {
-        if (needs_turn(c))
+        if (needs_turn(c)) {
+            input_keep(c);
+            adjust_reading(c);
             return;
+        }
         list_remove(&c->turn); /* it was answered meanwhile */
     }
     c->busy = true;
@@ -736,6 +719,7 @@ static void process(struct conn *c)
         conn_free(c);
         return;
     }
+    input_keep(c);
     adjust_reading(c);
     if (c->server->budget && conn_is_over_budget(c)) {
         if (c->state == CONN_HEAD)
@@ -770,16 +754,33 @@ static void on_write(struct bufferevent *bev, void *ctx)
         stream_drained(c);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *ctx)
+static void ended(struct conn *c, short what)
 {
-    struct conn *c = ctx;
-    (void)bev;
-    if (what & BEV_EVENT_CONNECTED)
-        return; /* the TLS handshake is over */
     c->eof = true;
     /* A client may half-close behind its request and still read the answer. Not over TLS: libevent
      * stops writing too, and calls it the end of the stream where a write failed. */
     bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE || list_is_linked(&c->turn);
     if (!owed || is_secure(c) || !(what & BEV_EVENT_EOF))
         conn_kill(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *ctx)
+{
+    (void)bev;
+    if (what & BEV_EVENT_CONNECTED)
+        return; /* the TLS handshake is over */
+    ended(ctx, what);
+}
+
+void conn_on_readable(int fd, short what, void *ctx)
+{
+    struct conn *c = ctx;
+    (void)fd, (void)what;
+    ssize_t n = input_read(c);
+    if (n > 0) {
+        process(c);
+    } else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        input_set_reading(c, false);
+        ended(c, n == 0 ? BEV_EVENT_EOF : BEV_EVENT_ERROR);
+    }
 }

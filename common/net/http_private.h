@@ -1,7 +1,10 @@
-/* http_private - what http_conn.c (a connection), http_request.c (its requests) and http_server.c (all connections) share.
+/* http_private - what http_conn.c (a connection), http_input.c (its input), http_request.c (its requests) and http_server.c
+ * (all connections) share.
  */
 #ifndef COMMON_NET_HTTP_PRIVATE_H
 #define COMMON_NET_HTTP_PRIVATE_H
+
+#include <sys/types.h>
 
 #include "common/base/list.h"
 #include "common/base/pool.h"
@@ -15,6 +18,7 @@
 #include "common/net/http_turns.h"
 
 struct bufferevent;
+struct event;
 struct event_base;
 struct evconnlistener;
 struct loop_timer;
@@ -37,13 +41,21 @@ enum conn_after {               /* what follows the answer */
                   AFTER_LINGER, /* the end, but the client may still be sending: see CONN_LINGER */
 };
 
+struct input { /* what was read and not taken; with TLS, the bufferevent has it */
+    struct event *readable;
+    struct slice unread; /* in `kept`, or in the server's block until the end of a turn */
+    struct buf kept;
+    bool is_kept;
+};
+
 struct
     conn { /* Owned by its server. Only http_conn.c changes it, but for `link`, `peer_slot` and `refused`. */
     struct http_server *server;
     struct list_link link; /* in the server's connections */
     struct list_link turn; /* in the line of its address, while it waits for its turn */
     bool is_secure;
-    struct bufferevent *bev;
+    struct bufferevent *bev; /* writes what the socket does not take at once; with TLS, all */
+    struct input input;
     struct http_request *request; /* from the end of its head until it is answered or gone */
     struct http_request *spent;   /* answered while busy: released when that is over */
     struct deadline deadline;
@@ -92,6 +104,7 @@ struct http_request {      /* Owned by its connection, or by the server's pool. 
 };
 
 #define REQUESTS_KEPT 256 /* in the pool */
+#define READ_BYTES 4096   /* at once: a step of http_turns */
 
 struct http_server { /* Owned by the program. */
     struct loop *loop;
@@ -112,8 +125,9 @@ struct http_server { /* Owned by the program. */
     unsigned greeting_count;
     struct peers peers; /* of the connections that count in `connections` */
     struct turns turns;
-    struct pool requests; /* kept with their memory for the next request */
-    struct buf out;       /* the head of the answer being written */
+    struct pool requests;   /* kept with their memory for the next request */
+    struct buf out;         /* the head of the answer being written */
+    char block[READ_BYTES]; /* what a connection has just read */
     char date[HTTP_DATE_LEN + 1];
     wall_ms date_second;
     char address[ADDR_TEXT + 16];
@@ -156,6 +170,27 @@ void conn_answered(struct conn *c, bool wrote, enum conn_after after);
 void conn_begin_stream(struct conn *c);
 /* Bytes of output that the client has not taken. */
 size_t conn_output(const struct conn *c);
+
+/* The socket of the connection CTX can be read. Only without TLS. */
+void conn_on_readable(int fd, short what, void *ctx);
+
+/* --- http_input.c --- */
+
+/* False if there is no memory for it. */
+bool input_open(struct conn *c);
+void input_close(struct conn *c);
+/* Bytes that were read and not taken. */
+size_t input_len(const struct conn *c);
+/* Takes the first N of them. */
+void input_drop(struct conn *c, size_t n);
+/* The input from its start, in one piece as far as it is; all of it if ALL. Valid until something is read or kept. */
+struct slice input_piece(struct conn *c, bool all);
+/* Reads once, and returns what recv does. Only without TLS. */
+ssize_t input_read(struct conn *c);
+/* Nothing more is taken in this turn: the rest must outlive it. */
+void input_keep(struct conn *c);
+/* Starts or stops to read from the socket. */
+void input_set_reading(struct conn *c, bool on);
 
 /* --- http_stream.c --- */
 
