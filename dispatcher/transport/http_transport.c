@@ -5,8 +5,8 @@
 #include "common/base/pool.h"
 #include "common/crypto/certificates.h"
 #include "common/net/loop.h"
-#include "common/webhook/url_template.h"
 #include "dispatcher/transport/curl_fault.h"
+#include "dispatcher/transport/curl_request.h"
 #include "dispatcher/transport/http_sockets.h"
 #include "dispatcher/transport/lookup_faults.h"
 #include "dispatcher/transport/response.h"
@@ -32,8 +32,7 @@ struct http_call {          /* One attempt, or an idle one. Owned by its pool. *
     struct http_pool *pool;
     struct list_link link; /* in its pool's idle calls, or in the calls that wait for a name */
     CURL *easy;
-    struct curl_slist *lines; /* nodes that point into the caller's header text */
-    size_t lines_cap;
+    struct curl_request request;
     mono_us started;
     unsigned passes;            /* how often libcurl was about to send the request */
     enum attempt_end refusal;   /* what may_send returned */
@@ -338,55 +337,6 @@ static bool call_set_fixed(struct http_call *call)
     return rc == CURLE_OK;
 }
 
-static struct curl_slist *call_line_at(struct http_call *call, size_t i)
-{
-    if (i >= call->lines_cap) {
-        call->lines_cap = call->lines_cap ? call->lines_cap * 2 : 16;
-        call->lines = xrealloc(call->lines, call->lines_cap, sizeof(*call->lines));
-    }
-    return &call->lines[i];
-}
-
-/* Makes a list that points into the caller's text, without copies. libcurl reads "Name:" as "leave Name out" and
- * "Name;" as "Name with an empty value". */
-static struct curl_slist *call_make_lines(struct http_call *call, char *text, size_t len)
-{
-    static char no_expect[] = "Expect:";
-    size_t count = 0;
-    char *end = text + len;
-    while (text < end) {
-        char *eol = memchr(text, '\r', (size_t)(end - text));
-        if (!eol)
-            break;
-        *eol = '\0';
-        char *colon = memchr(text, ':', (size_t)(eol - text));
-        if (colon && colon[1 + strspn(colon + 1, " \t")] == '\0') {
-            colon[0] = ';';
-            colon[1] = '\0';
-        }
-        call_line_at(call, count++)->data = text;
-        text = eol + 2;
-    }
-    call_line_at(call, count++)->data = no_expect;
-    for (size_t i = 0; i < count; i++)
-        call->lines[i].next = i + 1 < count ? &call->lines[i + 1] : NULL;
-    return call->lines;
-}
-
-/* Sets what belongs to this request alone. False without memory. */
-static bool call_set_request(struct http_call *call, const struct attempt_request *q)
-{
-    CURL *e = call->easy;
-    CURLcode rc = CURLE_OK;
-    SET(CURLOPT_URL, q->url);
-    SET(CURLOPT_HTTPHEADER, call_make_lines(call, q->headers, q->headers_len));
-    if (call->pool->options.sends_body) {
-        SET(CURLOPT_POSTFIELDS, q->body.len ? q->body.ptr : "");
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.len);
-    }
-    return rc == CURLE_OK;
-}
-
 /* ---- calls and their pools ---- */
 
 static void http_call_free(struct http_call *call)
@@ -394,7 +344,7 @@ static void http_call_free(struct http_call *call)
     if (call->easy)
         curl_easy_cleanup(call->easy);
     buf_clear(&call->body);
-    free(call->lines);
+    curl_request_clear(&call->request);
     free(call);
 }
 
@@ -474,17 +424,6 @@ static void http_trim(void *ctx)
 
 /* ---- how a call ends ---- */
 
-/* The name in CALL's URL, as the resolver got it. */
-static struct slice call_host(const struct http_call *call)
-{
-    const char *url = NULL;
-    curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
-    struct slice rest = url_origin(slice_str(url ? url : ""));
-    slice_cut(&rest, '/');
-    slice_cut(&rest, '/');
-    return slice_cut(&rest, ':');
-}
-
 static struct curl_facts call_facts(const struct http_call *call, CURLcode rc)
 {
     struct curl_facts f = {.code = rc,
@@ -493,7 +432,7 @@ static struct curl_facts call_facts(const struct http_call *call, CURLcode rc)
                            .cert_demanded = endpoint_of(call)->cert_demanded,
                            .text = call->text};
     if (rc == CURLE_COULDNT_RESOLVE_HOST)
-        f.lookup_failed = lookup_failed_for_now(call_host(call));
+        f.lookup_failed = lookup_failed_for_now(curl_request_host(&call->request));
     curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &f.os_errno);
     curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &f.verify_result);
     curl_easy_getinfo(call->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &f.proxy_verify_result);
@@ -728,7 +667,8 @@ static struct attempt *http_send(struct endpoint *endpoint, const struct attempt
     call_reset(call);
     call->attempt = (struct attempt){.endpoint = endpoint, .ctx = ctx};
     call->started = clock_mono_us();
-    if (!call_set_request(call, q) || curl_multi_add_handle(t->multi, call->easy) != CURLM_OK) {
+    if (!curl_request_set(&call->request, call->easy, q, call->pool->options.sends_body) ||
+        curl_multi_add_handle(t->multi, call->easy) != CURLM_OK) {
         http_pool_give_back(call);
         return NULL;
     }
