@@ -12,8 +12,8 @@
 #include "common/queue/shard_private.h"
 #include "common/redis/cluster/redis_cluster.h"
 #include "common/redis/cluster/slots.h"
-#include "common/redis/redis_facts.h"
 #include "common/redis/redis_sentinel.h"
+#include "common/redis/wire/redis_facts.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -38,6 +38,7 @@
  *   lost before the last byte was written    ERR_UNAVAIL                   no: Redis runs whole commands only
  *   lost afterwards                          ERR_TIMEOUT                   nobody knows
  *   too few replicas have it in time         ERR_TIMEOUT                   yes, but a failover may lose it
+ *   a sentinel moves the master meanwhile    ERR_TIMEOUT                   yes, but the new master may lack it
  *   NOSCRIPT                                 nothing yet                   no: the call is sent again
  *   LOADING, READONLY, MASTERDOWN, NOAUTH    OK, REDIS_FAILED; then lost   no
  *   OOM, MISCONF, NOREPLICAS, BUSY           OK, REDIS_FAILED              no
@@ -154,16 +155,6 @@ static void redis_on_writable(evutil_socket_t fd, short what, void *ctx)
 }
 
 /* ---- commands ---- */
-
-const struct redis_facts *redis_server_facts(const struct redis *r)
-{
-    return &r->facts;
-}
-
-const char *redis_trouble(const struct redis *r)
-{
-    return r->reason[0] ? r->reason : NULL;
-}
 
 bool redis_is_ready(const struct redis *r)
 {
@@ -293,7 +284,7 @@ enum err redis_eval(struct redis *r, const struct redis_call *c)
                   redis_out_sizes(c->argv, c->argc);
     enum err rc = redis_admit(r, size);
     bool waits = c->script->is_acknowledged && r->conf.wait_replicas;
-    if (rc == OK && waits && !redis_confirm_admits(r))
+    if (rc == OK && c->script->is_acknowledged && !redis_confirm_admits(r))
         rc = ERR_UNAVAIL;
     if (rc != OK) {
         free(c->taken);
@@ -499,8 +490,9 @@ static bool redis_on_reply(struct redis *r, struct redis_reply *reply)
         redis_confirm_hold(r, &item, reply);
         return true;
     }
+    bool is_void = item.script && item.script->is_acknowledged && redis_is_leaving(r);
     if (item.fn)
-        item.fn(item.ctx, OK, reply);
+        item.fn(item.ctx, is_void ? ERR_TIMEOUT : OK, is_void ? NULL : reply);
     return false;
 }
 
@@ -571,6 +563,12 @@ static void read_some(struct redis *r)
     }
     if (redis_io_has_more(&r->io)) /* the socket does not report it */
         event_active(r->readable, EV_READ, 0);
+}
+
+void redis_read(struct redis *r)
+{
+    if (redis_is_ready(r))
+        read_some(r);
 }
 
 static void redis_on_readable(evutil_socket_t fd, short what, void *ctx)

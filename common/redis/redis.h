@@ -116,6 +116,8 @@ size_t redis_argument_max(const struct redis *r);
 enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
                        void *ctx) MUST_CHECK;
 
+/* Handles the answers that have come by now. Not from a callback of R. */
+void redis_read(struct redis *r);
 /* Writes what is queued now, not at the end of the turn. Redis works on it while this turn goes on. */
 void redis_flush(struct redis *r);
 
@@ -174,6 +176,8 @@ struct redis_sub *redis_sub_new(struct loop *l, const struct redis_target *to, c
                                 const struct redis_channels *channels);
 /* Connects and subscribes again, if everything was subscribed. */
 void redis_sub_renew(struct redis_sub *s);
+/* Handles the messages that have come by now. */
+void redis_sub_read(struct redis_sub *s);
 /* Subscribes CHANNEL too, or tries again if the server has refused it. */
 void redis_sub_add(struct redis_sub *s, struct slice channel);
 /* Does not subscribe CHANNEL again: the server has ended it, or will. */

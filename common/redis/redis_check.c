@@ -120,6 +120,16 @@ void redis_check_start(struct redis *r)
     redis_send(r, config, r->conf.mode == REDIS_CLUSTER ? 5 : 4, check_on_settings, r);
 }
 
+const struct redis_facts *redis_server_facts(const struct redis *r)
+{
+    return &r->facts;
+}
+
+const char *redis_trouble(const struct redis *r)
+{
+    return r->reason[0] ? r->reason : NULL;
+}
+
 const char *redis_silence(const struct redis *r)
 {
     bool is_plain = r->state == STATE_DIALING && redis_dial_is_in_handshake(&r->dial);

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/redis/redis_private.h"
 #include "common/redis/redis_refusal.h"
+#include "common/redis/redis_sentinel_private.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -31,7 +32,9 @@
  *   SET writes the key of a held call of another slot. Any key of this server will do, because its replicas get one stream.
  * - Too few replicas in time: the callers get ERR_TIMEOUT, as if the connection had been lost. The calls took effect here.
  * - From then on calls are refused (ERR_UNAVAIL), but for one at a time, whose WAIT asks whether the replicas are back.
- *   So little is written that nobody acknowledges, and other commands of the connection are not held up. */
+ *   So little is written that nobody acknowledges, and other commands of the connection are not held up.
+ * - A sentinel moves the master to another server: what is held gets ERR_TIMEOUT, and all calls are refused. A replica that
+ *   the move has not reached yet would confirm them, but the new master lacks them (redis_failovers.c has the timeline). */
 
 #define WAIT_PART 2
 #define KEY_BYTES 1024
@@ -60,10 +63,15 @@ void redis_confirm_clear(struct redis_confirm *c)
     buf_clear(&c->refused);
 }
 
+bool redis_is_leaving(const struct redis *r)
+{
+    return r->sentinels && redis_sentinels_are_moving(r->sentinels);
+}
+
 bool redis_confirm_admits(const struct redis *r)
 {
     const struct redis_confirm *c = &r->confirm;
-    return !c->is_behind || (!c->is_due && !c->is_asking);
+    return !redis_is_leaving(r) && (!c->is_behind || (!c->is_due && !c->is_asking));
 }
 
 void redis_confirm_note(struct redis *r, struct slice key)
@@ -125,6 +133,14 @@ static void write_another(struct redis *r)
     answer_all(r, ERR_TIMEOUT);
 }
 
+/* As redis_is_leaving, with what the sentinels have published by now: this program may have slept since. */
+static bool leaves_by_now(struct redis *r)
+{
+    if (r->sentinels)
+        redis_sentinels_read(r->sentinels);
+    return redis_is_leaving(r);
+}
+
 static void confirm_on_wait(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
@@ -142,7 +158,7 @@ static void confirm_on_wait(void *ctx, enum err rc, const struct redis_reply *re
     tell(r, is_enough, reply);
     if (c->is_due)
         redis_write_soon(r);
-    answer_all(r, is_enough ? OK : ERR_TIMEOUT);
+    answer_all(r, is_enough && !leaves_by_now(r) ? OK : ERR_TIMEOUT);
 }
 
 static void confirm_on_set(void *ctx, enum err rc, const struct redis_reply *reply)

@@ -27,7 +27,9 @@ struct redis_confirm { /* of one connection */
 
 void redis_confirm_init(struct redis_confirm *c);
 void redis_confirm_clear(struct redis_confirm *c);
-/* May a call whose answer waits for replicas be sent now? */
+/* Does a sentinel move the master to another server? Then nothing that R's server takes counts. */
+bool redis_is_leaving(const struct redis *r);
+/* May a call that is acknowledged be sent now? */
 bool redis_confirm_admits(const struct redis *r);
 /* Such a call is being queued. KEY: redis_call.confirm_key. */
 void redis_confirm_note(struct redis *r, struct slice key);

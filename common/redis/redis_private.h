@@ -7,10 +7,10 @@
 #include "common/config/config.h"
 #include "common/redis/redis.h"
 #include "common/redis/redis_confirm.h"
-#include "common/redis/redis_facts.h"
 #include "common/redis/redis_pending.h"
 #include "common/redis/redis_scripts.h"
 #include "common/redis/wire/redis_dial.h"
+#include "common/redis/wire/redis_facts.h"
 #include "common/redis/wire/redis_limit.h"
 #include "common/redis/wire/redis_out.h"
 

@@ -6,6 +6,7 @@
 #include "common/config/config_redis.h"
 #include "common/crypto/crypto.h"
 #include "common/net/loop.h"
+#include "common/redis/redis_failovers.h"
 #include "common/redis/redis_private.h"
 #include "common/redis/redis_sentinel_private.h"
 
@@ -17,7 +18,7 @@
 #define PATIENCE_US 1000000 /* then the next sentinel is asked */
 #define DOUBT_US 500000     /* so long a sentinel is asked again before the next one is */
 #define TURN_US 10000000
-#define PAUSE_US 300000 /* after all of them were asked in vain */
+#define PAUSE_US 300000 /* after all of them were asked in vain, and while the master moves */
 
 struct redis_sentinels { /* owned by the caller of redis_sentinels_new */
     struct loop *loop;
@@ -28,8 +29,9 @@ struct redis_sentinels { /* owned by the caller of redis_sentinels_new */
     struct redis_node nodes[REDIS_NODES_MAX];
     size_t count, at; /* AT is the one in use */
     struct redis *asked;
-    struct redis_sub *news;
-    struct loop_timer *timer; /* when the next one has its turn */
+    mono_us asked_at;                  /* when it was last asked something */
+    struct redis_failovers *failovers; /* NULL: no sentinel has answered yet */
+    struct loop_timer *timer;          /* when the next one has its turn */
     mono_us used_at;
     bool is_asking;
     bool is_turning;  /* connections are being closed: what fails now says nothing */
@@ -45,6 +47,12 @@ struct redis_sentinels { /* owned by the caller of redis_sentinels_new */
 };
 
 static void ask(void *ctx);
+
+/* Does a sentinel move the master? *I is that sentinel. */
+static bool is_moving(const struct redis_sentinels *s, size_t *i)
+{
+    return s->failovers && redis_failovers_are_on(s->failovers, i);
+}
 
 /* ---- turns ---- */
 
@@ -82,43 +90,63 @@ static void sentinel_on_failed(void *ctx)
     turn_away(s, why ? why : "does not answer");
 }
 
-static void sentinel_on_message(void *ctx, struct slice channel, struct slice payload);
-
 static void hang_up(struct redis_sentinels *s)
 {
     s->is_turning = true;
-    redis_sub_free(s->news);
     redis_free(s->asked);
-    s->news = NULL;
     s->asked = NULL;
     s->is_turning = false;
 }
 
 static void use(struct redis_sentinels *s, size_t i)
 {
-    struct slice channel = SLICE_LIT("+switch-master");
     hang_up(s);
     s->at = i;
     s->is_asking = s->has_outcome = s->is_unfit = false;
     s->used_at = clock_mono_us();
     struct redis_target to = {.conf = &s->conf, .node = &s->nodes[i], .is_guide = true};
     struct redis_events events = {.on_ready = ask, .on_failed = sentinel_on_failed, .ctx = s};
-    struct redis_channels channels = {
-        .names = &channel,
-        .count = 1,
-        /* A switch that was published before the subscription is found by asking. */
-        .events = {.on_ready = ask, .on_message = sentinel_on_message, .ctx = s}};
     s->asked = redis_new(s->loop, &to, s->name, &events);
-    s->news = redis_sub_new(s->loop, &to, s->name, &channels);
     next_turn(s, PATIENCE_US);
 }
 
 static void sentinel_on_timer(void *ctx)
 {
     struct redis_sentinels *s = ctx;
+    size_t next = (s->at + 1) % s->count, leader = s->at;
     if (!s->has_outcome)
         turn_away(s, redis_silence(s->asked));
-    use(s, (s->at + 1) % s->count);
+    if (is_moving(s, &leader) && leader != s->at)
+        next = leader;
+    use(s, next);
+}
+
+/* ---- failovers ---- */
+
+static void sentinels_on_news(void *ctx, size_t i)
+{
+    use(ctx, i);
+}
+
+/* Hears all sentinels that are known. The one in use has answered, so the login is right. */
+static void hear_all(struct redis_sentinels *s)
+{
+    struct redis_failovers_to to = {
+        .conf = &s->conf, .name = s->name, .on_news = sentinels_on_news, .ctx = s};
+    if (!s->failovers)
+        s->failovers = redis_failovers_new(s->loop, &to);
+    redis_failovers_hear(s->failovers, s->nodes, s->count);
+}
+
+bool redis_sentinels_are_moving(const struct redis_sentinels *s)
+{
+    return is_moving(s, NULL);
+}
+
+void redis_sentinels_read(struct redis_sentinels *s)
+{
+    if (s->failovers)
+        redis_failovers_read(s->failovers);
 }
 
 /* ---- what they say ---- */
@@ -139,6 +167,8 @@ static void set_master(struct redis_sentinels *s, struct slice host, unsigned po
                LS("client", s->name));
     snprintf(s->address, sizeof s->address, "%.*s", SLICE_FMT(buf_slice(&text)));
     buf_clear(&text);
+    if (s->master.host && s->failovers)
+        redis_failovers_forget(s->failovers);
     free(s->master.host);
     s->master = said;
     LIST_EACH (link, &s->members)
@@ -150,22 +180,6 @@ static unsigned read_port(struct slice text)
 {
     uint64_t port = 0;
     return text_u64(text, 65535, &port) == OK ? (unsigned)port : 0;
-}
-
-/* "<name> <old host> <old port> <new host> <new port>" */
-static void sentinel_on_message(void *ctx, struct slice channel, struct slice payload)
-{
-    struct redis_sentinels *s = ctx;
-    (void)channel;
-    if (!slice_eq(slice_cut(&payload, ' '), slice_str(s->conf.master)))
-        return;
-    (void)slice_cut(&payload, ' ');
-    (void)slice_cut(&payload, ' ');
-    struct slice host = slice_cut(&payload, ' ');
-    unsigned port = read_port(payload);
-    if (host.len && port)
-        set_master(s, host, port);
-    ask(s); /* for the epoch */
 }
 
 /* The value of NAME in a list of names and values. */
@@ -194,12 +208,28 @@ static void sentinel_on_others(void *ctx, enum err rc, const struct redis_reply 
     }
 }
 
+/* The sentinel of the answer R moves the master that is known here. While it waits for votes it does not yet. */
+static bool tells_of_failover(const struct redis_sentinels *s, const struct redis_reply *r)
+{
+    struct slice flags = value_of(r, SLICE_LIT("flags")), host = value_of(r, SLICE_LIT("ip"));
+    bool is_on = false;
+    while (flags.len)
+        is_on |= slice_eq(slice_cut(&flags, ','), SLICE_LIT("failover_in_progress"));
+    return is_on && !slice_eq(value_of(r, SLICE_LIT("failover-state")), SLICE_LIT("wait_start")) &&
+           s->master.host && slice_eq(host, slice_str(s->master.host)) &&
+           read_port(value_of(r, SLICE_LIT("port"))) == s->master.port;
+}
+
 static void sentinel_on_state(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct redis_sentinels *s = ctx;
     int64_t epoch = 0;
-    if (rc == OK && text_i64(value_of(r, SLICE_LIT("config-epoch")), &epoch) == OK)
+    if (rc != OK)
+        return;
+    if (text_i64(value_of(r, SLICE_LIT("config-epoch")), &epoch) == OK)
         s->epoch_said = epoch;
+    if (s->failovers)
+        redis_failovers_note(s->failovers, s->at, tells_of_failover(s, r), s->asked_at);
 }
 
 /* The sentinel wants a login, and has none of its own in the configuration. */
@@ -209,6 +239,8 @@ static bool lend_login(struct redis_sentinels *s, const struct redis_reply *r)
         !slice_starts(redis_text(r), SLICE_LIT("NOAUTH")))
         return false;
     s->has_lent = s->has_outcome = true;
+    redis_failovers_free(s->failovers); /* it has no login */
+    s->failovers = NULL;
     s->conf.user = s->user;
     s->conf.password = s->password;
     s->user = s->password = NULL;
@@ -249,8 +281,9 @@ static void sentinel_on_master(void *ctx, enum err rc, const struct redis_reply 
         s->epoch = s->epoch_said;
         s->vain = s->behind = 0;
         s->has_outcome = true;
-        next_turn(s, TURN_US);
         set_master(s, redis_text(redis_at(r, 0)), port);
+        hear_all(s);
+        next_turn(s, is_moving(s, NULL) ? PAUSE_US : TURN_US);
     }
 }
 
@@ -264,6 +297,7 @@ static void ask(void *ctx)
     if (s->is_asking || s->is_unfit || !s->asked || !redis_is_ready(s->asked))
         return;
     s->epoch_said = 0;
+    s->asked_at = clock_mono_us();
     s->is_asking = redis_command(s->asked, state, 3, sentinel_on_state, s) == OK &&
                    redis_command(s->asked, others, 3, sentinel_on_others, s) == OK &&
                    redis_command(s->asked, master, 3, sentinel_on_master, s) == OK;
@@ -315,6 +349,7 @@ void redis_sentinels_free(struct redis_sentinels *s)
     if (!s)
         return;
     assert(list_is_empty(&s->members));
+    redis_failovers_free(s->failovers);
     hang_up(s);
     loop_timer_free(s->timer);
     for (size_t i = 0; i < s->count; i++)

@@ -1,8 +1,8 @@
 /* redis_sentinel - finds the master by sentinels, and has all connections follow it.
  *
- * One sentinel at a time is asked, and its `+switch-master` is subscribed. The next one has its turn when one does not
- * answer, names nobody, or names a server that cannot be used; and every 10 s, so that a sentinel that was cut off is
- * noticed. Of two answers the one with the higher config-epoch holds: a stale sentinel moves nobody back, unless
+ * One sentinel at a time is asked. The next one has its turn when one does not answer, names nobody, or names a server that
+ * cannot be used; and every 10 s, so that a sentinel that was cut off is noticed. A sentinel that publishes something of a
+ * failover (redis_failovers) is asked at once. Of two answers the one with the higher config-epoch holds: a stale sentinel moves nobody back, unless
  * most sentinels are as far behind, because they were set up anew. Further sentinels are learned from those that answer.
  */
 #ifndef COMMON_REDIS_REDIS_SENTINEL_H

@@ -148,6 +148,11 @@ struct redis_sub *redis_sub_new(struct loop *l, const struct redis_target *to, c
     return s;
 }
 
+void redis_sub_read(struct redis_sub *s)
+{
+    redis_read(s->redis);
+}
+
 void redis_sub_renew(struct redis_sub *s)
 {
     if (has_all(s))

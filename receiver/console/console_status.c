@@ -6,8 +6,8 @@
 #include "common/queue/holds.h"
 #include "common/queue/queue_admin.h"
 #include "common/queue/shard.h"
-#include "common/redis/redis_facts.h"
 #include "common/redis/redis_sentinel.h"
+#include "common/redis/wire/redis_facts.h"
 #include "receiver/console/console_private.h"
 
 #include <stdlib.h>

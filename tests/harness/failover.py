@@ -26,7 +26,7 @@ LANES = ["in", *PACED]
 CONCURRENCY = 8
 JITTER_MS = 10.0   # between the last look at the clock and the arrival, on a machine with much to do
 SENDER_MS = 0.1    # between the clocks of two dispatchers: both read the machine's
-KINDS = ("kill", "command", "cluster-kill")
+KINDS = ("kill", "command", "stall", "cluster-kill", "cluster-command", "cluster-force", "cluster-takeover")
 
 
 class Sentinels:
@@ -49,8 +49,17 @@ class Sentinels:
         self.old = self.group.master
         if kind == "kill":
             self.old.kill9()
+        elif kind == "command":
+            self.group.sentinels[-1].ask("FAILOVER", MASTER)
         else:
-            self.group.sentinels[0].ask("FAILOVER", MASTER)
+            self._stall()
+
+    def _stall(self):
+        """The master stands still until a replica has been promoted, and goes on at once: the other replica still follows it."""
+        self.old.pause()
+        heirs = [m for m in self.group.members if m is not self.old]
+        wait_for(lambda: any(m.role == "master" for m in heirs), ROOM_S, "a replica that was promoted", every=0.002)
+        self.old.resume()
 
     def wait_moved(self, receiver, mark):
         receiver.wait_log("redis.master", ROOM_S, since=mark)
@@ -76,7 +85,7 @@ class Sentinels:
 
 
 class Cluster:
-    """Three masters with two replicas each. Their masters die in turn. As Sentinels."""
+    """Three masters with two replicas each. Their masters die or move in turn. As Sentinels."""
 
     partitions, settled_s = PARTITIONS, 2.0    # a call that waits for a slot is refused after half of redis.timeout_ms
 
@@ -97,12 +106,16 @@ class Cluster:
         except redis.RedisError:
             return None
 
-    def fail(self, _kind):
+    def fail(self, kind):
         shard = self.cluster.nodes[self.turn % self.cluster.masters::self.cluster.masters]
         self.turn += 1
         self.old = next(n for n in shard if self._role(n) == "master")
         self.heirs = [n for n in shard if n is not self.old]
-        self.old.kill9()
+        if kind == "cluster-kill":
+            self.old.kill9()
+        else:
+            how = kind.split("-")[1].upper()
+            self.cluster.ask(self.heirs[0], "CLUSTER", "FAILOVER", *([how] if how != "COMMAND" else []))
 
     def wait_moved(self, _receiver, _mark):
         wait_for(lambda: any(self._role(n) == "master" for n in self.heirs), ROOM_S, "a replica to take over")
@@ -113,7 +126,8 @@ class Cluster:
             all(n.client().info("replication").get("master_link_status", "up") == "up" for n in (self.old, *self.heirs))
 
     def mend(self):
-        self.old.start()
+        if not self.old.process:
+            self.old.start()
         wait_for(lambda: self._role(self.old) == "slave", ROOM_S, "the old master is a replica")
         wait_for(self._is_whole, ROOM_S, "the new master to have two replicas", every=0.05)
 
@@ -138,7 +152,7 @@ class Failovers:
     def __init__(self, directory, wait_replicas, kind, pause=0.01, down_after_ms=700):
         self.kind, self.wait_replicas, self.pause = kind, wait_replicas, pause
         self.sink = Downstream()
-        self.stage = (Cluster if kind == "cluster-kill" else Sentinels)(directory / "redis", down_after_ms)
+        self.stage = (Cluster if kind.startswith("cluster-") else Sentinels)(directory / "redis", down_after_ms)
         self.directory = directory
         self.load = None
         self.programs = []

@@ -788,6 +788,27 @@ mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT
         r->confirm.is_due = true;]]
   [[    repeat.waits = false;]])
 
+mutation(old_master_counts "what the old master takes while a sentinel moves it is acknowledged"
+  TESTS tests/redis/test_moving_master.py::test_a_move_by_command_loses_nothing
+  EDIT common/redis/redis_confirm.c
+  [[return r->sentinels && redis_sentinels_are_moving(r->sentinels);]]
+  [[return !r;]])
+
+mutation(one_sentinel_is_heard "the steps of a failover are heard from the first sentinel alone"
+  TESTS "tests/redis/test_moving_master.py::test_a_move_by_command_loses_nothing[2]"
+  EDIT common/redis/redis_failovers.c
+  [[    for (size_t i = 0; i < count; i++)
+        if (!f->voices[i].sub)]]
+  [[    for (size_t i = 0; i < count && i < 1; i++)
+        if (!f->voices[i].sub)]])
+
+mutation(news_after_the_confirmation "a confirmation counts although a sentinel has said before that it moves the master"
+  TESTS tests/redis/test_moving_master.py::test_what_was_published_while_the_receiver_slept_counts
+  EDIT common/redis/redis_confirm.c
+  [[    if (r->sentinels)
+        redis_sentinels_read(r->sentinels);]]
+  [[    (void)r;]])
+
 # --- a cluster ---
 
 mutation(confirm_in_a_slot_that_moves "the write before WAIT stays with a key whose slot moves"

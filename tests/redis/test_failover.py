@@ -5,9 +5,10 @@ import pytest
 from harness.failover import CONCURRENCY, JITTER_MS, PACED, SENDER_MS, Failovers
 
 
-@pytest.mark.parametrize("kind, times, wait_replicas", [("kill", 2, 1), ("command", 1, 2), ("cluster-kill", 1, 1)])
+@pytest.mark.parametrize("kind, times, wait_replicas", [("kill", 2, 1), ("command", 1, 1), ("stall", 1, 1), ("command", 1, 2),
+                                                       ("cluster-kill", 1, 1)])
 def test_nothing_acknowledged_is_lost(kind, times, wait_replicas, tmp_path):
-    """By command, with all replicas: the master that is left still has one, which confirms what the new master has not got."""
+    """By command, and of a master that stood still: the old master lives, and a replica still confirms what it takes."""
     run = Failovers(tmp_path, wait_replicas, kind, down_after_ms=2000)
     try:
         run.start()

@@ -1,4 +1,4 @@
-#include "common/redis/redis_facts.h"
+#include "common/redis/wire/redis_facts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* redis_facts - decides by a server's INFO whether it can be used, and what could lose events there.   [pure]
  */
-#ifndef COMMON_REDIS_REDIS_FACTS_H
-#define COMMON_REDIS_REDIS_FACTS_H
+#ifndef COMMON_REDIS_WIRE_REDIS_FACTS_H
+#define COMMON_REDIS_WIRE_REDIS_FACTS_H
 
 #include "common/base/err.h"
 #include "common/base/slice.h"

@@ -1,4 +1,4 @@
-#include "common/redis/redis_facts.h"
+#include "common/redis/wire/redis_facts.h"
 
 #include "common/base/text.h"
 
