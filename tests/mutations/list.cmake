@@ -94,7 +94,7 @@ mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cann
 mutation(done_stays "what is done never expires"
   TESTS tests/queue/test_settle.py::test_done_expires_with_its_event_and_attempts
   EDIT common/queue/lua/settle.lua
-  [[  call('PEXPIRE', key, delivery_kept)
+  [[  call('PEXPIREAT', key, delivery_until)
 ]]
   [[]]
   EDIT common/queue/lua/lib_delivery.lua
@@ -215,7 +215,7 @@ mutation(release_spends_attempt "an attempt that was not made is counted"
   TESTS tests/queue/test_settle.py::test_release_goes_back_to_the_head_with_its_attempt
   EDIT common/queue/lua/settle.lua
   [[function VERDICT.release(d, lane, wait_ms)
-  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))]]
+    delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))]]
   [[function VERDICT.release(d, lane, wait_ms)]])
 
 mutation(current_secret "signed with the newest secret instead of the one at acceptance"
@@ -716,7 +716,7 @@ mutation(closed_and_left "what waited for a circuit stays away when it closes"
 mutation(room_ignored "claim takes more of a holder than the dispatcher has room for"
   TESTS tests/queue/test_rooms.py::test_a_holder_gets_what_the_dispatcher_has_room_for
   EDIT common/queue/lua/claim.lua
-  [[  t.room.left = t.room.left - 1
+  [[  room.left = room.left - 1
 ]]
   [[]]
   EDIT common/queue/lua/claim.lua
@@ -741,9 +741,9 @@ mutation(told_spends_attempt "an origin that asks to wait costs attempts"
   TESTS "tests/queue/test_told_to_wait.py::test_the_origin_waits_as_told_and_no_attempt_is_spent"
         "tests/e2e/test_told_to_wait.py::test_no_attempt_is_spent"
   EDIT common/queue/lua/settle.lua
-  [[  delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
-  if not d.told]]
-  [[  if not d.told]])
+  [[    delivery_set(d, 'attempts', text(tonumber(d.attempts) - 1))
+    if not d.told]]
+  [[    if not d.told]])
 
 mutation(told_comes_back_at_once "after a wait everything leaves at once"
   TESTS tests/queue/test_told_to_wait.py::test_it_comes_back_slowly

@@ -24,7 +24,6 @@
 -- Each field of a hash that is read costs as much as a small command. So claim leaves out the kind, which the dispatcher knows
 -- from its configuration, and account and secret, which the record has.
 --@include lib_lane.lua
---@include lib_origin.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, ASIDE_MAX = 100, 100, 64, 60
@@ -35,7 +34,7 @@ local strangers, looks, asides, put_back_count = 0, 0, 0, 0
 local DROPPED_LONGER_MS = 60000 -- than its event, which the record of a dropped delivery outlives
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
 local RECORD_MAX, RECORD_LAST = 131072, '131071' -- a record of so many bytes is not in the reply
-local claims, leases, moved = {}, {}, {}
+local claims, leases, moved, claimed = {}, {}, {}, 0
 local taken = {} -- lane's queue, id or ids that were taken off it; only for undo
 local buried = {} -- id, error of deliveries that were taken off their lanes and become dead letters
 local crowded = 0
@@ -88,10 +87,13 @@ local function lease_end(lease_ms)
   return text(at - at % 128 + slot)
 end
 
+local firsts = {} -- sorted set -> when its first member is due (first_due), as long as this call knows it
+
 -- Is the first member of this sorted set due?
 local function is_due(name)
-  local first = call('ZRANGE', base .. name, 0, 0, 'WITHSCORES')
-  return first[2] and tonumber(first[2]) <= now_ms
+  local at = first_due(name)
+  firsts[name] = at
+  return at and at <= now_ms
 end
 
 -- Puts back what is due, or ends what is buried. Most calls find nothing, and then it costs them nothing: Lua makes the
@@ -99,7 +101,9 @@ end
 local function put_back(is_burial)
 --@include lib_record.lua
 --@include lib_tasks.lua
+--@include lib_ended.lua
 --@include lib_delivery.lua
+--@include lib_origin.lua
 --@include lib_circuit.lua
 --@include lib_lapse.lua
   local function attempts_of(destination)
@@ -169,7 +173,7 @@ end
 local next_fence, last_fence = 1, 0
 local function take_fence()
   if next_fence > last_fence then
-    last_fence = call('INCRBY', base .. 'fences', want)
+    last_fence = call('INCRBY', base .. 'fences', text(want))
     if last_fence == want then -- the key is new or was lost: go on above every fence that was given out before
       last_fence = now_ms + want
       call('SET', base .. 'fences', text(last_fence))
@@ -180,22 +184,16 @@ local function take_fence()
   return next_fence - 1
 end
 
-local function look_at(id)
-  local key = DELIVERY .. id
-  local v = call('HMGET', key, 'state', 'delay_ms', 'attempts', 'requeues')
-  return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), attempts = v[3] or '0', requeues = v[4] or '0'}
-end
-
 local destinations, last_target = {}, nil -- name -> what claims of it have in common
 local function target_of(id)
   local t = last_target
-  if t and string.sub(id, -#t.suffix) == t.suffix then return t end
+  if t and sub(id, t.suffix_at) == t.suffix then return t end
   local name = string.match(id, DESTINATION) or '' -- no delivery's id is without a colon
   t = destinations[name]
   if not t then
     local l = limits_of(name)
     local busy = tonumber(call('HGET', base .. 'busy', name) or 0)
-    t = {name = name, suffix = ':' .. name, event_end = -2 - #name, limits = l, busy = busy, was = busy, ahead = ahead[name] or 0,
+    t = {name = name, suffix = ':' .. name, suffix_at = -1 - #name, event_end = -2 - #name, limits = l, busy = busy, was = busy, ahead = ahead[name] or 0,
       shares = {}, expires = l and lease_end(l.lease)}
     destinations[name] = t
   end
@@ -221,97 +219,6 @@ local function blocked(lane, t, more)
   if bytes_left <= 0 then return true end
 end
 
--- The scheme, host and port of a URL template. A login comes before an '@'.
-local function origin_of_url(url)
-  local scheme, host = string.match(url, '^(%a+)://([^/?#]*)')
-  if not host then return '-' end
-  host = string.match('@' .. string.lower(host), '^.*@(.*)$')
-  if not string.find(host, ':%d+$') then host = host .. (string.lower(scheme) == 'https' and ':443' or ':80') end
-  return string.sub(string.gsub(string.lower(scheme) .. '://' .. host, '%s', '_'), 1, ORIGIN_MAX)
-end
-
--- The origin of delivery ID to T. Nil if T has only one.
-local function origin_of(t, id)
-  local letter = t.limits.line
-  if not letter then return nil end
-  local key, head, stop = EVENT .. string.sub(id, 1, t.event_end)
-  for _, most in ipairs({HEAD_USUAL, HEAD_MAX}) do
-    head = call('GETRANGE', key, 0, most - 1)
-    stop = string.find(head, '\n\n', 1, true)
-    if stop or #head < most then break end
-  end
-  return origin_of_url(string.match(string.sub(head, 1, stop or -1), '\n' .. letter .. ' ([^\n]*)') or '')
-end
-
--- Returns the number of deliveries in flight to an origin of T.
-local function share_of(t, origin)
-  local share = t.shares[origin]
-  if not share then
-    local n = tonumber(call('HGET', base .. 'shares:' .. t.name, origin) or 0)
-    share = {n = n, was = n}
-    t.shares[origin] = share
-  end
-  return share
-end
-
--- Does the origin E of D recover from a wait, and has as many requests in flight as it may have? It has recovered when it takes as
--- many as any other.
-local function is_crowded(lane, t, d, e)
-  if e.answers == 0 then return false end
-  local l, room = t.limits, origin_room(e)
-  if room < (d.origin and l.share or l.concurrency) then return (d.origin and share_of(t, d.origin).n or t.busy) >= room end
-  e.answers = 0
-  origin_save(lane, e)
-  return false
-end
-
--- Until when (ms) the delivery D to T must wait; nil if it may go. The second value is true if it waits for a claim to end.
--- Sets d.origin, and d.probes (1 or 2, as a claim says it) if it tries an origin that has taken nothing for a while.
-local function must_wait(lane, t, d)
-  d.origin = origin_of(t, d.id)
-  if lane.trouble ~= 0 then
-    local e = origin_load(lane, origin_name(t.name, d.origin))
-    if origin_is_shut(e) then
-      if now_ms < e.till then return e.till end
-      d.probes = e.fails >= CIRCUIT_FAILS and 1 or 2
-    elseif is_crowded(lane, t, d, e) then
-      return now_ms + 1000, true
-    end
-  end
-  local l = t.limits
-  if d.origin and share_of(t, d.origin).n >= l.share then return now_ms + 1000, true end
-  if l.is_shared and (t.busy >= l.concurrency or room_left(room_of(lane, t)) <= 0) then return now_ms + 1000, true end
-end
-
--- The lane waits until TILL (ms). IS_CROWDED: or until a claim ends.
-local function hold_lane(lane, till, is_crowded)
-  if is_crowded then
-    lane.parked, crowded = till * 1000, math.max(crowded, 1)
-  else
-    lane.pause = math.min(till, now_ms + PAUSE_MAX_MS) * 1000
-  end
-end
-
--- No dispatcher that runs knows the destination T: `limits` has no row of it. `unknown` has since when, and the lanes. Dispatchers
--- look into `limits` every few seconds; the one that knows the destination writes the row and brings its deliveries back
--- (limits.lua). Until then they wait: beside the lane for UNKNOWN_MS, on a fifo lane at its head for UNKNOWN_FIFO_MS. Then they
--- are dead letters. Returns until when (ms).
-local UNKNOWN_MS, UNKNOWN_FIFO_MS, UNKNOWN_LANES = 3600000, 10000, 512 -- ms, ms, bytes
-local function unknown_until(lane, t)
-  local key = base .. 'unknown'
-  local written = call('HGET', key, t.name)
-  local since = tonumber(string.match(written or '', '^%d+'))
-  if not since or since > now_ms then
-    since, written = now_ms, nil
-    note('unknown', t.name)
-  end
-  local found = written and string.find(written .. ' ', ' ' .. lane.name .. ' ', 1, true)
-  if not found and #(written or '') < UNKNOWN_LANES then
-    call('HSET', key, t.name, (written or text(since)) .. ' ' .. lane.name)
-  end
-  return since + (lane.order == 'fifo' and UNKNOWN_FIFO_MS or UNKNOWN_MS)
-end
-
 -- ID was taken off its lane and becomes a dead letter. This is much work, so one call buries at most half of ASIDE_MAX.
 local function bury(id, error)
   asides = asides + 2
@@ -319,79 +226,42 @@ local function bury(id, error)
   buried[#buried + 1] = error
 end
 
--- D, which is next on its lane, goes to T, which nobody knows. As put_aside.
-local function put_unknown(lane, t, d, take)
-  if asides >= ASIDE_MAX then return true end
-  local till = unknown_until(lane, t)
-  if till > now_ms and lane.order == 'fifo' then
-    lane.parked = till * 1000
-    return true
-  end
-  if till > now_ms then
-    asides = asides + 1
-    origin_aside(lane, origin_load(lane, t.name), d, till)
-  else
-    bury(d.id, 'no_destination')
-  end
-  take(lane, d)
-  return true
+-- The record of EVENT, or its head if the record is large. Returns also its size then, as the claim's text has it.
+local function read_event(event)
+  local record = call('GETRANGE', event, '0', RECORD_LAST)
+  if #record < RECORD_MAX then return record end
+  local stop = string.find(record, '\n\n', 1, true)
+  return string.sub(record, 1, stop and stop + 1 or -1), ' ' .. call('STRLEN', event)
 end
-
--- The delivery D, which is next on its lane, waits beside the lane if its origin can take nothing now. TAKE takes it off the
--- lane's queue. If the lane has only one origin, or fifo order, the lane waits. True if D may not be claimed.
-local function put_aside(lane, t, d, take)
-  if not t.limits then return put_unknown(lane, t, d, take) end
-  if lane.trouble == 0 and not t.limits.is_screened then return false end
-  local till, waits_for_claim = must_wait(lane, t, d)
-  if not till then return false end
-  if lane.order == 'fifo' or not t.limits.is_screened then
-    hold_lane(lane, till, waits_for_claim)
-    return true
-  end
-  if asides >= ASIDE_MAX then return true end -- the lane stays due, and the next call goes on
-  asides = asides + 1
-  origin_aside(lane, origin_load(lane, origin_name(t.name, d.origin)), d, till)
-  take(lane, d)
-  return true
-end
-
--- May another delivery of the lane be looked at in this call, after one of them had to wait?
-local function goes_on(lane) return lane.pause <= now and lane.parked <= now and asides < ASIDE_MAX end
 
 -- Claims the delivery ID, which goes to T. TAIL is the end of the claim's text. Returns the fence; nil if the event is lost.
-local function claim(lane, t, id, key, attempts, requeues, tail)
-  local event = EVENT .. string.sub(id, 1, t.event_end)
-  local record = call('GETRANGE', event, '0', RECORD_LAST)
+local function claim(t, id, key, attempts, tail)
+  local record, size = read_event(EVENT .. sub(id, 1, t.event_end))
   if record == '' then return bury(id, 'event_lost') end
   local fence = take_fence()
   local written = text(fence)
   local attempt = attempts == '0' and '1' or text(tonumber(attempts) + 1)
   -- A delivery that was sent again has `since`. It was attempted before, so first attempts need not look.
   local resent = attempt ~= '1' and call('HEXISTS', key, 'since') == 1 and ' 1' or ' 0'
-  if #record == RECORD_MAX then
-    resent = resent .. ' ' .. call('STRLEN', event)
-    local stop = string.find(record, '\n\n', 1, true)
-    record = stop and string.sub(record, 1, stop + 1) or record
-  end
   call('HSET', key, 'state', 'inflight', 'attempts', attempt, 'fence', written)
-  local n = #leases
+  local n, room = claimed, t.room
+  claimed = n + 2
   leases[n + 1], leases[n + 2] = t.expires, id
+  claims[n + 1], claims[n + 2] = id .. ' ' .. attempt .. ' ' .. written .. tail .. resent .. (size or ''), record
   t.busy = t.busy + 1
   bytes_left = bytes_left - #record
   want = want - 1
-  t.room.left = t.room.left - 1
-  if not t.room.is_reserved then common_room = common_room - 1 end
-  n = #claims
-  claims[n + 1], claims[n + 2] = id .. ' ' .. attempt .. ' ' .. written .. ' ' .. requeues .. tail .. resent, record
+  room.left = room.left - 1
+  if not room.is_reserved then common_room = common_room - 1 end
   return fence
 end
 
-local function claim_tail(lane, origin, delay_ms, l, report, wait_us, probe)
-  return string.format(' %s %s %d %d %d %d %d', lane.name, origin or '*', delay_ms, l.window, report, wait_us, probe)
+local function claim_tail(requeues, lane, origin, delay_ms, l, report, wait_us, probe)
+  return string.format(' %s %s %s %d %d %d %d %d', requeues, lane.name, origin or '*', delay_ms, l.window, report, wait_us, probe)
 end
 
--- Notes the claim FENCE of ID in the lane's clock.
-local function note_claim(lane, l, id, fence)
+-- Notes the claim of ID in the lane's clock.
+local function note_claim(lane, l, id)
   lane.open = lane.open + 1
   if now + l.window * 1000 > lane['until'] or lane.open == 1 then
     lane['until'] = now + l.window * 1000
@@ -400,49 +270,6 @@ local function note_claim(lane, l, id, fence)
   if lane.order == 'fifo' then
     lane.hold, lane.hold_until = id, lease_end(l.lease) * 1000
   end
-end
-
--- D, whose claim has this fence, takes a place of its origin's share, and probes the origin if its circuit is open.
-local function note_origin(lane, t, d, fence)
-  if d.origin then
-    local share = share_of(t, d.origin)
-    share.n = share.n + 1
-    call('HSET', d.key, 'origin', d.origin)
-  end
-  if d.probes then
-    local e = origin_load(lane, origin_name(t.name, d.origin))
-    e.probe, e.till = fence, now_ms + t.limits.lease
-    origin_save(lane, e)
-  end
-end
-
--- Claims D by itself. REPORT: 1 if some on the lane have a delay. False if D's event is lost.
-local function claim_paced(lane, d, report)
-  local t = target_of(d.id)
-  local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
-  local fence = claim(lane, t, d.id, d.key, d.attempts, d.requeues,
-    claim_tail(lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes or 0))
-  if not fence then return false end
-  note_claim(lane, t.limits, d.id, fence)
-  note_origin(lane, t, d, fence)
-  if d.delay_ms > 0 then lane.holder = fence end
-  return true
-end
-
--- Takes D, which is the head, off the list.
-local function pop(lane, d)
-  call('LPOP', lane.queue)
-  local n = #taken
-  taken[n + 1], taken[n + 2] = lane.queue, d.id
-  lane_count(lane, d.delay_ms, -1)
-end
-
--- Takes D, which pick found, off the list.
-local function pull(lane, d)
-  call('LREM', lane.queue, d.from, d.id)
-  local n = #taken
-  taken[n + 1], taken[n + 2] = lane.queue, d.id
-  lane_count(lane, d.delay_ms, -1)
 end
 
 -- The id in the list belongs to no queued delivery. Either an operator dropped the delivery there, and its id was kept
@@ -458,51 +285,6 @@ local function pass_over(lane, id, state)
   note(state and 'not_queued' or 'delivery_gone', id)
 end
 
--- The first delivery that is really queued. Ids of others leave the queue on the way. Those of strangers were counted only if a
--- delivery of this id was queued once, so the counts may be too low now (lane_recount). Nil if the queue is empty; false if
--- this call has passed over so many that another must go on.
-local function head_of(lane)
-  while true do
-    local id = call('LINDEX', lane.queue, 0)
-    if not id then return nil end
-    local d = look_at(id)
-    if d.state == 'queued' then return d end
-    if strangers >= STRANGERS_MAX then return false end
-    pass_over(lane, id, d.state)
-    pop(lane, d)
-  end
-end
-
--- The rule of the queue: if the next delivery must wait for its delay, it goes to the tail, once per send. After PASSED_MAX
--- times it keeps its place.
-local function transfer_next(lane)
-  local d = head_of(lane)
-  if not d or d.delay_ms == 0 then return end -- without a delay nothing is waited for
-  if lane.order == 'fifo' or tonumber(d.requeues) >= PASSED_MAX then
-    lane.held = d.delay_ms
-    return
-  end
-  call('LMOVE', lane.queue, lane.queue, 'LEFT', 'RIGHT')
-  call('HINCRBY', d.key, 'requeues', 1)
-  moved[lane.name] = (moved[lane.name] or 0) + 1
-end
-
--- The head must wait, but a shorter delay may go. Looks for one near both ends.
-local function pick(lane)
-  for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
-    looks = looks + 5
-    for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
-      looks = looks + 1
-      local delay_ms = tonumber(call('HGET', DELIVERY .. id, 'delay_ms') or 0)
-      if lane_ready(lane, delay_ms) <= now then
-        local d = look_at(id)
-        d.from = range[3]
-        if d.state == 'queued' then return d end
-      end
-    end
-  end
-end
-
 -- Nothing is queued, so nothing may be counted: counts of deliveries that somebody deleted, or took out of the list, would keep
 -- the lane in `lanes`.
 local function forget_counts(lane)
@@ -514,30 +296,36 @@ end
 
 -- Claims from a lane without delays, as many as may go at once but at most SHARE. True if claim_one must do it.
 local function claim_many(lane, share)
-  local head = call('LINDEX', lane.queue, 0)
+  local head = call('LINDEX', lane.queue, '0')
   if not head then return forget_counts(lane) end
   local t = target_of(head)
-  if lane.trouble ~= 0 or not t.limits or t.limits.is_screened then return true end
+  if not t.limits or t.limits.is_screened then return true end
   if blocked(lane, t, t.ahead) then return end
   local free = t.limits.concurrency + t.ahead - t.busy
   if lane.order == 'fifo' then free = 1 end
   if free < share and free < want then crowded = math.max(crowded, 1) end
-  local ids = call('LPOP', lane.queue, math.min(share, want, free, room_left(t.room)))
-  local count, tail, of = #ids
+  local ids = call('LPOP', lane.queue, text(math.min(share, want, free, room_left(t.room))))
+  local first, count, tail, of, noted = t, #ids
   taken[#taken + 1], taken[#taken + 2] = lane.queue, ids
-  for i, id in ipairs(ids) do
+  for i = 1, count do
+    local id = ids[i]
     local key = DELIVERY .. id
     local v = call('HMGET', key, 'state', 'attempts')
     if v[1] == 'queued' then -- else it was ended while it waited
       t = target_of(id)
-      if blocked(lane, t, t.ahead) then
+      if bytes_left <= 0 or t ~= first and blocked(lane, t, t.ahead) then -- of the first, no more were taken than may go
         for j = count, i, -1 do call('LPUSH', lane.queue, table.remove(ids)) end
         count = i - 1
         break
       end
-      if t ~= of then tail, of = claim_tail(lane, nil, 0, t.limits, 0, 0, 0), t end
-      local fence = claim(lane, t, id, key, v[2], '0', tail)
-      if fence then note_claim(lane, t.limits, id, fence) end
+      if t ~= of then tail, of = claim_tail('0', lane, nil, 0, t.limits, 0, 0, 0), t end
+      local fence = claim(t, id, key, v[2], tail)
+      if fence and t == noted then
+        lane.open = lane.open + 1
+      elseif fence then
+        note_claim(lane, t.limits, id)
+        noted = t
+      end
     else
       pass_over(lane, id, v[1])
     end
@@ -545,38 +333,271 @@ local function claim_many(lane, share)
   lane_count(lane, 0, -count)
 end
 
--- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
-local function claim_one(lane, report)
-  local head = head_of(lane)
-  if not head then return forget_counts(lane) end
-  local when = lane_ready(lane, head.delay_ms)
-  if when <= now then
-    lane.held = 0
-    local t = target_of(head.id)
-    if put_aside(lane, t, head, pop) then return goes_on(lane) end
-    if blocked(lane, t, 0) then return end
-    pop(lane, head)
-    if not claim_paced(lane, head, report) then return goes_on(lane) end
-  elseif lane.order == 'fifo' or tonumber(head.requeues) >= PASSED_MAX then
-    lane.held = head.delay_ms
-    return
-  else
-    if looks >= LOOKS_MAX then return end -- the lane stays due, and the next call goes on
-    local d = pick(lane)
-    if not d then
-      -- One that may go now is out of sight: the head goes first.
-      if lane_ready(lane, lane_shortest(lane)) <= now then lane.parked = when end
+-- What lanes need on which some deliveries have a delay, whose origins fail, or which lead to several. Other lanes do without these
+-- functions, which Lua makes each time that this one is called.
+local function one_by_one()
+--@include lib_origin.lua
+  local function look_at(id)
+    local key = DELIVERY .. id
+    local v = call('HMGET', key, 'state', 'delay_ms', 'attempts', 'requeues')
+    return {id = id, key = key, state = v[1], delay_ms = tonumber(v[2] or 0), attempts = v[3] or '0', requeues = v[4] or '0'}
+  end
+
+  -- The scheme, host and port of a URL template. A login comes before an '@'.
+  local function origin_of_url(url)
+    local scheme, host = string.match(url, '^(%a+)://([^/?#]*)')
+    if not host then return '-' end
+    host = string.match('@' .. string.lower(host), '^.*@(.*)$')
+    if not string.find(host, ':%d+$') then host = host .. (string.lower(scheme) == 'https' and ':443' or ':80') end
+    return string.sub(string.gsub(string.lower(scheme) .. '://' .. host, '%s', '_'), 1, ORIGIN_MAX)
+  end
+
+  -- The origin of delivery ID to T. Nil if T has only one.
+  local function origin_of(t, id)
+    local letter = t.limits.line
+    if not letter then return nil end
+    local key, head, stop = EVENT .. string.sub(id, 1, t.event_end)
+    for _, most in ipairs({HEAD_USUAL, HEAD_MAX}) do
+      head = call('GETRANGE', key, 0, most - 1)
+      stop = string.find(head, '\n\n', 1, true)
+      if stop or #head < most then break end
+    end
+    return origin_of_url(string.match(string.sub(head, 1, stop or -1), '\n' .. letter .. ' ([^\n]*)') or '')
+  end
+
+  -- Returns the number of deliveries in flight to an origin of T.
+  local function share_of(t, origin)
+    local share = t.shares[origin]
+    if not share then
+      local n = tonumber(call('HGET', base .. 'shares:' .. t.name, origin) or 0)
+      share = {n = n, was = n}
+      t.shares[origin] = share
+    end
+    return share
+  end
+
+  -- Does the origin E of D recover from a wait, and has as many requests in flight as it may have? It has recovered when it takes as
+  -- many as any other.
+  local function is_crowded(lane, t, d, e)
+    if e.answers == 0 then return false end
+    local l, room = t.limits, origin_room(e)
+    if room < (d.origin and l.share or l.concurrency) then return (d.origin and share_of(t, d.origin).n or t.busy) >= room end
+    e.answers = 0
+    origin_save(lane, e)
+    return false
+  end
+
+  -- Until when (ms) the delivery D to T must wait; nil if it may go. The second value is true if it waits for a claim to end.
+  -- Sets d.origin, and d.probes (1 or 2, as a claim says it) if it tries an origin that has taken nothing for a while.
+  local function must_wait(lane, t, d)
+    d.origin = origin_of(t, d.id)
+    if lane.trouble ~= 0 then
+      local e = origin_load(lane, origin_name(t.name, d.origin))
+      if origin_is_shut(e) then
+        if now_ms < e.till then return e.till end
+        d.probes = e.fails >= CIRCUIT_FAILS and 1 or 2
+      elseif is_crowded(lane, t, d, e) then
+        return now_ms + 1000, true
+      end
+    end
+    local l = t.limits
+    if d.origin and share_of(t, d.origin).n >= l.share then return now_ms + 1000, true end
+    if l.is_shared and (t.busy >= l.concurrency or room_left(room_of(lane, t)) <= 0) then return now_ms + 1000, true end
+  end
+
+  -- The lane waits until TILL (ms). IS_CROWDED: or until a claim ends.
+  local function hold_lane(lane, till, is_crowded)
+    if is_crowded then
+      lane.parked, crowded = till * 1000, math.max(crowded, 1)
+    else
+      lane.pause = math.min(till, now_ms + PAUSE_MAX_MS) * 1000
+    end
+  end
+
+  -- No dispatcher that runs knows the destination T: `limits` has no row of it. `unknown` has since when, and the lanes. Dispatchers
+  -- look into `limits` every few seconds; the one that knows the destination writes the row and brings its deliveries back
+  -- (limits.lua). Until then they wait: beside the lane for UNKNOWN_MS, on a fifo lane at its head for UNKNOWN_FIFO_MS. Then they
+  -- are dead letters. Returns until when (ms).
+  local UNKNOWN_MS, UNKNOWN_FIFO_MS, UNKNOWN_LANES = 3600000, 10000, 512 -- ms, ms, bytes
+  local function unknown_until(lane, t)
+    local key = base .. 'unknown'
+    local written = call('HGET', key, t.name)
+    local since = tonumber(string.match(written or '', '^%d+'))
+    if not since or since > now_ms then
+      since, written = now_ms, nil
+      note('unknown', t.name)
+    end
+    local found = written and string.find(written .. ' ', ' ' .. lane.name .. ' ', 1, true)
+    if not found and #(written or '') < UNKNOWN_LANES then
+      call('HSET', key, t.name, (written or text(since)) .. ' ' .. lane.name)
+    end
+    return since + (lane.order == 'fifo' and UNKNOWN_FIFO_MS or UNKNOWN_MS)
+  end
+
+  -- D, which is next on its lane, goes to T, which nobody knows. As put_aside.
+  local function put_unknown(lane, t, d, take)
+    if asides >= ASIDE_MAX then return true end
+    local till = unknown_until(lane, t)
+    if till > now_ms and lane.order == 'fifo' then
+      lane.parked = till * 1000
+      return true
+    end
+    if till > now_ms then
+      asides = asides + 1
+      origin_aside(lane, origin_load(lane, t.name), d, till)
+    else
+      bury(d.id, 'no_destination')
+    end
+    take(lane, d)
+    return true
+  end
+
+  -- The delivery D, which is next on its lane, waits beside the lane if its origin can take nothing now. TAKE takes it off the
+  -- lane's queue. If the lane has only one origin, or fifo order, the lane waits. True if D may not be claimed.
+  local function put_aside(lane, t, d, take)
+    if not t.limits then return put_unknown(lane, t, d, take) end
+    if lane.trouble == 0 and not t.limits.is_screened then return false end
+    local till, waits_for_claim = must_wait(lane, t, d)
+    if not till then return false end
+    if lane.order == 'fifo' or not t.limits.is_screened then
+      hold_lane(lane, till, waits_for_claim)
+      return true
+    end
+    if asides >= ASIDE_MAX then return true end -- the lane stays due, and the next call goes on
+    asides = asides + 1
+    origin_aside(lane, origin_load(lane, origin_name(t.name, d.origin)), d, till)
+    take(lane, d)
+    return true
+  end
+
+  -- May another delivery of the lane be looked at in this call, after one of them had to wait?
+  local function goes_on(lane) return lane.pause <= now and lane.parked <= now and asides < ASIDE_MAX end
+
+  -- D, whose claim has this fence, takes a place of its origin's share, and probes the origin if its circuit is open.
+  local function note_origin(lane, t, d, fence)
+    if d.origin then
+      local share = share_of(t, d.origin)
+      share.n = share.n + 1
+      call('HSET', d.key, 'origin', d.origin)
+    end
+    if d.probes then
+      local e = origin_load(lane, origin_name(t.name, d.origin))
+      e.probe, e.till = fence, now_ms + t.limits.lease
+      origin_save(lane, e)
+    end
+  end
+
+  -- Claims D by itself. REPORT: 1 if some on the lane have a delay. False if D's event is lost.
+  local function claim_paced(lane, d, report)
+    local t = target_of(d.id)
+    local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
+    local fence = claim(t, d.id, d.key, d.attempts,
+      claim_tail(d.requeues, lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes or 0))
+    if not fence then return false end
+    note_claim(lane, t.limits, d.id)
+    note_origin(lane, t, d, fence)
+    if d.delay_ms > 0 then lane.holder = fence end
+    return true
+  end
+
+  -- Takes D, which is the head, off the list.
+  local function pop(lane, d)
+    call('LPOP', lane.queue)
+    local n = #taken
+    taken[n + 1], taken[n + 2] = lane.queue, d.id
+    lane_count(lane, d.delay_ms, -1)
+  end
+
+  -- Takes D, which pick found, off the list.
+  local function pull(lane, d)
+    call('LREM', lane.queue, d.from, d.id)
+    local n = #taken
+    taken[n + 1], taken[n + 2] = lane.queue, d.id
+    lane_count(lane, d.delay_ms, -1)
+  end
+
+  -- The first delivery that is really queued. Ids of others leave the queue on the way. Those of strangers were counted only if a
+  -- delivery of this id was queued once, so the counts may be too low now (lane_recount). Nil if the queue is empty; false if
+  -- this call has passed over so many that another must go on.
+  local function head_of(lane)
+    while true do
+      local id = call('LINDEX', lane.queue, '0')
+      if not id then return nil end
+      local d = look_at(id)
+      if d.state == 'queued' then return d end
+      if strangers >= STRANGERS_MAX then return false end
+      pass_over(lane, id, d.state)
+      pop(lane, d)
+    end
+  end
+
+  -- The rule of the queue: if the next delivery must wait for its delay, it goes to the tail, once per send. After PASSED_MAX
+  -- times it keeps its place.
+  local function transfer_next(lane)
+    local d = head_of(lane)
+    if not d or d.delay_ms == 0 then return end -- without a delay nothing is waited for
+    if lane.order == 'fifo' or tonumber(d.requeues) >= PASSED_MAX then
+      lane.held = d.delay_ms
       return
     end
-    local t = target_of(d.id)
-    if put_aside(lane, t, d, pull) then return goes_on(lane) end
-    if blocked(lane, t, 0) then return end
-    pull(lane, d)
-    if not claim_paced(lane, d, report) then return goes_on(lane) end
+    call('LMOVE', lane.queue, lane.queue, 'LEFT', 'RIGHT')
+    call('HINCRBY', d.key, 'requeues', '1')
+    moved[lane.name] = (moved[lane.name] or 0) + 1
   end
-  transfer_next(lane)
-  return lane.holder == 0 and lane.hold == ''
+
+  -- The head must wait, but a shorter delay may go. Looks for one near both ends.
+  local function pick(lane)
+    for _, range in ipairs({{0, LOOK_MAX, 1}, {-LOOK_MAX, -1, -1}}) do
+      looks = looks + 5
+      for _, id in ipairs(call('LRANGE', lane.queue, range[1], range[2])) do
+        looks = looks + 1
+        local delay_ms = tonumber(call('HGET', DELIVERY .. id, 'delay_ms') or 0)
+        if lane_ready(lane, delay_ms) <= now then
+          local d = look_at(id)
+          d.from = range[3]
+          if d.state == 'queued' then return d end
+        end
+      end
+    end
+  end
+
+  -- Claims one delivery from a lane on which some have a delay. True if the lane may be looked at again now.
+  local function claim_one(lane, report)
+    local head = head_of(lane)
+    if not head then return forget_counts(lane) end
+    local when = lane_ready(lane, head.delay_ms)
+    if when <= now then
+      lane.held = 0
+      local t = target_of(head.id)
+      if put_aside(lane, t, head, pop) then return goes_on(lane) end
+      if blocked(lane, t, 0) then return end
+      pop(lane, head)
+      if not claim_paced(lane, head, report) then return goes_on(lane) end
+    elseif lane.order == 'fifo' or tonumber(head.requeues) >= PASSED_MAX then
+      lane.held = head.delay_ms
+      return
+    else
+      if looks >= LOOKS_MAX then return end -- the lane stays due, and the next call goes on
+      local d = pick(lane)
+      if not d then
+        -- One that may go now is out of sight: the head goes first.
+        if lane_ready(lane, lane_shortest(lane)) <= now then lane.parked = when end
+        return
+      end
+      local t = target_of(d.id)
+      if put_aside(lane, t, d, pull) then return goes_on(lane) end
+      if blocked(lane, t, 0) then return end
+      pull(lane, d)
+      if not claim_paced(lane, d, report) then return goes_on(lane) end
+    end
+    transfer_next(lane)
+    return lane.holder == 0 and lane.hold == ''
+  end
+
+  return claim_one, origins_check
 end
+
+local claim_one, origins_check -- once a lane needs them
 
 -- The delivery that a fifo lane waits for is in no list: `retry` or `inflight` was lost. It goes back to the head of its lane; if
 -- a dispatcher may still have it, when its lease is over.
@@ -586,6 +607,7 @@ local function find_hold(lane, state)
   if state == 'inflight' then
     local l = limits_of(string.match(id, DESTINATION))
     call('ZADD', base .. 'inflight', text(now_ms + (l and l.lease or LEASE_MAX / 1000)), id)
+    firsts.inflight = nil
     return true
   end
   lane_push(lane, id, tonumber(call('HGET', DELIVERY .. id, 'delay_ms')) or 0, 'LPUSH')
@@ -611,9 +633,10 @@ local function claim_lane(name, share)
   if not next(lane_know(lane)) then lane_recount(lane) end
   local known = lane.known
   local one = next(known)
-  origins_check(lane)
   local is_plain = one == 0 and next(known, 0) == nil and lane.holder == 0
-  if is_plain and not claim_many(lane, share) then return end
+  if is_plain and lane.trouble == 0 and not claim_many(lane, share) then return end
+  if not claim_one then claim_one, origins_check = one_by_one() end
+  origins_check(lane)
   local least = want - share
   while want > 0 and want > least do
     if not claim_one(lane, is_plain and 0 or 1) then return end
@@ -636,7 +659,7 @@ local function lanes_with_room(most)
   for _, room in pairs(rooms) do
     if room_left(room) <= 0 then closed = closed + 1 end
   end
-  local all = call('ZRANGE', base .. 'lanes', 0, most + closed - 1, 'WITHSCORES')
+  local all = call('ZRANGE', base .. 'lanes', '0', text(most + closed - 1), 'WITHSCORES')
   for i = 1, #all, 2 do
     local room = rooms['l:' .. all[i]]
     if not room or room_left(room) > 0 then found[#found + 1] = {all[i], tonumber(all[i + 1])} end
@@ -645,7 +668,7 @@ local function lanes_with_room(most)
 end
 
 local function due_lanes()
-  if not is_tight then return call('ZRANGEBYSCORE', base .. 'lanes', '-inf', now / 1000, 'LIMIT', 0, LANES_MAX) end
+  if not is_tight then return call('ZRANGEBYSCORE', base .. 'lanes', '-inf', string.format('%.3f', now / 1000), 'LIMIT', '0', text(LANES_MAX)) end
   crowded = 2
   local due = {}
   for _, entry in ipairs(lanes_with_room(LANES_MAX)) do
@@ -681,7 +704,10 @@ end
 local function write_claims()
   write_leases()
   for name, t in pairs(destinations) do
-    if t.busy ~= t.was then call('HINCRBY', base .. 'busy', name, text(t.busy - t.was)) end
+    if t.busy ~= t.was then
+      call('HINCRBY', base .. 'busy', name, text(t.busy - t.was))
+      if firsts.inflight ~= nil then firsts.inflight = math.min(firsts.inflight or math.huge, tonumber(t.expires)) end
+    end
     for origin, share in pairs(t.shares) do
       if share.n ~= share.was then call('HINCRBY', base .. 'shares:' .. name, origin, text(share.n - share.was)) end
     end
@@ -689,12 +715,16 @@ local function write_claims()
 end
 
 local function work()
-  if is_due('inflight') or is_due('retry') or is_due('deads') then put_back() end
+  if is_due('inflight') or is_due('retry') or is_due('deads') then
+    put_back()
+    firsts = {}
+  end
   if put_back_count >= BESIDE then
     want = math.min(want, BESIDE)
     asides, strangers, looks = ASIDE_MAX / 2, STRANGERS_MAX / 2, LOOKS_MAX / 2
   end
   if want > 0 then claim_due() end
+  if asides > 0 then firsts.retry = nil end
   write_claims()
   if #buried > 0 then put_back(true) end
   schedule_all()
@@ -734,9 +764,8 @@ for name, n in pairs(moved) do
   requeues[#requeues + 1] = n
 end
 -- Lanes without room here count for nothing: the end of a delivery that is in flight brings the next claim.
-local lane_at
 if is_tight then
   local first = lanes_with_room(1)[1]
-  lane_at = first and first[2] or false
+  firsts.lanes = first and first[2] or false
 end
-return {until_due(lane_at), crowded, requeues, notes, unpack(claims)}
+return {until_due(firsts), crowded, requeues, notes, unpack(claims)}

@@ -31,48 +31,6 @@ local function delivery_save(d)
   call('HSET', d.key, unpack(d.change))
 end
 
--- Claims that ended in this call: ids, how many per destination, and how many per origin of a destination that has several.
-local ended, freed, freed_shares = {}, {}, {}
-
-local function free_share(destination, origin, n)
-  local shares = freed_shares[destination] or {}
-  freed_shares[destination] = shares
-  shares[origin] = (shares[origin] or 0) + n
-end
-
-local function write_shares()
-  for destination, shares in pairs(freed_shares) do
-    local key = base .. 'shares:' .. destination
-    for origin, n in pairs(shares) do
-      if call('HINCRBY', key, origin, -n) <= 0 then call('HDEL', key, origin) end
-    end
-  end
-end
-
-local function write_ended()
-  write_shares()
-  if #ended > 0 then call('ZREM', base .. 'inflight', unpack(ended)) end
-  for destination, n in pairs(freed) do
-    if call('HINCRBY', base .. 'busy', destination, -n) <= 0 then
-      if freed_shares[destination] then call('DEL', base .. 'shares:' .. destination) end
-      call('HDEL', base .. 'busy', destination)
-    end
-  end
-  ended, freed, freed_shares = {}, {}, {}
-end
-
--- The part of an ended claim in its lane's clock. SENT: the fence whose send was reported, or false.
-local function unclaim_from(lane, id, written_fence, sent, left)
-  local fence = tonumber(written_fence)
-  if sent ~= written_fence and fence > lane.stale then
-    if lane.open > 0 then lane.open = lane.open - 1 end
-    if left then lane.sent = now end
-  end
-  if lane.holder == fence then lane.holder = 0 end
-  if lane.hold == id then lane.hold, lane.hold_until = '', 0 end
-  lane.parked = 0
-end
-
 -- Ends the claim: its lease, its place at the destination, and its part in the lane's clock. write_ended completes it. LEFT:
 -- the request left, or may have left and nobody will report it any more.
 local function unclaim(d, left)
@@ -90,19 +48,10 @@ local function requeue(d, lane, side)
   lane_push(lane, d.id, tonumber(d.delay_ms), side or (lane.order == 'fifo' and 'LPUSH' or 'RPUSH'))
 end
 
--- Repeats of an event are known for DEDUP_MS, even if the event is kept for less (KEEP_MS from now).
-local function keep_known(event, keep_ms, dedup_ms)
-  if keep_ms >= dedup_ms then return end
-  local head = call('GETRANGE', base .. 'event:' .. event, 0, 511)
-  local name, received = identity(string.match(event, '^[^~]*'), head)
-  local left = received and tonumber(received) + dedup_ms - now_ms or 0
-  if left > 0 then call('SET', dedup_key(name), received .. ' ' .. event, 'PX', text(left)) end
-end
-
 -- Returns the number of deliveries of EVENT in this partition that have not ended, without ID.
 local function count_open(event, id)
   local n = 0
-  local names = string.match(call('GETRANGE', base .. 'event:' .. event, 0, 8191), '\no ([^\n]*)\n') or ''
+  local names = string.match(call('GETRANGE', base .. 'event:' .. event, '0', '8191'), '\no ([^\n]*)\n') or ''
   for name in string.gmatch(names, '%S+') do
     local other = event .. ':' .. name
     local state = other ~= id and call('HGET', base .. 'delivery:' .. other, 'state')
@@ -117,7 +66,7 @@ local function end_one_of(event, id, keep_ms, dead)
   local key = base .. 'pending:' .. event
   local v = call('HMGET', key, 'keep', 'is', 'dead')
   keep_ms = math.max(keep_ms, tonumber(v[1] or 0))
-  local left = call('HINCRBY', key, 'n', -1)
+  local left = call('HINCRBY', key, 'n', '-1')
   if left < 0 then -- the key was lost
     left = count_open(event, id)
     call('HSET', key, 'n', text(left))
@@ -126,7 +75,7 @@ local function end_one_of(event, id, keep_ms, dead)
     call('DEL', key)
     return keep_ms, v[2], v[3] == '0' and not dead
   end
-  call('HSET', key, 'keep', keep_ms)
+  call('HSET', key, 'keep', text(keep_ms))
   if dead then call('HSET', key, 'dead', '1') end
   return nil, v[2], false
 end
@@ -193,7 +142,7 @@ end
 -- Adds to `deaths`, which lists the dead letters of all destinations. As many leave as are added, and a few more.
 local function note_death(id, keep_ms)
   local deaths = base .. 'deaths'
-  call('ZADD', deaths, now_ms, id)
+  call('ZADD', deaths, now_text, id)
   local old = call('ZRANGEBYSCORE', deaths, '-inf', text(now_ms - keep_ms), 'LIMIT', 0, 8)
   if #old > 0 then call('ZREM', deaths, unpack(old)) end
   keep_key(deaths, keep_ms)
@@ -208,7 +157,7 @@ local function finish(d, state, keep_ms, dedup_ms, verdict)
   if is_listed then call('PEXPIRE', base .. 'attempts:' .. d.id, text(keep_ms)) end
   if state == 'dead' then
     call('LPUSH', base .. 'dead:' .. d.destination, d.id)
-    call('ZADD', base .. 'deads', 'NX', now_ms + keep_ms, d.destination)
+    call('ZADD', base .. 'deads', 'NX', text(now_ms + keep_ms), d.destination)
     note_death(d.id, keep_ms)
   end
   if d.kind == 'fetch' then

@@ -29,14 +29,14 @@
 --
 -- The lane's score in `lanes` is the earliest moment that these fields allow for the shortest delay in its queue
 -- (lane_look). Each script that changes a lane writes the clock and the score once, at its end (lane_schedule).
-local call = redis.call
+local call, sub, format = redis.call, string.sub, string.format
 local base = ARGV[1]
 local DELIVERY, EVENT, QUEUE, DELAYS = base .. 'delivery:', base .. 'event:', base .. 'queue:', base .. 'delays:'
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 local now_ms = math.floor(now / 1000)
 -- Redis turns a Lua number into text by %.17g, which costs more than most commands. Scripts pass text.
-local function text(n) return string.format('%d', n) end
+local function text(n) return format('%d', n) end
 local now_text = text(now_ms)
 -- The destination in a delivery's id. A pattern like '[^:]*$', which may begin anywhere, takes the square of the id's length.
 local DESTINATION = '^.*:(.*)$'
@@ -232,18 +232,23 @@ local function lane_schedule(lane)
   end
 end
 
--- Microseconds until the first of lanes, retries and leases is due; -1 if nothing waits. LANE_AT: when the first lane is due (ms), false:
--- none is; nil: the first one of all.
-local function until_due(lane_at)
+-- When the first member of the sorted set NAME is due (ms), or false.
+local function first_due(name)
+  local at = call('ZRANGE', base .. name, '0', '0', 'WITHSCORES')[2]
+  return at and tonumber(at) or false
+end
+
+-- Microseconds until the first of lanes, retries and leases is due; -1 if nothing waits. FIRSTS: what first_due returns for the sets
+-- that the caller need not read again.
+local function until_due(firsts)
   local first
-  for _, key in ipairs({'lanes', 'retry', 'inflight'}) do
-    local at = lane_at
-    if key ~= 'lanes' or at == nil then at = call('ZRANGE', base .. key, 0, 0, 'WITHSCORES')[2] end
-    at = at and tonumber(at) * 1000
+  for _, name in ipairs({'lanes', 'retry', 'inflight'}) do
+    local at = firsts[name]
+    if at == nil then at = first_due(name) end
     if at and (not first or at < first) then first = at end
   end
   if not first then return -1 end
-  return math.max(0, math.ceil(first - now))
+  return math.max(0, math.ceil(first * 1000 - now))
 end
 
 local function wake()

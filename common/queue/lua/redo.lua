@@ -5,6 +5,7 @@
 --@include lib_lane.lua
 --@include lib_record.lua
 --@include lib_tasks.lua
+--@include lib_ended.lua
 --@include lib_delivery.lua
 --@include lib_resend.lua
 --@include lib_act.lua

@@ -20,4 +20,4 @@ for i = 3, #ARGV, 4 do
   end
 end
 schedule_all()
-return until_due()
+return until_due({})
