@@ -220,6 +220,18 @@ def claim_lanes(w):
     claims_of(w, "claim_plain", 20)
 
 
+def records(w):
+    """Records as large as claim reads them in whole, and larger ones."""
+    for size in (16_000, 60_000, 10_000_000):
+        w.clear()
+        w.fill(1000 if size < 1_000_000 else 64, "queued")
+        with w.r.pipeline(transaction=False) as pipe:
+            for key in w.r.scan_iter(w.key("event:*"), count=5000):
+                pipe.append(key, "x" * size)
+            pipe.execute()
+        claims_of(w, f"claim_records_{size}", 8 if size < 1_000_000 else 1)
+
+
 def hold(w, lane, delay=1000, short=1):
     """The lane has sent just now, and has deliveries of a longer and SHORT of a shorter delay."""
     w.r.delete(w.key(f"delays:{lane}"))
@@ -522,7 +534,7 @@ def acts(w):
     assert at
 
 
-WORLDS = [put, put_tasks, leases, everything, claim_lanes, picks, strangers, lost_events, asides, settle, sent, presence, limits, check, tasks, looks,
+WORLDS = [put, put_tasks, leases, everything, claim_lanes, records, picks, strangers, lost_events, asides, settle, sent, presence, limits, check, tasks, looks,
           counted, acts]
 
 

@@ -214,7 +214,7 @@ def test_most_bytes_of_a_claim(queue):
     queue.check()
 
 
-@pytest.mark.parametrize("size, whole", [(100_000, True), (131_071, True), (131_072, False), (10_000_000, False)])
+@pytest.mark.parametrize("size, whole", [(10_000, True), (16_383, True), (16_384, False), (10_000_000, False)])
 def test_of_a_large_record_only_the_head_comes_with_the_claim(queue, size, whole):
     queue.put(queue.event("e", ("d", "d", 0), body=""))
     record = queue.record(body="").ljust(size, "x")
@@ -222,6 +222,15 @@ def test_of_a_large_record_only_the_head_comes_with_the_claim(queue, size, whole
     reply = queue.run("claim", 1, 1 << 22, queue.dead_ms, queue.dedup_ms, 0, 1, 1, 0)
     assert reply[5] == (record if whole else record[:record.index("\n\n") + 2])
     assert reply[4].split(" ")[12:] == ([] if whole else [str(size)])
+
+
+@pytest.mark.parametrize("head", [16_383, 16_384, 16_385, 60_000])
+def test_a_head_may_be_longer_than_what_a_claim_reads_first(queue, head):
+    queue.put(queue.event("e", ("d", "d", 0), body=""))
+    record = queue.record(body="").rstrip("\n").ljust(head - 2, "h") + "\n\n"
+    queue.r.set(queue.key("event:e"), record.ljust(100_000, "x"))
+    reply = queue.run("claim", 1, 1 << 22, queue.dead_ms, queue.dedup_ms, 0, 1, 1, 0)
+    assert reply[5] == record and reply[4].split(" ")[12:] == ["100000"]
 
 
 def test_lanes_share_a_claim(queue):

@@ -33,7 +33,8 @@ local BESIDE = 24 -- a call that has put so much back claims no more than that, 
 local strangers, looks, asides, put_back_count = 0, 0, 0, 0
 local DROPPED_LONGER_MS = 60000 -- than its event, which the record of a dropped delivery outlives
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
-local RECORD_MAX, RECORD_LAST = 131072, '131071' -- a record of so many bytes is not in the reply
+-- A record of so many bytes is not in the reply: Lua hashes each byte of a text, so 4 MB of records would take 10 ms.
+local RECORD_MAX, RECORD_LAST, HEAD_LAST = 16384, '16383', text(HEAD_MAX - 1)
 local claims, leases, moved, claimed = {}, {}, {}, 0
 local taken = {} -- lane's queue, id or ids that were taken off it; only for undo
 local buried = {} -- id, error of deliveries that were taken off their lanes and become dead letters
@@ -231,6 +232,10 @@ local function read_event(event)
   local record = call('GETRANGE', event, '0', RECORD_LAST)
   if #record < RECORD_MAX then return record end
   local stop = string.find(record, '\n\n', 1, true)
+  if not stop then
+    record = call('GETRANGE', event, '0', HEAD_LAST)
+    stop = string.find(record, '\n\n', 1, true)
+  end
   return string.sub(record, 1, stop and stop + 1 or -1), ' ' .. call('STRLEN', event)
 end
 
