@@ -113,6 +113,12 @@ struct slice keys_task_id(struct slice event)
     return cut ? slice_skip(event, (size_t)(cut + 1 - event.ptr)) : event;
 }
 
+struct slice keys_task_account(struct slice event)
+{
+    const char *cut = event.len && event.ptr[0] == '@' ? memchr(event.ptr, '/', event.len) : NULL;
+    return cut ? slice_make(event.ptr + 1, (size_t)(cut - event.ptr - 1)) : slice_make("", 0);
+}
+
 bool keys_is_task_of(struct slice event, struct slice account)
 {
     if (!account.len || event.len < account.len + 2 || event.ptr[0] != '@' ||

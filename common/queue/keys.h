@@ -33,6 +33,8 @@ void keys_delivery(struct buf *out, struct slice base, struct slice id);
 void keys_task(struct buf *out, struct slice account, struct slice id);
 /* The id in such an event id; any other is its own. */
 struct slice keys_task_id(struct slice event);
+/* The account whose task has the event id EVENT, or empty: it is no task's. */
+struct slice keys_task_account(struct slice event);
 /* True if EVENT is the event id of a task of ACCOUNT. */
 bool keys_is_task_of(struct slice event, struct slice account);
 /* The event id that an operator means by NAME: "@<account>/<id>" is an account's task, else "<id>" or "<id>~<n>". The id is not

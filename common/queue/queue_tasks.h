@@ -1,7 +1,8 @@
 /* queue_tasks - the queue as the API sees it: tasks by id, lists, counts, errors, resends, delays.
  *
  * A task is an event with its deliveries (docs/internals/queue.md). A call for one account asks the partition of the account's
- * lane, which has all its tasks. Other calls ask all partitions and merge what they say. One script call holds Redis for about a millisecond, however much is stored or asked for; where that is not
+ * lane, which has all its tasks. So does a call about tasks of one account. Other calls ask all partitions and merge what
+ * they say. One script call holds Redis for about a millisecond, however much is stored or asked for; where that is not
  * enough, the call is repeated. Nothing scans the keyspace. One per thread that serves the API.
  */
 #ifndef COMMON_QUEUE_QUEUE_TASKS_H

@@ -3,11 +3,13 @@
 #include "common/gzip/gzip.h"
 #include "common/ops/ops.h"
 #include "common/program/program.h"
+#include "common/queue/shard.h"
 #include "receiver/api/api_private.h"
 
 #include <stdlib.h>
 
 #define FIELD_MESSAGE_MAX 200
+#define TOLD_MAX 8192 /* the numbers of all partitions fit */
 #define ASKING_MAX 16 /* calls that read much from Redis, of all accounts */
 /* No gzip has more plain bytes for one of its own; and what a small one may have on top. */
 #define GZIP_RATIO_MAX 1032
@@ -48,6 +50,7 @@ static const struct {
 struct api *api_new(struct loop *l, struct shards *shards, struct config *conf)
 {
     struct api *a = NEW(struct api);
+    a->shards = shards;
     a->conf = config_ref(conf);
     a->tasks = queue_tasks_new(l, shards, conf);
     a->put = queue_put_new(l, shards, conf);
@@ -151,7 +154,7 @@ static void request_end_error(struct api_request *r, int status, const char *hea
                               const char *message)
 {
     struct buf out;
-    buf_init(&out, 4096);
+    buf_init(&out, 4096 + TOLD_MAX);
     envelope_write_error(HOOKPACE_VERSION, code, message, &out);
     request_end(r, status, headers, buf_slice(&out));
     buf_clear(&out);
@@ -175,21 +178,26 @@ void api_fail_field(struct api_request *r, const char *field, const char *why)
     api_fail_saying(r, CODE_INVALID_FIELD, text);
 }
 
-static void fail_for_now(struct api_request *r, const char *reason)
+/* TOLD: what the account hears beside the code's message, or NULL. */
+static void fail_for_now(struct api_request *r, const char *reason, const char *told)
 {
     LOG_RARELY(LL_WARN, "api.unavailable", LS("reason", reason));
     const struct api_code_row *row = api_code_row(CODE_INTERNAL);
-    request_end_error(r, 500, OPS_RETRY, row->code, row->message);
+    char text[TOLD_MAX];
+    struct buf message = buf_over(text);
+    buf_addf(&message, "%s%s%s", row->message, told ? " " : "", told ? told : "");
+    request_end_error(r, 500, OPS_RETRY, row->code, text);
 }
 
 void api_unavailable(struct api_request *r)
 {
-    fail_for_now(r, "Redis does not answer");
+    bool is_told = r->account->role == ACCOUNT_ADMIN && !r->api->is_closing;
+    fail_for_now(r, "Redis does not answer", is_told ? shards_warning(r->api->shards) : NULL);
 }
 
 void api_no_room(struct api_request *r)
 {
-    fail_for_now(r, "too much is under way");
+    fail_for_now(r, "too much is under way", NULL);
 }
 
 bool api_keep_room(struct api_request *r, size_t n)

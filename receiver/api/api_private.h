@@ -64,6 +64,7 @@ struct api_code_row {
 const struct api_code_row *api_code_row(enum api_code c);
 
 struct api {
+    struct shards *shards; /* borrowed */
     struct config *conf;
     struct queue_tasks *tasks;
     struct queue_put *put;

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import urllib.parse
 
 import pytest
 from console_client import PASSWORDS
@@ -27,6 +28,7 @@ def three(service):
         service.conf["sources"][name] = config.source([name])
     account = next(n for n in (f"user{k}" for k in itertools.count()) if service.keys.partition(n) == 0)
     service.conf["accounts"][account] = {"password": PASSWORDS["acme"], "role": "user"}
+    service.account = account
     service.login = {"Authorization": "Basic " + base64.b64encode(f"{account}:{PASSWORDS['acme']}".encode()).decode()}
     service.start()
     for partition, lane in enumerate(service.lanes):
@@ -202,6 +204,31 @@ def test_an_account_needs_only_the_partition_of_its_lane(three):
         is_list = call in ("id_list", "errors")
         answer = http.post(three.receiver.admin, f"/v3/serp/{call}", b"[{}]", post) if is_list else http.get(three.receiver.admin, f"/v3/serp/{call}", three.login)
         assert answer.json()["tasks"][0]["status_code"] == 20000, (call, answer.json())
+
+
+def admin_call(service, call, body=None):
+    login = {"Authorization": "Basic " + base64.b64encode(f"root:{PASSWORDS['root']}".encode()).decode(), "Content-Type": "application/json"}
+    return http.get(service.receiver.admin, call, login) if body is None else http.post(service.receiver.admin, call, json.dumps(body).encode(), login)
+
+
+def test_an_admin_reaches_a_task_by_its_id_and_hears_what_lists_lack(three):
+    """The id names the account, whose partition has the task. A list without a partition would look like a whole one."""
+    post = {"Content-Type": "application/json", **three.login}
+    hold(three, 1)
+    assert http.post(three.receiver.admin, "/v3/serp/task_post", b'[{"id": "t", "result": {"a": 1}}]', post).json()["tasks"][0]["status_code"] == 20100
+    task = f"@{three.account}/t"
+    got = admin_call(three, "/v3/serp/task_get/" + urllib.parse.quote(task, safe="")).json()["tasks"][0]
+    assert (got["status_code"], got["result"]) == (20000, [{"a": 1}])
+    assert admin_call(three, "/v3/appendix/webhook_resend", [{"id": task}]).status == 200
+    assert three.root.get("events/" + urllib.parse.quote(task, safe=""))["id"] == task
+    for call, body in (("serp/tasks_ready", None), ("serp/id_list", [{}]), ("serp/errors", [{}]), ("tasks/count", None),
+                       ("serp/task_get/e0", None), ("appendix/webhook_resend", [{"id": task}, {"id": "e0"}])):
+        answer = admin_call(three, "/v3/" + call, body)
+        assert (answer.status, answer.json()["status_code"], answer.json()["status_message"]) == (500, 50000, f"Internal Error. {HELD}1"), call
+        assert answer.header("Retry-After"), call
+    hold(three, 0)
+    answer = http.get(three.receiver.admin, "/v3/serp/tasks_ready", three.login)
+    assert (answer.status, answer.json()["status_message"]) == (500, "Internal Error."), "partitions are no business of an account"
 
 
 def test_the_command_says_what_is_missing(three):

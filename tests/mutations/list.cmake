@@ -242,6 +242,12 @@ mutation(left_server_believed "a server that has left the cluster says that nobo
   [[    } else if (map.range_count == 0) {]]
   [[    } else if (map.range_count == SIZE_MAX) {]])
 
+mutation(task_asked_everywhere "an admin's call about one task needs all partitions"
+  TESTS tests/console/test_missing.py::test_an_admin_reaches_a_task_by_its_id_and_hears_what_lists_lack
+  EDIT common/queue/tasks/queue_tasks.c
+  [[    struct slice account = count ? keys_task_account(keys[0]) : scope.account;]]
+  [[    struct slice account = scope.account;]])
+
 mutation(prefetch_survives_reload "what one configuration found quick is claimed ahead under the next"
   TESTS "tests/e2e/test_prefetch.py::test_a_destination_that_was_quick_turns_slow[reload]"
   EDIT common/queue/take/queue_take.c

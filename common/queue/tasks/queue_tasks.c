@@ -223,6 +223,17 @@ static void add_scope(struct args *a, struct task_scope scope)
     args_add_since(a, mark);
 }
 
+/* The partitions that may know one of the COUNT tasks KEYS: one if all of them are of one account. */
+static struct partition_range partitions_of(const struct queue_tasks *q, struct task_scope scope,
+                                            const struct slice *keys, size_t count)
+{
+    struct slice account = count ? keys_task_account(keys[0]) : scope.account;
+    for (size_t i = 1; i < count; i++)
+        if (!slice_eq(keys_task_account(keys[i]), account))
+            return tasks_partitions(q, scope);
+    return tasks_partitions(q, (struct task_scope){account, scope.login});
+}
+
 /* IDS are keys of events if ARE_KEYS. HEAD gets the arguments in front of the ids before named_call_send. */
 static struct named_call *named_call_new(struct queue_tasks *q, struct task_scope scope,
                                          const struct slice *ids, size_t count, bool are_keys,
@@ -237,7 +248,6 @@ static struct named_call *named_call_new(struct queue_tasks *q, struct task_scop
     c->call.on_reply = on_views;
     c->call.on_end = on_views_end;
     c->call.may_miss = !scope.account.len && !scope.login.len;
-    c->asked = tasks_partitions(q, scope);
     c->entries = xcalloc(count ? count : 1, sizeof *c->entries);
     c->count = count;
     c->whose = xslicedup(scope.login);
@@ -248,6 +258,7 @@ static struct named_call *named_call_new(struct queue_tasks *q, struct task_scop
             add_key(&c->ids, scope, ids[i]);
     }
     const struct slice *keys = args_slices(&c->ids);
+    c->asked = partitions_of(q, scope, keys, count);
     for (size_t i = 0; i < count; i++) {
         c->entries[i].key = xslicedup(keys[i]);
         c->entries[i].fetched = -1;
