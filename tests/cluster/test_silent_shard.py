@@ -1,15 +1,19 @@
-"""A shard that takes calls and answers none: the work of the other shards does not wait for it."""
+"""A shard that takes calls and answers none, or late: the work of the other shards does not wait for it."""
 
+import threading
 import time
+from collections import Counter
 
 import pytest
 
 from harness.exchange import Answer
+from harness.outage import Outage
 from harness.wait import wait_for
 
 PATIENCE_MS = 30000  # of the programs with Redis: nothing here may take so long
 PLACES = 4
 RETRY_S = 4
+STANDS_S, RUNS_S = 0.4, 0.1  # of the slow shard, again and again
 
 
 @pytest.fixture
@@ -80,3 +84,43 @@ def test_what_it_grants_late_does_not_exceed_the_places(silence):
     back = silence.dispatcher.wait_log("attempt.put_back", error="no_room")
     assert back["destination"] == silence.mine
     silence.sink.wait_count(3 + 2 * PLACES + len(taken), 20)
+
+
+class Slow(threading.Thread):
+    """NODE stands for STANDS_S and runs for RUNS_S, in turns, until end()."""
+
+    def __init__(self, node):
+        super().__init__()
+        self.node, self.over = node, threading.Event()
+
+    def run(self):
+        while not self.over.is_set():
+            self.node.pause()
+            self.over.wait(STANDS_S)
+            self.node.resume()
+            self.over.wait(RUNS_S)
+
+    def end(self):
+        self.over.set()
+        self.join()
+
+
+def test_a_slow_shard_loses_nothing_and_delays_no_other(spread):
+    """Its calls take up to 0.4 s. None is refused, none is repeated."""
+    outage = Outage(spread)
+    slow = Slow(outage.victim)
+    try:
+        outage.strike(slow.start)
+        outage.senders.wait_more(outage.mine, 10, 60)
+        before = {name: len(outage.senders.acknowledged([name])) for name in spread.names}
+        outage.senders.wait_more(outage.mine, 10, 60)
+        came = {name: len(outage.senders.acknowledged([name])) - before[name] for name in spread.names}
+        slow.end()
+        outage.judge()
+    finally:
+        slow.over.set()
+        outage.victim.resume()
+        outage.close()
+    assert outage.senders.statuses(spread.names).keys() == {200}
+    assert min(came[name] for name in outage.others) > max(came[name] for name in outage.mine), f"others wait too: {came}"
+    assert set(Counter(r.delivery for r in spread.sink.all()).values()) == {1}
