@@ -68,22 +68,35 @@ mutation(announced_without_words "the index leaves out the destinations of a res
 mutation(dedup_off "a repeat is queued again"
   TESTS tests/queue/test_put.py::test_same_id_and_body_is_a_repeat
         tests/e2e/test_ingest_identity.py::test_a_repeat_is_answered_and_not_queued
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[if known == same and]]
   [[if false and]]
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[    if before then return nil, before, event end
   end
   local task = store_revision]]
   [[  end
   local task = store_revision]])
 
+mutation(twice_in_a_call "an event that comes twice in one call is queued twice"
+  TESTS tests/queue/test_put.py::test_repeat_inside_one_batch
+  EDIT common/queue/lua/put.lua
+  [[if not plan.is_ordinary or run_ids[id] then end_run(i, at) end]]
+  [[if not plan.is_ordinary then end_run(i, at) end]])
+
+mutation(taken_id_overwritten "an event whose id is taken among new ones takes the other's place"
+  TESTS tests/queue/test_put.py::test_a_repeat_among_new_events
+        tests/queue/test_put.py::test_same_id_with_another_body_is_another_event
+  EDIT common/queue/lua/put.lua
+  [[call('MSETNX', unpack(records)) == 1]]
+  [[call('MSET', unpack(records)) ~= nil]])
+
 mutation(no_wake "put does not tell who waits"
   TESTS tests/queue/test_put.py::test_wake_is_published_when_a_lane_gets_its_first_work
   EDIT common/queue/lua/put.lua
-  [[string.format('%.3f', look), name)
+  [[  due[#due + 1] = name
   woken = name]]
-  [[string.format('%.3f', look), name)]])
+  [[  due[#due + 1] = name]])
 
 mutation(full_cannot_drain "settle respects maxmemory, so that a full Redis cannot be emptied"
   TESTS tests/queue/test_put.py::test_refused_when_memory_is_full_and_drains_all_the_same
@@ -118,20 +131,20 @@ mutation(work_lost_with_its_worker "a task whose lease has ended stays with its 
 
 mutation(second_result_counts "a second result takes the place of the first, and its webhooks go out again"
   TESTS tests/queue/test_pending.py::test_only_the_first_result_counts
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[or digest ~= same or not is_open(old) then]]
   [[or digest ~= same then]])
 
 mutation(result_of_another_task "the result of an expired task completes the task that has its id now"
   TESTS tests/queue/test_pending.py::test_a_result_of_another_task_with_the_id
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[if set ~= received or digest ~= same or not is_open(old) then]]
   [[if not is_open(old) then]])
 
 mutation(delay_of_the_completion "a task's webhooks have the delay of the moment when its result comes"
   TESTS tests/queue/test_random_tasks.py::test_the_api_says_what_happened
         tests/api/test_work.py::test_delay_and_secret_are_those_of_task_post
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[local lines = close_task(plan.account, id)]]
   [[local lines = close_task(plan.account, id) and nil]])
 
@@ -144,7 +157,7 @@ mutation(oldest_last "take hands out the newest tasks first"
 mutation(quota_forgets "tasks of an account are never counted off its quotas"
   TESTS tests/queue/test_random_tasks.py::test_the_api_says_what_happened
         tests/api/test_quotas.py::test_what_has_expired_makes_room
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[-(tonumber(v[1]) or 0))]]
   [[0)]]
   EDIT common/queue/lua/lib_tasks.lua
@@ -153,7 +166,7 @@ mutation(quota_forgets "tasks of an account are never counted off its quotas"
 
 mutation(quota_off "an account may keep more tasks than its quota"
   TESTS tests/api/test_quotas.py::test_above_the_most_tasks
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[u.tasks + n > plan.max_tasks]]
   [[u.tasks + n > 100 * plan.max_tasks]])
 
@@ -384,7 +397,7 @@ mutation(last_attempt_again "the last attempt of the schedule is followed by ano
 
 mutation(pingback_hides_a_result "a task is not listed while its pingback is on its way"
   TESTS tests/queue/test_tasks.py::test_it_is_complete_while_a_pingback_waits
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[if plan.has_postback or not has_body and plan.fan > 0 then]]
   [[if plan.fan > 0 then]])
 
@@ -662,13 +675,13 @@ mutation(fences_begin_at_one "fences begin anew when their key is lost"
 
 mutation(part_is_a_repeat "a repeat does not complete what was stored in part"
   TESTS tests/queue/test_lost.py::test_a_repeat_completes_what_was_stored_in_part
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[for i = 1, math.min(left, #missing) do]]
   [[for i = 1, 0 do]])
 
 mutation(expired_is_missing "a repeat sends again what was delivered and has expired"
   TESTS tests/queue/test_lost.py::test_a_repeat_does_not_send_again_what_was_delivered_and_has_expired
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[for i = 1, math.min(left, #missing) do]]
   [[for i = 1, #missing do]])
 
@@ -1049,7 +1062,7 @@ mutation(secret_of_today "an older task is signed with the secret of the configu
 
 mutation(revision_unsaid "a second event of an id is told by the id of the first"
   TESTS tests/queue/test_put.py::test_same_id_with_another_body_is_another_event
-  EDIT common/queue/lua/put.lua
+  EDIT common/queue/lua/lib_accept.lua
   [[task == id and 0 or -tonumber(string.sub(task, #id + 2))]]
   [[0]])
 

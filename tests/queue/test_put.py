@@ -39,6 +39,21 @@ def test_repeat_inside_one_batch(queue):
     assert queue.queued() == ["e1:d"]
 
 
+def test_a_repeat_among_new_events(queue):
+    """Redis stores new events together. One repeat among them changes nothing for the others, nor for their order."""
+    old = queue.event("old", ("d", "d", 0), body="x")
+    queue.put(old)
+    kept = queue.event("kept", ("ping", "d", 0), body="p")
+    new = [queue.event(i, ("d", "d", 0), body=i) for i in ("a", "b", "c")]
+    other = queue.event("a", ("d", "d", 0), body="another")
+    assert queue.put(new[0], kept, old, new[1], other, new[2]) == [[0, ""], [0, ""], [1, str(queue.now)], [0, ""], [0, ""], [0, ""]]
+    assert queue.revisions == [0, 0, 0, 0, 2, 0]
+    assert queue.queued() == ["old:d", "a:d", "kept:ping", "b:d", "a~2:d", "c:d"]
+    assert [i for _, entry in queue.r.xrange(queue.key("posted")) for i in entry["ids"].split()] == ["old", "a", "kept", "b", "a~2", "c"]
+    assert queue.r.hget(queue.key("counts"), "sending") == "5"
+    queue.check()
+
+
 def test_same_id_with_another_body_is_another_event(queue):
     for body, revision in (("x", 0), ("y", 2), ("z", 3)):
         assert queue.put(queue.event("e1", ("d", "d", 0), body=body)) == [[0, ""]]

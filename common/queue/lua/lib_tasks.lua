@@ -71,11 +71,6 @@ local function tag_of(path)
   return tag
 end
 
--- KEY stays at least that long; a little longer, so that this need not be written every time.
-local function keep_key(key, keep_ms)
-  if call('PTTL', key) < keep_ms then call('PEXPIRE', key, text(keep_ms + math.floor(keep_ms / 64))) end
-end
-
 local function by_path(member, ms) return string.sub(member, 1, TAG) .. moment_of(ms) .. string.sub(member, TAG + 1) end
 
 local function list_task(kind, account, path, event, keep_ms)
