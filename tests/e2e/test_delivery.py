@@ -121,6 +121,17 @@ def test_a_dot_segment_is_refused(stack):
     assert stack.keys.dead("out") == ["a:out"]
 
 
+def test_each_delivery_goes_to_its_own_url(stack):
+    """They take turns on one handle of libcurl, which keeps what it knows of the last URL."""
+    sink = stack.downstream()
+    _, receiver, _ = run(stack, url=sink.url("/hooks/$tag/end"))
+    tags = ["x", "x", "y", "x"]
+    for n, tag in enumerate(tags):
+        receiver.send(f"e{n}", tag=tag)
+        wait_state(stack, "done", f"e{n}")
+    assert [(r.event, r.target) for r in sink.all()] == [(f"e{n}", f"/hooks/{tag}/end") for n, tag in enumerate(tags)]
+
+
 # -- signatures ----------------------------------------------------------------------------------------------
 
 

@@ -237,6 +237,12 @@ mutation(current_secret "signed with the newest secret instead of the one at acc
   [[size_t secret = scheme_find_secret(rules->sign, in->secret_id);]]
   [[size_t secret = 0;]])
 
+mutation(last_url_again "a request goes to the URL of the request before it"
+  TESTS tests/e2e/test_delivery.py::test_each_delivery_goes_to_its_own_url
+  EDIT dispatcher/transport/curl_request.c
+  [[    if (r->url && strcmp(r->url_text, text) == 0)]]
+  [[    if (r->url)]])
+
 mutation(silent_claim_keeps_room "a claim that a silent shard does not answer takes the room of all others"
   TESTS tests/cluster/test_silent_shard.py::test_its_claims_take_no_room_from_others
   EDIT common/queue/take/queue_take.c

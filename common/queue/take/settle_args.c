@@ -7,8 +7,7 @@
 #include "common/queue/keys.h"
 #include "common/webhook/ids.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #define ATTEMPT_MAX (16 * 1024)
 #define RESPONSE_KEPT 1024
@@ -147,6 +146,14 @@ static bool is_short(struct slice response)
     return response.len <= RESPONSE_SHORT && text_is_utf8(response) && !text_has_control(response);
 }
 
+static void copy_text(char *to, size_t size, struct slice text)
+{
+    struct slice head = slice_head(text, size - 1);
+    if (head.len)
+        memcpy(to, head.ptr, head.len);
+    to[head.len] = '\0';
+}
+
 void result_make(struct result *r, const struct delivery *d, const struct settlement *s, wall_ms at)
 {
     struct buf attempt = r->attempt, failure = r->failure;
@@ -166,10 +173,10 @@ void result_make(struct result *r, const struct delivery *d, const struct settle
     }
     buf_reset(&r->attempt);
     buf_reset(&r->failure);
-    snprintf(r->error, sizeof r->error, "%.*s", SLICE_FMT(s->error));
+    copy_text(r->error, sizeof r->error, s->error);
     bool fits = is_short(s->response);
     if (fits)
-        snprintf(r->response, sizeof r->response, "%.*s", SLICE_FMT(s->response));
+        copy_text(r->response, sizeof r->response, s->response);
     /* A first attempt that succeeded needs no list: the delivery's own fields have it all. */
     if (s->verdict != SETTLE_DONE || d->attempt > 1 || !fits)
         attempt_json(&r->attempt, d, s, at);
