@@ -207,12 +207,18 @@ static void check_answers(void)
     INSIST(answers <= told.ended + told.refused);
 }
 
-/* Without the Date lines, which the clock may change meanwhile. */
-static void undated(const struct buf *from, struct buf *to)
+/* Without the Date lines, which the clock may change meanwhile, and without `100 Continue`, which only a client gets whose body
+ * has not come yet. */
+static void comparable(const struct buf *from, struct buf *to)
 {
+    static const struct slice go_on = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
     struct slice rest = buf_slice(from);
     buf_reset(to);
     while (rest.len) {
+        if (slice_starts(rest, go_on)) {
+            rest = slice_skip(rest, go_on.len);
+            continue;
+        }
         struct slice line = slice_cut(&rest, '\n');
         if (!slice_starts(line, SLICE_LIT("Date: "))) {
             buf_add_slice(to, line);
@@ -239,12 +245,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_answers();
     buf_reset(&story);
     buf_add_slice(&story, buf_slice(&told.story));
-    undated(&told.answers, &answers);
+    comparable(&told.answers, &answers);
     unsigned begun = told.begun;
     talk(input, seed);
     if (!has_head)
         check_answers();
-    undated(&told.answers, &again);
+    comparable(&told.answers, &again);
     INSIST(told.begun == begun);
     INSIST(slice_eq(buf_slice(&answers), buf_slice(&again)));
     return 0;
