@@ -49,6 +49,16 @@ void clock_iso(wall_ms at, char out[CLOCK_ISO_LEN + 1])
     put_digits(out + 23, (int)(at % 1000), 3);
 }
 
+const char *clock_iso_again(struct clock_text *last, wall_ms at)
+{
+    if (last->text[0] && at >= 0 && at <= ISO_LAST_MS && at / 1000 == last->second)
+        put_digits(last->text + 23, (int)(at % 1000), 3);
+    else
+        clock_iso(at, last->text);
+    last->second = at / 1000;
+    return last->text;
+}
+
 /* The number of DIGITS digits at P, or -1. */
 static int read_digits(const char *p, int digits)
 {

@@ -21,6 +21,14 @@ wall_ms clock_wall_ms(void);
 /* Writes CLOCK_ISO_LEN characters and a NUL. A moment before 1970 or after the year 9999 is written as the first or last
  * moment of that range. */
 void clock_iso(wall_ms at, char out[CLOCK_ISO_LEN + 1]);
+
+struct clock_text { /* the last moment that was written; zero at first */
+    wall_ms second;
+    char text[CLOCK_ISO_LEN + 1];
+};
+
+/* The text of clock_iso, in LAST. Of a moment in the same second as the last one, only the milliseconds are written. */
+const char *clock_iso_again(struct clock_text *last, wall_ms at);
 /* Reads a moment of RFC 3339 ("2026-11-21T02:15:49.123Z", "..+01:00"), LEN bytes at TEXT. Digits behind the milliseconds are
  * dropped. False if it is none; a leap second is none either. */
 bool clock_read_iso(const char *text, size_t len, wall_ms *at);

@@ -35,11 +35,10 @@ static struct {
     pthread_mutex_t lock;
     struct buf lines;
     _Atomic bool has_lines;
-    unsigned lost;               /* lines for which there was no room */
-    int64_t second;              /* of NOW */
-    char now[CLOCK_ISO_LEN + 1]; /* its text, but for the milliseconds */
-    struct log_limit *limits;    /* of call sites that left lines out, ever */
-} out = {.lock = PTHREAD_MUTEX_INITIALIZER, .second = -1};
+    unsigned lost; /* lines for which there was no room */
+    struct clock_text now;
+    struct log_limit *limits; /* of call sites that left lines out, ever */
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static const char *const level_words[] = {"debug", "info", "warn", "error"};
 
@@ -164,27 +163,12 @@ static void write_field(struct pen *p, const struct log_field *f)
     }
 }
 
-/* The time of now. The text of a second is made once. */
-static void write_time(struct pen *p)
-{
-    wall_ms at = clock_wall_ms();
-    if (at / 1000 != out.second) {
-        out.second = at / 1000;
-        clock_iso(at, out.now);
-    }
-    int ms = (int)(at % 1000);
-    out.now[CLOCK_ISO_LEN - 4] = (char)('0' + ms / 100);
-    out.now[CLOCK_ISO_LEN - 3] = (char)('0' + ms / 10 % 10);
-    out.now[CLOCK_ISO_LEN - 2] = (char)('0' + ms % 10);
-    write_bytes(p, out.now, CLOCK_ISO_LEN);
-}
-
 static void write_line(struct pen *p, enum log_level level, const char *msg,
                        const struct log_field *fields)
 {
     if (!settings.text)
         WRITE_LITERAL(p, "{\"ts\":\"");
-    write_time(p);
+    write_bytes(p, clock_iso_again(&out.now, clock_wall_ms()), CLOCK_ISO_LEN);
     write_bytes(p, settings.heads[level], settings.head_lens[level]);
     write_bytes(p, msg, strlen(msg)); /* a literal of ours */
     if (!settings.text)

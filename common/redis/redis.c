@@ -276,10 +276,11 @@ static void write_call(struct out *o, const struct redis_call *c)
 
 enum err redis_eval(struct redis *r, const struct redis_call *c)
 {
-    char count[24];
-    int len = snprintf(count, sizeof count, "%zu", c->key_count);
+    char text[24];
+    struct buf count = buf_over(text);
+    buf_add_u64(&count, c->key_count);
     const struct slice head[] = {SLICE_LIT("EVALSHA"), slice_make(c->script->sha, 40),
-                                 slice_make(count, (size_t)len)};
+                                 buf_slice(&count)};
     size_t size = redis_out_sizes(head, 3) + redis_out_sizes(c->lead, c->lead_count) +
                   redis_out_sizes(c->argv, c->argc);
     enum err rc = redis_admit(r, size);

@@ -45,7 +45,7 @@ struct
     struct source *source;
     struct source_counts *counts;
     struct body_reader body;
-    mono_us submitted;
+    mono_us started;       /* as its request did, whose client may be gone */
     bool is_pingback;      /* a GET, or the HEAD of one */
     bool is_probe;         /* a HEAD: judged like a GET, and not queued */
     bool is_inflating;     /* the memory that inflating takes is charged */
@@ -65,8 +65,9 @@ struct ingest {
     _Atomic size_t waiting; /* events that Redis has not answered; written by this thread only */
     struct answer_counts *counts;
     struct buf scratch, headers;
-    struct peer_text peer;
-    struct tail *tail; /* borrowed */
+    struct peer_text peer;         /* of the last event, */
+    struct clock_text received_at; /* and its time */
+    struct tail *tail;             /* borrowed */
 };
 
 /* --- a webhook's beginning and end --- */
@@ -78,6 +79,7 @@ static struct webhook *webhook_new(struct ingest *in, struct http_request *http,
         w = NEW(struct webhook);
     w->in = in;
     w->http = http;
+    w->started = http_started(http);
     w->conf = config_ref(in->conf);
     w->source = s;
     w->counts = answer_counts_of(in->counts, slice_str(s->name));
@@ -125,7 +127,7 @@ static void webhook_free(struct webhook *w)
 static void ingest_refuse(struct webhook *w, enum answer a, const char *detail)
 {
     struct http_request *http = w->http;
-    answer_counts_add(w->in->counts, w->counts, a, http_started(http));
+    answer_counts_add(w->in->counts, w->counts, a, w->started);
     trail_refused(http, w->source, a);
     w->http = NULL;
     http_set_ctx(http, NULL);
@@ -140,7 +142,6 @@ static void ingest_refuse(struct webhook *w, enum answer a, const char *detail)
 
 static void line_enter(struct webhook *w)
 {
-    w->submitted = clock_mono_us();
     list_add_last(&w->in->line, &w->link);
     add_waiting(w->in, 1);
 }
@@ -168,11 +169,11 @@ static void ingest_on_put(void *ctx, const struct put_answer *put)
     if (tail_is_wanted(in->tail))
         trail_tell(in->tail, &w->trail, w->source, &w->identity, put);
     /* Also if the client did not wait for the answer. */
-    answer_counts_add(in->counts, w->counts, a, w->http ? http_started(w->http) : w->submitted);
+    answer_counts_add(in->counts, w->counts, a, w->started);
     if (w->http) {
         http_set_ctx(w->http, NULL);
         respond_accepted(w->http, slice_make(w->identity.id, w->identity.id_len), put,
-                         &in->scratch);
+                         &in->received_at, &in->scratch);
         FAULT_POINT("reply_written");
     }
     webhook_free(w);
@@ -385,7 +386,7 @@ MUST_CHECK static enum flow answer_challenge(struct webhook *w)
     buf_reset(&in->scratch);
     if (!judge_challenge(buf_slice(&w->body.wire), &in->scratch))
         return GO_ON;
-    answer_counts_add(in->counts, w->counts, ANSWER_CHALLENGE, http_started(w->http));
+    answer_counts_add(in->counts, w->counts, ANSWER_CHALLENGE, w->started);
     http_set_ctx(w->http, NULL);
     respond_json(w->http, 200, buf_slice(&in->scratch));
     webhook_free(w);
@@ -395,7 +396,7 @@ MUST_CHECK static enum flow answer_challenge(struct webhook *w)
 /* The client of a HEAD cannot read whether its event was queued, so none is: it only learns whether a GET would be let in. */
 static void answer_probe(struct webhook *w)
 {
-    answer_counts_add(w->in->counts, w->counts, ANSWER_PROBE, http_started(w->http));
+    answer_counts_add(w->in->counts, w->counts, ANSWER_PROBE, w->started);
     http_set_ctx(w->http, NULL);
     respond_json(w->http, 200, ANSWER_BODY_OK);
     webhook_free(w);

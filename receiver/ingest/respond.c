@@ -17,10 +17,9 @@ void respond_error(struct http_request *r, enum answer a, const char *headers, c
 }
 
 void respond_accepted(struct http_request *r, struct slice id, const struct put_answer *put,
-                      struct buf *scratch)
+                      struct clock_text *last, struct buf *scratch)
 {
-    char at[CLOCK_ISO_LEN + 1];
-    clock_iso(put->received_at, at);
+    const char *at = clock_iso_again(last, put->received_at);
     buf_reset(scratch);
     struct json_write w = json_write_to(scratch);
     jw_open(&w, NULL, '{');

@@ -15,8 +15,9 @@ struct put_answer;
 void respond_json(struct http_request *r, int status, struct slice body);
 /* Answers with row A of the table, with header lines HEADERS. DETAIL, if it is not NULL, replaces the row's message. */
 void respond_error(struct http_request *r, enum answer a, const char *headers, const char *detail);
-/* Answers 200 for the event ID, which PUT accepted or knew. The body is written in SCRATCH. */
+/* Answers 200 for the event ID, which PUT accepted or knew. LAST keeps the text of its time for the next answer. The body is
+ * written in SCRATCH. */
 void respond_accepted(struct http_request *r, struct slice id, const struct put_answer *put,
-                      struct buf *scratch);
+                      struct clock_text *last, struct buf *scratch);
 
 #endif

@@ -12,11 +12,13 @@
 
 static void expect(wall_ms at, const char *text)
 {
+    static struct clock_text last; /* of the call before */
     char out[CLOCK_ISO_LEN + 2] = {0};
     out[CLOCK_ISO_LEN + 1] = '!';
     clock_iso(at, out);
     assert_string_equal(out, text);
     assert_int_equal(out[CLOCK_ISO_LEN + 1], '!');
+    assert_string_equal(clock_iso_again(&last, at), text);
 }
 
 static void test_moments_as_text(void **state)
@@ -25,6 +27,7 @@ static void test_moments_as_text(void **state)
     expect(0, "1970-01-01T00:00:00.000Z");
     expect(1, "1970-01-01T00:00:00.001Z");
     expect(999, "1970-01-01T00:00:00.999Z");
+    expect(20, "1970-01-01T00:00:00.020Z");
     expect(1000, "1970-01-01T00:00:01.000Z");
     expect(951782399999, "2000-02-28T23:59:59.999Z");
     expect(951782400000, "2000-02-29T00:00:00.000Z");  /* a leap year */
@@ -36,6 +39,8 @@ static void test_moments_that_have_no_such_text(void **state)
 {
     (void)state;
     expect(-1, "1970-01-01T00:00:00.000Z");
+    expect(7, "1970-01-01T00:00:00.007Z");
+    expect(-7, "1970-01-01T00:00:00.000Z");
     expect(INT64_MIN, "1970-01-01T00:00:00.000Z");
     expect(253402300800000, "9999-12-31T23:59:59.999Z");
     expect(INT64_MAX, "9999-12-31T23:59:59.999Z");
