@@ -340,7 +340,7 @@ def limits(w):
     """Counts of what is in flight were lost; deliveries wait for a destination that was not known."""
     now = int(time.time() * 1000)
     rows = [word for n in range(100) for word in (f"d{n}", "100 10000 2000 8 - 0", f"lane{n}", "fifo")]
-    w.fill(4999, "inflight", 100, 100, score=now + 100_000)
+    w.fill(2499, "inflight", 100, 100, score=now + 100_000)
     w.fill(SOME, "queued", 100, 100, mark="q")
     w.r.delete(w.key("lanes"))
     with w.r.pipeline(transaction=False) as pipe:

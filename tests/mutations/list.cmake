@@ -1137,8 +1137,8 @@ mutation(any_host "a name that is not in admin.hosts is answered"
 mutation(leases_all_at_once "a claim puts all ended leases back"
   TESTS tests/queue/test_steps.py::test_ended_leases_come_back_in_steps
   EDIT common/queue/lua/claim.lua
-  [[TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 30, 30, 60, 600]]
-  [[TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 300, 30, 60, 600]])
+  [[TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 16, 30, 36, 600]]
+  [[TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 300, 30, 36, 600]])
 
 mutation(looks_without_end "a claim looks for shorter delays on every lane"
   TESTS tests/queue/test_steps.py::test_looking_for_shorter_delays_on_many_lanes

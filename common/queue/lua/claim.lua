@@ -28,8 +28,8 @@ local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
 local LOOK_MAX, PASSED_MAX, LANES_MAX, ASIDE_MAX = 100, 100, 64, 60
 -- What one call does besides claiming. What is left stays due, and the next call, which follows at once, goes on with it.
-local DUE_MAX, TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 30, 30, 60, 600
-local BESIDE = 24 -- a call that has put so much back claims no more than that, and does half of the rest
+local DUE_MAX, TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 16, 30, 36, 600
+local BESIDE = 12 -- a call that has put so much back claims no more than that, and does half of the rest
 local strangers, looks, asides, put_back_count = 0, 0, 0, 0
 local DROPPED_LONGER_MS = 60000 -- than its event, which the record of a dropped delivery outlives
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
@@ -220,9 +220,9 @@ local function blocked(lane, t, more)
   if bytes_left <= 0 then return true end
 end
 
--- ID was taken off its lane and becomes a dead letter. This is much work, so one call buries at most half of ASIDE_MAX.
+-- ID was taken off its lane and becomes a dead letter. This is much work, so one call buries at most a quarter of ASIDE_MAX.
 local function bury(id, error)
-  asides = asides + 2
+  asides = asides + 4
   buried[#buried + 1] = id
   buried[#buried + 1] = error
 end
@@ -318,7 +318,8 @@ local function claim_many(lane, share)
     local v = call('HMGET', key, 'state', 'attempts')
     if v[1] == 'queued' then -- else it was ended while it waited
       t = target_of(id)
-      if bytes_left <= 0 or t ~= first and blocked(lane, t, t.ahead) then -- of the first, no more were taken than may go
+      -- Of the first destination, no more were taken than may go.
+      if bytes_left <= 0 or asides >= ASIDE_MAX or t ~= first and blocked(lane, t, t.ahead) then
         for j = count, i, -1 do call('LPUSH', lane.queue, table.remove(ids)) end
         count = i - 1
         break
@@ -686,7 +687,7 @@ local function claim_due()
   local due = due_lanes()
   local share = math.max(1, math.floor(want / math.max(1, #due)))
   for _, name in ipairs(due) do
-    if want <= 0 or bytes_left <= 0 then break end
+    if want <= 0 or bytes_left <= 0 or strangers >= STRANGERS_MAX or asides >= ASIDE_MAX then break end
     claim_lane(name, share)
   end
 end

@@ -18,8 +18,9 @@
 --@include lib_origin.lua
 --@include lib_circuit.lua
 local LATE_MS = 2000 -- a lane is mended if it is looked at later than this after the moment that its clock names
-local INFLIGHT_MAX = 4000
-local COUNTED_MAX = 500 -- deliveries in flight whose origins this call reads
+local INFLIGHT_MAX = 2500
+local COUNTED_MAX = 250 -- deliveries in flight whose origins this call reads
+local MENDED_MAX, mended = 40, 0 -- lanes that this call mends
 local is_all = ARGV[2] == 'all'
 local run = ARGV[3]
 local written, more = 0, 0
@@ -116,6 +117,7 @@ local function mend_counts(name)
   local lane = lane_load(name)
   call('DEL', lane.delays)
   lane.count, lane.known, lane.is_doubtful = {}, {}, true -- lane_schedule counts what is left
+  mended = mended + 1
   if length == 0 then note('counts', name) end
   return true
 end
@@ -137,6 +139,7 @@ local function mend_lane(name, order)
   if not score or not at or score > at / 1000 + LATE_MS then
     note('lanes', name)
     woken = name
+    mended = mended + 1
   else
     loaded[name] = nil -- nothing to write
   end
@@ -150,7 +153,8 @@ local function write_busy(name, ids)
   local shares = {}
   for _, id in ipairs(ids) do
     local origin = call('HGET', DELIVERY .. id, 'origin')
-    if origin then shares[origin] = (shares[origin] or 0) + 1 end
+    if not origin then break end -- it is no destination of an account: no delivery of it has one
+    shares[origin] = (shares[origin] or 0) + 1
   end
   for origin, n in pairs(shares) do call('HSET', base .. 'shares:' .. name, origin, text(n)) end
 end
@@ -196,9 +200,13 @@ end_unknown(names)
 local seen = {}
 for i = 4, #ARGV, 4 do
   local lane = ARGV[i + 2]
+  if mended >= MENDED_MAX then
+    more = 1
+    break
+  end
   if not seen[lane] then mend_lane(lane, ARGV[i + 3]) end
   seen[lane] = true
 end
-mend_busy(names)
+if mended < MENDED_MAX then mend_busy(names) end -- else the next call does
 schedule_all()
 return {written, more, known_us, unpack(notes)}
