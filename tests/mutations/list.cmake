@@ -1134,6 +1134,20 @@ mutation(any_host "a name that is not in admin.hosts is answered"
 
 # --- one call of a script holds Redis for milliseconds ---
 
+mutation(deaths_without_end "a lane without delays makes any number of lost deliveries dead letters in one call"
+  TESTS tests/queue/test_steps.py::test_a_lane_whose_events_are_lost_dies_in_steps
+  EDIT common/queue/lua/claim.lua
+  [[bytes_left <= 0 or asides >= ASIDE_MAX or t ~= first]]
+  [[bytes_left <= 0 or t ~= first]])
+
+mutation(long_head_cut "a claim cuts a head that is longer than what it reads first"
+  TESTS tests/queue/test_claim.py::test_a_head_may_be_longer_than_what_a_claim_reads_first
+  EDIT common/queue/lua/claim.lua
+  [[  if not stop then
+    record =]]
+  [[  if false then
+    record =]])
+
 mutation(leases_all_at_once "a claim puts all ended leases back"
   TESTS tests/queue/test_steps.py::test_ended_leases_come_back_in_steps
   EDIT common/queue/lua/claim.lua
