@@ -102,6 +102,25 @@ def test_redis_stands_still(stack):
     assert sender.slowest < TIMEOUT_S + 1, f"{sender.slowest:.2f} s"
 
 
+def test_redis_goes_in_short_steps(stack):
+    """It stands still for 150 of every 200 ms, as on a machine without a free processor: slower, and nothing else."""
+    rig = Rig(stack, "Redis stopped for 150 of every 200 ms", redis_timeout_ms=5000).start(dispatchers=2)
+    readiness = set()
+    end = every(0.05, lambda: readiness.update(p.get("/readyz").status for p in rig.programs))
+    sender = rig.load(pause=0.01)
+    for _ in range(30):
+        stack.redis.pause()
+        time.sleep(0.15)
+        stack.redis.resume()
+        time.sleep(0.05)
+    end()
+    rig.healed()
+    sender.stop()
+    assert set(sender.statuses) == {200}, sender.statuses
+    assert readiness == {200}
+    rig.judge(note=f"{len(sender.ids())} accepted meanwhile")
+
+
 # -- the way to Redis -----------------------------------------------------------------------------------------
 
 @pytest.fixture
