@@ -127,6 +127,19 @@ def test_the_oldest_first_and_a_limit(empty):
     assert empty.acme.take_ids(100) == [] and empty.acme.counts() == counts(processing=25)
 
 
+@pytest.mark.parametrize("who", ("acme", "admin"))
+def test_many_at_once_in_the_same_order(empty, who):
+    """The receiver asks Redis for 50 at a time."""
+    idents = [f"t{n}" for n in range(130)]
+    for first in (0, 65):
+        empty.acme.pend(*idents[first:first + 65])
+    names = idents if who == "acme" else [f"@acme/{i}" for i in idents]
+    worker = getattr(empty, who)
+    assert worker.take_ids(60) == names[:60]
+    assert worker.take_ids(100) == names[60:]
+    assert worker.take_ids(100) == [] and empty.acme.counts() == counts(processing=130)
+
+
 def test_a_lease_ends(empty):
     empty.acme.pend("a", "b", "c")
     assert empty.acme.take_ids(1, lease_s=1) == ["a"]

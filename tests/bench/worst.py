@@ -123,7 +123,8 @@ class World(Queue):
 MANY = 1_000_000
 SOME = 300_000
 CLAIMED, RESULTS, EVENTS = 64, 64, 32  # of one call: CLAIM_MOST, SETTLE_MOST, BATCH_EVENTS
-WIDE = 256 // FAN  # events with all destinations of one call: BATCH_DELIVERIES
+TAKEN = 50  # tasks of one call: PART_MAX
+WIDE = 128 // FAN  # events with all destinations of one call: BATCH_DELIVERIES
 
 
 def destinations(n):
@@ -424,12 +425,12 @@ def tasks(w):
             if not cursor:
                 break
     for scope in ("", "acme") * 10:
-        w.timed("take_ended_leases", "take", scope, 100, 600_000, w.pending_ms)
+        w.timed("take_ended_leases", "take", scope, TAKEN, 600_000, w.pending_ms)
         w.timed("take_looks", "take", scope, 100, 0, w.pending_ms)
     w.r.zadd(w.key("open"), {f"gone{i}": time.time() * 1e6 - 9e9 for i in range(100_000)})
     w.r.zadd(w.key("open@acme"), {f"gone{i}": time.time() * 1e6 - 9e9 for i in range(100_000)})
     for scope in ("", "acme") * 10:
-        w.timed("take_gone", "take", scope, 100, 600_000, w.pending_ms)
+        w.timed("take_gone", "take", scope, TAKEN, 600_000, w.pending_ms)
     ready = store.ready_ids()
     for n in range(5):
         w.timed("task_get_1000", "task", "", "", 1, w.done_ms, 0, *ready[n * 1000:n * 1000 + 1000])

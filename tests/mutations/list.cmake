@@ -123,6 +123,12 @@ mutation(taken_twice "a task that was handed out is handed out again"
   [[for of, events in pairs(left) do call('ZREM', open_key(of), unpack(events)) end]]
   [[]])
 
+mutation(take_in_one_part "a worker gets no more tasks than one call hands out"
+  TESTS tests/api/test_work.py::test_many_at_once_in_the_same_order
+  EDIT common/queue/tasks/tasks_take.c
+  [[if (n / 2 == asked && c->wanted[partition] > 0)]]
+  [[if (n / 2 > asked)]])
+
 mutation(work_lost_with_its_worker "a task whose lease has ended stays with its worker"
   TESTS tests/queue/test_pending.py::test_the_next_worker_gets_what_another_has_left
   EDIT common/queue/lua/take.lua

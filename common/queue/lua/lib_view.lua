@@ -7,7 +7,7 @@ local HEAD_MAX = 65535 + 1024
 
 -- The work of a call so far, in commands to Redis (3 to 5 us each, with the work on their replies). A script that gets many ids
 -- stops when it reaches WORK_MAX; the receiver then asks again for the other ids.
-local WORK_MAX = 300
+local WORK_MAX = 200
 local work = 0
 
 local function head_of(key)

@@ -29,6 +29,7 @@ local function get_task(t, path)
     count_hour(t.account, 'fetched', done_ms)
   else
     fetch_task(t.id, t.account, path, done_ms)
+    work = work + 4
   end
   for _, d in ipairs(t.deliveries) do
     if not is_over(d) and d.apart ~= 'guest' then

@@ -19,7 +19,7 @@
 
 #define BATCH_EVENTS 32 /* of one call: Redis works on them while this turn collects the next */
 #define BATCH_BYTES (512 * 1024)
-#define BATCH_DELIVERIES 256       /* events with many destinations: 2 ms of Redis' time */
+#define BATCH_DELIVERIES 128       /* events with many destinations: 3 ms of Redis' time */
 #define NOT_SAID (-1)              /* no revision has this number */
 #define COLLECT_US 2000            /* events wait this long at most for the answer to a call */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */

@@ -1,7 +1,8 @@
 /* Hands out pending tasks (take.lua).
  *
  * All tasks of an account are in one partition. An admin takes from all partitions: each first says when its oldest pending tasks were
- * set, and then gives as many of them as are among the oldest of all.
+ * set, and then gives as many of them as are among the oldest of all. Each call of the script takes a part of them, so that Redis
+ * serves others in between.
  */
 #include "common/base/alloc.h"
 #include "common/config/config.h"
@@ -11,6 +12,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+
+#define PART_MAX 50 /* tasks of one call: 3 ms of Redis' time */
 
 struct taken { /* a task that was handed out, or that may be */
     int64_t set_us;
@@ -28,11 +31,17 @@ struct take_call {
     struct task_entry *entries;
     struct taken *list; /* of this round */
     size_t count;
+    size_t *wanted; /* of each partition: how many it is still to give */
     tasks_fn fn;
     void *ctx;
 };
 
-static void ask_take(struct take_call *c, unsigned partition, size_t most)
+static size_t part_of(size_t wanted)
+{
+    return wanted < PART_MAX ? wanted : PART_MAX;
+}
+
+static void ask(struct take_call *c, unsigned partition, size_t most)
 {
     struct args a;
     args_init(&a, TASKS_ARGS_MAX);
@@ -44,8 +53,14 @@ static void ask_take(struct take_call *c, unsigned partition, size_t most)
     args_clear(&a);
 }
 
+static void ask_part(struct take_call *c, unsigned partition)
+{
+    ask(c, partition, part_of(c->wanted[partition]));
+}
+
 static void take_call_free(struct take_call *c)
 {
+    free(c->wanted);
     task_entries_free(c->entries, c->count);
     free(c->list);
     free(c->account);
@@ -63,8 +78,8 @@ static int compare_taken(const void *a, const void *b)
 static bool on_taken(struct shards_call *call, size_t partition, const struct redis_reply *r)
 {
     struct take_call *c = (struct take_call *)call;
-    size_t n = redis_count(r);
-    if (n % 2 || c->count + n / 2 > c->limit)
+    size_t n = redis_count(r), asked = part_of(c->wanted[partition]);
+    if (n % 2 || n / 2 > asked || c->count + n / 2 > c->limit)
         return false;
     for (size_t i = 0; i < n; i += 2) {
         bool has_head;
@@ -77,6 +92,10 @@ static bool on_taken(struct shards_call *call, size_t partition, const struct re
         if (!task_entry_merge(e, redis_at(r, i + 1), &has_head))
             return false;
     }
+    c->wanted[partition] -= asked;
+    /* It gave fewer if it has no more, or if their heads are large. */
+    if (n / 2 == asked && c->wanted[partition] > 0)
+        ask_part(c, (unsigned)partition);
     return true;
 }
 
@@ -133,14 +152,12 @@ static void on_looked_end(struct shards_call *call)
         return;
     }
     qsort(c->list, found, sizeof *c->list, compare_taken);
-    size_t *wanted = xcalloc(q->partitions, sizeof *wanted);
     for (size_t i = 0; i < found && i < c->limit; i++)
-        wanted[c->list[i].partition]++;
+        c->wanted[c->list[i].partition]++;
     take_begin(c, q);
     for (unsigned i = 0; i < q->partitions; i++)
-        if (wanted[i])
-            ask_take(c, i, wanted[i]);
-    free(wanted);
+        if (c->wanted[i])
+            ask_part(c, i);
     shards_call_sent(&c->call);
 }
 
@@ -159,14 +176,17 @@ void queue_tasks_take(struct queue_tasks *q, struct task_scope scope, size_t lim
     c->entries = xcalloc(limit + 1, sizeof *c->entries);
     bool is_one = scope.account.len || q->partitions == 1;
     c->list = xcalloc(limit * q->partitions + 1, sizeof *c->list);
+    c->wanted = xcalloc(q->partitions, sizeof *c->wanted);
     if (is_one) {
-        ask_take(c, scope.account.len ? partition_of(scope.account, q->partitions) : 0, limit);
+        unsigned partition = scope.account.len ? partition_of(scope.account, q->partitions) : 0;
+        c->wanted[partition] = limit;
+        ask_part(c, partition);
     } else {
         c->is_look = true;
         c->call.on_reply = on_looked;
         c->call.on_end = on_looked_end;
         for (unsigned i = 0; i < q->partitions; i++)
-            ask_take(c, i, limit);
+            ask(c, i, limit);
     }
     shards_call_sent(&c->call);
 }
