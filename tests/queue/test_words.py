@@ -6,8 +6,8 @@ from scripts import script_text
 
 
 def word_of(kind, name):
-    h = ord(kind)
-    for byte in name.encode():
+    h, bytes_ = ord(kind), name.encode()
+    for byte in bytes_ + bytes(-len(bytes_) % 4):
         h = (h * 31 + byte) % 2**32
     return struct.pack(">I", h)
 

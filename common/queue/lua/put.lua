@@ -161,7 +161,7 @@ end
 
 -- An event is in `posted`: by these words a search finds it. All events of a plan have the same destinations, of which a plan has
 -- only those in this partition.
-local words, tag_words = {}, {}
+local words, tag_words, find = {}, {}, string.find
 local function note_words(plan, record)
   if not plan.is_noted then
     plan.is_noted = true
@@ -170,7 +170,8 @@ local function note_words(plan, record)
     -- The result of an announcement is found under this entry too. The plan names its destinations behind the fetch.
     for i = 2, plan.kind == 'announcement' and #plan or 0 do words[#words + 1] = word_of('d', plan[i].destination) end
   end
-  local tag = string.find(record, '\nt ', 1, true) and property(record, 't')
+  if not find(record, '\nt ', 1, true) then return end -- of nearly all events this is all that is done
+  local tag = property(record, 't')
   if tag then tag_words[#tag_words + 1] = word_of('t', tag) end
 end
 
@@ -248,9 +249,10 @@ local function end_run(behind, at)
   local are_new = call('MSETNX', unpack(records)) == 1
   if not are_new and not put_one then make_others() end
   local put = are_new and queue_ordinary or put_one
+  local i, first = behind - n, at - 4 * n
   for k = 1, n do
-    local first = at - 4 * (n + 1 - k)
-    put(behind - n + k - 1, run[k], arguments[first], arguments[first + 1], arguments[first + 2])
+    put(i, run[k], arguments[first], arguments[first + 1], arguments[first + 2])
+    i, first = i + 1, first + 4
   end
   run, run_ids, records = {}, {}, {}
 end
@@ -302,11 +304,10 @@ local function count_delays(name, delays)
   return may_be_earlier
 end
 
-local scores, due = {}, {} -- moment (µs) -> score in `lanes`; scores and lanes
+local due = {} -- scores in `lanes`, and lanes
 local function schedule(name, look)
-  local score = scores[look] or string.format('%.3f', look / 1000)
-  scores[look] = score
-  due[#due + 1] = score
+  -- Redis reads a whole number several times as fast as one with a fraction.
+  due[#due + 1] = look > now and string.format('%.3f', look / 1000) or now_text
   due[#due + 1] = name
   woken = name
 end
