@@ -230,7 +230,11 @@ void redis_ask_replicas(struct redis *r)
 
 const char *redis_shortage(const struct redis *r)
 {
-    return r->confirm.shortage[0] && redis_is_ready(r) ? r->confirm.shortage : NULL;
+    if (!redis_is_ready(r))
+        return NULL;
+    if (redis_is_leaving(r))
+        return "a sentinel moves the master of Redis: events are refused with 503";
+    return r->confirm.shortage[0] ? r->confirm.shortage : NULL;
 }
 
 /* ---- answers ---- */
