@@ -16,13 +16,14 @@ class Program:
     """One process of hookpace-<PART>. Subclasses name the part and its listeners.
 
     CONFIG is a dict (written to a file in DIRECTORY) or a path. The log is collected line by line in `lines`
-    (parsed where it is JSON) and in a file.
+    (parsed where it is JSON) and in a file. Without FOLLOW the program writes that file itself, and `lines` ends with the
+    line `ready`: a reader of each line would take a tenth of two cores from what is measured.
     """
 
     part = None
     listeners = ()
 
-    def __init__(self, config, directory, name=None, env=None, args=(), wrapper=(), build=None):
+    def __init__(self, config, directory, name=None, env=None, args=(), wrapper=(), build=None, follow=True):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.name = name or self.part
@@ -33,6 +34,7 @@ class Program:
         self.args = list(args)
         self.wrapper = list(wrapper)
         self.build = build
+        self.follow = follow
         self.addresses = {}
         self.lines = []
         self.text = []
@@ -61,9 +63,12 @@ class Program:
         self.addresses = {}
         command = [*self.wrapper, str(paths.program(self.part, self.build)), "--config", str(self.config_path), *self.args]
         self.started_at = len(self.lines)
-        self.process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self.reader = threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True)
+        with open(self.log_path, "ab") as log:
+            begin = log.tell()
+            self.process = subprocess.Popen(command, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                            stderr=subprocess.PIPE if self.follow else log)
+        collect, source = (self._collect, self.process.stderr) if self.follow else (self._collect_until_ready, begin)
+        self.reader = threading.Thread(target=collect, args=(source,), daemon=True)
         self.reader.start()
         if wait:
             self.wait_line(lambda _: all(n in self.addresses for n in self.listeners), timeout, "its listeners")
@@ -147,20 +152,37 @@ class Program:
                 self.reading.wait()
                 file.write(raw)
                 file.flush()
-                text = raw.decode(errors="replace").rstrip("\n")
-                try:
-                    line = json.loads(text)
-                except ValueError:
-                    line = {"msg": "", "text": text}
-                with self.changed:
-                    if line.get("msg") == "listening":
-                        self.addresses[line["for"]] = line["address"]
-                    self.text.append(text)
-                    self.lines.append(line)
-                    self.changed.notify_all()
+                self._note(raw)
         with self.changed:
             self.changed.notify_all()
         stream.close()
+
+    def _collect_until_ready(self, begin):
+        """Reads what this start has written to the file, from BEGIN on."""
+        with open(self.log_path, "rb") as file:
+            file.seek(begin)
+            rest, ended = b"", False
+            while not ended:
+                ended = not self.running    # asked before the read, so that the last lines are seen
+                *whole, rest = (rest + file.read()).split(b"\n")
+                if any([self._note(raw) == "ready" for raw in whole]):
+                    return
+                time.sleep(0.01)
+
+    def _note(self, raw):
+        """Notes a line of the log; its msg."""
+        text = raw.decode(errors="replace").rstrip("\n")
+        try:
+            line = json.loads(text)
+        except ValueError:
+            line = {"msg": "", "text": text}
+        with self.changed:
+            if line.get("msg") == "listening":
+                self.addresses[line["for"]] = line["address"]
+            self.text.append(text)
+            self.lines.append(line)
+            self.changed.notify_all()
+        return line.get("msg")
 
     def log(self) -> str:
         with self.changed:
