@@ -55,6 +55,11 @@ void keys_account_settings(struct buf *out, struct slice base, struct slice acco
     add(out, base, "settings:", account);
 }
 
+void keys_staged(struct buf *out, struct slice base, struct slice name)
+{
+    add(out, base, "staged:", name);
+}
+
 void keys_event(struct buf *out, struct slice base, struct slice id)
 {
     add(out, base, "event:", id);

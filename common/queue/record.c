@@ -114,11 +114,12 @@ enum err record_write_head(const struct event *e, struct buf *out)
 }
 
 enum err record_write_packed(const struct event *e, struct packer *packer, struct buf *out,
-                             bool *is_whole)
+                             size_t *head_len, bool *is_whole)
 {
     size_t start = out->len;
     size_t flag = add_head(e, out);
     enum err rc = check_head(out, start);
+    *head_len = out->len - start;
     *is_whole = rc == OK && packer_pack(packer, e->body, out);
     if (*is_whole)
         out->ptr[flag] = 'p';

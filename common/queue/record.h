@@ -84,9 +84,9 @@ bool event_error(const struct event *e, int *code, char message[EVENT_ERROR_MAX 
 struct slice event_secret(const struct event *e, struct slice destination);
 /* Appends the record's head for a body that follows as it is (or for none). */
 enum err record_write_head(const struct event *e, struct buf *out) MUST_CHECK;
-/* Appends the head, and the body if it is worth packing: then *IS_WHOLE becomes true. */
+/* Appends the head, which has *HEAD_LEN bytes, and the body if it is worth packing: then *IS_WHOLE becomes true. */
 enum err record_write_packed(const struct event *e, struct packer *packer, struct buf *out,
-                             bool *is_whole) MUST_CHECK;
+                             size_t *head_len, bool *is_whole) MUST_CHECK;
 /* Appends the whole record of E. PACKER may be NULL (never packs). */
 enum err record_write(const struct event *e, struct packer *packer, struct buf *out) MUST_CHECK;
 /* Reads only the HEAD of a record, up to and with its empty line; has_body says whether there is a body; the body

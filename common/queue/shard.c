@@ -587,20 +587,25 @@ size_t shard_pending_bytes(const struct shard *s)
 enum err shard_run(struct shard *s, const struct redis_script *script, struct args *args,
                    redis_fn fn, void *ctx)
 {
-    return shard_run_taking(s, script, args, NULL, fn, ctx);
+    return shard_run_staged(s, script, args, NULL, fn, ctx);
 }
 
-enum err shard_run_taking(struct shard *s, const struct redis_script *script, struct args *args,
-                          char *taken, redis_fn fn, void *ctx)
+static enum err refuse(const struct redis_stage *stage)
 {
-    if (!s->is_held)
-        return shard_run_held_or_not(s, script, args, taken, fn, ctx);
-    free(taken);
+    if (stage)
+        free(stage->taken);
     return ERR_UNAVAIL;
 }
 
+enum err shard_run_staged(struct shard *s, const struct redis_script *script, struct args *args,
+                          const struct redis_stage *stage, redis_fn fn, void *ctx)
+{
+    return s->is_held ? refuse(stage) : shard_run_held_or_not(s, script, args, stage, fn, ctx);
+}
+
 enum err shard_run_held_or_not(struct shard *s, const struct redis_script *script,
-                               struct args *args, char *taken, redis_fn fn, void *ctx)
+                               struct args *args, const struct redis_stage *stage, redis_fn fn,
+                               void *ctx)
 {
     struct redis_call call = {
         .script = script,
@@ -609,17 +614,14 @@ enum err shard_run_held_or_not(struct shard *s, const struct redis_script *scrip
         .key_count = s->all->key_count,
         .argv = args_slices(args),
         .argc = args->count,
-        .taken = taken,
+        .stage = stage,
         .confirm_key = s->confirm_key,
         .fn = fn,
         .ctx = ctx,
     };
     LOG_EVENT(LL_DEBUG, "redis.call", LS("script", script->name), LI("partition", s->number),
               LI("arguments", args->count));
-    if (s->redis)
-        return redis_eval(s->redis, &call);
-    free(taken);
-    return ERR_UNAVAIL;
+    return s->redis ? redis_eval(s->redis, &call) : refuse(stage);
 }
 
 enum err shard_command(struct shard *s, const struct slice *argv, size_t argc, redis_fn fn,

@@ -106,10 +106,10 @@ size_t shard_pending_bytes(const struct shard *s);
  * which is only read during the call. FN gets the reply as said of redis_fn. Errors as of redis_command. */
 enum err shard_run(struct shard *s, const struct redis_script *script, struct args *args,
                    redis_fn fn, void *ctx) MUST_CHECK;
-/* Does the same where one of ARGS is large. TAKEN is the memory (from malloc) that this argument begins: it is sent
- * from there and freed. The shard owns it even if the call fails. TAKEN may be NULL. */
-enum err shard_run_taking(struct shard *s, const struct redis_script *script, struct args *args,
-                          char *taken, redis_fn fn, void *ctx) MUST_CHECK;
+/* Does the same, with a text that the script finds under a key of the shard (redis.h has what a stage is). STAGE may be NULL. The
+ * shard owns its memory even if the call fails. */
+enum err shard_run_staged(struct shard *s, const struct redis_script *script, struct args *args,
+                          const struct redis_stage *stage, redis_fn fn, void *ctx) MUST_CHECK;
 /* Sends one command that is no script. Its keys must be keys of the shard. As redis_command. */
 enum err shard_command(struct shard *s, const struct slice *argv, size_t argc, redis_fn fn,
                        void *ctx) MUST_CHECK;

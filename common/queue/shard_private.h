@@ -87,9 +87,10 @@ void shards_listen_again(struct shards *all);
 void shards_look_at_shares(struct shards *all);
 /* Tells the owner of S if it is ready now, or not any more. */
 void shard_judge(struct shard *s);
-/* As shard_run_taking. */
+/* As shard_run_staged. */
 enum err shard_run_held_or_not(struct shard *s, const struct redis_script *script,
-                               struct args *args, char *taken, redis_fn fn, void *ctx) MUST_CHECK;
+                               struct args *args, const struct redis_stage *stage, redis_fn fn,
+                               void *ctx) MUST_CHECK;
 /* Asks each server what its user may not do, and tries to subscribe what was refused. */
 void servers_look(void *ctx);
 void servers_look_later(struct shards *all);

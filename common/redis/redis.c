@@ -75,8 +75,7 @@
 #define STEADY_US 100000   /* ready for this long: the next failure starts the backoff anew */
 #define SILENCE_US 2000000 /* nothing heard for this long: PING, so that a dead peer is noticed */
 #define TELL_AGAIN_US 30000000
-#define SCRIPT_TRIES_MAX 6 /* NOSCRIPT is handed over after so many */
-#define WORD_MAX 32        /* of an error reply, in the log */
+#define WORD_MAX 32 /* of an error reply, in the log */
 #define URL_MAX 512
 
 #define FEED_BYTES (16 * 1024) /* the reader moves what is left after each reply: keep it short */
@@ -200,8 +199,7 @@ void redis_enter(struct redis *r, const struct pending *item, mono_us now)
     redis_write_soon(r);
 }
 
-/* Enters what was just formatted into R->out as one command. The deadline and end of ITEM are set here. */
-static void book(struct redis *r, struct pending item)
+void redis_book(struct redis *r, struct pending item)
 {
     mono_us now = clock_mono_us();
     item.deadline = now + r->conf.timeout_ms * 1000;
@@ -219,7 +217,7 @@ static void write_command(struct redis *r, const struct slice *argv, size_t argc
 void redis_send(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn, void *ctx)
 {
     write_command(r, argv, argc);
-    book(r, (struct pending){.fn = fn, .ctx = ctx});
+    redis_book(r, (struct pending){.fn = fn, .ctx = ctx});
 }
 
 enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, redis_fn fn,
@@ -229,108 +227,9 @@ enum err redis_command(struct redis *r, const struct slice *argv, size_t argc, r
     enum err rc = redis_admit(r, redis_out_sizes(argv, argc));
     if (rc == OK) {
         write_command(r, argv, argc);
-        book(r, (struct pending){.fn = fn, .ctx = ctx, .may_move = true});
+        redis_book(r, (struct pending){.fn = fn, .ctx = ctx, .may_move = true});
     }
     return rc;
-}
-
-/* ---- scripts ---- */
-
-static void script_on_loaded(void *ctx, enum err rc, const struct redis_reply *reply)
-{
-    const char *name = ctx; /* a literal */
-    if (rc == OK && redis_kind(reply) == REDIS_FAILED)
-        LOG_RARELY(LL_ERROR, "redis.script_refused", LS("script", name),
-                   LSL("reply", redis_text(reply)));
-}
-
-void redis_load_script(struct redis *r, struct loaded *l)
-{
-    l->at = r->out.end;
-    const struct redis_script *s = &l->script;
-    struct slice argv[] = {SLICE_LIT("SCRIPT"), SLICE_LIT("LOAD"), slice_make(s->text, s->len)};
-    redis_send(r, argv, 3, script_on_loaded, (void *)(uintptr_t)s->name);
-}
-
-/* The bytes of C that are not copied. */
-static size_t taken_size(const struct redis_call *c)
-{
-    size_t size = 0;
-    for (size_t i = 0; c->taken && i < c->argc; i++)
-        if (c->argv[i].ptr == c->taken)
-            size += c->argv[i].len;
-    return size;
-}
-
-static void write_call(struct out *o, const struct redis_call *c)
-{
-    for (size_t i = 0; i < c->lead_count; i++)
-        redis_out_arg(o, c->lead[i]);
-    for (size_t i = 0; i < c->argc; i++) {
-        if (c->taken && c->argv[i].ptr == c->taken)
-            redis_out_take(o, c->argv[i]);
-        else
-            redis_out_arg(o, c->argv[i]);
-    }
-}
-
-enum err redis_eval(struct redis *r, const struct redis_call *c)
-{
-    char text[24];
-    struct buf count = buf_over(text);
-    buf_add_u64(&count, c->key_count);
-    const struct slice head[] = {SLICE_LIT("EVALSHA"), slice_make(c->script->sha, 40),
-                                 buf_slice(&count)};
-    size_t size = redis_out_sizes(head, 3) + redis_out_sizes(c->lead, c->lead_count) +
-                  redis_out_sizes(c->argv, c->argc);
-    enum err rc = redis_admit(r, size);
-    bool waits = c->script->is_acknowledged && r->conf.wait_replicas;
-    if (rc == OK && c->script->is_acknowledged && !redis_confirm_admits(r))
-        rc = ERR_UNAVAIL;
-    if (rc != OK) {
-        free(c->taken);
-        return rc;
-    }
-    struct loaded *l = redis_scripts_find(&r->loaded, c->script);
-    if (l->at == UINT64_MAX)
-        redis_load_script(r, l);
-    redis_out_open(&r->out, 3 + c->lead_count + c->argc, size - taken_size(c));
-    for (size_t i = 0; i < 3; i++)
-        redis_out_arg(&r->out, head[i]);
-    write_call(&r->out, c);
-    if (waits)
-        redis_confirm_note(r, c->confirm_key);
-    book(r, (struct pending){.fn = c->fn,
-                             .ctx = c->ctx,
-                             .script = c->script,
-                             .tries = 1,
-                             .may_move = true,
-                             .waits = waits,
-                             .confirm_key = c->confirm_key});
-    return OK;
-}
-
-/* True if ITEM was sent again because the server did not know its script. START is where its bytes begin. */
-static bool script_again(struct redis *r, const struct pending *item, uint64_t start,
-                         const struct redis_reply *reply)
-{
-    if (redis_kind(reply) != REDIS_FAILED || item->tries >= SCRIPT_TRIES_MAX ||
-        !slice_starts(redis_text(reply), SLICE_LIT("NOSCRIPT")))
-        return false;
-    struct loaded *l = redis_scripts_find(&r->loaded, item->script);
-    /* The call ran behind the last load, so the server has forgotten the script since. From the second time on the
-     * load goes right before the call, so that hardly anything can come between them. */
-    if (start >= l->at || item->tries > 1) {
-        LOG_RARELY(LL_INFO, "redis.script_loaded_again", LS("script", item->script->name));
-        redis_load_script(r, l);
-    }
-    redis_out_repeat(&r->out, start, item->end);
-    struct pending repeat = *item;
-    repeat.tries++;
-    if (repeat.waits)
-        r->confirm.is_due = true;
-    book(r, repeat);
-    return true;
 }
 
 /* ---- going down ---- */
@@ -474,7 +373,7 @@ static bool redis_on_reply(struct redis *r, struct redis_reply *reply)
         return false;
     }
     struct pending item = redis_pending_pop(&r->pendings);
-    bool again = item.script && script_again(r, &item, r->out.answered, reply);
+    bool again = item.script && redis_script_again(r, &item, r->out.answered, reply);
     if (!again && r->router && item.may_move)
         again = redis_route_again(r, &item, r->out.answered, reply);
     redis_out_answered(&r->out, item.end);

@@ -140,15 +140,22 @@ struct redis_script {
 void redis_script_init(struct redis_script *s, const char *name, const unsigned char *text,
                        size_t len);
 /* One call of a script. Everything but TAKEN is only read during redis_eval. */
+/* A large text for a script. It is stored under a key before the script runs, and in the same write, because Lua would copy an
+ * argument several times. The script renames the key. A key that no script has renamed expires. */
+struct redis_stage {
+    struct slice key;
+    struct slice head, tail; /* the text, in two pieces; neither is empty */
+    /* Memory from malloc that TAIL begins, or NULL. TAIL is then sent from there, without a copy. redis_eval owns the memory and
+     * frees it: when the command was answered, or at once if redis_eval fails. */
+    char *taken;
+};
 struct redis_call {
     const struct redis_script *script; /* must live as long as the connection */
     const struct slice *lead;          /* KEYS, and behind them the first elements of ARGV */
     size_t lead_count, key_count;
     const struct slice *argv; /* the other elements of ARGV */
     size_t argc;
-    /* Memory from malloc, or NULL. An element of ARGV that begins there is sent from there, without a copy.
-     * redis_eval owns the memory and frees it: when the call was answered, or at once if redis_eval fails. */
-    char *taken;
+    const struct redis_stage *stage; /* or NULL */
     /* For a script that is acknowledged: a key of no use in the call's slot (redis_confirm.c says what for). It lives as long as
      * the connection. */
     struct slice confirm_key;

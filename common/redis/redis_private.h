@@ -77,7 +77,12 @@ bool redis_is_end_of_channel(const struct redis *r, const struct redis_reply *re
 enum err redis_admit(const struct redis *r, size_t size) MUST_CHECK;
 /* ITEM is the command that was just written into R->out. */
 void redis_enter(struct redis *r, const struct pending *item, mono_us now);
+/* Does the same with a new command, and sets the deadline and the end of ITEM. */
+void redis_book(struct redis *r, struct pending item);
 void redis_load_script(struct redis *r, struct loaded *l);
+/* True if ITEM was sent again because the server did not know its script. START is where its bytes begin. */
+bool redis_script_again(struct redis *r, const struct pending *item, uint64_t start,
+                        const struct redis_reply *reply);
 /* True if the router has taken ITEM over, because REPLY says that it did not run. START is where its bytes begin. */
 bool redis_route_again(struct redis *r, const struct pending *item, uint64_t start,
                        const struct redis_reply *reply);

@@ -1,4 +1,4 @@
-/* redis_scripts - the scripts that a connection has sent to its server.   [pure]
+/* redis_scripts - the scripts that a connection has sent to its server, and the calls of them.
  *
  * A script is known by its digest: the memory of a caller's struct may be another script's later.
  */

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import re
 import zlib
 
 import pytest
 
 from harness import config, http, sign
 from harness.ingest import SECRET, accepted, make, queued, refused, scheme_source
+from harness.memory import noise
 
 
 # -- the request ---------------------------------------------------------------------------------------------
@@ -110,6 +112,24 @@ def test_a_large_body_is_kept_byte_for_byte(stack):
     accepted(receiver.post("/in/in", body), "big")
     record = stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big")
     assert record.endswith(body)
+
+
+@pytest.mark.parametrize("size", [70_000, 3_000_000])
+def test_no_large_body_goes_through_a_script(stack, size):
+    """Lua would copy it several times, and Redis serves nobody meanwhile."""
+    receiver = make(stack)
+    client = stack.redis.client()
+    client.config_set("slowlog-max-len", 1000)
+    client.config_set("slowlog-log-slower-than", 0)
+    body = json.dumps({"id": "big", "p": noise(size).decode()}).encode()
+    accepted(receiver.post("/in/in", body), "big")
+    accepted(receiver.post("/in/in", body), "big", duplicate=True)
+    calls = [e["command"] for e in client.slowlog_get(1000) if e["command"].startswith(b"EVALSHA") and b" webhook in " in e["command"]]
+    assert len(calls) == 2
+    for call in calls:  # Redis cuts long arguments, and says by how much
+        assert len(call) + sum(map(int, re.findall(rb"\((\d+) more bytes\)", call))) < 2000, call
+    assert not client.keys("*staged*")
+    assert stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big").endswith(body)
 
 
 def test_json_is_checked(stack):

@@ -26,6 +26,33 @@ mutation(pop_without_inflight "claim pops without a record in inflight"
   write_leases()]]
   [[write_claims()]])
 
+mutation(staged_expires "a large record expires as if no script had stored it"
+  TESTS tests/queue/test_put.py::test_a_staged_record_is_stored_as_any_other
+  EDIT common/queue/lua/lib_accept.lua
+  [[text(options[2])) else call('PERSIST', key) end]]
+  [[text(options[2])) end]])
+
+mutation(staged_is_there "a large record that Redis refused counts as stored"
+  TESTS tests/queue/test_put.py::test_a_record_that_redis_has_not_staged_is_not_accepted
+  EDIT common/queue/lua/lib_accept.lua
+  [[if staged and call('EXISTS', staged) == 0 then]]
+  [[if false then]])
+
+mutation(staged_stays "what was staged for a repeat stays for a minute"
+  TESTS tests/queue/test_put.py::test_repeats_of_staged_records
+  EDIT common/queue/lua/lib_accept.lua
+  [[if staged then call('UNLINK', staged) end]]
+  [[]])
+
+mutation(large_through_lua "a large body goes through the script"
+  TESTS tests/e2e/test_ingest_bodies.py::test_no_large_body_goes_through_a_script
+  EDIT common/queue/put/queue_put.c
+  [[bool is_whole = e->body.len < PUT_LARGE;]]
+  [[bool is_whole = true;]]
+  EDIT common/queue/put/queue_put.c
+  [[if (is_whole && out->len - s->at < PUT_LARGE)]]
+  [[if (is_whole)]])
+
 mutation(lease_never_ends "expired leases are not put back"
   TESTS tests/queue/test_claim.py::test_an_expired_lease_puts_it_back
   EDIT common/queue/lua/claim.lua
@@ -808,13 +835,13 @@ mutation(claimed_ahead_is_sent "what was claimed ahead is sent although the orig
 
 mutation(no_wait "the receiver does not wait for replicas"
   TESTS tests/redis/test_wait_replicas.py::test_a_replica_that_stands_still_is_a_503_and_its_return_is_noticed
-  EDIT common/redis/redis.c
+  EDIT common/redis/redis_scripts.c
   [[bool waits = c->script->is_acknowledged && r->conf.wait_replicas;]]
   [[bool waits = false;]])
 
 mutation(wait_ahead_of_a_repeat "a script that Redis forgot runs behind the WAIT, and nothing asks again"
   TESTS tests/redis/test_wait_replicas.py::test_a_script_that_redis_forgot_is_waited_for_too
-  EDIT common/redis/redis.c
+  EDIT common/redis/redis_scripts.c
   [[    if (repeat.waits)
         r->confirm.is_due = true;]]
   [[    repeat.waits = false;]])

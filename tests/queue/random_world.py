@@ -62,7 +62,8 @@ class World(Dispatchers):
             events.append((to, self.queue.event(id, *[(d, DESTINATIONS[d][0], self.rng.choice([0, 50, DESTINATIONS[d][1]]),
                                                        DESTINATIONS[d][2]) for d in to], body=body, to=to, url=self.rng.choice(URLS))))
         before = self.ids()
-        results = self.queue.put(*[e for _, e in events])
+        results = self.queue.put(*[self.queue.staged(e) if self.rng.random() < 0.2 else e for _, e in events])
+        assert not self.queue.r.keys(self.queue.key("staged:*"))
         new = self.ids() - before
         assert len(new) == sum(len(to) for (to, _), r in zip(events, results) if r[0] == 0)
         self.expected |= new

@@ -1,6 +1,7 @@
 """The queue's scripts, called as the programs call them, on a private Redis. HOOKPACE_SCRIPTS names another directory
 of them (scripts/mutations)."""
 
+import itertools
 import os
 import re
 import time
@@ -83,6 +84,7 @@ class Queue:
                                                                            "counts", "failures", "setting", "pause", "take", "limits", "requeue")}
         self.scripts |= {n: client.register_script(script_text(n) + version) for n in ("presence", "redo", "drop", "job", "jobs", "sweep_resend", "sweep_drop", "dead")}
         self.wait_us = None
+        self.stages = itertools.count()
         self.now = int(time.time() * 1000)
 
     def key(self, name):
@@ -114,6 +116,21 @@ class Queue:
         """deliveries: (destination, lane, delay_ms[, order[, secret]]). MESSAGE: the name of its repeats. Arguments of put for one event."""
         written = plan(*deliveries, kind=kind, owner=source, message=message, never_repeats=never_repeats)
         return [id, record.get("received") or self.now, self.record(kind=kind, source=source, **record), written, *([message] if message else [])]
+
+    def staged(self, event, is_there=True):
+        """The same event as the programs put a large one: its record is under a key of its own. IS_THERE: unless Redis has refused it."""
+        id, received, record, written, *more = event
+        first, deliveries = written.split("\n", 1)
+        words = first.split(" ")
+        if words[4] == "0":  # the record names the id
+            words[4] = "1"
+            line, rest = record.split("\n", 1)
+            record = f"{line}\ni {id}\n{rest}"
+        words[5] = "1"
+        name = f"7-{next(self.stages)}"
+        if is_there:
+            self.r.set(self.key("staged:" + name), record, px=60000)
+        return [id, received, record[:record.index("\n\n") + 2], " ".join(words) + "\n" + deliveries, name, *more]
 
     def put(self, *events):
         """Of each event: [0, ""] if it is queued; [1, when it came] of a duplicate, and how many dead deliveries were queued again if

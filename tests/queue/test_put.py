@@ -234,3 +234,47 @@ def test_equal_deliveries_are_copies(queue):
         assert (d["destination"], d["delay_ms"], d["accepted_at"], d["fan"]) == ("d", "50", str(now + later), "2")
         assert (b["destination"], b["delay_ms"], b["accepted_at"], b["lane"]) == ("b", "0", str(now + later), "b")
     queue.check()
+
+
+# -- large records: staged under a key of their own ------------------------------------------------------------
+
+
+def put_staged(queue, *events):
+    """Nothing is left under the keys at which the records were staged."""
+    replies = queue.put(*[queue.staged(e) for e in events])
+    assert not queue.r.keys(queue.key("staged:*"))
+    return replies
+
+
+def test_a_staged_record_is_stored_as_any_other(queue):
+    e = queue.event("e1", ("d", "d", 0), body="x" * 100)
+    assert put_staged(queue, e) == [[0, ""]]
+    assert queue.r.get(queue.key("event:e1")) == e[2].replace(" -\n", " -\ni e1\n", 1)
+    assert queue.r.pttl(queue.key("event:e1")) == -1, "what is queued never expires"
+    assert put_staged(queue, queue.event("kept", body="y")) == [[0, ""]]
+    assert 0 < queue.r.pttl(queue.key("event:kept")) <= queue.done_ms
+    assert queue.queued() == ["e1:d"]
+    queue.check()
+
+
+def test_repeats_of_staged_records(queue):
+    """Whichever of the two is staged; also within one call."""
+    one, two = (queue.event(id, ("d", "d", 0), body=id) for id in ("one", "two"))
+    assert put_staged(queue, one) == [[0, ""]] == queue.put(two)
+    assert queue.put(one)[0][0] == 1 == put_staged(queue, two)[0][0]
+    other = queue.event("one", ("d", "d", 0), body="another")
+    assert put_staged(queue, other, other) == [[0, ""], [1, str(queue.now)]]
+    assert "\ni one\n" in queue.r.get(queue.key("event:one~2"))
+    assert queue.r.pttl(queue.key("event:one~2")) == -1
+    assert queue.queued() == ["one:d", "two:d", "one~2:d"]
+    queue.check()
+
+
+def test_a_record_that_redis_has_not_staged_is_not_accepted(queue):
+    """Redis may refuse it, and have room when the script runs. The other events of the call are accepted."""
+    before, lost, behind = (queue.event(id, ("d", "d", 0), body=id) for id in ("before", "lost", "behind"))
+    assert queue.put(before, queue.staged(lost, is_there=False), behind) == [[0, ""], [2, ""], [0, ""]]
+    assert queue.queued() == ["before:d", "behind:d"]
+    assert not queue.r.exists(queue.key("event:lost"), queue.key("delivery:lost:d"))
+    assert put_staged(queue, lost) == [[0, ""]]
+    queue.check()

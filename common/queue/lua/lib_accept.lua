@@ -13,8 +13,22 @@ end
 -- The key under which an event of task ID is stored.
 local function event_key(plan, id) return plan.kind == 'announcement' and announced_key(id) or id end
 
+-- A large record is written under the key STAGED before this script runs: Lua would copy and hash all of it. Here it gets its
+-- name. RECORD then is its head only.
+
+-- Stores RECORD under KEY if nothing is there. Returns false if something is.
+local function store(key, record, staged, options)
+  if not staged then return call('SET', key, record, 'NX', unpack(options)) end
+  if call('RENAMENX', staged, key) == 0 then return false end
+  if options[2] then call('PEXPIRE', key, text(options[2])) else call('PERSIST', key) end
+  return true
+end
+
+-- The beginning of the record that has KEY: as much as read_record reads.
+local function head_of(key) return call('GETRANGE', key, 0, 255) end
+
 -- Another event has this id. Stores the record under the task id "<id>~<n>" and returns that; the record names the id itself.
-local function store_revision(plan, id, record, options)
+local function store_revision(plan, id, record, staged, options)
   local counter = base .. 'revisions:' .. id
   if not plan.is_named then
     local head, rest = string.match(record, '^([^\n]*\n)(.*)$')
@@ -23,7 +37,7 @@ local function store_revision(plan, id, record, options)
   for _ = 1, 100 do
     local task = id .. '~' .. (call('INCR', counter) + 1)
     call('PEXPIRE', counter, math.max(done_ms, dedup_ms))
-    if call('SET', base .. 'event:' .. event_key(plan, task), record, 'NX', unpack(options)) then return task end
+    if store(EVENT .. event_key(plan, task), record, staged, options) then return task end
   end
 end
 
@@ -31,7 +45,7 @@ end
 local function announced_name(plan, id) return base .. 'announced:' .. plan.owner .. ':' .. id end
 
 -- The id is taken. Returns what `accept` returns. NAMED: the key by which a repeat of the event is known, or nil.
-local function accept_beside(plan, id, named, received, record, options, old)
+local function accept_beside(plan, id, named, received, record, staged, options, old)
   local same = identity(id, record)
   if plan.kind == 'announcement' then
     named = announced_name(plan, id)
@@ -41,7 +55,7 @@ local function accept_beside(plan, id, named, received, record, options, old)
     local before, event = recall(dedup_key(same))
     if before then return nil, before, event end
   end
-  local task = store_revision(plan, id, record, options)
+  local task = store_revision(plan, id, record, staged, options)
   -- The record under the id is another event's, so it cannot show that this one is repeated.
   if task and not plan.never_repeats then remember(named or dedup_key(same), received, event_key(plan, task)) end
   return task
@@ -68,7 +82,7 @@ end
 -- fetched. Other sources may use the same ids. Returns when the first came, and its key.
 local function announced_before(plan, id)
   for _, key in ipairs({announced_key(id), id}) do
-    local first = is_of_source(plan, call('GETRANGE', base .. 'event:' .. key, 0, 255))
+    local first = is_of_source(plan, head_of(EVENT .. key))
     if first then return first, key end
   end
   return recall(announced_name(plan, id))
@@ -116,9 +130,9 @@ end
 
 -- Stores the event. Returns the id of its task; for a repeat nil, when the first came, and the key of the first; if the id is
 -- taken nil, nil, nil, true. An event without deliveries expires from now on.
-local function accept(plan, id, name, received, record)
-  local kept = plan.kept
-  local options = kept or NOTHING
+local function accept(plan, id, name, received, record, staged)
+  local kept, key = plan.kept, EVENT .. event_key(plan, id)
+  local options, size = kept or NOTHING, staged and call('STRLEN', staged) or #record
   local known = repeat_key(plan, id, name)
   if known or done_ms < dedup_ms and not plan.never_repeats then
     local before, event = recall(known or dedup_key(identity(id, record)))
@@ -128,13 +142,13 @@ local function accept(plan, id, name, received, record)
     local before, event = announced_before(plan, id)
     if before then return nil, before, event end
   end
-  local over = plan.account and over_quota(plan, 1, #record)
+  local over = plan.account and over_quota(plan, 1, size)
   if over and call('EXISTS', EVENT .. id) == 0 then return nil, nil, nil, over end
-  local old = call('SET', base .. 'event:' .. event_key(plan, id), record, 'NX', 'GET', unpack(options))
+  local old = not store(key, record, staged, options) and head_of(key)
   if old and plan.kind == 'task' then return refuse_beside(id, record, old) end
   if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, nil, true end
-  if old then return accept_beside(plan, id, known, received, record, options, old) end
-  if plan.account then use_more(plan.account, 1, #record) end
+  if old then return accept_beside(plan, id, known, received, record, staged, options, old) end
+  if plan.account then use_more(plan.account, 1, size) end
   if kept and plan.account then expire_event(id, plan.account, kept[2]) end
   if known then
     remember(known, received, event_key(plan, id))
@@ -218,8 +232,8 @@ end
 local function later()
 --@include lib_open.lua
   -- Keeps a task without its result, and what its deliveries will be: their delays are captured now.
-  local function put_pending(plan, id, received, record)
-    local task, before, _, taken = accept(plan, id, nil, received, record)
+  local function put_pending(plan, id, received, record, staged)
+    local task, before, _, taken = accept(plan, id, nil, received, record, staged)
     if not task then return refusal(before, taken) end
     local account, lines = plan.account, {}
     for i, to in ipairs(plan) do
@@ -232,13 +246,13 @@ local function later()
   end
 
   -- The result of a pending task is here: RECORD has it. RECEIVED: when the task was set.
-  local function put_result(plan, id, received, record)
+  local function put_result(plan, id, received, record, staged)
     local key = EVENT .. id
-    local old = call('GETRANGE', key, 0, 255)
+    local old = head_of(key)
     local set, digest = read_record(old)
     local _, same = read_record(record)
     if set ~= received or digest ~= same or not is_open(old) then return 1 end
-    local growth = #record - call('STRLEN', key)
+    local growth = (staged and call('STRLEN', staged) or #record) - call('STRLEN', key)
     local over = over_quota(plan, 0, growth)
     if over then return over end
     keep_event(id, plan.account) -- takes its record off what expires
@@ -248,15 +262,20 @@ local function later()
       local written = plan.first .. lines
       plan = plans[written] or read_plan(written)
     end
-    call('SET', key, record)
+    if staged then
+      call('RENAME', staged, key)
+      call('PERSIST', key)
+    else
+      call('SET', key, record)
+    end
     if plan.fan == 0 then expire_event(id, plan.account, done_ms) end
     local is_sending = count_complete(plan, id, record)
     add_deliveries(plan, id, now_text, is_sending)
     return 0
   end
 
-  return function(plan, id, received, record)
-    return (plan.stage == 'pending' and put_pending or put_result)(plan, id, received, record)
+  return function(plan, id, received, record, staged)
+    return (plan.stage == 'pending' and put_pending or put_result)(plan, id, received, record, staged)
   end
 end
 
@@ -303,13 +322,13 @@ local function queue_event(i, plan, id, received, record, task)
   results[i] = task == id and 0 or -tonumber(string.sub(task, #id + 2))
 end
 
-put_one = function(i, plan, id, received, record, name)
+local function put_record(i, plan, id, received, record, name, staged)
   if plan.is_later then
     put_later = put_later or later()
-    results[i] = put_later(plan, id, received, record)
+    results[i] = put_later(plan, id, received, record, staged)
     return
   end
-  local task, before, event, taken = accept(plan, id, name, received, record)
+  local task, before, event, taken = accept(plan, id, name, received, record, staged)
   if task then return queue_event(i, plan, id, received, record, task) end
   results[i] = refusal(before, taken)
   if before and event and plan.kind ~= 'task' and not plan.fetch then
@@ -317,6 +336,16 @@ put_one = function(i, plan, id, received, record, name)
     repeated[i] = event
     complete(plan, event, received)
   end
+end
+
+-- Redis may have refused the staged record, for want of memory. One that is not needed goes at once.
+put_one = function(i, plan, id, received, record, name, staged)
+  if staged and call('EXISTS', staged) == 0 then
+    results[i] = 2
+    return
+  end
+  put_record(i, plan, id, received, record, name, staged)
+  if staged then call('UNLINK', staged) end
 end
 
 end_others = function()

@@ -1,7 +1,7 @@
 #!lua
 -- put: accepts events with all their deliveries of this partition (docs/internals/queue.md).
 -- KEYS: lanes. ARGV: base, dedup_ms, done_ms, number of events. Then per event: the task's id, received_at, record, plan; and
--- the rest of the record and the name of its repeats, if the plan says that they follow.
+-- the name of its staged key and the name of its repeats, if the plan says that they follow.
 --
 -- Events with the same destinations share a plan, which is read once a call. An empty plan means that of the event before.
 -- The first line of a plan has seven words:
@@ -10,7 +10,7 @@
 --   fetch      the destination that fetched the event, or '*' (which is no name)
 --   home       1 if this partition lists and counts the event, else 0
 --   named      1 if the record names the task's id
---   rest       1 if the rest of the record is an argument of its own
+--   staged     1 if the record is large: RECORD has its head only, and a key has all of it
 --   repeats    1 if a name is given by which a repeat is known; 0 if the source, id and body decide; 2 if nothing is a repeat
 -- Of a task four more words follow:
 --   stage      whole: with its result; pending: the result comes later; result: it is here, for a task that was pending
@@ -29,7 +29,7 @@
 --   0      queued
 --   -n     queued as the nth event of its id ("<id>~<n>")
 --   1      the task does not wait for this result
---   2      no free revision
+--   2      no free revision, or nothing is staged
 --   3      the id is taken
 --   4, 5   the account has reached its quota of tasks, of bytes
 -- Any other number: the event is a duplicate of the one that came at that moment (ms). If dead deliveries of that event were queued again: the moment, and how many; if more are dead, also
@@ -58,10 +58,10 @@ local function given(word) return word ~= '*' and word or nil end
 
 local plans = {} -- text -> plan: the words of its first line by name, and its deliveries as a list
 local function read_plan(written)
-  local kind, owner, fetch, home, named, rest, name, more, lines =
+  local kind, owner, fetch, home, named, staged, name, more, lines =
     string.match(written, '^(%S+) (%S+) (%S+) (%d) (%d) (%d) (%d)([^\n]*)\n(.*)$')
   local plan = {kind = kind, owner = owner, account = kind == 'task' and owner or nil, fetch = given(fetch), is_home = home == '1',
-    is_named = named == '1', has_rest = rest == '1', has_name = name == '1', never_repeats = name == '2', has_postback = false,
+    is_named = named == '1', is_staged = staged == '1', has_name = name == '1', never_repeats = name == '2', has_postback = false,
     is_noted = false, is_ordinary = false, fan = 0}
   if more ~= '' then
     local stage, pending_ms, max_tasks, max_bytes = string.match(more, '^ (%S+) (%d+) (%d+) (%d+)$')
@@ -79,7 +79,7 @@ local function read_plan(written)
   plan.fan = kind == 'announcement' and 1 or #plan
   if plan.fan == 0 or plan.stage == 'pending' then plan.kept = {'PX', plan.stage == 'pending' and plan.pending_ms or done_ms} end
   plan.is_ordinary = kind == 'webhook' and plan.fan > 0 and (plan.has_postback or not plan.is_home) and
-    not (plan.fetch or plan.has_rest or plan.has_name) and (done_ms >= dedup_ms or plan.never_repeats)
+    not (plan.fetch or plan.is_staged or plan.has_name) and (done_ms >= dedup_ms or plan.never_repeats)
   plans[written] = plan
   return plan
 end
@@ -269,10 +269,10 @@ for i = 1, count do
     records[2 * n - 1], records[2 * n] = EVENT .. id, record
     at = at + 4
   else
-    local received, name = arguments[at + 1], nil
+    local received, name, staged = arguments[at + 1], nil, nil
     at = at + 4
-    if plan.has_rest then
-      record = record .. arguments[at]
+    if plan.is_staged then
+      staged = base .. 'staged:' .. arguments[at]
       at = at + 1
     end
     if plan.has_name then
@@ -280,7 +280,7 @@ for i = 1, count do
       at = at + 1
     end
     if not put_one then make_others() end
-    put_one(i, plan, id, received, record, name)
+    put_one(i, plan, id, received, record, name, staged)
   end
 end
 end_run(count + 1, at)

@@ -15,8 +15,8 @@ end
 -- Each with the fewest arguments that it takes. XX is the key.
 local COMMANDS = {'APPEND XX v', 'COPY XX XX', 'DEL XX', 'EXISTS XX', 'GET XX', 'GETRANGE XX 0 1', 'HDEL XX f', 'HEXISTS XX f', 'HGET XX f', 'HGETALL XX', 'HINCRBY XX f 1',
   'HLEN XX', 'HMGET XX f', 'HSCAN XX 0', 'HSET XX f v', 'HSETNX XX f v', 'HVALS XX', 'INCR XX', 'INCRBY XX 1', 'LINDEX XX 0', 'LLEN XX', 'LMOVE XX XX LEFT RIGHT', 'LPOP XX', 'LPOS XX v',
-  'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'MSETNX XX v', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', KEYS[2] and 'PUBSUB SHARDNUMSUB x' or 'PUBSUB NUMSUB x', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',
-  'SET XX v', 'STRLEN XX', 'TIME', 'XADD XX * f v', 'XRANGE XX - +', 'XREVRANGE XX + -', 'ZADD XX 1 v', 'ZCARD XX', 'ZCOUNT XX 0 1', 'ZPOPMIN XX',
+  'LPUSH XX v', 'LRANGE XX 0 1', 'LREM XX 1 v', 'LTRIM XX 0 1', 'MSETNX XX v', 'PERSIST XX', 'PEXPIRE XX 1', 'PEXPIREAT XX 1', 'PEXPIRETIME XX', 'PING', 'PTTL XX', 'RENAME XX XX', 'RENAMENX XX XX', KEYS[2] and 'PUBSUB SHARDNUMSUB x' or 'PUBSUB NUMSUB x', 'RPOP XX', 'RPUSH XX v', 'SCAN 0',
+  'SET XX v', 'STRLEN XX', 'TIME', 'UNLINK XX', 'XADD XX * f v', 'XRANGE XX - +', 'XREVRANGE XX + -', 'ZADD XX 1 v', 'ZCARD XX', 'ZCOUNT XX 0 1', 'ZPOPMIN XX',
   'ZRANGE XX 0 1', 'ZRANGEBYLEX XX - +', 'ZRANGEBYSCORE XX 0 1', 'ZRANK XX v', 'ZREM XX v', 'ZREMRANGEBYSCORE XX 0 1', 'ZREVRANGE XX 0 1', 'ZREVRANGEBYSCORE XX 1 0', 'ZSCORE XX v'}
 for _, line in ipairs(COMMANDS) do
   local words = {}
@@ -38,7 +38,7 @@ end
 
 local KEYS_NEEDED = {'queue:', 'delays:', 'lane:', 'lanes', 'inflight', 'retry', 'dead:', 'deads', 'delivery:', 'event:', 'attempts:', 'pending:',
   'dedup:', 'announced:', 'fetched:', 'revisions:', 'limits', 'unknown', 'busy', 'shares:', 'origins:', 'waiting:', 'fences', 'posted', 'ready',
-  'failed', 'counts', 'hours', 'errors', 'settings', 'reconcile:', 'gone:', 'paused', 'programs', 'history:', 'answers:', 'results:', 'sends:', 'trends:', 'words:', 'tags:'}
+  'failed', 'counts', 'hours', 'errors', 'settings', 'reconcile:', 'gone:', 'paused', 'programs', 'history:', 'answers:', 'results:', 'sends:', 'trends:', 'words:', 'tags:', 'staged:'}
 if may('SET', lanes, 'v') and may('GET', lanes) then
   for _, name in ipairs(KEYS_NEEDED) do
     local key = base .. name .. (string.sub(name, -1) == ':' and 'x' or '')

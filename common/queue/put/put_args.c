@@ -75,7 +75,7 @@ static void add_first_line(struct buf *b, const struct put_request *req, struct 
     buf_add_str(b, req->announced.len ? req->source->fetch->name : "*");
     add_flag(b, flags.is_home);
     add_flag(b, flags.is_named);
-    add_flag(b, flags.has_rest);
+    add_flag(b, flags.is_staged);
     buf_add_str(b, req->never_repeats ? " 2" : req->repeat_name.len ? " 1" : " 0");
     if (e->kind == EVENT_TASK)
         add_stage(b, req->stage, &flags);

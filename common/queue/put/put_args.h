@@ -9,7 +9,7 @@
 struct put_flags {
     bool is_home;                 /* this partition lists and counts the event */
     bool is_named;                /* the record names the task's id */
-    bool has_rest;                /* the rest of the record follows as an argument */
+    bool is_staged;               /* the record is under the key that follows */
     int64_t max_tasks, max_bytes; /* of the account, 0: no limit */
     int64_t pending_ms;           /* how long a task without its result is kept */
 };

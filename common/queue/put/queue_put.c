@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/base/pool.h"
 #include "common/config/config.h"
+#include "common/crypto/crypto.h"
 #include "common/net/loop.h"
 #include "common/queue/args.h"
 #include "common/queue/keys.h"
@@ -24,6 +25,8 @@
 #define COLLECT_US 2000            /* events wait this long at most for the answer to a call */
 #define ARGS_MAX ((size_t)1 << 30) /* of one call; the batch is flushed long before */
 #define HEAD_ARGS 3                /* dedup_ms, done_ms, count */
+#define NAME_BYTES 42              /* two numbers of 64 bits, and a hyphen */
+#define KEY_MAX 1024
 #define SPARE_BATCHES 64
 #define SPARE_PUTS 4096
 
@@ -37,6 +40,15 @@ struct put { /* one submitted request; owned by the batches it waits for, or by 
     wall_ms received_at, first_at;
 };
 
+struct staged { /* the record of the large event at the end of a batch; no name: there is none */
+    char name[NAME_BYTES];
+    size_t name_len;
+    size_t at, head_len; /* the head, in the text of the batch's arguments */
+    size_t packed_len;   /* of the packed body behind it; 0: `body` follows */
+    struct slice body;   /* borrowed, or of `taken` */
+    char *taken;         /* the body's memory, or NULL */
+};
+
 struct batch { /* one script call; owned by its queue_put, or by the call while it runs */
     struct list_link link; /* in the pool, or in under_way */
     mono_us sent_at;
@@ -45,7 +57,7 @@ struct batch { /* one script call; owned by its queue_put, or by the call while 
     struct args args;
     struct buf plan; /* of the last event in it */
     struct put *puts[BATCH_EVENTS];
-    char *taken; /* memory of the large body at its end, or NULL */
+    struct staged staged;
     size_t count;
     size_t deliveries; /* of all its events, in every partition */
 };
@@ -55,6 +67,7 @@ struct queue_put {
     struct shards *shards; /* borrowed */
     struct config *conf;
     struct redis_script script, requeue;
+    uint64_t stage_owner, stages; /* of the names: at random, and how many there were */
     struct packer *packer;
     struct buf key;            /* of the event at hand */
     struct buf names, secrets; /* of the deliveries of the event at hand */
@@ -90,6 +103,7 @@ struct queue_put *queue_put_new(struct loop *l, struct shards *shards, struct co
     q->collected = loop_timer_new(l, flush_all, q);
     redis_script_init(&q->script, "put", lua_put, lua_put_len);
     q->script.is_acknowledged = true;
+    crypto_random(&q->stage_owner, sizeof q->stage_owner);
     redis_script_init(&q->requeue, "requeue", lua_requeue, lua_requeue_len);
     q->requeue.is_acknowledged = true;
     return q;
@@ -330,6 +344,28 @@ static struct batch *batch_open(struct queue_put *q, unsigned partition)
     return b;
 }
 
+/* Runs the script for B, whose last event may be staged. */
+static enum err batch_run(struct batch *b, struct shard *shard)
+{
+    struct queue_put *q = b->q;
+    struct staged *s = &b->staged;
+    if (s->name_len == 0)
+        return shard_run(shard, &q->script, &b->args, on_reply, b);
+    const char *head = b->args.text.ptr + s->at;
+    struct buf key;
+    buf_init(&key, KEY_MAX);
+    keys_staged(&key, shard_base(shard), slice_make(s->name, s->name_len));
+    struct redis_stage stage = {
+        .key = buf_slice(&key),
+        .head = slice_make(head, s->head_len),
+        .tail = s->packed_len ? slice_make(head + s->head_len, s->packed_len) : s->body,
+        .taken = s->taken};
+    *s = (struct staged){0};
+    enum err rc = shard_run_staged(shard, &q->script, &b->args, &stage, on_reply, b);
+    buf_clear(&key);
+    return rc;
+}
+
 /* Sends what is collected for PARTITION; a failure is answered in the next turn. */
 static void flush(struct queue_put *q, unsigned partition)
 {
@@ -346,11 +382,9 @@ static void flush(struct queue_put *q, unsigned partition)
     buf_add_u64(&digits, b->count);
     b->args.list[HEAD_ARGS - 1] = (struct arg){count, 0, digits.len};
     struct shard *shard = shards_at(q->shards, partition);
-    char *taken = b->taken;
-    b->taken = NULL;
     b->sent_at = clock_mono_us();
     list_add_last(&q->under_way[partition], &b->link);
-    if (shard_run_taking(shard, &q->script, &b->args, taken, on_reply, b) != OK)
+    if (batch_run(b, shard) != OK)
         loop_defer(q->loop, on_not_sent, b);
     FAULT_POINT_AFTER(shard_flush(shard), "enq_sent");
 }
@@ -410,7 +444,8 @@ static struct event prepare(struct queue_put *q, const struct put_request *req, 
 {
     struct event e = *req->event;
     bool is_announcement = e.kind == EVENT_ANNOUNCEMENT;
-    e.is_renamed = is_announcement || !slice_eq(key, e.id);
+    /* A staged record cannot be changed if its id is taken. */
+    e.is_renamed = is_announcement || e.body.len >= PUT_LARGE || !slice_eq(key, e.id);
     if (req->stage == PUT_RESULT)
         return e; /* its names and secrets are those of the task */
     buf_reset(&q->names);
@@ -444,9 +479,10 @@ static void add_plan(struct batch *b, struct buf *plan)
 
 /* A task that failed is always recorded: its result is short. */
 static struct put_flags flags_of(const struct queue_put *q, const struct event *e, bool is_home,
-                                 bool has_rest)
+                                 bool is_staged)
 {
-    struct put_flags flags = {.is_home = is_home, .is_named = e->is_renamed, .has_rest = has_rest};
+    struct put_flags flags = {
+        .is_home = is_home, .is_named = e->is_renamed, .is_staged = is_staged};
     if (e->kind != EVENT_TASK)
         return flags;
     const struct config_account *account = map_get(&q->conf->accounts, e->account);
@@ -459,17 +495,37 @@ static struct put_flags flags_of(const struct queue_put *q, const struct event *
 }
 
 /* Results of tasks are packed also if they are large: they stay for days. Bodies of sources are not: packing delays their answer.
- * *LARGE becomes false if the record is whole. */
-static enum err add_record(struct queue_put *q, const struct event *e, bool *large, struct buf *out)
+ * Appends the record of E to the arguments of B, or its head if it is to be staged. */
+static enum err add_record(struct batch *b, const struct event *e, struct staged *s)
 {
-    if (!*large)
-        return record_write(e, q->packer, out);
-    if (e->kind != EVENT_TASK)
-        return record_write_head(e, out);
-    bool is_whole;
-    enum err rc = record_write_packed(e, q->packer, out, &is_whole);
-    *large = !is_whole;
-    return rc;
+    struct buf *out = &b->args.text;
+    enum err rc;
+    bool is_whole = e->body.len < PUT_LARGE;
+    *s = (struct staged){.at = out->len};
+    if (is_whole) {
+        rc = record_write(e, b->q->packer, out);
+    } else if (e->kind == EVENT_TASK) {
+        rc = record_write_packed(e, b->q->packer, out, &s->head_len, &is_whole);
+    } else {
+        rc = record_write_head(e, out);
+        s->head_len = out->len - s->at;
+    }
+    if (rc != OK)
+        return rc;
+    args_add_since(&b->args, s->at);
+    if (is_whole && out->len - s->at < PUT_LARGE)
+        return OK;
+    b->args.list[b->args.count - 1].len = s->head_len;
+    if (is_whole)
+        s->packed_len = out->len - s->at - s->head_len;
+    else
+        s->body = e->body;
+    struct buf name = buf_over(s->name);
+    buf_add_u64(&name, b->q->stage_owner);
+    buf_add_char(&name, '-');
+    buf_add_u64(&name, ++b->q->stages);
+    s->name_len = name.len;
+    return OK;
 }
 
 /* TAKEN: the body's memory if this is the last partition to need it, else NULL. */
@@ -480,34 +536,35 @@ static enum err add_event(struct queue_put *q, unsigned partition, bool is_home,
     struct args *a = &b->args;
     struct slice key = task_key(q, req);
     struct event e = prepare(q, req, key);
-    bool large = e.body.len >= PUT_LARGE;
     size_t count = a->count, text = a->text.len;
     add_task_id(a, req, key);
     args_add_int(a, e.received_at);
-    size_t mark = args_mark(a);
-    enum err rc = add_record(q, &e, &large, &a->text);
+    struct staged staged;
+    enum err rc = add_record(b, &e, &staged);
     if (rc != OK) { /* leaves the batch as it was */
         a->count = count;
         a->text.len = text;
         a->text.failed = false;
         return rc;
     }
-    args_add_since(a, mark);
+    bool is_staged = staged.name_len > 0;
     buf_reset(&q->plan);
-    put_plan(&q->plan, req, partition, flags_of(q, &e, is_home, large));
+    put_plan(&q->plan, req, partition, flags_of(q, &e, is_home, is_staged));
     add_plan(b, &q->plan);
-    if (large)
-        args_borrow(a, e.body);
+    if (is_staged)
+        args_add(a, slice_make(staged.name, staged.name_len));
     if (req->repeat_name.len)
         args_add(a, req->repeat_name);
     b->puts[b->count++] = p;
     p->waiting++;
-    if (large)
-        b->taken = taken;
+    if (staged.body.len)
+        staged.taken = taken;
     else
         free(taken);
+    if (is_staged)
+        b->staged = staged;
     b->deliveries += req->to_count;
-    if (large || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES ||
+    if (is_staged || b->count == BATCH_EVENTS || a->text.len >= BATCH_BYTES ||
         b->deliveries >= BATCH_DELIVERIES) {
         flush(q, partition);
         shard_flush(shards_at(q->shards, partition));
@@ -544,7 +601,7 @@ mono_us queue_put_oldest(const struct queue_put *q, unsigned partition)
 size_t queue_put_body_max(const struct queue_put *q)
 {
     size_t most = shards_argument_max(q->shards);
-    return most > RECORD_HEAD_MAX ? most - RECORD_HEAD_MAX : 0; /* put.lua stores both as one */
+    return most > RECORD_HEAD_MAX ? most - RECORD_HEAD_MAX : 0; /* both are one value */
 }
 
 enum err queue_put_submit(struct queue_put *q, const struct put_request *req, put_fn fn, void *ctx)

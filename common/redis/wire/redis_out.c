@@ -151,12 +151,19 @@ static void append_taken(struct out *o, char *bytes, size_t len)
     o->end += len;
 }
 
-void redis_out_take(struct out *o, struct slice arg)
+void redis_out_join(struct out *o, struct slice head, struct slice tail, bool is_taken)
 {
-    put_count(o, '$', arg.len);
-    append_taken(o, (char *)(uintptr_t)arg.ptr, arg.len);
-    o->left -= redis_out_frame(arg);
-    make_room(o, 2 + o->left);
+    struct slice whole = slice_make(NULL, head.len + tail.len);
+    put_count(o, '$', whole.len);
+    put(o, head.ptr, head.len);
+    o->left -= redis_out_frame(whole) + head.len;
+    if (is_taken) {
+        append_taken(o, (char *)(uintptr_t)tail.ptr, tail.len);
+        make_room(o, 2 + o->left);
+    } else {
+        put(o, tail.ptr, tail.len);
+        o->left -= tail.len;
+    }
     put(o, "\r\n", 2);
 }
 

@@ -32,12 +32,13 @@ size_t redis_out_size(struct slice arg);
 size_t redis_out_sizes(const struct slice *args, size_t n);
 /* The bytes that the protocol puts around an argument. */
 size_t redis_out_frame(struct slice arg);
-/* Begins a command. Exactly ARGC arguments must follow. SIZE is the sum of their redis_out_size; of an argument that
- * redis_out_take adds, it has the redis_out_frame only. */
+/* Begins a command. Exactly ARGC arguments must follow. SIZE is the sum of their redis_out_size, less the bytes that
+ * redis_out_join does not copy. */
 void redis_out_open(struct out *o, size_t argc, size_t size);
 void redis_out_arg(struct out *o, struct slice arg);
-/* Adds an argument without a copy. ARG is the begin of memory from malloc, which O owns and frees from here on. */
-void redis_out_take(struct out *o, struct slice arg);
+/* Adds HEAD and TAIL as one argument. IS_TAKEN: TAIL is not copied; it is the begin of memory from malloc, which O owns and frees
+ * from here on. */
+void redis_out_join(struct out *o, struct slice head, struct slice tail, bool is_taken);
 
 /* Fills IOV with the bytes that are not written yet, at most MAX pieces. Returns how many pieces. */
 int redis_out_pieces(struct out *o, struct iovec *iov, int max);

@@ -30,20 +30,21 @@ static void put(struct out *o, const char *a, const char *b)
     redis_out_arg(o, argv[1]);
 }
 
-/* SET big <memory> EX, with the memory given. */
-static void put_taken(struct out *o, size_t len)
+/* SET big h<memory> EX. */
+static void put_joined(struct out *o, size_t len, bool is_taken)
 {
     char *memory = xcalloc(len, 1);
     memset(memory, 'm', len);
-    struct slice argv[] = {SLICE_LIT("SET"), SLICE_LIT("big"), slice_make(memory, len),
-                           SLICE_LIT("EX")};
+    struct slice argv[] = {SLICE_LIT("SET"), SLICE_LIT("big"), SLICE_LIT("EX")};
     redis_out_open(o, 4,
-                   redis_out_size(argv[0]) + redis_out_size(argv[1]) + redis_out_frame(argv[2]) +
-                       redis_out_size(argv[3]));
+                   redis_out_sizes(argv, 3) + redis_out_frame(slice_make(NULL, 1 + len)) + 1 +
+                       (is_taken ? 0 : len));
     redis_out_arg(o, argv[0]);
     redis_out_arg(o, argv[1]);
-    redis_out_take(o, argv[2]);
-    redis_out_arg(o, argv[3]);
+    redis_out_join(o, SLICE_LIT("h"), slice_make(memory, len), is_taken);
+    redis_out_arg(o, argv[2]);
+    if (!is_taken)
+        free(memory);
 }
 
 static void commands_follow_each_other(void **state)
@@ -62,9 +63,8 @@ static void commands_follow_each_other(void **state)
     redis_out_clear(&o);
 }
 
-static void given_memory_is_sent_and_freed(void **state)
+static void two_pieces_are_one_argument(bool is_taken)
 {
-    (void)state;
     for (size_t len = 1; len <= 200000; len *= 7) {
         struct out o;
         struct buf got, want;
@@ -73,12 +73,12 @@ static void given_memory_is_sent_and_freed(void **state)
         buf_init(&want, 1 << 20);
         put(&o, "GET", "a");
         uint64_t start = o.end;
-        put_taken(&o, len);
+        put_joined(&o, len, is_taken);
         uint64_t end = o.end;
         put(&o, "GET", "b");
         write_all(&o, 1000, &got);
         buf_add_str(&want, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
-        buf_addf(&want, "*4\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%zu\r\n", len);
+        buf_addf(&want, "*4\r\n$3\r\nSET\r\n$3\r\nbig\r\n$%zu\r\nh", 1 + len);
         for (size_t i = 0; i < len; i++)
             buf_add_char(&want, 'm');
         buf_add_str(&want, "\r\n$2\r\nEX\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n");
@@ -96,11 +96,24 @@ static void given_memory_is_sent_and_freed(void **state)
     }
 }
 
+static void given_memory_is_sent_and_freed(void **state)
+{
+    (void)state;
+    two_pieces_are_one_argument(true);
+}
+
+static void other_memory_is_copied(void **state)
+{
+    (void)state;
+    two_pieces_are_one_argument(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_follow_each_other),
         cmocka_unit_test(given_memory_is_sent_and_freed),
+        cmocka_unit_test(other_memory_is_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
