@@ -76,6 +76,7 @@ struct http_transport {         /* Owned by its maker; http_close. */
     struct http_sockets *sockets;
     struct list endpoints, pools; /* owned */
     struct list waiting;          /* calls that wait for a name */
+    struct list failed;           /* calls of which this is reported next */
     size_t running;               /* calls under way, waiting ones included */
     size_t resolving;
     bool name_found; /* a lookup ended, so waiting calls may go on */
@@ -126,19 +127,6 @@ static void name_end(struct http_call *call)
 static void name_wait(struct http_call *call)
 {
     list_add_last(&transport_of(call)->waiting, &call->link);
-}
-
-/* Moves the waiting calls of E (of all endpoints if E is NULL) to OUT. */
-static void name_take_waiting(struct http_transport *t, const struct http_endpoint *e,
-                              struct list *out)
-{
-    list_init(out);
-    LIST_EACH (at, &t->waiting) {
-        if (e && endpoint_of(LIST_ITEM(at, struct http_call, link)) != e)
-            continue;
-        list_remove(at);
-        list_add_last(out, at);
-    }
 }
 
 /* ---- what libcurl asks while a call is under way ---- */
@@ -493,29 +481,37 @@ static void call_report(struct http_call *call, enum attempt_end end, bool is_wh
 
 /* ---- after each step of libcurl: work that libcurl does not allow in its callbacks ---- */
 
+static void fail_all(struct http_transport *t, enum attempt_end end)
+{
+    for (struct http_call *call; (call = LIST_TAKE_FIRST(&t->failed, struct http_call, link));)
+        call_report(call, end, false);
+}
+
 static void http_restart_waiting(struct http_transport *t)
 {
-    struct list taken;
-    name_take_waiting(t, NULL, &taken);
-    for (struct http_call *call; (call = LIST_TAKE_FIRST(&taken, struct http_call, link));) {
-        if (name_must_wait(endpoint_of(call))) {
-            name_wait(call);
-        } else {
-            call_reset(call);
-            if (curl_multi_add_handle(t->multi, call->easy) != CURLM_OK)
-                call_report(call, END_LOCAL, false);
-        }
+    LIST_EACH (at, &t->waiting) {
+        struct http_call *call = LIST_ITEM(at, struct http_call, link);
+        if (name_must_wait(endpoint_of(call)))
+            continue;
+        list_remove(at);
+        call_reset(call);
+        if (curl_multi_add_handle(t->multi, call->easy) != CURLM_OK)
+            list_add_last(&t->failed, at);
     }
+    fail_all(t, END_LOCAL);
 }
 
 /* The lookup of E's host failed. The other calls waited for the same lookup, so they fail too. */
 static void http_fail_waiting(struct http_transport *t, struct http_endpoint *e,
                               enum attempt_end end)
 {
-    struct list taken;
-    name_take_waiting(t, e, &taken);
-    for (struct http_call *call; (call = LIST_TAKE_FIRST(&taken, struct http_call, link));)
-        call_report(call, end, false);
+    LIST_EACH (at, &t->waiting) {
+        if (endpoint_of(LIST_ITEM(at, struct http_call, link)) != e)
+            continue;
+        list_remove(at);
+        list_add_last(&t->failed, at);
+    }
+    fail_all(t, end);
 }
 
 static void http_finish(struct http_call *call, CURLcode rc)
@@ -722,6 +718,7 @@ struct transport *http_transport_new(struct loop *l, const struct http_transport
     list_init(&t->endpoints);
     list_init(&t->pools);
     list_init(&t->waiting);
+    list_init(&t->failed);
     t->sockets = http_sockets_new(l, http_on_socket, t);
     t->timer = loop_timer_new(l, http_on_timer, t);
     t->trimmer = loop_timer_new(l, http_trim, t);

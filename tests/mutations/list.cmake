@@ -13,7 +13,7 @@ mutation(ack_early "the receiver answers 200 before Redis answered"
     body_clear(]]
   [[    http_set_ctx(w->http, NULL);
     struct put_answer early = {.result = PUT_QUEUED, .received_at = view->now};
-    respond_accepted(w->http, event.id, &early, &w->in->scratch);
+    respond_accepted(w->http, event.id, &early, &w->in->received_at, &w->in->scratch);
     w->http = NULL;
     line_enter(w);
     body_clear(]])
