@@ -204,7 +204,11 @@ def test_metrics_load_no_script_again(place):
     """However many ask at a time: the scripts are known by what they are."""
     client = place.redis.client()
     place.api.get("/metrics")
-    before = client.info("commandstats")["cmdstat_script|load"]["calls"]
+
+    def loaded_again():
+        """A timer of the receiver may load a script for the first time meanwhile."""
+        return client.info("commandstats")["cmdstat_script|load"]["calls"] - client.info("memory")["number_of_cached_scripts"]
+    before = loaded_again()
 
     def scrape():
         for _ in range(20):
@@ -214,7 +218,7 @@ def test_metrics_load_no_script_again(place):
         t.start()
     for t in threads:
         t.join()
-    assert client.info("commandstats")["cmdstat_script|load"]["calls"] == before
+    assert loaded_again() == before
 
 
 def test_a_failure_is_kept_short(stack):
