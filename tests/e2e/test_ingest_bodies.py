@@ -132,6 +132,22 @@ def test_no_large_body_goes_through_a_script(stack, size):
     assert stack.redis.client(decode_responses=False).get("hookpace:{0}:event:big").endswith(body)
 
 
+def test_bodies_at_the_size_from_which_they_are_staged(stack):
+    """Also where the body is below it, and body and head together are not."""
+    receiver = make(stack)
+    client = stack.redis.client(decode_responses=False)
+    for size in (65_000, 65_400, 65_470, 65_500, 65_535, 65_536, 65_537):
+        ident = f"n{size}"
+        start = json.dumps({"id": ident, "p": ""}).encode()[:-2]
+        body = start + noise(size)[:size - len(start) - 2] + b'"}'
+        assert len(body) == size
+        accepted(receiver.post("/in/in", body), ident)
+        accepted(receiver.post("/in/in", body), ident, duplicate=True)
+        assert client.get("hookpace:{0}:event:" + ident).endswith(b"\n\n" + body)
+        accepted(receiver.post("/in/in", body.replace(b'"p"', b'"q"')), ident)
+        assert client.get(f"hookpace:{{0}}:event:{ident}~2").endswith(body.replace(b'"p"', b'"q"'))
+
+
 def test_json_is_checked(stack):
     receiver = make(stack)
     bad = [b"", b" ", b"{", b"{}{}", b"{}x", b"[1,]", b"nul", b"NaN", b"[Infinity]", b"[01]", b"[1.]", b"{'a':1}",

@@ -47,11 +47,8 @@ mutation(staged_stays "what was staged for a repeat stays for a minute"
 mutation(large_through_lua "a large body goes through the script"
   TESTS tests/e2e/test_ingest_bodies.py::test_no_large_body_goes_through_a_script
   EDIT common/queue/put/queue_put.c
-  [[bool is_whole = e->body.len < PUT_LARGE;]]
-  [[bool is_whole = true;]]
-  EDIT common/queue/put/queue_put.c
-  [[if (is_whole && out->len - s->at < PUT_LARGE)]]
-  [[if (is_whole)]])
+  [[bool is_large = e->body.len >= PUT_LARGE, is_whole]]
+  [[bool is_large = false, is_whole]])
 
 mutation(lease_never_ends "expired leases are not put back"
   TESTS tests/queue/test_claim.py::test_an_expired_lease_puts_it_back

@@ -500,9 +500,9 @@ static enum err add_record(struct batch *b, const struct event *e, struct staged
 {
     struct buf *out = &b->args.text;
     enum err rc;
-    bool is_whole = e->body.len < PUT_LARGE;
+    bool is_large = e->body.len >= PUT_LARGE, is_whole = false;
     *s = (struct staged){.at = out->len};
-    if (is_whole) {
+    if (!is_large) {
         rc = record_write(e, b->q->packer, out);
     } else if (e->kind == EVENT_TASK) {
         rc = record_write_packed(e, b->q->packer, out, &s->head_len, &is_whole);
@@ -513,7 +513,7 @@ static enum err add_record(struct batch *b, const struct event *e, struct staged
     if (rc != OK)
         return rc;
     args_add_since(&b->args, s->at);
-    if (is_whole && out->len - s->at < PUT_LARGE)
+    if (!is_large || (is_whole && out->len - s->at < PUT_LARGE))
         return OK;
     b->args.list[b->args.count - 1].len = s->head_len;
     if (is_whole)
