@@ -72,7 +72,7 @@ static inline char text_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Can a text that begins with FIRST match PATTERN? Of a list of patterns, most are passed over here. */
+/* Can a text that begins with FIRST match PATTERN? So a search in a list of patterns passes over most of them. */
 static inline bool text_glob_begins(const char *pattern, char first)
 {
     return *pattern == '*' || text_lower(*pattern) == text_lower(first);

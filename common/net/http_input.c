@@ -1,8 +1,8 @@
 /* The bytes of a connection that were read and not taken.
  *
  * With TLS they are in the bufferevent, which reads. In the clear the connection reads by itself, into a block that all
- * connections of the server share: a bufferevent asks the kernel how much there is before each read, and gets memory for it.
- * Mostly all bytes are taken in the same turn. What is left then is kept in memory of the connection's own. */
+ * connections of the server share. A bufferevent would ask the kernel before each read how much there is, and get memory for it.
+ * Mostly the connection takes all bytes in the same turn. It keeps the others in memory of its own. */
 #include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>

@@ -41,7 +41,7 @@ enum conn_after {               /* what follows the answer */
                   AFTER_LINGER, /* the end, but the client may still be sending: see CONN_LINGER */
 };
 
-struct input { /* what was read and not taken; with TLS, the bufferevent has it */
+struct input { /* bytes that were read and not taken; with TLS they are in the bufferevent */
     struct event *readable;
     struct slice unread; /* in `kept`, or in the server's block until the end of a turn */
     struct buf kept;

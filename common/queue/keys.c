@@ -112,15 +112,21 @@ void keys_named_event(struct buf *out, struct slice name)
     }
 }
 
+/* The end of the account in an event id, or NULL. */
+static const char *account_end(struct slice event)
+{
+    return event.len && event.ptr[0] == '@' ? memchr(event.ptr, '/', event.len) : NULL;
+}
+
 struct slice keys_task_id(struct slice event)
 {
-    const char *cut = event.len ? memchr(event.ptr, '/', event.len) : NULL;
+    const char *cut = account_end(event);
     return cut ? slice_skip(event, (size_t)(cut + 1 - event.ptr)) : event;
 }
 
 struct slice keys_task_account(struct slice event)
 {
-    const char *cut = event.len && event.ptr[0] == '@' ? memchr(event.ptr, '/', event.len) : NULL;
+    const char *cut = account_end(event);
     return cut ? slice_make(event.ptr + 1, (size_t)(cut - event.ptr - 1)) : slice_make("", 0);
 }
 
