@@ -91,6 +91,7 @@ def test_another_dispatcher_does_not_send_at_once(lagging):
     other.pause()
     lagging.post(receiver, "a", "b", "c")
     sink.wait_count(1)
+    wait_for(lambda: lagging.master.keys().delivery("a:out").get("state") == "done", 10, "the first result: the lane is free again")
     lagging.confirm()
     lagging.way.partition()
     sink.wait_count(2)
