@@ -1,7 +1,7 @@
 """A page of the documentation as a list of fenced blocks, each with the marks behind its language.
 
-    ```sh run               a command of the page's one shell; it must end with 0
-    ```sh run status=2      ... with 2
+    ```sh run               commands of the page's one shell; each must end with 0
+    ```sh run status=2      ... the last one that fails, with 2
     ```sh run until         ... repeated until its output is that of the page (10 s at most), since what it shows takes a moment
     ```sh run or            the same step in another way: left out
     ```text output          what the command before has printed

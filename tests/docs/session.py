@@ -14,6 +14,7 @@ NEEDS = {
              "until redis-cli ping 2> /dev/null | grep -q PONG; do sleep 0.05; done",
     "app": "(scripts/sample-downstream --listen 127.0.0.1:8090 > app.log 2>&1 &) && "
            "until curl -sf http://127.0.0.1:8090/_ready > /dev/null; do sleep 0.05; done",
+    "gateway": "source tests/docs/gateway_here",
     "provider": "(/usr/bin/python3 tests/docs/provider_here.py > provider.log 2>&1 &) && "
                 "until curl -sf http://127.0.0.1:8099/_ready > /dev/null; do sleep 0.05; done",
 }
@@ -37,6 +38,7 @@ class Session:
             namespaces.insert(0, "--map-root-user")
         self.shell = subprocess.Popen(["unshare", *namespaces, "bash", "--noprofile", "--norc", "-s"], cwd=directory, env=env,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.shell.stdin.write("trap 'failed=$?' ERR\n")
         status, output = self.run("ip link set lo up")
         assert status == 0, output
 
@@ -46,11 +48,14 @@ class Session:
         assert status == 0, (name, output)
 
     def run(self, commands):
-        """(exit status, what was printed) of COMMANDS. What they leave in the background goes on."""
+        """(exit status, what was printed) of COMMANDS. What they leave in the background goes on.
+
+        The status is that of the last command that failed, wherever it stands, or 0.
+        """
         self.steps += 1
         step, output = (self.directory / f"{kind}.{self.steps}" for kind in ("step", "output"))
         step.write_text(commands)
-        self.shell.stdin.write(f"source {step} > {output} 2>&1 < /dev/null; echo $?\n")
+        self.shell.stdin.write(f"failed=0; source {step} > {output} 2>&1 < /dev/null; echo $failed\n")
         self.shell.stdin.flush()
         answer = self.shell.stdout.readline()
         printed = output.read_text(errors="replace") if output.exists() else ""

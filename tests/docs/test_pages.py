@@ -15,7 +15,8 @@ from page import Page, fits
 from session import Session
 
 UPDATE = os.environ.get("HOOKPACE_UPDATE_DOCS") == "1"
-PAGES = ["README.md", "docs/reference/command.md", *sorted(str(p.relative_to(paths.REPOSITORY)) for p in (paths.REPOSITORY / "docs/guides").glob("*.md"))]
+PAGES = ["README.md", "docs/reference/command.md", "docs/reference/operators.md",
+         *sorted(str(p.relative_to(paths.REPOSITORY)) for p in (paths.REPOSITORY / "docs/guides").glob("*.md"))]
 PATIENCE_S = 2 if UPDATE else 10
 
 
