@@ -16,12 +16,21 @@ local function event_key(plan, id) return plan.kind == 'announcement' and announ
 -- A large record is written under the key STAGED before this script runs: Lua would copy and hash all of it. Here it gets its
 -- name. RECORD then is its head only.
 
+-- Gives a staged record the name KEY by COMMAND, and returns what that replies. KEEP_MS: how long the record is kept; nil: it does
+-- not expire. Its expiry changes first: if Redis refused that afterwards, a record that counts as stored would be gone in a minute.
+local STAGED_MS = '60000' -- as redis_scripts.c stages it
+local function unstage(command, staged, key, keep_ms)
+  if keep_ms then call('PEXPIRE', staged, text(keep_ms)) else call('PERSIST', staged) end
+  local reply = redis.pcall(command, staged, key)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  call('PEXPIRE', staged, STAGED_MS)
+  error(reply)
+end
+
 -- Stores RECORD under KEY if nothing is there. Returns false if something is.
 local function store(key, record, staged, options)
-  if not staged then return call('SET', key, record, 'NX', unpack(options)) end
-  if call('RENAMENX', staged, key) == 0 then return false end
-  if options[2] then call('PEXPIRE', key, text(options[2])) else call('PERSIST', key) end
-  return true
+  if staged then return unstage('RENAMENX', staged, key, options[2]) == 1 end
+  return call('SET', key, record, 'NX', unpack(options))
 end
 
 -- The beginning of the record that has KEY: as much as read_record reads.
@@ -67,7 +76,7 @@ local NOTHING = {}
 local function refuse_beside(id, record, old)
   local same, received = identity(id, record)
   local known, first = identity(id, old)
-  if known == same then return nil, first or received end
+  if known == same then return nil, first or received, id end
   return nil, nil, nil, true
 end
 
@@ -212,7 +221,7 @@ local function count_task(plan, task, record, announced)
   if not plan.is_home then return false end
   if plan.fetch then
     count_fetched(plan, announced)
-  else
+  elseif plan.stage ~= 'result' then -- a pending task is listed already
     post(plan, task, record)
   end
   if plan.kind == 'announcement' then
@@ -228,21 +237,79 @@ local function refusal(before, taken)
   return taken == true and 3 or taken or 2
 end
 
+-- Returns two functions for repeats. Few calls need them.
+local function repeats()
+--@include lib_resend.lua
+--@include lib_repeat.lua
+  looks = 4
+  -- Redis may refuse a command in the middle of a call (rights were taken away). A repeat completes such a call: it
+  -- writes missing deliveries, and queues deliveries that are in no list. Only an event that is not over is looked at,
+  -- and only destinations that its record names: the repeat may have others. If none of several deliveries is here and
+  -- `pending` neither, the call got no further than the record: the task is listed and counted now. Else a delivery that
+  -- is not here may be over and expired, so as many are missing as `pending` counts more than are here.
+  local function complete_cut(plan, event, received, record)
+    local key = EVENT .. event
+    if fresh[event] or plan.kind == 'announcement' or call('PTTL', key) ~= -1 then return end
+    local named = ' ' .. (string.match(call('GETRANGE', key, 0, NAMES), '\no ([^\n]*)\n') or '') .. ' '
+    local counted_open = plan.fan > 1 and tonumber(call('HGET', base .. 'pending:' .. event, 'n'))
+    local missing, here, open = {}, 0, 0
+    for n = 1, plan.fan do
+      local to = plan[n]
+      local id = event .. to.suffix
+      local v = string.find(named, ' ' .. to.destination .. ' ', 1, true) and
+        call('HMGET', DELIVERY .. id, 'state', 'attempts', 'lane', 'delay_ms')
+      if v and not v[1] then
+        missing[#missing + 1] = to
+      elseif v then
+        here = here + 1
+        if v[1] ~= 'done' and v[1] ~= 'dead' and v[1] ~= 'dropped' then open = open + 1 end
+        if v[1] == 'queued' and v[2] == '0' and v[3] == to.lane and not is_queued(QUEUE .. to.lane, id) then queue_id(to, id, v[4]) end
+      end
+    end
+    local left = counted_open and counted_open - open or 0
+    if #missing > 0 and here == 0 and not counted_open then
+      local is_sending = count_task(plan, event, record)
+      if plan.account then use_more(plan.account, plan.stage == 'result' and 0 or 1, call('STRLEN', key)) end
+      left = #missing
+      if plan.fan > 1 then begin_pending(event, left, is_sending) end
+    end
+    for i = 1, math.min(left, #missing) do add_delivery(plan, event, received, missing[i]) end
+  end
+
+  return complete_cut, queue_dead
+end
+
+local complete_cut, queue_dead
+local function complete(plan, event, received, record)
+  if not complete_cut then complete_cut, queue_dead = repeats() end
+  complete_cut(plan, event, received, record)
+end
+
 -- Returns the function that puts pending tasks and results. Few calls need it: they make it, the others need not pay for it.
 local function later()
 --@include lib_open.lua
+  -- Did Redis refuse a command in the middle of the call that set this pending task? Then it is in no list of the account's.
+  local function is_unlisted(id, account)
+    local scope = '@' .. account -- the last one that open_task writes
+    return is_open(head_of(EVENT .. id)) and not call('ZSCORE', open_key(scope), id) and not call('ZSCORE', taken_key(scope), id)
+  end
+
   -- Keeps a task without its result, and what its deliveries will be: their delays are captured now.
   local function put_pending(plan, id, received, record, staged)
-    local task, before, _, taken = accept(plan, id, nil, received, record, staged)
-    if not task then return refusal(before, taken) end
     local account, lines = plan.account, {}
+    local task, before, _, taken = accept(plan, id, nil, received, record, staged)
+    if not task and not (before and is_unlisted(id, account)) then return refusal(before, taken) end
+    if not task then
+      use_more(account, 1, call('STRLEN', EVENT .. id))
+      expire_event(id, account, plan.pending_ms)
+    end
     for i, to in ipairs(plan) do
       lines[i] = string.format('%s %s %s %s kept %s *\n', to.destination, to.kind, to.lane, to.delay,
         to.order == 'fifo' and 'fifo' or 'requeue')
     end
     open_task(account, id, table.concat(lines), plan.pending_ms)
     post(plan, id, record)
-    return 0
+    return task and 0 or refusal(before)
   end
 
   -- The result of a pending task is here: RECORD has it. RECEIVED: when the task was set.
@@ -251,7 +318,11 @@ local function later()
     local old = head_of(key)
     local set, digest = read_record(old)
     local _, same = read_record(record)
-    if set ~= received or digest ~= same or not is_open(old) then return 1 end
+    if set ~= received or digest ~= same then return 1 end
+    if not is_open(old) then
+      complete(plan, id, now_text, record)
+      return 1
+    end
     local growth = (staged and call('STRLEN', staged) or #record) - call('STRLEN', key)
     local over = over_quota(plan, 0, growth)
     if over then return over end
@@ -262,15 +333,10 @@ local function later()
       local written = plan.first .. lines
       plan = plans[written] or read_plan(written)
     end
-    if staged then
-      call('RENAME', staged, key)
-      call('PERSIST', key)
-    else
-      call('SET', key, record)
-    end
+    if staged then unstage('RENAME', staged, key) else call('SET', key, record) end
     if plan.fan == 0 then expire_event(id, plan.account, done_ms) end
-    local is_sending = count_complete(plan, id, record)
-    add_deliveries(plan, id, now_text, is_sending)
+    add_deliveries(plan, id, now_text, count_task(plan, id, record))
+    fresh[id] = true
     return 0
   end
 
@@ -279,39 +345,7 @@ local function later()
   end
 end
 
--- Returns two functions for repeats. Few calls need them.
-local function repeats()
---@include lib_resend.lua
---@include lib_repeat.lua
-  looks = 4
-  -- Redis may refuse a command in the middle of a call (rights were taken away). A repeat completes such a call: it
-  -- writes missing deliveries, and queues deliveries that are in no list. Only an event that is not over is looked at,
-  -- and only destinations that its record names: the repeat may have others. A delivery that is not there may be over and
-  -- expired. So of an event with several, as many are missing as `pending` counts more than are here.
-  local function complete(plan, event, received)
-    local key = EVENT .. event
-    if fresh[event] or plan.kind ~= 'webhook' or call('PTTL', key) ~= -1 then return end
-    local named = ' ' .. (string.match(call('GETRANGE', key, 0, NAMES), '\no ([^\n]*)\n') or '') .. ' '
-    local missing, left = {}, plan.fan > 1 and tonumber(call('HGET', base .. 'pending:' .. event, 'n') or 0) or 1
-    for n = 1, plan.fan do
-      local to = plan[n]
-      local id = event .. to.suffix
-      local v = string.find(named, ' ' .. to.destination .. ' ', 1, true) and
-        call('HMGET', DELIVERY .. id, 'state', 'attempts', 'lane', 'delay_ms')
-      if v and not v[1] then
-        missing[#missing + 1] = to
-      elseif v and v[1] ~= 'done' and v[1] ~= 'dead' and v[1] ~= 'dropped' then
-        left = left - 1
-        if v[1] == 'queued' and v[2] == '0' and v[3] == to.lane and not is_queued(QUEUE .. to.lane, id) then queue_id(to, id, v[4]) end
-      end
-    end
-    for i = 1, math.min(left, #missing) do add_delivery(plan, event, received, missing[i]) end
-  end
-
-  return complete, queue_dead
-end
-
-local put_later, complete, queue_dead
+local put_later
 
 -- The event is stored under its TASK id.
 local function queue_event(i, plan, id, received, record, task)
@@ -331,10 +365,9 @@ local function put_record(i, plan, id, received, record, name, staged)
   local task, before, event, taken = accept(plan, id, name, received, record, staged)
   if task then return queue_event(i, plan, id, received, record, task) end
   results[i] = refusal(before, taken)
-  if before and event and plan.kind ~= 'task' and not plan.fetch then
-    if not complete then complete, queue_dead = repeats() end
-    repeated[i] = event
-    complete(plan, event, received)
+  if before and event and not plan.fetch then
+    if plan.kind ~= 'task' then repeated[i] = event end
+    complete(plan, event, received, record)
   end
 end
 

@@ -142,10 +142,15 @@ local function add_delivery(plan, key, received, to)
   return hash
 end
 
--- Adds all deliveries of an event. Returns the key of the last. IS_SENDING: what count_task of lib_accept.lua returns.
+-- N of several deliveries of the event KEY are not over. IS_SENDING: what count_task of lib_accept.lua returns.
+local function begin_pending(key, n, is_sending)
+  call('HSET', base .. 'pending:' .. key, 'n', text(n), 'is', is_sending and 'sending' or 'listed')
+end
+
+-- Adds all deliveries of an event. Returns the key of the last. IS_SENDING: as begin_pending.
 local function add_deliveries(plan, key, received, is_sending)
   local hash
-  if plan.fan > 1 then call('HSET', base .. 'pending:' .. key, 'n', text(plan.fan), 'is', is_sending and 'sending' or 'listed') end
+  if plan.fan > 1 then begin_pending(key, plan.fan, is_sending) end
   for n = 1, plan.fan do hash = add_delivery(plan, key, received, plan[n]) end
   return hash
 end
