@@ -78,6 +78,7 @@ struct dispatcher { /* Owns all of these; made and freed in this order and its r
     struct reconcile *reconcile;
     struct ops *ops;
     struct probes *probes;
+    struct queue_stats *stats;
     struct loop_timer *drain_end, *settle_check;
     bool was_ready, stopping, released;
     int exit_code;
@@ -257,7 +258,7 @@ static void dispatcher_check_ready(void *ctx, struct ops_call *c)
 static void dispatcher_refresh(void *ctx, probes_done done, void *done_ctx)
 {
     struct dispatcher *d = ctx;
-    queue_stats_read(d->shards, d->conf, d->metrics, done, done_ctx);
+    queue_stats_read(d->stats, d->conf, done, done_ctx);
 }
 
 static enum err dispatcher_open_ops(struct dispatcher *d, struct error *e)
@@ -344,6 +345,7 @@ static enum err dispatcher_begin(struct dispatcher *d, struct error *e)
                                   .ctx = d,
                                   .instance = d->instance};
     d->shards = shards_new(d->loop, &d->conf->redis, d->name, &events);
+    d->stats = queue_stats_new(d->loop, d->shards, d->metrics);
     struct take_handler handler = {
         .on_claimed = deliver_claimed, .on_rooms = deliver_list_rooms, .ctx = d->engine};
     d->queue = queue_take_new(d->loop, d->shards, d->conf, d->metrics, &handler);
@@ -389,6 +391,7 @@ static void dispatcher_end(struct dispatcher *d)
         queue_take_stop(d->queue);
     shards_free(d->shards);
     dispatcher_run_deferred(d);
+    queue_stats_free(d->stats);
     probes_free(d->probes); /* Redis is gone: no refresh is under way */
     beat_free(d->beat);
     queue_take_free(d->queue);

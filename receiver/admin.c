@@ -25,6 +25,7 @@ struct admin {
     struct http_budget budget, api_budget;
     struct login_guard *guard;
     struct probes *probes;
+    struct queue_stats *stats;
     struct api *api;
     struct console *console;
     struct beat *beat;
@@ -61,7 +62,7 @@ static void admin_check_ready(void *ctx, struct ops_call *c)
 static void admin_refresh(void *ctx, probes_done done, void *done_ctx)
 {
     struct admin *a = ctx;
-    queue_stats_read(a->shards, a->conf, a->setup.metrics, done, done_ctx);
+    queue_stats_read(a->stats, a->conf, done, done_ctx);
 }
 
 /* --- callbacks of Redis and of the listener --- */
@@ -137,6 +138,7 @@ enum err admin_open(struct loop *l, const struct admin_setup *setup, struct admi
                               .count_inflight = setup->count_waiting,
                               .ctx = setup->ctx};
     a->beat = beat_new(l, a->shards, a->conf, &beat);
+    a->stats = queue_stats_new(l, a->shards, setup->metrics);
     struct probes_setup probes = {.metrics = setup->metrics,
                                   .check_ready = admin_check_ready,
                                   .refresh = admin_refresh,
@@ -224,6 +226,7 @@ void admin_close(struct admin *a)
     api_free(a->api);
     console_free(a->console);
     probes_free(a->probes);
+    queue_stats_free(a->stats);
     login_guard_free(a->guard);
     config_unref(a->conf);
     free(a);

@@ -7,7 +7,7 @@
 #include "common/queue/args.h"
 #include "common/queue/holds.h"
 #include "common/queue/scripts.h"
-#include "common/queue/shard.h"
+#include "common/queue/shards_call.h"
 
 #include <stdlib.h>
 
@@ -20,81 +20,95 @@ struct lane_sums { /* of one lane, over its destinations */
     double retrying, inflight;
 };
 
-/* One reading: shard after shard, and in each one script call after the other. */
-struct stats_call {
-    struct shards *shards;
-    struct config *conf; /* referenced */
-    struct metrics *metrics;
-    stats_fn fn;
-    void *ctx;
-    enum err rc;
-    bool *failed; /* the shards that do not answer */
-    struct redis_script stats, retrying;
+/* The shards of one server. They are read one after the other, so that Redis has one script call at a time. */
+struct chain {
+    size_t server; /* shards_server_of */
     unsigned shard;
-    struct config_walk walk; /* over the destinations of the shard */
-    struct map lanes;        /* name -> struct lane_sums, of the shard */
-    size_t step, steps;      /* of the deliveries in retry */
-    double scale;            /* each that is looked at counts as so many */
+    bool is_asking, is_missing; /* the shard */
+    struct config_walk walk;    /* over the destinations of the shard */
+    struct map lanes;           /* name -> struct lane_sums, of the shard */
+    bool is_retrying;           /* what was asked last: deliveries in retry, else destinations */
+    size_t step, steps;         /* of the deliveries in retry */
+    double scale;               /* each that is looked at counts as so many */
     /* of the call that is under way */
     const struct destination *destinations[NAMES_MOST];
     struct lane_sums *first_of[NAMES_MOST]; /* lanes that this call asks for */
     size_t destination_count, lane_count;
 };
 
+struct queue_stats { /* owned by the caller of queue_stats_new */
+    struct loop *loop;
+    struct shards *shards;
+    struct metrics *metrics;
+    struct redis_script stats, retrying;
+};
+
+struct stats_call {          /* one reading, of all servers at once */
+    struct shards_call call; /* first */
+    const struct queue_stats *q;
+    struct config *conf; /* referenced */
+    stats_fn fn;
+    void *ctx;
+    size_t *servers; /* of each shard when the reading began */
+    struct chain *chains;
+};
+
 static const enum metric from_redis[] = {METRIC_QUEUE_DEPTH, METRIC_OLDEST,   METRIC_DEAD,
                                          METRIC_RETRYING,    METRIC_INFLIGHT, METRIC_PAUSED,
                                          METRIC_CIRCUITS,    METRIC_REDIS_UP};
 
-static void stats_next(struct stats_call *c);
+static void chain_go_on(struct stats_call *c, struct chain *ch);
 
 static void set(const struct stats_call *c, enum metric family, const char *label, double value)
 {
-    metric_set(metrics_series(c->metrics, family, slice_str(label), slice_make("", 0)), value);
+    metric_set(metrics_series(c->q->metrics, family, slice_str(label), slice_make("", 0)), value);
 }
 
-static void clear_lanes(struct stats_call *c)
+static void clear_lanes(struct chain *ch)
 {
     size_t at = 0;
     struct slice name;
     void *value;
-    while (map_next(&c->lanes, &at, &name, &value))
+    while (map_next(&ch->lanes, &at, &name, &value))
         free(value);
-    map_clear(&c->lanes);
+    map_clear(&ch->lanes);
 }
 
 static void unset_all(const struct stats_call *c)
 {
     for (size_t i = 0; i < sizeof from_redis / sizeof *from_redis; i++)
-        metrics_unset(c->metrics, from_redis[i]);
+        metrics_unset(c->q->metrics, from_redis[i]);
 }
 
 /* Do all shards of server I answer? */
 static bool answers(const struct stats_call *c, size_t i)
 {
-    for (unsigned k = 0; k < shards_count(c->shards); k++)
-        if (c->failed[k] && shards_is_at(c->shards, k, i))
+    for (unsigned k = 0; k < shards_count(c->q->shards); k++)
+        if (partition_set_has(&c->call.missing, k) && shards_server_of(c->q->shards, k) == i)
             return false;
     return true;
 }
 
 static void set_up(const struct stats_call *c)
 {
-    metrics_unset(c->metrics, METRIC_REDIS_UP); /* a server that was left has no value */
-    for (size_t i = 0; i < shards_server_count(c->shards); i++) {
-        struct shard_server server = shards_server(c->shards, i);
+    metrics_unset(c->q->metrics, METRIC_REDIS_UP); /* a server that was left has no value */
+    for (size_t i = 0; i < shards_server_count(c->q->shards); i++) {
+        struct shard_server server = shards_server(c->q->shards, i);
         set(c, METRIC_REDIS_UP, server.address, server.is_up && answers(c, i));
     }
 }
 
-static void stats_end(struct stats_call *c)
+static void stats_on_end(struct shards_call *call)
 {
-    clear_lanes(c);
-    if (c->rc != OK && shards_mode(c->shards) != REDIS_CLUSTER)
+    struct stats_call *c = (struct stats_call *)call;
+    enum err rc = partition_set_is_empty(&call->missing) ? call->rc : ERR_UNAVAIL;
+    if (rc != OK && shards_mode(c->q->shards) != REDIS_CLUSTER)
         unset_all(c); /* of a cluster the other shards' gauges are right */
     set_up(c);
-    c->fn(c->ctx, c->rc);
+    c->fn(c->ctx, rc);
     config_unref(c->conf);
-    free(c->failed);
+    free(c->servers);
+    free(c->chains);
     free(c);
 }
 
@@ -113,175 +127,223 @@ static void set_lane(struct stats_call *c, const struct lane_sums *sums,
     for (size_t i = 0; i + 1 < redis_count(open); i += 2) {
         struct slice name = redis_text(redis_at(open, i));
         if (config_destination(c->conf, name))
-            metric_set(metrics_series(c->metrics, METRIC_CIRCUITS, name, slice_make("", 0)),
+            metric_set(metrics_series(c->q->metrics, METRIC_CIRCUITS, name, slice_make("", 0)),
                        (double)redis_int(redis_at(open, i + 1)));
     }
 }
 
-static struct lane_sums *sums_of(struct stats_call *c, const char *lane)
+static struct lane_sums *sums_of(struct chain *ch, const char *lane)
 {
-    return map_get(&c->lanes, slice_str(lane));
+    return map_get(&ch->lanes, slice_str(lane));
 }
 
-static void set_destinations(struct stats_call *c, const struct redis_reply *r)
+MUST_CHECK static bool take_destinations(struct stats_call *c, struct chain *ch,
+                                         const struct redis_reply *r)
 {
-    for (size_t i = 0; i < c->destination_count; i++) /* what a lane says of circuits comes later */
-        set(c, METRIC_CIRCUITS, c->destinations[i]->name, 0);
-    for (size_t i = 0; i < c->destination_count; i++) {
-        const struct redis_reply *one = redis_at(r, c->lane_count + i);
-        set(c, METRIC_DEAD, c->destinations[i]->name, (double)redis_int(redis_at(one, 0)));
-        sums_of(c, c->destinations[i]->lane)->inflight += (double)redis_int(redis_at(one, 1));
+    if (redis_kind(r) != REDIS_LIST || redis_count(r) != ch->lane_count + ch->destination_count)
+        return false;
+    for (size_t i = 0; i < ch->destination_count;
+         i++) /* what a lane says of circuits comes later */
+        set(c, METRIC_CIRCUITS, ch->destinations[i]->name, 0);
+    for (size_t i = 0; i < ch->destination_count; i++) {
+        const struct redis_reply *one = redis_at(r, ch->lane_count + i);
+        set(c, METRIC_DEAD, ch->destinations[i]->name, (double)redis_int(redis_at(one, 0)));
+        sums_of(ch, ch->destinations[i]->lane)->inflight += (double)redis_int(redis_at(one, 1));
     }
-    for (size_t i = 0; i < c->lane_count; i++)
-        set_lane(c, c->first_of[i], redis_at(r, i));
+    for (size_t i = 0; i < ch->lane_count; i++)
+        set_lane(c, ch->first_of[i], redis_at(r, i));
+    return true;
 }
 
-/* The shard does not answer: none of its gauges is right. One that an operator holds is not asked, and nothing has failed. */
-static void skip_shard(struct stats_call *c, enum err rc)
-{
-    if (!holds_has(shards_holds(c->shards), c->shard)) {
-        c->rc = rc == OK ? ERR_UNAVAIL : rc;
-        c->failed[c->shard] = true;
-    }
-    clear_lanes(c);
-    c->shard++;
-    c->walk = (struct config_walk){0};
-    c->step = 0;
-    stats_next(c);
-}
-
-static void stats_on_destinations(void *ctx, enum err rc, const struct redis_reply *r)
-{
-    struct stats_call *c = ctx;
-    if (rc != OK || redis_kind(r) != REDIS_LIST ||
-        redis_count(r) != c->lane_count + c->destination_count) {
-        skip_shard(c, rc);
-        return;
-    }
-    set_destinations(c, r);
-    stats_next(c);
-}
-
-static void count_retrying(struct stats_call *c, const struct redis_reply *r)
+static void count_retrying(struct stats_call *c, struct chain *ch, const struct redis_reply *r)
 {
     for (size_t i = 1; i + 1 < redis_count(r); i += 2) {
         const struct destination *d = config_destination(c->conf, redis_text(redis_at(r, i)));
-        struct lane_sums *sums = d ? sums_of(c, d->lane) : NULL;
+        struct lane_sums *sums = d ? sums_of(ch, d->lane) : NULL;
         if (sums)
-            sums->retrying += c->scale * (double)redis_int(redis_at(r, i + 1));
+            sums->retrying += ch->scale * (double)redis_int(redis_at(r, i + 1));
     }
 }
 
-static void stats_on_retrying(void *ctx, enum err rc, const struct redis_reply *r)
+MUST_CHECK static bool take_retrying(struct stats_call *c, struct chain *ch,
+                                     const struct redis_reply *r)
 {
-    struct stats_call *c = ctx;
-    if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < 1) {
-        skip_shard(c, rc);
-        return;
-    }
+    if (redis_kind(r) != REDIS_LIST || redis_count(r) < 1)
+        return false;
     size_t all = (size_t)redis_int(redis_at(r, 0));
-    if (c->step == 0) {
-        c->steps = all / RETRY_STEP + 1 < RETRY_STEPS ? all / RETRY_STEP + 1 : RETRY_STEPS;
-        size_t seen = c->steps * RETRY_STEP;
-        c->scale = all > seen ? (double)all / (double)seen : 1;
+    if (ch->step == 0) {
+        ch->steps = all / RETRY_STEP + 1 < RETRY_STEPS ? all / RETRY_STEP + 1 : RETRY_STEPS;
+        size_t seen = ch->steps * RETRY_STEP;
+        ch->scale = all > seen ? (double)all / (double)seen : 1;
     }
-    count_retrying(c, r);
-    c->step++;
-    stats_next(c);
+    count_retrying(c, ch, r);
+    ch->step++;
+    return true;
+}
+
+static bool stats_on_reply(struct shards_call *call, size_t which, const struct redis_reply *r)
+{
+    struct stats_call *c = (struct stats_call *)call;
+    struct chain *ch = &c->chains[which];
+    bool is_taken = ch->is_retrying ? take_retrying(c, ch, r) : take_destinations(c, ch, r);
+    if (!is_taken) {
+        partition_set_add(&call->missing, ch->shard);
+        ch->is_missing = true;
+    }
+    chain_go_on(c, ch);
+    return true;
+}
+
+static void stats_on_missing(struct shards_call *call, size_t which)
+{
+    struct stats_call *c = (struct stats_call *)call;
+    struct chain *ch = &c->chains[which];
+    ch->is_missing = true;
+    if (!ch->is_asking)
+        chain_go_on(c, ch);
 }
 
 /* --- the questions --- */
 
-static void fill(struct stats_call *c)
+static void fill(struct stats_call *c, struct chain *ch)
 {
     struct destination *d;
-    c->destination_count = c->lane_count = 0;
-    while (c->destination_count < NAMES_MOST && config_next_destination(c->conf, &c->walk, &d)) {
-        if (d->partition != c->shard)
+    ch->destination_count = ch->lane_count = 0;
+    while (ch->destination_count < NAMES_MOST && config_next_destination(c->conf, &ch->walk, &d)) {
+        if (d->partition != ch->shard)
             continue;
-        c->destinations[c->destination_count++] = d;
-        if (sums_of(c, d->lane))
+        ch->destinations[ch->destination_count++] = d;
+        if (sums_of(ch, d->lane))
             continue;
         struct lane_sums *sums = NEW(struct lane_sums);
         sums->lane = d->lane;
-        map_set(&c->lanes, slice_str(d->lane), sums);
-        c->first_of[c->lane_count++] = sums;
+        map_set(&ch->lanes, slice_str(d->lane), sums);
+        ch->first_of[ch->lane_count++] = sums;
     }
 }
 
-/* Asks for the next destinations of the shard. False: there are none. */
-static bool ask_destinations(struct stats_call *c)
+static void run(struct stats_call *c, struct chain *ch, const struct redis_script *script,
+                struct args *a)
 {
-    fill(c);
-    if (c->destination_count == 0)
+    shards_call_script(&c->call, (size_t)(ch - c->chains), ch->shard, script, a);
+    args_clear(a);
+}
+
+/* Asks for the next destinations of the shard. False: there are none. */
+MUST_CHECK static bool ask_destinations(struct stats_call *c, struct chain *ch)
+{
+    fill(c, ch);
+    if (ch->destination_count == 0)
         return false;
     struct args a;
     args_init(&a, 1 << 20);
-    args_add_int(&a, (int64_t)c->lane_count);
-    for (size_t i = 0; i < c->lane_count; i++)
-        args_add(&a, slice_str(c->first_of[i]->lane));
-    for (size_t i = 0; i < c->destination_count; i++)
-        args_add(&a, slice_str(c->destinations[i]->name));
-    enum err rc =
-        shard_run(shards_at(c->shards, c->shard), &c->stats, &a, stats_on_destinations, c);
-    args_clear(&a);
-    if (rc != OK)
-        skip_shard(c, rc);
+    args_add_int(&a, (int64_t)ch->lane_count);
+    for (size_t i = 0; i < ch->lane_count; i++)
+        args_add(&a, slice_str(ch->first_of[i]->lane));
+    for (size_t i = 0; i < ch->destination_count; i++)
+        args_add(&a, slice_str(ch->destinations[i]->name));
+    ch->is_retrying = false;
+    run(c, ch, &c->q->stats, &a);
     return true;
 }
 
 /* Asks for the next deliveries in retry. Blocks are spread evenly if not all are looked at. False: all have been. */
-static bool ask_retrying(struct stats_call *c)
+MUST_CHECK static bool ask_retrying(struct stats_call *c, struct chain *ch)
 {
-    if (map_count(&c->lanes) == 0 || (c->step && c->step == c->steps))
+    if (map_count(&ch->lanes) == 0 || (ch->step && ch->step == ch->steps))
         return false;
     struct args a;
     args_init(&a, 256);
-    args_add_int(&a, (int64_t)((double)(c->step * RETRY_STEP) * (c->step ? c->scale : 1)));
+    args_add_int(&a, (int64_t)((double)(ch->step * RETRY_STEP) * (ch->step ? ch->scale : 1)));
     args_add_int(&a, RETRY_STEP);
-    enum err rc = shard_run(shards_at(c->shards, c->shard), &c->retrying, &a, stats_on_retrying, c);
-    args_clear(&a);
-    if (rc != OK)
-        skip_shard(c, rc);
+    ch->is_retrying = true;
+    run(c, ch, &c->q->retrying, &a);
     return true;
 }
 
-static void end_shard(struct stats_call *c)
+/* The partition that an operator holds is not asked, and nothing has failed. */
+static bool has_shard(const struct stats_call *c, const struct chain *ch)
+{
+    return c->servers[ch->shard] == ch->server && !holds_has(shards_holds(c->q->shards), ch->shard);
+}
+
+/* No gauge of a shard that is missing is right. */
+static void end_shard(struct stats_call *c, struct chain *ch)
 {
     size_t at = 0;
     struct slice name;
     void *value;
-    while (map_next(&c->lanes, &at, &name, &value)) {
+    while (!ch->is_missing && map_next(&ch->lanes, &at, &name, &value)) {
         const struct lane_sums *sums = value;
         set(c, METRIC_RETRYING, sums->lane, (double)(int64_t)(sums->retrying + 0.5));
         set(c, METRIC_INFLIGHT, sums->lane, sums->inflight);
     }
-    clear_lanes(c);
-    c->shard++;
-    c->walk = (struct config_walk){0};
-    c->step = 0;
+    clear_lanes(ch);
+    ch->shard++;
+    ch->is_missing = false;
+    ch->walk = (struct config_walk){0};
+    ch->step = 0;
 }
 
-static void stats_next(struct stats_call *c)
+static void chain_go_on(struct stats_call *c, struct chain *ch)
 {
-    while (c->shard < shards_count(c->shards)) {
-        if (ask_destinations(c) || ask_retrying(c))
-            return;
-        end_shard(c);
+    ch->is_asking = true;
+    while (ch->shard < shards_count(c->q->shards)) {
+        bool is_asked =
+            !ch->is_missing && has_shard(c, ch) && (ask_destinations(c, ch) || ask_retrying(c, ch));
+        if (is_asked && !ch->is_missing)
+            break;
+        end_shard(c, ch);
     }
-    stats_end(c);
+    ch->is_asking = false;
 }
 
-void queue_stats_read(struct shards *shards, struct config *conf, struct metrics *metrics,
-                      stats_fn fn, void *ctx)
+/* A chain for each server, and one for the shards that no server has. */
+static void begin_chains(struct stats_call *c)
+{
+    struct shards *shards = c->q->shards;
+    size_t servers = shards_server_count(shards);
+    c->servers = xcalloc(shards_count(shards), sizeof *c->servers);
+    for (unsigned k = 0; k < shards_count(shards); k++)
+        c->servers[k] = shards_server_of(shards, k);
+    c->chains = xcalloc(servers + 1, sizeof *c->chains);
+    for (size_t i = 0; i <= servers; i++) {
+        c->chains[i].server = i < servers ? i : SIZE_MAX;
+        map_init(&c->chains[i].lanes);
+        chain_go_on(c, &c->chains[i]);
+    }
+}
+
+/* --- begin and end --- */
+
+struct queue_stats *queue_stats_new(struct loop *l, struct shards *shards, struct metrics *metrics)
+{
+    struct queue_stats *q = NEW(struct queue_stats);
+    *q = (struct queue_stats){.loop = l, .shards = shards, .metrics = metrics};
+    redis_script_init(&q->stats, "stats", lua_stats, lua_stats_len);
+    redis_script_init(&q->retrying, "retrying", lua_retrying, lua_retrying_len);
+    return q;
+}
+
+void queue_stats_free(struct queue_stats *q)
+{
+    free(q);
+}
+
+void queue_stats_read(struct queue_stats *q, struct config *conf, stats_fn fn, void *ctx)
 {
     struct stats_call *c = NEW(struct stats_call);
-    *c = (struct stats_call){
-        .shards = shards, .conf = config_ref(conf), .metrics = metrics, .fn = fn, .ctx = ctx};
-    c->failed = xcalloc(shards_count(shards), sizeof *c->failed);
-    map_init(&c->lanes);
-    redis_script_init(&c->stats, "stats", lua_stats, lua_stats_len);
-    redis_script_init(&c->retrying, "retrying", lua_retrying, lua_retrying_len);
+    shards_call_begin(&c->call, q->loop, q->shards);
+    c->call.on_reply = stats_on_reply;
+    c->call.on_missing = stats_on_missing;
+    c->call.on_end = stats_on_end;
+    c->call.may_miss = true;
+    c->call.is_hurried = true; /* without a cluster too: the counters are known */
+    c->q = q;
+    c->conf = config_ref(conf);
+    c->fn = fn;
+    c->ctx = ctx;
     unset_all(c);
-    stats_next(c);
+    begin_chains(c);
+    shards_call_sent(&c->call);
 }

@@ -345,6 +345,11 @@ size_t shards_server_count(const struct shards *all)
     return n;
 }
 
+static bool server_is_late(const struct server *server)
+{
+    return server->all->late && redis_waited(server->redis) >= SHARD_PATIENCE_US;
+}
+
 static void write_address(const struct server *server, struct buf *out)
 {
     const struct shards *all = server->all;
@@ -361,7 +366,7 @@ struct shard_server shards_server(const struct shards *all, size_t i)
     const struct server *server = nth_server(all, i);
     if (!server)
         return (struct shard_server){0};
-    struct shard_server out = {.is_up = redis_is_ready(server->redis),
+    struct shard_server out = {.is_up = redis_is_ready(server->redis) && !server_is_late(server),
                                .partitions = server_shards(server),
                                .trouble = server_trouble(server),
                                .facts = redis_server_facts(server->redis)};
@@ -370,9 +375,16 @@ struct shard_server shards_server(const struct shards *all, size_t i)
     return out;
 }
 
-bool shards_is_at(const struct shards *all, unsigned partition, size_t i)
+size_t shards_server_of(const struct shards *all, unsigned partition)
 {
-    return all->list[partition].server && all->list[partition].server == nth_server(all, i);
+    size_t i = 0;
+    LIST_EACH (link, &all->servers) {
+        const struct server *server = LIST_ITEM(link, struct server, link);
+        if (server == all->list[partition].server)
+            return i;
+        i += !server->is_gone;
+    }
+    return SIZE_MAX;
 }
 
 enum redis_mode shards_mode(const struct shards *all)
@@ -451,7 +463,7 @@ const char *shards_warning(struct shards *all)
         buf_add_str(&text, holds_told(all->holds));
     for (unsigned i = 0; i < all->count; i++) {
         const struct shard *s = &all->list[i];
-        if (shard_is_ready(s) || s->is_held)
+        if ((shard_is_ready(s) && !shard_is_late(s)) || s->is_held)
             continue;
         if (comma[0] == ':')
             buf_addf(&text, "%sRedis is away", text.len ? "; " : "");
@@ -567,6 +579,22 @@ struct slice shard_base(const struct shard *s)
 bool shard_is_ready(const struct shard *s)
 {
     return s->server && !s->is_held && server_is_up(s->server);
+}
+
+void shard_note_late(struct shard *s, bool is_late)
+{
+    if (is_late) {
+        s->late++;
+        s->all->late++;
+    } else {
+        s->late--;
+        s->all->late--;
+    }
+}
+
+bool shard_is_late(const struct shard *s)
+{
+    return s->late || (s->server && server_is_late(s->server));
 }
 
 const char *shard_run_of_redis(const struct shard *s)

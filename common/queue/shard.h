@@ -74,8 +74,8 @@ enum redis_mode shards_mode(const struct shards *all);
 const struct redis_sentinels *shards_sentinels(const struct shards *all);
 size_t shards_server_count(const struct shards *all);
 struct shard_server shards_server(const struct shards *all, size_t i);
-/* Is PARTITION at server I? */
-bool shards_is_at(const struct shards *all, unsigned partition, size_t i);
+/* The server of PARTITION: a number for shards_server, or SIZE_MAX if none has it. */
+size_t shards_server_of(const struct shards *all, unsigned partition);
 /* Calls that were sent to shards that are ready, and are not answered. */
 size_t shards_pending(const struct shards *all);
 /* The largest argument that every Redis takes. */
@@ -99,6 +99,12 @@ const char *shard_run_of_redis(const struct shard *s);
 const char *shards_instance(const struct shards *all);
 /* Connects the lifeline again: the shard's Redis says that it is not there. */
 void shard_renew_lifeline(struct shard *s);
+/* So long a call that only reads waits for a shard, if other shards can answer. */
+#define SHARD_PATIENCE_US 800000
+/* Such a call has given up an answer of S (true), or the answer has come after all, or never will (false). */
+void shard_note_late(struct shard *s, bool is_late);
+/* Is an answer late that S or its server owes? Such a shard need not be asked by calls that only read. */
+bool shard_is_late(const struct shard *s);
 /* The bytes of commands that the shard's Redis has not answered yet: for load decisions. */
 size_t shard_pending_bytes(const struct shard *s);
 

@@ -36,6 +36,7 @@ struct shard { /* owned by its shards */
     struct server *server; /* NULL: nobody has it */
     struct redis *redis;   /* of the server, or NULL */
     unsigned number, slot;
+    unsigned late;                /* answers that a call has given up, and that have not come yet */
     bool is_held;                 /* by an operator: holds.h */
     bool is_told;                 /* the owner knows that it is ready */
     struct slice lead[LEAD_MOST]; /* own copies: the keys, and behind them the base */
@@ -67,6 +68,7 @@ struct shards { /* owned by the caller of shards_new; freed by shards_free */
     char unserved[WARNING_BYTES]; /* partitions whose slots nobody had when that was last told */
     bool has_served;              /* shards_serve was true once */
     bool is_freed;
+    size_t late; /* the sum of all shards */
     unsigned count;
     struct shard list[];
 };

@@ -8,15 +8,21 @@
  *
  * A call that reads may be right without some of the partitions. It sets may_miss. A partition that is away, or that an
  * operator holds, is then in `missing`, and the call goes on with the others. It fails if all that it asked are.
+ *
+ * A call that only reads need not wait for a shard that takes commands and answers none. After shards_call_hurry such a
+ * shard counts as one that is away, from SHARD_PATIENCE_US on. The scripts that it asks for must outlive the shards,
+ * because their answers may come after the end of the call.
  */
 #ifndef COMMON_QUEUE_SHARDS_CALL_H
 #define COMMON_QUEUE_SHARDS_CALL_H
 
+#include "common/base/list.h"
 #include "common/queue/args.h"
 #include "common/queue/partition_set.h"
 #include "common/queue/shard.h"
 
 struct loop;
+struct loop_timer;
 
 struct shards_call {
     struct loop *loop;
@@ -24,6 +30,9 @@ struct shards_call {
     size_t waiting;        /* answers, and 1 while it is being sent */
     enum err rc;           /* OK, or how the last failure ended */
     bool may_miss;
+    bool is_hurried;
+    struct list asking;                  /* questions without an answer, oldest first */
+    struct loop_timer *timer;            /* of a call in a hurry: when the oldest one is late */
     struct partition_set asked, missing; /* MISSING, with may_miss: they did not answer all */
     /* Takes over the reply R (never of kind REDIS_FAILED) to what was asked as WHICH. Not called after a failure. False: R
      * has not the shape that it should have. */
@@ -37,6 +46,8 @@ struct shards_call {
 
 /* Sets everything but the functions and may_miss. */
 void shards_call_begin(struct shards_call *c, struct loop *l, struct shards *shards);
+/* C only reads, and is in a hurry. Without a cluster it waits all the same: there is nobody else to answer. */
+void shards_call_hurry(struct shards_call *c);
 /* Runs SCRIPT with ARGS in PARTITION. */
 void shards_call_script(struct shards_call *c, size_t which, unsigned partition,
                         const struct redis_script *script, struct args *args);

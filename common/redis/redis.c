@@ -170,6 +170,12 @@ size_t redis_pending_bytes(const struct redis *r)
     return (size_t)(r->out.end - r->out.answered);
 }
 
+mono_us redis_waited(const struct redis *r)
+{
+    const struct pendings *p = &r->pendings;
+    return p->count ? clock_mono_us() - (p->at[p->first].deadline - r->conf.timeout_ms * 1000) : 0;
+}
+
 size_t redis_argument_max(const struct redis *r)
 {
     return redis_limit_argument(&r->limit);

@@ -109,6 +109,8 @@ void redis_drop_soon(struct redis *r, const char *reason);
 /* The commands that are not answered yet, and their bytes: for load decisions. */
 size_t redis_pending(const struct redis *r);
 size_t redis_pending_bytes(const struct redis *r);
+/* How long the oldest of these commands has waited, in microseconds. 0 if there is none. */
+mono_us redis_waited(const struct redis *r);
 /* The largest argument that a command may have: what the server takes, as far as it says so or has shown it. */
 size_t redis_argument_max(const struct redis *r);
 

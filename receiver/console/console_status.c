@@ -106,9 +106,14 @@ static void write_partitions(struct json_write *w, const struct shards *shards, 
 {
     jw_open(w, "partitions", '[');
     for (unsigned k = 0; k < shards_count(shards); k++)
-        if (shards_is_at(shards, k, i))
+        if (shards_server_of(shards, k) == i)
             jw_int(w, NULL, k);
     jw_close(w, ']');
+}
+
+static bool is_away(const struct shard *s)
+{
+    return !shard_is_ready(s) || shard_is_late(s);
 }
 
 static void write_redis(struct json_write *w, struct shards *shards)
@@ -126,7 +131,7 @@ static void write_redis(struct json_write *w, struct shards *shards)
     jw_close(w, ']');
     jw_open(w, "away", '[');
     for (unsigned i = 0; i < shards_count(shards); i++)
-        if (!shard_is_ready(shards_at(shards, i)) && !holds_has(shards_holds(shards), i))
+        if (is_away(shards_at(shards, i)) && !holds_has(shards_holds(shards), i))
             jw_int(w, NULL, i);
     jw_close(w, ']');
     jw_open(w, "shards", '[');

@@ -898,6 +898,12 @@ mutation(missing_for_all "one partition that does not answer is taken for all of
   [[    if (!c->may_miss) {]]
   [[    if (true) {]])
 
+mutation(readers_wait "a call that reads waits for a shard that answers nothing"
+  TESTS tests/cluster/test_silent_readers.py::test_metrics_have_the_gauges_of_the_others
+  EDIT common/queue/shards_call.c
+  [[    if (c->is_hurried && !c->timer) {]]
+  [[    if (c->is_hurried && !c->timer && false) {]])
+
 mutation(half_a_change "a setting is changed in the partitions that are there"
   TESTS tests/console/test_missing.py::test_a_change_of_all_partitions_is_made_in_all_or_in_none
   EDIT common/queue/shards_call.c

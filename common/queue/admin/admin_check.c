@@ -134,6 +134,8 @@ enum err queue_admin_check(struct queue_admin *q, bool is_repair, struct slice c
     c->call.on_end = check_on_end;
     c->call.may_miss = true;
     c->call.on_missing = check_on_missing;
+    if (!is_repair)
+        shards_call_hurry(&c->call);
     for (unsigned i = 0; i < partition; i++)
         partition_set_add(&c->call.asked, i); /* by the calls before */
     c->q = q;

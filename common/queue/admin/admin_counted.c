@@ -224,6 +224,7 @@ static void begin(struct queue_admin *q, struct counted_call *c)
     c->q = q;
     map_init(&c->places);
     shards_call_begin(&c->call, q->loop, q->shards);
+    shards_call_hurry(&c->call);
     c->call.on_reply = counted_on_reply;
     c->call.on_end = counted_on_end;
 }

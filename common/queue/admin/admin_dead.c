@@ -153,6 +153,7 @@ enum err queue_admin_dead(struct queue_admin *q, struct slice cursor, dead_fn fn
     c->call.on_reply = dead_on_reply;
     c->call.on_end = dead_on_end;
     c->call.may_miss = true;
+    shards_call_hurry(&c->call);
     c->call.on_missing = dead_on_missing;
     for (unsigned i = 0; i < partition; i++)
         partition_set_add(&c->call.asked, i); /* by the calls before */

@@ -398,6 +398,7 @@ static void lanes_on_survey(void *ctx, enum err rc, const struct survey *s)
     c->call.on_reply = lanes_on_reply;
     c->call.on_end = lanes_on_end;
     c->call.may_miss = true;
+    shards_call_hurry(&c->call);
     for (size_t i = 0; i < c->step_count; i++)
         ask_lanes(c, i);
     shards_call_sent(&c->call);

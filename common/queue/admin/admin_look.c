@@ -200,6 +200,7 @@ void queue_admin_look(struct queue_admin *q, const struct slice *ids, size_t cou
     c->call.on_reply = look_on_reply;
     c->call.on_end = look_on_end;
     c->call.may_miss = true;
+    shards_call_hurry(&c->call);
     c->q = q;
     c->count = count;
     c->attempts = attempts;

@@ -244,6 +244,7 @@ static void search_on_missing(struct shards_call *call, size_t partition)
     struct search_call *c = (struct search_call *)call;
     struct walk *w = &c->walks[partition];
     w->is_missing = w->is_over = true;
+    c->stop = clock_mono_us() + PAGE_US; /* it may have taken long to say nothing */
     if (!c->is_asking && call->waiting == 1)
         go_on(c);
 }
@@ -385,6 +386,7 @@ enum err queue_admin_search(struct queue_admin *q, const struct delivery_filter 
     c->walks = xcalloc(walk_count(c), sizeof *c->walks);
     c->ids = xcalloc(limit, sizeof *c->ids);
     c->call.may_miss = true;
+    shards_call_hurry(&c->call);
     c->call.on_missing = search_on_missing;
     c->home = -1;
     choose_walk(c, filter);

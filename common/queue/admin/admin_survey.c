@@ -308,6 +308,7 @@ static struct survey_call *survey_call_new(struct queue_admin *q)
     c->call.on_reply = survey_on_reply;
     c->call.on_end = survey_on_end;
     c->call.may_miss = true;
+    shards_call_hurry(&c->call);
     c->q = q;
     c->made = survey_begin(q->conf);
     c->seen = xcalloc(parts, sizeof *c->seen);

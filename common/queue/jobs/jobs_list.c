@@ -151,6 +151,7 @@ void queue_jobs_list(struct queue_jobs *q, struct slice id, size_t most, jobs_fn
     c->call.on_reply = list_on_reply;
     c->call.on_end = list_on_end;
     c->call.may_miss = true;
+    shards_call_hurry(&c->call);
     c->q = q;
     c->most = most;
     c->cap = most * q->partitions;

@@ -54,6 +54,19 @@ struct partition_range tasks_partitions(const struct queue_tasks *q, struct task
     return (struct partition_range){home, scope.account.len ? home + 1 : q->partitions};
 }
 
+/* A call that asks one partition has nobody else to answer. */
+static void hurry_for(struct shards_call *call, struct partition_range range)
+{
+    if (range.end - range.first > 1)
+        shards_call_hurry(call);
+}
+
+void tasks_begin_reading(struct queue_tasks *q, struct task_scope scope, struct shards_call *call)
+{
+    shards_call_begin(call, q->loop, q->shards);
+    hurry_for(call, tasks_partitions(q, scope));
+}
+
 /* --- calls that name their tasks --- */
 
 /* The scripts answer for as many ids as they reach in a moment; each partition is then asked for the others. */
@@ -317,6 +330,7 @@ enum ask {
 static void ask(struct named_call *c, struct task_scope scope, enum ask how)
 {
     struct queue_tasks *q = c->q;
+    hurry_for(&c->call, c->asked);
     c->whole = how == ASK_READ;
     add_scope(&c->head, scope);
     args_add_int(&c->head, how == ASK_MARK);

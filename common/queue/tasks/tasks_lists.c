@@ -207,7 +207,7 @@ static struct list_call *list_call_new(struct queue_tasks *q, struct task_scope 
 {
     assert(page->offset <= TASKS_OFFSET_MAX && page->limit <= TASKS_LIST_MAX);
     struct list_call *c = NEW(struct list_call);
-    shards_call_begin(&c->call, q->loop, q->shards);
+    tasks_begin_reading(q, scope, &c->call);
     c->q = q;
     c->call.on_reply = list_on_step;
     c->call.on_end = list_on_end;
@@ -441,7 +441,7 @@ static void ask_body(struct bodies_call *b, const struct list_call *c, size_t in
 static void tell_failures(struct list_call *c)
 {
     struct bodies_call *b = NEW(struct bodies_call);
-    shards_call_begin(&b->call, c->q->loop, c->q->shards);
+    tasks_begin_reading(c->q, list_scope(c), &b->call);
     b->q = c->q;
     b->call.on_reply = on_body;
     b->call.on_end = on_bodies_end;

@@ -20,6 +20,8 @@ struct partition_range {
 };
 /* The partitions that have the tasks of SCOPE: one if it is an account's. */
 struct partition_range tasks_partitions(const struct queue_tasks *q, struct task_scope scope);
+/* Begins CALL, which only reads. It is in a hurry if it asks several partitions. */
+void tasks_begin_reading(struct queue_tasks *q, struct task_scope scope, struct shards_call *call);
 
 /* A task as one partition, or all so far, know it. Owns its texts. */
 struct task_entry {

@@ -105,7 +105,7 @@ static void on_counts_end(struct shards_call *call)
 void queue_tasks_count(struct queue_tasks *q, struct task_scope scope, counts_fn fn, void *ctx)
 {
     struct count_call *c = NEW(struct count_call);
-    shards_call_begin(&c->call, q->loop, q->shards);
+    tasks_begin_reading(q, scope, &c->call);
     c->q = q;
     c->call.on_reply = on_counts;
     c->call.on_end = on_counts_end;
@@ -222,6 +222,7 @@ void queue_tasks_delay(struct queue_tasks *q, enum delay_of of, struct slice nam
     struct delay_call *c = delay_call_new(q, of, name, fn, ctx);
     c->call.on_reply = on_delay;
     c->call.on_end = on_delay_end;
+    shards_call_hurry(&c->call);
     struct args a;
     args_init(&a, TASKS_ARGS_MAX);
     add_field(&a, of, c->name);
