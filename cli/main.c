@@ -38,8 +38,8 @@ static void print_options(unsigned long which)
 static int print_help(const struct command *of)
 {
     if (of) {
-        printf("hookpace %s - %s\n\nusage: hookpace %s %s\n\n", of->name, of->help, of->name,
-               of->arguments);
+        printf("hookpace %s - %s\n\nusage: hookpace %s %s%s[OPTION...]\n\n", of->name, of->help,
+               of->name, of->arguments, *of->arguments ? " " : "");
         print_options(of->options | COMMON_OPTIONS);
         return EXIT_DONE;
     }
@@ -94,10 +94,15 @@ static int check_use(const struct command *of, const struct options *o)
         if (o->values[i] && !((of->options | COMMON_OPTIONS) & (1ul << i)))
             return cli_fail(EXIT_MISUSED, "try --help", "%s takes no %s", of->name,
                             option_row(i)->name);
-    if (o->argument_count < of->least || o->argument_count > of->most || has_empty_argument(o))
-        return cli_fail(EXIT_MISUSED, "try --help", "usage: hookpace %s %s", of->name,
-                        of->arguments);
-    return EXIT_DONE;
+    if (o->argument_count >= of->least && o->argument_count <= of->most && !has_empty_argument(o))
+        return EXIT_DONE;
+    char usage[80];
+    snprintf(usage, sizeof usage, "usage: hookpace %s%s%s", of->name, *of->arguments ? " " : "",
+             of->arguments);
+    return cli_fail(EXIT_MISUSED, usage, "%s %s", of->name,
+                    o->argument_count < of->least  ? "has too few arguments"
+                    : o->argument_count > of->most ? "has too many arguments"
+                                                   : "has an empty argument");
 }
 
 /* --- where the receiver is --- */
@@ -240,6 +245,8 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     const struct command *of = c.options.command ? find_command(c.options.command) : NULL;
+    if (c.options.command && !of && strcmp(c.options.command, "help") == 0)
+        return print_help(NULL);
     if (c.options.command && !of)
         return unknown_command(c.options.command);
     if (c.options.values[OPTION_HELP])

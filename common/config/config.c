@@ -17,6 +17,7 @@
 #include "common/json/json_scan.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -30,7 +31,9 @@ const char *config_path(const char *arg)
     const char *named = config_env("HOOKPACE_CONFIG");
     if (named)
         return named;
-    return access(FILE_HERE, F_OK) == 0 ? FILE_HERE : FILE_SYSTEM;
+    if (access(FILE_HERE, F_OK) == 0)
+        return FILE_HERE;
+    return access(FILE_SYSTEM, F_OK) == 0 || errno != ENOENT ? FILE_SYSTEM : NULL;
 }
 
 static void free_secret(char *z)

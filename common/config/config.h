@@ -259,7 +259,7 @@ void config_problems_init(struct config_problems *p);
 void config_problems_clear(struct config_problems *p);
 
 /* The file to read: ARG if it is not NULL, else $HOOKPACE_CONFIG, else ./hookpace.json if it exists, else
- * /etc/hookpace/hookpace.json. The caller does not own the text. */
+ * /etc/hookpace/hookpace.json if it exists, else NULL. The caller does not own the text. */
 const char *config_path(const char *arg);
 /* Loads the file PATH. OK sets *OUT, with one reference. Any other result leaves *OUT NULL and adds all problems to
  * PROBLEMS. */

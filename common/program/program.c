@@ -166,6 +166,15 @@ static int print_only(const struct program *p, const struct program_options *o)
     return printed();
 }
 
+static int say_no_file(const struct program *p)
+{
+    fprintf(stderr,
+            "%s: there is no ./hookpace.json and no /etc/hookpace/hookpace.json\n"
+            "%*suse --config FILE, or set HOOKPACE_CONFIG\n",
+            p->name, (int)strlen(p->name) + 2, "");
+    return EXIT_USAGE;
+}
+
 int program_start(int argc, char **argv, const char *name, const char *about,
                   struct config **config, const char **path)
 {
@@ -185,6 +194,8 @@ int program_start(int argc, char **argv, const char *name, const char *about,
     if (code >= 0)
         return code;
     *path = config_path(o.config);
+    if (!*path)
+        return say_no_file(&p);
     if (!log_init(name)) {
         fprintf(stderr,
                 "%s: HOOKPACE_LOG must be debug, info, warn or error, and HOOKPACE_LOG_FORMAT "

@@ -385,9 +385,9 @@ static bool redis_on_reply(struct redis *r, struct redis_reply *reply)
     redis_out_answered(&r->out, item.end);
     if (r->next)
         redis_renew_go_on(r);
-    if (!r->is_guide &&
-        redis_refusal_is_server(reply)) /* a guide's refusal is judged by who asked it */
-        redis_drop_soon_for(r, "the server answered", reply);
+    const char *refusal = redis_refusal_of_server(reply);
+    if (refusal && !r->is_guide) /* a guide's refusal is judged by who asked it */
+        redis_drop_soon_for(r, refusal, reply);
     if (item.script && redis_refusal_is_right(reply))
         redis_drop_soon(r, "the user lost a right that a script needs");
     if (again)

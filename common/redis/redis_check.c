@@ -19,7 +19,7 @@ static void check_on_select(void *ctx, enum err rc, const struct redis_reply *re
 static void check_on_info(void *ctx, enum err rc, const struct redis_reply *reply)
 {
     struct redis *r = ctx;
-    if (rc != OK)
+    if (rc != OK || r->drop_deferred) /* without a login INFO is refused too */
         return;
     if (redis_kind(reply) == REDIS_FAILED)
         LOG_RARELY(

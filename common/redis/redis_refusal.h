@@ -5,8 +5,8 @@
 
 #include "common/redis/redis.h"
 
-/* The error says that this server must not be used, or not any more. */
-bool redis_refusal_is_server(const struct redis_reply *r);
+/* Why this server must not be used, or not any more, if the error R says so; else NULL. */
+const char *redis_refusal_of_server(const struct redis_reply *r);
 /* A command of a script was refused: rights were taken away since they were checked. */
 bool redis_refusal_is_right(const struct redis_reply *r);
 /* The server did not run the command, because its slot is elsewhere, moves, or is not served. */

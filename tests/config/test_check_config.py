@@ -263,6 +263,9 @@ def test_where_the_file_is_looked_for(part, tmp_path):
     missing = run(part, "--check-config", "--config", tmp_path / "none.json")
     assert missing.returncode == 2 and "No such file" in missing.stdout
     assert run(part, "--config", tmp_path / "none.json").returncode == 2
+    if not os.path.exists("/etc/hookpace/hookpace.json"):
+        none = run(part, "--check-config", cwd=tmp_path)
+        assert none.returncode == 2 and "/etc/hookpace/hookpace.json\n" in none.stderr and "--config FILE" in none.stderr
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -192,7 +192,8 @@ def test_status_has_each_text_and_number_of_a_list(flow):
     (["lsit"], 'did you mean "list"'), (["list", "--stat", "dead"], 'did you mean "--state"'), (["list", "x"], "usage"), (["show"], "usage"),
     (["show", "a", "b"], "usage"), (["list", "--state"], "needs a value"), (["list", "--json=1"], "takes no value"), (["list", "--yes"], "takes no"),
     (["list", "--tag", "a", "--tag", "b"], "twice"), (["completion", "csh"], "fish"), (["delay", "fast"], "milliseconds"), (["resend"], "filter"),
-    (["pause", ""], "usage: hookpace pause LANE"), (["show", ""], "usage"), (["resend", ""], "usage"),
+    (["pause", ""], "pause has an empty argument\n          usage: hookpace pause LANE\n"), (["status", "x"], "too many arguments"),
+    (["pause"], "too few arguments"), (["show", ""], "usage"), (["resend", ""], "usage"),
     (["lanes", "orders", "--state", "dead"], "leave LANE out"), (["lanes", "--tag", "x"], "takes no --tag"),
     (["resend", "e1:orders", "--state", "dead"], "takes no --state"), (["drop", "e1:orders", "--since", "1h", "--yes"], "takes no --since"),
 ])
@@ -204,6 +205,7 @@ def test_wrong_use(flow, args, says):
 def test_without_a_command_it_explains_itself(flow):
     assert "usage: hookpace" in flow.hookpace(code=MISUSED)
     assert "usage: hookpace" in flow.hookpace("--help")
+    assert flow.hookpace("help") == flow.hookpace("--help")
     assert "--state" in flow.hookpace("list", "--help")
     assert flow.hookpace("--version").startswith("hookpace ")
 

@@ -49,8 +49,9 @@ def test_no_password_where_one_is_needed(tmp_path, open_probe):
     server.start(wait=False)
     try:
         probe = open_probe("127.0.0.1", server.port)
-        wait_for(lambda: probe.said("redis.unavailable", "NOAUTH"), message="the reason")
+        wait_for(lambda: probe.said("redis.unavailable", "is it in redis.url? (NOAUTH)"), message="the reason")
         assert probe.count("ready") == 0
+        stays(lambda: not probe.said("redis.facts_unknown"), 1.0, "the one reason and no consequence of it")
     finally:
         server.stop()
 

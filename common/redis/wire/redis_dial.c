@@ -255,6 +255,13 @@ static void begin(struct dial *d)
         end(d, "tls: a connection cannot be set up");
 }
 
+/* A reason for the errno ERROR, valid until the next one. */
+static const char *cannot_connect(struct dial *d, int error)
+{
+    snprintf(d->fault, sizeof d->fault, "cannot connect: %s", strerror(error));
+    return d->fault;
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
     (void)what;
@@ -268,7 +275,7 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
     }
     stop_waiting(d);
     redis_io_close(&d->io);
-    try_next(d, strerror(error));
+    try_next(d, cannot_connect(d, error));
 }
 
 /* Connects to one address: 0 and D->io is on its way or there; else errno. */
@@ -294,7 +301,7 @@ static void try_next(struct dial *d, const char *reason)
         unsigned i = (d->first + d->tried++) % d->count;
         int error = connect_to(d, i);
         if (error) {
-            reason = strerror(error);
+            reason = cannot_connect(d, error);
             continue;
         }
         d->first = i + (d->count > 1); /* the next dial starts behind this one */

@@ -34,7 +34,7 @@ struct dial {
     struct lookup *lookup;
     struct event *waiting; /* for the connection, or for a step of its handshake */
     struct redis_io io;
-    char fault[DIAL_FAULT_BYTES]; /* of the last handshake that failed */
+    char fault[DIAL_FAULT_BYTES]; /* of the last dial that failed */
     struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
     socklen_t lengths[DIAL_ADDRESSES_MAX];
     unsigned count, tried;

@@ -397,7 +397,10 @@ static void finds_the_file(void **state)
     assert_string_equal(config_path(NULL), "named.json");
     assert_string_equal(config_path("given.json"), "given.json");
     unsetenv("HOOKPACE_CONFIG");
-    assert_string_equal(config_path(NULL), "/etc/hookpace/hookpace.json");
+    if (access("/etc/hookpace/hookpace.json", F_OK) == 0)
+        assert_string_equal(config_path(NULL), "/etc/hookpace/hookpace.json");
+    else
+        assert_null(config_path(NULL));
 }
 
 static void *use(void *arg)
