@@ -67,10 +67,16 @@ local function take_out(d, is_queue_right)
   if d.state ~= 'retry' and d.retry then call('ZREM', base .. 'retry', d.id) end
 end
 
+-- D goes to the tail of its queue. If the whole queue is gone, its counts count what it does not have.
 local function put_back(d)
+  local lane = lane_load(d.lane)
   call('HSET', d.key, 'state', 'queued')
   call('PERSIST', d.key)
-  lane_push(lane_load(d.lane), d.id, d.delay, 'RPUSH')
+  if call('EXISTS', lane.queue) == 0 then
+    call('DEL', lane.delays)
+    lane.count, lane.known = {}, {}
+  end
+  lane_push(lane, d.id, d.delay, 'RPUSH')
 end
 
 -- D is on its way: is it in exactly the one place that its state names?
