@@ -124,8 +124,8 @@ void queue_take_check_every(struct queue_take *q, int64_t us);
  * N back to 0 for all destinations; Redis stores nothing of it. */
 void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsigned n);
 /* Reads the record of D, which has `unread` bytes, in pieces that hold neither Redis nor the loop for long. Calls FN
- * once, unless D is settled before. RC: OK; ERR_INVALID if there is no such record any more; ERR_TOO_BIG if this
- * process has no memory for it; or the reason why Redis did not answer. */
+ * once, unless D is settled before. RC: OK; ERR_INVALID if it is no record; ERR_TOO_BIG if this process has no memory for it;
+ * ERR_UNAVAIL if it is not the one that was claimed any more; or the reason why Redis did not answer. */
 void queue_take_load(struct queue_take *q, struct delivery *d, void (*fn)(void *ctx, enum err rc),
                      void *ctx);
 /* The request of D leaves now. Only where d->report_sent. */

@@ -3,6 +3,7 @@
 import pytest
 
 from harness import config
+from harness.proxy import Proxy
 from harness.wait import wait_for
 
 RETRY = {"schedule_s": [0.1], "jitter": 0}
@@ -111,3 +112,32 @@ def test_an_event_that_is_gone_is_a_dead_letter_and_the_log_says_so(stack):
     line = dispatcher.wait_log("delivery.dead")
     assert (line["delivery"], line["error"]) == ("gone:new", "event_lost")
     assert stack.keys.delivery("gone:new")["state"] == "dead"
+
+
+class Thief(Proxy):
+    """A way to Redis on which the event KEY is deleted right before the first piece of a large record is read."""
+
+    def __init__(self, redis, key):
+        super().__init__(("127.0.0.1", redis.port))
+        self.client, self.key = redis.client(), key
+
+    def _pass(self, pair, sink, way, data):
+        if way is self.up and b"$8\r\nGETRANGE\r\n" in data:
+            self.client.delete(self.key)
+        return super()._pass(pair, sink, way, data)
+
+
+@pytest.mark.parametrize("order", ["fifo", "requeue"])
+def test_an_event_that_goes_while_it_is_read(stack, order):
+    """A large record is read after the claim. Its lane goes on as fast as if the record had been gone before."""
+    sink, conf, receiver, dispatcher = run(stack, order=order)
+    dispatcher.close()
+    assert receiver.post("/in/new", {"id": "gone", "pad": "x" * 2000000}).status == 200
+    post(receiver, "new", "here")
+    thief = Thief(stack.redis, "hookpace:{0}:event:gone")
+    dispatcher = stack.dispatcher({**conf, "redis": {**conf["redis"], "url": f"redis://127.0.0.1:{thief.port}/0"}})
+    assert "id=here" in sink.wait_count(1, timeout=10)[0].target
+    line = dispatcher.wait_log("delivery.dead")
+    assert (line["delivery"], line["error"]) == ("gone:new", "event_lost")
+    dispatcher.close()
+    thief.close()

@@ -64,6 +64,12 @@ mutation(staged_stays "what was staged for a repeat stays for a minute"
   [[if staged then call('UNLINK', staged) end]]
   [[]])
 
+mutation(gone_while_read "a record that is deleted while it is read holds its lane for a minute"
+  TESTS tests/e2e/test_lost.py::test_an_event_that_goes_while_it_is_read
+  EDIT common/queue/take/take_load.c
+  [[load_end(l, ERR_UNAVAIL);]]
+  [[load_end(l, ERR_INVALID);]])
+
 mutation(large_through_lua "a large body goes through the script"
   TESTS tests/e2e/test_ingest_bodies.py::test_no_large_body_goes_through_a_script
   EDIT common/queue/put/queue_put.c

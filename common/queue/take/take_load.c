@@ -61,7 +61,11 @@ static void on_piece(void *ctx, enum err rc, const struct redis_reply *r)
         return;
     }
     struct slice piece = redis_text(r);
-    if (piece.len == 0 || piece.len > l->d->unread - l->record.len) {
+    if (piece.len == 0) { /* the record is gone or shorter: the next claim sees what is there */
+        load_end(l, ERR_UNAVAIL);
+        return;
+    }
+    if (piece.len > l->d->unread - l->record.len) {
         load_end(l, ERR_INVALID);
         return;
     }
