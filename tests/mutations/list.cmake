@@ -46,6 +46,20 @@ mutation(cut_has_nothing "a repeat adds no deliveries where the call before got 
   [[if #missing > 0 and here == 0 and not counted_open then]]
   [[if false then]])
 
+mutation(cut_fetch_stays "the fetch of an announcement that was cut has no task"
+  TESTS tests/queue/test_put_cut.py::test_an_announcement_that_was_cut_is_fetched
+  EDIT common/queue/lua/lib_accept.lua
+  [[if plan.kind == 'announcement' then add_fetch(plan, hash, announced_task(event)) end]]
+  [[]])
+
+mutation(cut_result_is_lost "a fetched result that was cut counts as brought by somebody else"
+  TESTS tests/queue/test_put_cut.py::test_a_result_that_was_fetched_and_cut_goes_out
+  EDIT common/queue/lua/lib_accept.lua
+  [[  complete(plan, event, received, record, id)
+end]]
+  [[  if not plan.fetch then complete(plan, event, received, record, id) end
+end]])
+
 mutation(cut_pending_stays "a pending task that is in no list stays in none"
   TESTS tests/queue/test_put_cut.py
   EDIT common/queue/lua/lib_accept.lua

@@ -6,13 +6,14 @@ import re
 import pytest
 from redis import ResponseError
 
-from scripts import script_text
-from task_calls import complete, counts, only, posted, put_task, take
+from scripts import kept, script_text
+from task_calls import announce, complete, counts, only, posted, put_args, put_task, take
 
 COMMANDS = sorted(set(re.findall(r"p?call\(['\"]([A-Z]+)['\"]", script_text("put"))) | {"RENAMENX", "RPUSH"})
 SHAPES = {"one": ["d"], "fan": ["d", "a", "b"], "kept": []}
 TASK = ["postback@acme", "pingback@acme"]
-LANES = {"d": "d", "a": "a", "b": "b", **dict.fromkeys(TASK, "acme")}
+FETCH = "fetch@src"
+LANES = {"d": "d", "a": "a", "b": "b", FETCH: FETCH, **dict.fromkeys(TASK, "acme")}
 
 
 @pytest.fixture
@@ -124,3 +125,30 @@ def test_a_result_that_was_cut_goes_out(queue, cut, command):
     assert complete(queue, "t", *which) in (0, "not open")
     assert delivered(queue) == ["t:pingback@acme", "t:postback@acme"]
     assert take(queue, "acme") == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_announcement_that_was_cut_is_fetched(queue, cut, command):
+    cut(command, lambda: announce(queue, "t"))
+    assert announce(queue, "t") in (0, 1)
+    assert delivered(queue) == ["t~f:fetch@src"]
+    fetch = queue.delivery("t~f:fetch@src")
+    assert (fetch["source"], fetch["task"], fetch["then"]) == ("src", "t", "d 100 s1\nb 50 ")
+
+
+@pytest.mark.parametrize("is_staged", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_result_that_was_fetched_and_cut_goes_out(queue, cut, command, is_staged):
+    """The dispatcher fetches it again."""
+    assert announce(queue, "t") == 0
+    (fetch,) = queue.claim_until()
+    to = [("d", "d", kept(0)), ("b", "b", kept(0))]
+    args = put_args(queue, "t", to, fetched_by=FETCH, named="t")
+
+    def put():
+        queue.put(queue.staged(args) if is_staged else args)
+
+    cut(command, put)
+    put()
+    assert queue.settle(fetch, "fetched") == 1
+    assert delivered(queue) == ["t:b", "t:d"]

@@ -138,7 +138,7 @@ local function use_more(account, n, bytes)
 end
 
 -- Stores the event. Returns the id of its task; for a repeat nil, when the first came, and the key of the first; if the id is
--- taken nil, nil, nil, true. An event without deliveries expires from now on.
+-- taken nil, nil, nil (the key, if the event itself has it), true. An event without deliveries expires from now on.
 local function accept(plan, id, name, received, record, staged)
   local kept, key = plan.kept, EVENT .. event_key(plan, id)
   local options, size = kept or NOTHING, staged and call('STRLEN', staged) or #record
@@ -155,7 +155,7 @@ local function accept(plan, id, name, received, record, staged)
   if over and call('EXISTS', EVENT .. id) == 0 then return nil, nil, nil, over end
   local old = not store(key, record, staged, options) and head_of(key)
   if old and plan.kind == 'task' then return refuse_beside(id, record, old) end
-  if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, nil, true end
+  if old and plan.fetch and plan.is_home and is_of_source(plan, old) then return nil, nil, id, true end
   if old then return accept_beside(plan, id, known, received, record, staged, options, old) end
   if plan.account then use_more(plan.account, 1, size) end
   if kept and plan.account then expire_event(id, plan.account, kept[2]) end
@@ -247,9 +247,10 @@ local function repeats()
   -- and only destinations that its record names: the repeat may have others. If none of several deliveries is here and
   -- `pending` neither, the call got no further than the record: the task is listed and counted now. Else a delivery that
   -- is not here may be over and expired, so as many are missing as `pending` counts more than are here.
-  local function complete_cut(plan, event, received, record)
+  -- ANNOUNCED: as count_task.
+  local function complete_cut(plan, event, received, record, announced)
     local key = EVENT .. event
-    if fresh[event] or plan.kind == 'announcement' or call('PTTL', key) ~= -1 then return end
+    if fresh[event] or call('PTTL', key) ~= -1 then return end
     local named = ' ' .. (string.match(call('GETRANGE', key, 0, NAMES), '\no ([^\n]*)\n') or '') .. ' '
     local counted_open = plan.fan > 1 and tonumber(call('HGET', base .. 'pending:' .. event, 'n'))
     local missing, here, open = {}, 0, 0
@@ -268,21 +269,24 @@ local function repeats()
     end
     local left = counted_open and counted_open - open or 0
     if #missing > 0 and here == 0 and not counted_open then
-      local is_sending = count_task(plan, event, record)
+      local is_sending = count_task(plan, event, record, announced)
       if plan.account then use_more(plan.account, plan.stage == 'result' and 0 or 1, call('STRLEN', key)) end
       left = #missing
       if plan.fan > 1 then begin_pending(event, left, is_sending) end
     end
-    for i = 1, math.min(left, #missing) do add_delivery(plan, event, received, missing[i]) end
+    for i = 1, math.min(left, #missing) do
+      local hash = add_delivery(plan, event, received, missing[i])
+      if plan.kind == 'announcement' then add_fetch(plan, hash, announced_task(event)) end
+    end
   end
 
   return complete_cut, queue_dead
 end
 
 local complete_cut, queue_dead
-local function complete(plan, event, received, record)
+local function complete(...)
   if not complete_cut then complete_cut, queue_dead = repeats() end
-  complete_cut(plan, event, received, record)
+  complete_cut(...)
 end
 
 -- Returns the function that puts pending tasks and results. Few calls need it: they make it, the others need not pay for it.
@@ -365,10 +369,9 @@ local function put_record(i, plan, id, received, record, name, staged)
   local task, before, event, taken = accept(plan, id, name, received, record, staged)
   if task then return queue_event(i, plan, id, received, record, task) end
   results[i] = refusal(before, taken)
-  if before and event and not plan.fetch then
-    if plan.kind ~= 'task' then repeated[i] = event end
-    complete(plan, event, received, record)
-  end
+  if not event then return end
+  if plan.kind ~= 'task' and not plan.fetch then repeated[i] = event end
+  complete(plan, event, received, record, id)
 end
 
 -- Redis may have refused the staged record, for want of memory. One that is not needed goes at once.

@@ -6,6 +6,7 @@ local function read_record(record) return string.match(record, '^hp%d+ (%d+) (%x
 
 -- An announcement is kept beside its task's result, under a key that no task can have: `~f` is no part of an id.
 local function announced_key(task) return task .. '~f' end
+local function announced_task(key) return string.match(key, '^(.*)~f$') end
 
 -- This key is there if a fetch has brought the result of the announced task.
 local function fetched_key(source, task) return base .. 'fetched:' .. source .. ':' .. task end
