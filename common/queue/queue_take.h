@@ -45,7 +45,7 @@ struct delivery { /* one claim; owned by whoever got it, until queue_take_settle
     mono_us claimed_at;     /* before the claim was sent: windows count from here */
     mono_us send_from;      /* nor before this one: claims come a little early */
     mono_us send_until;     /* the request must have left before this moment */
-    bool report_sent;       /* call queue_take_sent when the request leaves */
+    bool report_sent;       /* call queue_take_sent when the request has left */
     size_t unread;          /* bytes of a large record of which only the head is here; else 0 */
     bool readable;          /* false: the event's record is gone or of an unknown version */
     struct event event;     /* valid while the delivery lives, if readable */
@@ -128,7 +128,7 @@ void queue_take_set_ahead(struct queue_take *q, struct slice destination, unsign
  * ERR_UNAVAIL if it is not the one that was claimed any more; or the reason why Redis did not answer. */
 void queue_take_load(struct queue_take *q, struct delivery *d, void (*fn)(void *ctx, enum err rc),
                      void *ctx);
-/* The request of D leaves now. Only where d->report_sent. */
+/* The request of D has left just now. Only where d->report_sent. */
 void queue_take_sent(struct queue_take *q, const struct delivery *d);
 /* Records the outcome and frees D. */
 void queue_take_settle(struct queue_take *q, struct delivery *d, const struct settlement *s);

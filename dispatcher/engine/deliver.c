@@ -96,10 +96,11 @@ struct deliver { /* Owned by the dispatcher. */
 
 static bool flight_may_connect(void *ctx, const struct addr *a);
 static enum attempt_end flight_may_send(void *ctx);
+static void flight_on_left(void *ctx);
 static void flight_on_done(void *ctx, const struct attempt_result *r);
 
 static const struct transport_hooks flight_hooks = {flight_may_connect, flight_may_send,
-                                                    flight_on_done};
+                                                    flight_on_left, flight_on_done};
 
 /* ---- the targets in force, and those that a reload replaced ---- */
 
@@ -636,9 +637,18 @@ static enum attempt_end flight_may_send(void *ctx)
     f->state = FLIGHT_SENT;
     report_left(d, now);
     report_gap(e->overshoot, d, pace_guard_sent(&e->pace, lane, now), now);
-    if (d->report_sent)
-        queue_take_sent(e->queue, d);
     return END_NONE;
+}
+
+/* The lane's delay counts from here. The process may have been stopped between may_send and the write. */
+static void flight_on_left(void *ctx)
+{
+    struct flight *f = ctx;
+    struct delivery *d = f->delivery;
+    if (!d->report_sent) /* nothing on its lane has a delay */
+        return;
+    pace_guard_sent(&f->engine->pace, slice_str(d->lane), clock_mono_us());
+    queue_take_sent(f->engine->queue, d);
 }
 
 static void flight_on_done(void *ctx, const struct attempt_result *r)

@@ -214,8 +214,8 @@ static void watch_on_answer(void *ctx, const struct attempt_result *r)
         watch_look_up(w);
 }
 
-static const struct transport_hooks watch_hooks = {watch_may_connect, watch_may_send,
-                                                   watch_on_answer};
+static const struct transport_hooks watch_hooks = {
+    .may_connect = watch_may_connect, .may_send = watch_may_send, .on_done = watch_on_answer};
 
 static void watch_ask(struct watch *w)
 {

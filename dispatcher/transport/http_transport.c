@@ -30,7 +30,7 @@
 struct http_call {          /* One attempt, or an idle one. Owned by its pool. */
     struct attempt attempt; /* must be first */
     struct http_pool *pool;
-    struct list_link link; /* in its pool's idle calls, or in the calls that wait for a name */
+    struct list_link link; /* in its pool's idle calls, or in a list of its transport */
     CURL *easy;
     struct curl_request request;
     mono_us started;
@@ -76,6 +76,7 @@ struct http_transport {         /* Owned by its maker; http_close. */
     struct http_sockets *sockets;
     struct list endpoints, pools; /* owned */
     struct list waiting;          /* calls that wait for a name */
+    struct list leaving;          /* calls whose requests this step of libcurl writes */
     struct list failed;           /* calls of which this is reported next */
     size_t running;               /* calls under way, waiting ones included */
     size_t resolving;
@@ -195,7 +196,10 @@ static int call_on_prerequest(void *ctx, char *peer_ip, char *own_ip, int peer_p
     call->refusal = call_peer_is_allowed(call, peer_ip)
                         ? hooks_of(call)->may_send(call->attempt.ctx)
                         : END_BLOCKED;
-    return call->refusal == END_NONE ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+    if (call->refusal != END_NONE)
+        return CURL_PREREQFUNC_ABORT;
+    list_add_last(&transport_of(call)->leaving, &call->link);
+    return CURL_PREREQFUNC_OK;
 }
 
 /* Is the status a 2xx whose whole body is wanted? */
@@ -481,6 +485,14 @@ static void call_report(struct http_call *call, enum attempt_end end, bool is_wh
 
 /* ---- after each step of libcurl: work that libcurl does not allow in its callbacks ---- */
 
+/* libcurl says only that it is about to write a request. It has written it when the step is over. */
+static void tell_left(struct http_transport *t)
+{
+    for (struct http_call *call; (call = LIST_TAKE_FIRST(&t->leaving, struct http_call, link));)
+        if (hooks_of(call)->on_left)
+            hooks_of(call)->on_left(call->attempt.ctx);
+}
+
 static void fail_all(struct http_transport *t, enum attempt_end end)
 {
     for (struct http_call *call; (call = LIST_TAKE_FIRST(&t->failed, struct http_call, link));)
@@ -542,6 +554,7 @@ static void http_after_step(struct http_transport *t)
 {
     int left;
     CURLMsg *msg;
+    tell_left(t);
     while ((msg = curl_multi_info_read(t->multi, &left))) {
         if (msg->msg != CURLMSG_DONE)
             continue;
@@ -718,6 +731,7 @@ struct transport *http_transport_new(struct loop *l, const struct http_transport
     list_init(&t->endpoints);
     list_init(&t->pools);
     list_init(&t->waiting);
+    list_init(&t->leaving);
     list_init(&t->failed);
     t->sockets = http_sockets_new(l, http_on_socket, t);
     t->timer = loop_timer_new(l, http_on_timer, t);

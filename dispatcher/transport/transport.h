@@ -1,7 +1,7 @@
 /* transport - how a request leaves this machine, and how the attempt to send it ended.   [interface]
  *
- *   transport_open ──▶ transport_send ──▶ may_connect ──▶ may_send ──▶ on_done
- *                             └──────── transport_cancel: no on_done ─────┘
+ *   transport_open ──▶ transport_send ──▶ may_connect ──▶ may_send ──▶ on_left ──▶ on_done
+ *                             └────────── transport_cancel: no on_done ────────────────┘
  *
  * The engine and pull know a transport only by this header. A transport has four functions, an endpoint is one
  * destination as its transport knows it, an attempt is one request under way. The only implementation is
@@ -131,6 +131,9 @@ struct transport_hooks {
     /* The connection stands and the request is complete. END_NONE: it leaves now. Otherwise the attempt ends with
      * what this returns. Called at most once for an attempt. Must not call the transport. */
     enum attempt_end (*may_send)(void *ctx);
+    /* The request, or its beginning, was written to the connection a moment ago. Called once after may_send returned
+     * END_NONE, and before on_done. Must not call the transport. NULL: nobody wants to know. */
+    void (*on_left)(void *ctx);
     /* The attempt is over. Called once, never before transport_send returns, not after transport_cancel. */
     void (*on_done)(void *ctx, const struct attempt_result *r);
 };
@@ -182,7 +185,7 @@ static inline struct attempt *transport_send(struct endpoint *e, const struct at
     return e->transport->send(e, q, ctx);
 }
 
-/* Ends A without on_done and closes its connection. May be called from on_done, not from the other two hooks. */
+/* Ends A without on_done and closes its connection. May be called from on_done, not from the other hooks. */
 static inline void transport_cancel(struct attempt *a)
 {
     a->endpoint->transport->cancel(a);

@@ -14,10 +14,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #define ATTEMPTS_MAX 16
+#define DELAY_MS 500
 #define CONF                                                                                       \
     "{\"redis\":{\"url\":\"redis://127.0.0.1:1/0\"},\"sources\":{},\"destinations\":"              \
     "{\"orders\":{\"postback_url\":\"http://127.0.0.1:1/hook\",\"concurrency\":1},"                \
@@ -77,10 +79,23 @@ static const struct transport_hooks *fake_hooks(const struct attempt *a)
     return ((struct fake_endpoint *)a->endpoint)->hooks;
 }
 
+static enum attempt_end fake_ask(struct fake_transport *t, size_t i)
+{
+    return fake_hooks(&t->attempts[i])->may_send(t->attempts[i].ctx);
+}
+
+static void fake_left(struct fake_transport *t, size_t i)
+{
+    fake_hooks(&t->attempts[i])->on_left(t->attempts[i].ctx);
+}
+
 /* Attempt number I leaves, if the engine agrees. */
 static enum attempt_end fake_leave(struct fake_transport *t, size_t i)
 {
-    return fake_hooks(&t->attempts[i])->may_send(t->attempts[i].ctx);
+    enum attempt_end end = fake_ask(t, i);
+    if (end == END_NONE)
+        fake_left(t, i);
+    return end;
 }
 
 static void fake_answer(struct fake_transport *t, size_t i, int status)
@@ -155,8 +170,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The queue claims a delivery for DESTINATION. */
-static void claim(struct world *w, const char *destination)
+/* The queue claims a delivery for DESTINATION. The lane is the same for all. */
+static void claim_after(struct world *w, const char *destination, int64_t delay_ms)
 {
     struct claim *c = claim_new(&w->claims);
     struct delivery *d = &c->d;
@@ -167,6 +182,8 @@ static void claim(struct world *w, const char *destination)
     d->event_id = slice_make(d->id, 1);
     d->destination = slice_str(d->id + 2);
     d->lane = xstrdup("inbox");
+    d->delay_ms = delay_ms;
+    d->report_sent = delay_ms > 0;
     d->attempt = 1;
     d->claimed_at = clock_mono_us();
     d->send_until = d->claimed_at + 60000000;
@@ -174,6 +191,11 @@ static void claim(struct world *w, const char *destination)
     d->event = (struct event){
         .id = d->event_id, .source = SLICE_LIT("inbox"), .has_body = true, .body = SLICE_LIT("{}")};
     deliver_claimed(w->engine, d);
+}
+
+static void claim(struct world *w, const char *destination)
+{
+    claim_after(w, destination, 0);
 }
 
 static void count_idle(void *ctx)
@@ -221,6 +243,19 @@ static void test_what_was_claimed_ahead_waits_for_its_turn(void **state)
     turn(w);
     assert_int_equal(w->first.sent, 4);
     assert_int_equal(deliver_in_flight(w->engine), 2);
+}
+
+static void test_the_delay_counts_from_when_the_request_has_left(void **state)
+{
+    struct world *w = *state;
+    claim_after(w, "orders", DELAY_MS);
+    claim_after(w, "other", DELAY_MS);
+    assert_int_equal(fake_ask(&w->first, 0), END_NONE);
+    mono_us asked = clock_mono_us();
+    while (clock_mono_us() - asked <= DELAY_MS * 1000) /* as if the process was stopped here */
+        usleep(1000);
+    fake_left(&w->first, 0);
+    assert_int_equal(fake_ask(&w->first, 1), END_TOO_EARLY);
 }
 
 static void test_an_old_transport_closes_after_its_last_attempt(void **state)
@@ -296,6 +331,7 @@ int main(void)
         TEST(test_an_answer_becomes_a_result),
         TEST(test_an_unknown_destination_is_not_sent_to),
         TEST(test_what_was_claimed_ahead_waits_for_its_turn),
+        TEST(test_the_delay_counts_from_when_the_request_has_left),
         TEST(test_an_old_transport_closes_after_its_last_attempt),
         TEST(test_a_drain_hands_back_what_has_not_left),
         TEST(test_nothing_deferred_outlives_the_engine),
