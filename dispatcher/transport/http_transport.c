@@ -184,12 +184,22 @@ static bool call_peer_is_allowed(struct http_call *call, const char *ip)
            hooks_of(call)->may_connect(call->attempt.ctx, &peer.base);
 }
 
+/* libcurl says when it is about to write a request, and not when it has. It works on one call after the other: it has
+ * written the last request when it is about to write the next, or when the step is over. */
+static void tell_left(struct http_transport *t)
+{
+    for (struct http_call *call; (call = LIST_TAKE_FIRST(&t->leaving, struct http_call, link));)
+        if (hooks_of(call)->on_left)
+            hooks_of(call)->on_left(call->attempt.ctx);
+}
+
 static int call_on_prerequest(void *ctx, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
     struct http_call *call = ctx;
     (void)own_ip;
     (void)peer_port;
     (void)own_port;
+    tell_left(transport_of(call));
     if (call->passes++) /* libcurl would send the request again */
         return CURL_PREREQFUNC_ABORT;
     name_end(call);
@@ -484,14 +494,6 @@ static void call_report(struct http_call *call, enum attempt_end end, bool is_wh
 }
 
 /* ---- after each step of libcurl: work that libcurl does not allow in its callbacks ---- */
-
-/* libcurl says only that it is about to write a request. It has written it when the step is over. */
-static void tell_left(struct http_transport *t)
-{
-    for (struct http_call *call; (call = LIST_TAKE_FIRST(&t->leaving, struct http_call, link));)
-        if (hooks_of(call)->on_left)
-            hooks_of(call)->on_left(call->attempt.ctx);
-}
 
 static void fail_all(struct http_transport *t, enum attempt_end end)
 {

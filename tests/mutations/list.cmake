@@ -267,6 +267,12 @@ mutation(late_report_counts "reports of claims whose lease ran out still count"
   [[ and claim[3] == 'inflight' then]]
   [[ then]])
 
+mutation(claim_says_no_time "a claim says that it took no time, so that early claims wait for longer than they must"
+  TESTS tests/queue/test_claim.py::test_a_claim_that_comes_early_says_from_when_it_waits
+  EDIT common/queue/lua/claim.lua
+  [[  if not is_paced then return 0 end]]
+  [[  if true then return 0 end]])
+
 mutation(window_ignored "a request leaves although its send window is over"
   TESTS tests/e2e/test_pacing.py::test_a_claim_whose_reply_comes_late_is_not_sent
   EDIT dispatcher/engine/deliver.c

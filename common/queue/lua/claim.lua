@@ -4,12 +4,12 @@
 -- how many for a holder that is not listed, how many for all that have no part in the reserve, number of pairs, then the pairs (destination, how many this dispatcher
 -- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
--- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, {note, ...}, claim, record,
--- claim, record...}. A note says what was lost or mended: "<word> <what>".
+-- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, {note, ...}, Redis' clock (us) when
+-- this call began, us that it took (0 if no claim must wait), claim, record, claim, record...}. A note says what was lost or mended: "<word> <what>".
 -- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent[ size]". If there is a size, the
 -- record has so many bytes and only its head follows: the dispatcher reads the record in pieces (queue_take_load). If report is 1, the
--- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from now. If probe is 1,
--- the claim tries an origin whose circuit is open; 2: an origin that asked to wait. The origin is '*' where the destination has only one.
+-- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from the beginning of
+-- this call. If probe is 1, the claim tries an origin whose circuit is open; 2: an origin that asked to wait. The origin is '*' where the destination has only one.
 --
 -- claim looks at a lane when its time has come (lib_lane.lua). The next step depends on the deliveries in its queue:
 --   only deliveries without delay   claim_many takes as many as there is room for, by one LPOP
@@ -38,7 +38,7 @@ local RECORD_MAX, RECORD_LAST, HEAD_LAST = 16384, '16383', text(HEAD_MAX - 1)
 local claims, leases, moved, claimed = {}, {}, {}, 0
 local taken = {} -- lane's queue, id or ids that were taken off it; only for undo
 local buried = {} -- id, error of deliveries that were taken off their lanes and become dead letters
-local crowded = 0
+local crowded, is_paced = 0, false -- is_paced: a claim of this call must wait
 local slot, unlisted, common_room = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local ahead = {} -- destination -> how many may be claimed beyond its concurrency
 local AHEAD_END = 9 + 2 * ARGV[9]
@@ -497,6 +497,7 @@ local function one_by_one()
   local function claim_paced(lane, d, report)
     local t = target_of(d.id)
     local wait = math.max(0, lane_when(lane, d.delay_ms) - now)
+    is_paced = is_paced or wait > 0
     local fence = claim(t, d.id, d.key, d.attempts,
       claim_tail(d.requeues, lane, d.origin, d.delay_ms, t.limits, report, wait, d.probes or 0))
     if not fence then return false end
@@ -760,10 +761,18 @@ if not is_done then
   undo()
   if loading then
     call('HDEL', base .. 'lane:' .. loading, 'clock')
-    return {0, 0, {}, {'clock ' .. loading}}
+    return {0, 0, {}, {'clock ' .. loading}, now, 0}
   end
   return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))
 end
+-- The dispatcher learns from it how old `now` is. A claim of 20 lanes with a delay takes a millisecond. From Redis 7.2 on, TIME says
+-- the same all through a script, and this is 0.
+local function took()
+  if not is_paced then return 0 end
+  local ended = call('TIME')
+  return ended[1] * 1000000 + ended[2] - now
+end
+
 local requeues = {}
 for name, n in pairs(moved) do
   requeues[#requeues + 1] = name
@@ -774,4 +783,4 @@ if is_tight then
   local first = lanes_with_room(1)[1]
   firsts.lanes = first and first[2] or false
 end
-return {until_due(firsts), crowded, requeues, notes, unpack(claims)}
+return {until_due(firsts), crowded, requeues, notes, now, took(), unpack(claims)}

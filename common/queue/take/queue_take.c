@@ -51,7 +51,7 @@
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define CHECK_US 3000000
-#define CLAIM_LEAD 4           /* values before the claims in a reply of claim.lua */
+#define CLAIM_LEAD 6           /* values before the claims in a reply of claim.lua */
 #define TWO_MASTERS_US 2000000 /* sentinels tell each other of a new master within this time */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
@@ -226,14 +226,19 @@ static void hold_after_change(const struct part *p, struct delivery *d)
         d->send_from = from;
 }
 
-/* CLAIMED_AT: when this was asked for, so that its window counts from then. */
-static void hand_over(struct part *p, struct slice words, struct slice record, mono_us claimed_at,
-                      bool has_slot)
+struct claim_times { /* of one call of claim.lua, by this process' clock */
+    mono_us asked;   /* windows count from here */
+    mono_us granted; /* the waits of early claims count from here */
+};
+
+static void hand_over(struct part *p, struct slice words, struct slice record,
+                      const struct claim_times *at, bool has_slot)
 {
     struct queue_take *q = p->q;
     struct claim *c = claim_new(&q->pool);
     c->d.partition = shard_number(p->shard);
-    c->d.claimed_at = claimed_at;
+    c->d.claimed_at = at->asked;
+    c->d.send_from = at->granted;
     c->d.has_slot = has_slot;
     if (!claim_read(words, record, q->conf, &c->d)) {
         LOG_RARELY(LL_ERROR, "claim.unreadable", LSL("claim", words));
@@ -248,21 +253,34 @@ static void hand_over(struct part *p, struct slice words, struct slice record, m
     q->handler.on_claimed(q->handler.ctx, &c->d);
 }
 
+/* When claim.lua began, as far as the times in its reply R say. Its waits count from then. */
+static mono_us granted_at(struct part *p, const struct redis_reply *r, mono_us asked,
+                          mono_us replied)
+{
+    int64_t began = redis_int(redis_at(r, 4)), took = redis_int(redis_at(r, 5));
+    if (took < 0 || took > replied - asked)
+        took = 0;
+    mono_us ended = server_clock_note(&p->clock, asked, began + took, replied);
+    return later(ended - took, asked);
+}
+
 static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
 {
     struct part *p = ctx;
     struct queue_take *q = p->q;
-    mono_us claimed_at = p->claim_at;
+    struct claim_times at = {.asked = p->claim_at};
+    mono_us replied = clock_mono_us();
     bool has_slot = p->claim_slot != 0;
     p->claiming = false;
     p->wanted = 0;
     if (rc != OK || redis_kind(r) != REDIS_LIST || redis_count(r) < CLAIM_LEAD) {
         LOG_RARELY(LL_WARN, "claim.failed", LS("reason", err_word(rc)),
                    LSL("reply", redis_text(r)));
-        p->next_at = clock_mono_us() + REFUSED_WAIT_US;
+        p->next_at = replied + REFUSED_WAIT_US;
         take_turn_soon(q);
         return;
     }
+    at.granted = granted_at(p, r, at.asked, replied);
     take_note_wait(p, redis_int(redis_at(r, 0)));
     p->crowded = redis_int(redis_at(r, 1)) != 0;
     p->roomless = redis_int(redis_at(r, 1)) == WAITS_FOR_ROOM;
@@ -274,10 +292,10 @@ static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
     }
     size_t count = (redis_count(r) - CLAIM_LEAD) / 2;
     LOG_EVENT(LL_DEBUG, "claim.done", LI("partition", shard_number(p->shard)),
-              LI("deliveries", count), LI("us", clock_mono_us() - claimed_at));
+              LI("deliveries", count), LI("us", replied - at.asked));
     for (size_t i = 0; i < count; i++) {
         hand_over(p, redis_text(redis_at(r, CLAIM_LEAD + 2 * i)),
-                  redis_text(redis_at(r, CLAIM_LEAD + 1 + 2 * i)), claimed_at, has_slot);
+                  redis_text(redis_at(r, CLAIM_LEAD + 1 + 2 * i)), &at, has_slot);
         if (i == 0 && count >= CLAIM_MANY)
             claim_on(p, count - 1);
     }
@@ -413,6 +431,7 @@ void queue_take_on_ready(struct queue_take *q, const struct shard *shard)
 {
     struct part *p = &q->parts[shard_number(shard)];
     p->ready = true;
+    p->clock = (struct server_clock){0}; /* another server may have the partition now */
     take_write_limits(p, LIMITS_ALL);
     p->settle_after = 0;
     take_presence_ready(p);

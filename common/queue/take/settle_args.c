@@ -59,7 +59,7 @@ static bool read_words(struct slice words, struct delivery *d)
     d->requeues = (unsigned)requeues;
     d->delay_ms = (int64_t)numbers[CLAIM_DELAY_MS];
     d->send_until = d->claimed_at + (int64_t)numbers[CLAIM_WINDOW_MS] * 1000;
-    d->send_from = clock_mono_us() + (int64_t)numbers[CLAIM_WAIT_US];
+    d->send_from += (int64_t)numbers[CLAIM_WAIT_US];
     d->report_sent = numbers[CLAIM_REPORT] != 0;
     return keys_split_delivery(slice_make(d->id, id.len), &d->event_id, &d->destination);
 }

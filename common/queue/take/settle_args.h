@@ -10,8 +10,9 @@ struct config;
 
 #define RESPONSE_SHORT 48
 
-/* Fills D from the WORDS and the RECORD of one claim of claim.lua's reply; the kind is as CONF says. d->readable is
- * false if the record could not be read. False if the words are not of that shape. */
+/* Fills D from the WORDS and the RECORD of one claim of claim.lua's reply; the kind is as CONF says. The caller has set
+ * d->claimed_at, and d->send_from to the moment at which the claim was granted. d->readable is false if the record could
+ * not be read. False if the words are not of that shape. */
 bool claim_read(struct slice words, struct slice record, const struct config *conf,
                 struct delivery *d);
 

@@ -9,6 +9,7 @@
 #include "common/queue/queue_take.h"
 #include "common/queue/shard.h"
 #include "common/queue/take/claims.h"
+#include "common/queue/take/server_clock.h"
 
 #define REFUSED_WAIT_US 250000 /* after a script was refused */
 
@@ -29,6 +30,7 @@ struct part { /* one partition; owned by its queue_take */
     struct map ahead; /* destination -> how many may be claimed ahead, as a pointer's value */
     size_t wanted;    /* by the claim on its way */
     mono_us claim_at, next_at, settle_after;
+    struct server_clock clock;
     mono_us check_at; /* when limits.lua is asked for what was lost */
     unsigned slot,
         claim_slot; /* this dispatcher's slot here (presence.lua), and of the claim on its way; 0: none */
