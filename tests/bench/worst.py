@@ -122,8 +122,9 @@ class World(Queue):
 
 MANY = 1_000_000
 SOME = 300_000
-CLAIMED, RESULTS, EVENTS = 64, 64, 32  # of one call: CLAIM_MOST, SETTLE_MOST, BATCH_EVENTS
-TAKEN = 50  # tasks of one call: PART_MAX
+CLAIMED, RESULTS, EVENTS = 64, 64, 32  # of one call: CLAIM_MOST, plain results on one lane, BATCH_EVENTS
+SETTLED = {"done": 32, "retry": 32, "wait": 32, "dead": 26}  # of one call, each on a lane of its own: EFFORT_MOST
+TAKEN = 36  # tasks of one call: PART_MAX
 WIDE = 128 // FAN  # events with all destinations of one call: BATCH_DELIVERIES
 
 
@@ -294,6 +295,55 @@ def asides(w):
     claims_of(w, "claim_asides", 20)
 
 
+def fill_accounts(w, count, delay, order=""):
+    """RESULTS accounts with long names and COUNT webhooks each, which were sent again. Each goes to an origin of its own, and the lane knows of trouble."""
+    w.clear()
+    now = int(time.time() * 1000)
+    names = [f"{LONG[:60]}{n}" for n in range(RESULTS)]
+    w.limits(**{f"{kind}@{name}": (1000, 10000, 2000, 8, "b", 0) for name in names for kind in ("postback", "pingback")})
+    with w.r.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hset(w.key("lane:" + name), "order", order)
+            for i in range(count):
+                event, origin = f"@{name}/{LONG[:100]}{i}", f"https://{LONG[:60]}{i}.example:443"
+                id, to = f"{event}:postback@{name}", f"postback@{name}"
+                pipe.set(w.key("event:" + event), f"hp1 {now} 00ff00ff00ff00ff task {name} 2 -\np serp\no {to} pingback@{name}\nb {origin}/\n\n{{}}")
+                pipe.hset(w.key("delivery:" + id), mapping={"state": "queued", "kind": "postback", "destination": to, "lane": name, "delay_ms": delay,
+                          "attempts": 1, "requeues": 0, "accepted_at": now, "account": name, "fan": 2, "since": 1, "apart": "resent"})
+                pipe.hset(w.key("pending:" + event), mapping={"n": 2, "is": "listed", "dead": 0})
+                pipe.rpush(w.key("queue:" + name), id)
+                pipe.hset(w.key("origins:" + name), f"{to}/{origin}", f"9 {now - 1000} 3 0 0 0")
+            pipe.hset(w.key("delays:" + name), delay, count)
+            pipe.zadd(w.key("lanes"), {name: 1})
+        pipe.execute()
+    for name in names:
+        w.set_clock(name, trouble=1)
+
+
+def accounts(w):
+    """Lanes of accounts whose origins fail, each with a delay."""
+    for case, how in {"delay": (1, ""), "fifo": (1, "fifo"), "plain": (0, "")}.items():
+        fill_accounts(w, 8, *how)
+        for _ in range(8):
+            claims_of(w, "claim_accounts_" + case, 1)
+            time.sleep(0.02)
+    for verdict, status in {"retry": 0, "dead": 410, "wait": 429, "done": 200}.items():
+        for _ in range(3):
+            fill_accounts(w, 1, 0)
+            claims = []
+            while len(claims) < RESULTS:
+                claims += w.claim(want=RESULTS)
+            more = {} if verdict == "done" else {"error": "http_500", "failure": "{}" * 500, "unreachable": int(status == 0)}
+            told = (1000, "retry") if verdict == "wait" else None
+            args = [result_args(c, verdict, wait_ms=100_000, status=status, attempt="{}" * 500, told=told, **more) for c in claims]
+            settle_parts(w, "settle_accounts_" + verdict, verdict, args)
+
+
+def settle_parts(w, case, verdict, args):
+    for n in range(0, len(args), SETTLED[verdict]):
+        w.timed(case, "settle", w.done_ms, w.dead_ms, w.dedup_ms, *[word for a in args[n:n + SETTLED[verdict]] for word in a])
+
+
 def settle(w):
     w.rows(RESULTS)
     w.fill(20_000, "queued", RESULTS, RESULTS, fan=FAN)
@@ -301,8 +351,7 @@ def settle(w):
                           "dead": {"error": "http_410", "status": 410, "attempt": "{}" * 500, "failure": "{}" * 500}}.items():
         for _ in range(8):
             claims = w.claim(want=RESULTS)
-            args = [word for c in claims for word in result_args(c, verdict, wait_ms=100_000, **more)]
-            w.timed("settle_" + verdict, "settle", w.done_ms, w.dead_ms, w.dedup_ms, *args)
+            settle_parts(w, "settle_" + verdict, verdict, [result_args(c, verdict, wait_ms=100_000, **more) for c in claims])
     w.clear()
     w.fill(9000, "queued")
     claims = w.claim(want=RESULTS)
@@ -340,9 +389,9 @@ def presence(w):
 def limits(w):
     """Counts of what is in flight were lost; deliveries wait for a destination that was not known."""
     now = int(time.time() * 1000)
-    rows = [word for n in range(100) for word in (f"d{n}", "100 10000 2000 8 - 0", f"lane{n}", "fifo")]
-    w.fill(2499, "inflight", 100, 100, score=now + 100_000)
-    w.fill(SOME, "queued", 100, 100, mark="q")
+    rows = [word for n in range(48) for word in (f"d{n}", "100 10000 2000 8 - 0", f"lane{n}", "fifo")]  # ROWS_MAX
+    w.fill(1999, "inflight", 48, 48, score=now + 100_000)
+    w.fill(SOME, "queued", 48, 48, mark="q")
     w.r.delete(w.key("lanes"))
     with w.r.pipeline(transaction=False) as pipe:
         for id in w.r.zrange(w.key("inflight"), 0, -1):
@@ -535,7 +584,7 @@ def acts(w):
     assert at
 
 
-WORLDS = [put, put_tasks, leases, everything, claim_lanes, records, picks, strangers, lost_events, asides, settle, sent, presence, limits, check, tasks, looks,
+WORLDS = [put, put_tasks, leases, everything, claim_lanes, records, picks, strangers, lost_events, asides, accounts, settle, sent, presence, limits, check, tasks, looks,
           counted, acts]
 
 

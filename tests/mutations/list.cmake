@@ -812,6 +812,12 @@ mutation(closed_and_left "what waited for a circuit stays away when it closes"
   [[was_open and BACK_MAX or e.answers > 0 and 2 or 1]]
   [[1]])
 
+mutation(effort_unbounded "claim takes from lanes of several origins as many as from others"
+  TESTS tests/queue/test_steps.py::test_a_call_claims_fewer_from_lanes_that_lead_to_several_origins
+  EDIT common/queue/lua/claim.lua
+  [[asides >= ASIDE_MAX or effort >= EFFORT_MAX then break]]
+  [[asides >= ASIDE_MAX then break]])
+
 # --- fairness ---
 
 mutation(room_ignored "claim takes more of a holder than the dispatcher has room for"

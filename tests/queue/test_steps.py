@@ -27,9 +27,41 @@ def many_lanes(queue, each, lanes=64, delay=0, **how):
         queue.put_simple(*[f"e{n}.{i}" for i in range(each)], destination=f"d{n}", lane=f"d{n}", delay=delay, **how)
 
 
+def claim_all(queue):
+    claims = []
+    while more := queue.claim(want=64):
+        claims += more
+    return claims
+
+
+def test_a_call_claims_from_some_of_many_lanes(queue):
+    """The others are due at once, and the next call begins with them."""
+    many_lanes(queue, 2)
+    lanes = []
+    for _ in range(2):
+        claims, given = commands(queue, lambda: queue.claim(want=64))
+        assert given <= COMMANDS_MAX and len(claims) == 40 and queue.wait_us == 0
+        lanes += [c.lane for c in claims]
+    assert set(lanes) == {f"d{n}" for n in range(64)}
+
+
+def test_a_call_claims_fewer_from_lanes_that_lead_to_several_origins(queue):
+    queue.limits(**{f"postback@a{n}": (100, 10000, 2000, 8, "b", 0) for n in range(64)})
+    for n in range(64):
+        url = f"https://h{n}.example/"
+        queue.put(queue.event(f"e{n}", (f"postback@a{n}", f"a{n}", 0), kind="task", source=f"a{n}", to=[f"postback@a{n}"], url=url))
+    seen = set()
+    for most in (32, 32):
+        claims, given = commands(queue, lambda: queue.claim(want=64))
+        assert given <= COMMANDS_MAX and len(claims) == most
+        seen |= {c.id for c in claims}
+    assert len(seen) == 64 and queue.wait_us > 0
+    queue.check()
+
+
 def test_ended_leases_come_back_in_steps(queue):
     many_lanes(queue, 4)
-    claimed = {c.id for _ in range(4) for c in queue.claim(want=64)}
+    claimed = {c.id for c in claim_all(queue)}
     assert len(claimed) == 256
     queue.r.zadd(queue.key("inflight"), {id: 1 for id in claimed})
     seen, calls = set(), 0
@@ -126,8 +158,8 @@ def test_lanes_that_were_lost_are_mended_in_steps(queue):
     many_lanes(queue, 1)
     queue.r.delete(queue.key("lanes"))
     rows = [word for n in range(64) for word in (f"d{n}", "1000 10000 2000 8 - 0", f"d{n}", "requeue")]
-    replies = [queue.run("limits", "missing", "", *rows)[1] for _ in range(3)]
-    assert replies == [1, 0, 0] and queue.r.zcard(queue.key("lanes")) == 64
+    replies = [queue.run("limits", "missing", "", *rows)[1] for _ in range(4)]
+    assert replies == [1, 1, 0, 0] and queue.r.zcard(queue.key("lanes")) == 64
 
 
 def test_late_successes_in_long_queues(queue):
@@ -164,10 +196,8 @@ def test_claims_of_many_dispatchers_that_are_gone(queue):
 
 
 def test_counts_of_what_is_in_flight_are_mended_in_steps(queue):
-    many_lanes(queue, 32)
-    for _ in range(32):
-        queue.claim(want=64)
-    assert queue.r.zcard(queue.key("inflight")) == 2048
+    many_lanes(queue, 31)
+    assert len(claim_all(queue)) == queue.r.zcard(queue.key("inflight")) == 1984
     for id in queue.r.zrange(queue.key("inflight"), 0, -1):
         queue.r.hset(queue.key("delivery:" + id), "origin", "https://h.example:443")
     queue.r.delete(queue.key("busy"))
@@ -179,9 +209,9 @@ def test_counts_of_what_is_in_flight_are_mended_in_steps(queue):
         assert given <= COMMANDS_MAX
         if not more:
             break
-    assert 7 <= calls <= 10
-    assert queue.r.hgetall(queue.key("busy")) == {f"d{n}": "32" for n in range(64)}
-    assert queue.r.hgetall(queue.key("shares:d7")) == {"https://h.example:443": "32"}
+    assert 16 <= calls <= 20
+    assert queue.r.hgetall(queue.key("busy")) == {f"d{n}": "31" for n in range(64)}
+    assert queue.r.hgetall(queue.key("shares:d7")) == {"https://h.example:443": "31"}
 
 
 def test_repeats_of_events_with_many_dead_deliveries(queue):
@@ -191,19 +221,19 @@ def test_repeats_of_events_with_many_dead_deliveries(queue):
     names = [name for name, *_ in to]
     events = [queue.event(f"e{i}", *to, to=names) for i in range(3)]
     assert [r[0] for r in queue.put(*events)] == [0, 0, 0]
-    for _ in range(3):
-        for c in queue.claim(want=64):
-            queue.settle(c, "dead", status=410)
+    for c in claim_all(queue):
+        queue.settle(c, "dead", status=410)
     queue.drop("e0:w0")
     args = [word for e in events for word in e]
     (first, *others), given = commands(queue, lambda: queue.run("put", queue.dedup_ms, queue.done_ms, 3, *args))
     assert given <= COMMANDS_MAX
-    assert first[1:] == [24, "e0", 25] and [o[1:] for o in others] == [[0, "e1", 0], [0, "e2", 0]]
-    (n, passed), given = commands(queue, lambda: queue.run("requeue", queue.done_ms, "e0", 25))
-    assert (n, passed) == (24, 49) and given <= COMMANDS_MAX
-    assert queue.run("requeue", queue.done_ms, "e0", 49) == [15, 0]
+    assert first[1:] == [18, "e0", 19] and [o[1:] for o in others] == [[0, "e1", 0], [0, "e2", 0]]
+    (n, passed), given = commands(queue, lambda: queue.run("requeue", queue.done_ms, "e0", 19))
+    assert (n, passed) == (18, 37) and given <= COMMANDS_MAX
+    assert queue.run("requeue", queue.done_ms, "e0", 37) == [18, 55]
+    assert queue.run("requeue", queue.done_ms, "e0", 55) == [9, 0]
     assert queue.r.hgetall(queue.key("pending:e0"))["dead"] == "1"
-    assert [queue.run("requeue", queue.done_ms, "e1", passed)[0] for passed in (0, 24, 48)] == [24, 24, 16]
+    assert [queue.run("requeue", queue.done_ms, "e1", passed)[0] for passed in (0, 18, 36, 54)] == [18, 18, 18, 10]
     assert [r[2] for r in queue.put(events[2])] == [64]
     assert all(queue.queued(name) == [f"e{i}:{name}" for i in range(3) if (i, name) != (0, "w0")] for name in names)
     queue.check()

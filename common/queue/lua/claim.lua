@@ -26,10 +26,11 @@
 --@include lib_lane.lua
 local want, bytes_left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local dead_ms, dedup_ms = tonumber(ARGV[4]), tonumber(ARGV[5])
-local LOOK_MAX, PASSED_MAX, LANES_MAX, ASIDE_MAX = 100, 100, 64, 60
+local LOOK_MAX, PASSED_MAX, LANES_MAX, ASIDE_MAX = 100, 100, 40, 60
 -- What one call does besides claiming. What is left stays due, and the next call, which follows at once, goes on with it.
 local DUE_MAX, TRIM_MAX, STRANGERS_MAX, LOOKS_MAX = 16, 30, 36, 600
 local BESIDE = 12 -- a call that has put so much back claims no more than that, and does half of the rest
+local EFFORT_MAX, effort = 96, 0 -- of claims one by one: a lane, a claim, its origin and its probe are 1 each
 local strangers, looks, asides, put_back_count = 0, 0, 0, 0
 local DROPPED_LONGER_MS = 60000 -- than its event, which the record of a dropped delivery outlives
 local ORIGIN_MAX, HEAD_USUAL, HEAD_MAX = 300, 4096, 65536 -- bytes of an origin and of a record's head
@@ -481,6 +482,7 @@ local function one_by_one()
 
   -- D, whose claim has this fence, takes a place of its origin's share, and probes the origin if its circuit is open.
   local function note_origin(lane, t, d, fence)
+    effort = effort + 1 + (d.origin and 1 or 0) + (d.probes and 1 or 0)
     if d.origin then
       local share = share_of(t, d.origin)
       share.n = share.n + 1
@@ -644,8 +646,9 @@ local function claim_lane(name, share)
   if is_plain and lane.trouble == 0 and not claim_many(lane, share) then return end
   if not claim_one then claim_one, origins_check = one_by_one() end
   origins_check(lane)
+  effort = effort + 1
   local least = want - share
-  while want > 0 and want > least do
+  while want > 0 and want > least and effort < EFFORT_MAX do
     if not claim_one(lane, is_plain and 0 or 1) then return end
   end
 end
@@ -688,7 +691,7 @@ local function claim_due()
   local due = due_lanes()
   local share = math.max(1, math.floor(want / math.max(1, #due)))
   for _, name in ipairs(due) do
-    if want <= 0 or bytes_left <= 0 or strangers >= STRANGERS_MAX or asides >= ASIDE_MAX then break end
+    if want <= 0 or bytes_left <= 0 or strangers >= STRANGERS_MAX or asides >= ASIDE_MAX or effort >= EFFORT_MAX then break end
     claim_lane(name, share)
   end
 end
@@ -728,7 +731,7 @@ local function work()
   end
   if put_back_count >= BESIDE then
     want = math.min(want, BESIDE)
-    asides, strangers, looks = ASIDE_MAX / 2, STRANGERS_MAX / 2, LOOKS_MAX / 2
+    asides, strangers, looks, effort = ASIDE_MAX / 2, STRANGERS_MAX / 2, LOOKS_MAX / 2, EFFORT_MAX / 2
   end
   if want > 0 then claim_due() end
   if asides > 0 then firsts.retry = nil end

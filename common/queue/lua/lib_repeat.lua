@@ -1,7 +1,7 @@
 -- lib_repeat: the sender repeats an event that is not wholly delivered, so its dead deliveries of this partition are queued again. Needs
 -- lib_lane, lib_tasks and lib_resend. Shared by put and requeue, which goes on where a call of put has done enough.
 local NAMES = 8191 -- the destinations are among the first lines of a record (record.c), and end before this byte
-local requeues_left = 24 -- in this call: each is some 25 commands
+local requeues_left = 18 -- in this call: each is some 25 commands
 local fences
 
 -- Queues the dead deliveries of EVENT behind the first PASSED destinations. Their attempts go on counting. DONE_MS: how long what

@@ -18,9 +18,9 @@
 --@include lib_origin.lua
 --@include lib_circuit.lua
 local LATE_MS = 2000 -- a lane is mended if it is looked at later than this after the moment that its clock names
-local INFLIGHT_MAX = 2500
-local COUNTED_MAX = 250 -- deliveries in flight whose origins this call reads
-local MENDED_MAX, mended = 40, 0 -- lanes that this call mends
+local INFLIGHT_MAX = 2000
+local COUNTED_MAX = 100 -- deliveries in flight whose origins this call reads
+local MENDED_MAX, mended = 24, 0 -- lanes that this call mends
 local is_all = ARGV[2] == 'all'
 local run = ARGV[3]
 local written, more = 0, 0

@@ -5,7 +5,7 @@
 #include "common/queue/keys.h"
 #include "common/queue/take/take_private.h"
 
-#define ROWS_MAX 100    /* destinations a call: it takes Redis less than a millisecond */
+#define ROWS_MAX 48     /* destinations a call: it takes Redis less than a millisecond */
 #define TOLD_US 3000000 /* a change of Redis that is older is no news */
 #define LIMITS_LEAD 3   /* values before the notes in a reply of limits.lua */
 

@@ -8,8 +8,18 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define SETTLE_MOST 64
+/* What it costs Redis to record a result, at most, and how much one call may cost: 64 successes on one lane. */
+enum {
+    EFFORT_PLAIN = 2,
+    EFFORT_ACCOUNT = 3,
+    EFFORT_LANE = 4,
+    EFFORT_RETRY = 4,
+    EFFORT_DEAD = 5,
+    EFFORT_PROBE = 64,
+    EFFORT_MOST = 128
+};
 #define SETTLE_TRIES 40 /* refusals (not lost connections) before a result is given up */
 
 /* settle.lua's answer for a result. */
@@ -160,6 +170,21 @@ static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
     take_turn_soon(q);
 }
 
+/* The effort for the result of C behind that of BEFORE (or NULL): each lane has a clock to be read and written. */
+static unsigned effort_of(const struct claim *c, const struct claim *before)
+{
+    enum settle_verdict verdict = c->result.verdict;
+    if (c->d.is_probe) /* what waits for its answer comes back to the lane */
+        return EFFORT_PROBE;
+    if (verdict == SETTLE_DEAD)
+        return EFFORT_DEAD;
+    if (verdict != SETTLE_DONE && verdict != SETTLE_FETCHED)
+        return EFFORT_RETRY;
+    if (before && strcmp(c->d.lane, before->d.lane) != 0)
+        return EFFORT_LANE;
+    return c->d.origin ? EFFORT_ACCOUNT : EFFORT_PLAIN;
+}
+
 static void flush_some_results(struct part *p)
 {
     struct queue_take *q = p->q;
@@ -170,11 +195,14 @@ static void flush_some_results(struct part *p)
     args_add_int(&q->args, q->conf->retention.done_s * 1000);
     args_add_int(&q->args, q->conf->retention.dead_s * 1000);
     args_add_int(&q->args, q->conf->retention.dedup_s * 1000);
-    while (call->count < SETTLE_MOST && !list_is_empty(&p->results)) {
+    const struct claim *before = NULL;
+    for (unsigned effort = 0; effort < EFFORT_MOST && !list_is_empty(&p->results);) {
         struct claim *c = claims_take(&p->results);
+        effort += effort_of(c, before);
         result_add_args(&c->result, &c->d, &q->args);
         list_add_last(&call->claims, &c->link);
         call->count++;
+        before = c;
     }
     if (shard_run(p->shard, &q->settle, &q->args, on_settle_reply, call) != OK) {
         settle_again(call, false);

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define PART_MAX 50 /* tasks of one call: 3 ms of Redis' time */
+#define PART_MAX 36 /* tasks of one call: 3 ms of Redis' time */
 
 struct taken { /* a task that was handed out, or that may be */
     int64_t set_us;
