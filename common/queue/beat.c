@@ -21,10 +21,21 @@
 #define ARGS_MAX ((size_t)1 << 20)
 #define NAME_BYTES 96
 #define TRENDS_MOST 64 /* lanes whose attempts one beat reports */
-#define LEAD 2         /* arguments before the counts: the program and its facts */
+#define KEY_MAX 1024   /* of a count: two names and a word */
 
-struct told { /* the count of a series that Redis has */
-    uint64_t count;
+struct number {
+    uint64_t n;
+};
+
+/* The counts of one partition. They wait here while it is away, at most one number for each series of the metrics. One call is
+ * under way at a time: if nobody knows what became of it, then no more than its counts are lost. */
+struct part {
+    struct beat *beat;
+    unsigned partition;
+    bool is_asking;
+    struct map waiting;  /* "<what> <field>" -> struct number */
+    struct map sent;     /* the same: what calls have, or will have before others begin */
+    size_t at, asked_at; /* places in `sent`: where the call under way begins and where it ends */
 };
 
 struct ended { /* attempts on a lane since the last beat; the lane's name is the configuration's */
@@ -41,59 +52,51 @@ struct beat {
     wall_ms started;
     struct loop_timer *timer;
     struct redis_script tally;
-    struct map told; /* family and labels -> struct told */
-    struct args
-        *parts; /* one a partition: the call that is being made; text NULL until it has a count */
+    struct map taken;   /* family and labels -> struct number: what was counted for the parts */
+    struct part *parts; /* one a partition */
+    unsigned part_count;
     struct map ended; /* lane -> struct ended; empty between beats */
     uint64_t attempts[METRIC_BUCKETS], deliveries[METRIC_BUCKETS]; /* sums of all series */
     uint64_t attempts_told[METRIC_BUCKETS], deliveries_told[METRIC_BUCKETS];
 };
 
-/* --- calls of the script --- */
+/* --- the counts of a partition --- */
 
-static void beat_on_reply(void *ctx, enum err rc, const struct redis_reply *r)
+static void number_add(struct map *m, struct slice key, uint64_t n)
 {
-    (void)ctx;
-    (void)rc;
-    (void)r;
+    struct number *v = map_get(m, key);
+    if (!v) {
+        v = NEW(struct number);
+        map_set(m, key, v);
+    }
+    v->n += n;
 }
 
-static void part_begin(struct args *a, struct slice program, struct slice facts)
+static void numbers_clear(struct map *m)
 {
-    args_init(a, ARGS_MAX);
-    args_add(a, program);
-    args_add(a, facts);
-}
-
-static void part_send(struct beat *b, unsigned partition)
-{
-    struct args *a = &b->parts[partition];
-    /* If it cannot be sent, Redis is away: that was asked before, and the next beat asks again. */
-    enum err rc = shard_run(shards_at(b->shards, partition), &b->tally, a, beat_on_reply, NULL);
-    (void)rc;
-    args_clear(a);
-    *a = (struct args){0};
+    size_t at = 0;
+    struct slice key;
+    void *value;
+    while (map_next(m, &at, &key, &value))
+        free(value);
+    map_clear(m);
 }
 
 static void add_count(struct beat *b, unsigned partition, const char *what, struct slice name,
                       struct slice word, uint64_t n)
 {
-    struct args *a = &b->parts[partition];
+    struct buf key;
     if (n == 0)
         return;
-    if (a->count == 0)
-        part_begin(a, SLICE_LIT(""), SLICE_LIT(""));
-    args_add(a, slice_str(what));
-    size_t mark = args_mark(a);
-    buf_add_slice(&a->text, name);
+    buf_init(&key, KEY_MAX);
+    buf_addf(&key, "%s ", what);
+    buf_add_slice(&key, name);
     if (word.len) {
-        buf_add_char(&a->text, ' ');
-        buf_add_slice(&a->text, word);
+        buf_add_char(&key, ' ');
+        buf_add_slice(&key, word);
     }
-    args_add_since(a, mark);
-    args_add_int(a, (int64_t)n);
-    if (a->count >= LEAD + 3 * COUNTS_MOST)
-        part_send(b, partition);
+    number_add(&b->parts[partition].waiting, buf_slice(&key), n);
+    buf_clear(&key);
 }
 
 static void add_history(struct beat *b, const char *field, uint64_t n)
@@ -110,14 +113,10 @@ static uint64_t news_of(struct beat *b, char family, const struct metric_reading
     buf_init(&key, v->labels.len + 1);
     buf_add_char(&key, family);
     buf_add_slice(&key, v->labels);
-    struct told *t = map_get(&b->told, buf_slice(&key));
-    if (!t) {
-        t = NEW(struct told);
-        map_set(&b->told, buf_slice(&key), t);
-    }
+    const struct number *before = map_get(&b->taken, buf_slice(&key));
+    uint64_t n = v->count - (before ? before->n : 0);
+    number_add(&b->taken, buf_slice(&key), n);
     buf_clear(&key);
-    uint64_t n = v->count - t->count;
-    t->count = v->count;
     return n;
 }
 
@@ -239,16 +238,15 @@ static void add_counts(struct beat *b)
     add_buckets(b, "delivery", b->deliveries, b->deliveries_told);
 }
 
-/* --- what runs --- */
+/* --- calls of the script --- */
 
-static void add_program(struct beat *b)
+static void part_on_reply(void *ctx, enum err rc, const struct redis_reply *r);
+
+static void write_facts(const struct beat *b, struct buf *out)
 {
-    char field[2 * NAME_BYTES], started[CLOCK_ISO_LEN + 1];
-    struct buf facts;
-    snprintf(field, sizeof field, "%s %s", b->setup.program, b->name);
+    char started[CLOCK_ISO_LEN + 1];
     clock_iso(b->started, started);
-    buf_init(&facts, 4096);
-    struct json_write w = json_write_to(&facts);
+    struct json_write w = json_write_to(out);
     jw_open(&w, NULL, '{');
     jw_str(&w, "id", b->name);
     jw_str(&w, "program", b->setup.program);
@@ -258,21 +256,106 @@ static void add_program(struct beat *b)
     jw_int(&w, "inflight", (int64_t)b->setup.count_inflight(b->setup.ctx));
     jw_str(&w, "digest", b->conf->digest);
     jw_close(&w, '}');
-    part_begin(&b->parts[0], slice_str(field), buf_slice(&facts));
+}
+
+/* The program's field and its facts. */
+static void add_program(const struct beat *b, struct args *a)
+{
+    struct buf facts;
+    buf_init(&facts, 4096);
+    write_facts(b, &facts);
+    size_t mark = args_mark(a);
+    buf_addf(&a->text, "%s %s", b->setup.program, b->name);
+    args_add_since(a, mark);
+    args_add(a, buf_slice(&facts));
     buf_clear(&facts);
+}
+
+/* Adds what a call takes of the counts from P->asked_at on. */
+static void add_sent(struct part *p, struct args *a)
+{
+    struct slice field;
+    void *value;
+    for (unsigned n = 0; n < COUNTS_MOST && map_next(&p->sent, &p->asked_at, &field, &value); n++) {
+        args_add(a, slice_cut(&field, ' '));
+        args_add(a, field);
+        args_add_int(a, (int64_t)((const struct number *)value)->n);
+    }
+}
+
+/* The counts from P->at on wait for the next beat. */
+static void part_put_back(struct part *p)
+{
+    struct slice key;
+    void *value;
+    while (map_next(&p->sent, &p->at, &key, &value))
+        number_add(&p->waiting, key, ((const struct number *)value)->n);
+    numbers_clear(&p->sent);
+}
+
+/* Sends the next counts of `sent`. IS_NOTED: the call also notes that the program runs. */
+static void part_send(struct part *p, bool is_noted)
+{
+    struct args a;
+    args_init(&a, ARGS_MAX);
+    if (is_noted) {
+        add_program(p->beat, &a);
+    } else {
+        args_add(&a, SLICE_LIT(""));
+        args_add(&a, SLICE_LIT(""));
+    }
+    p->asked_at = p->at;
+    add_sent(p, &a);
+    p->is_asking = shard_run(shards_at(p->beat->shards, p->partition), &p->beat->tally, &a,
+                             part_on_reply, p) == OK;
+    if (!p->is_asking)
+        part_put_back(p);
+    args_clear(&a);
+}
+
+static bool has_more(const struct part *p)
+{
+    size_t at = p->at;
+    struct slice key;
+    void *value;
+    return map_next(&p->sent, &at, &key, &value);
+}
+
+/* A call that was written, and whose answer was lost, has perhaps been counted: it is not repeated. */
+static void part_on_reply(void *ctx, enum err rc, const struct redis_reply *r)
+{
+    struct part *p = ctx;
+    bool has_run = rc == OK && redis_kind(r) != REDIS_FAILED;
+    p->is_asking = false;
+    if (has_run || rc == ERR_TIMEOUT)
+        p->at = p->asked_at;
+    if (has_run && has_more(p))
+        part_send(p, false);
+    else
+        part_put_back(p);
+}
+
+/* The first partition has the programs. */
+static void part_begin(struct part *p)
+{
+    bool is_home = p->partition == 0;
+    if (p->is_asking || !shard_is_ready(shards_at(p->beat->shards, p->partition)) ||
+        (!is_home && map_count(&p->waiting) == 0))
+        return;
+    struct map empty = p->sent;
+    p->sent = p->waiting;
+    p->waiting = empty;
+    p->at = 0;
+    part_send(p, is_home);
 }
 
 static void beat_now(void *ctx)
 {
     struct beat *b = ctx;
     loop_timer_arm(b->timer, BEAT_US);
-    if (!shard_is_ready(shards_at(b->shards, 0)))
-        return;
-    add_program(b);
     add_counts(b);
-    for (unsigned i = 0; i < shards_count(b->shards); i++)
-        if (b->parts[i].count)
-            part_send(b, i);
+    for (unsigned i = 0; i < b->part_count; i++)
+        part_begin(&b->parts[i]);
 }
 
 /* --- begin and end --- */
@@ -292,9 +375,16 @@ struct beat *beat_new(struct loop *l, struct shards *shards, struct config *conf
     host[sizeof host - 1] = '\0';
     snprintf(b->name, sizeof b->name, "%s:%d", host, (int)getpid());
     redis_script_init(&b->tally, "tally", lua_tally, lua_tally_len);
-    map_init(&b->told);
+    map_init(&b->taken);
     map_init(&b->ended);
-    b->parts = xcalloc(shards_count(shards), sizeof *b->parts);
+    b->part_count = shards_count(shards);
+    b->parts = xcalloc(b->part_count, sizeof *b->parts);
+    for (unsigned i = 0; i < b->part_count; i++) {
+        b->parts[i].beat = b;
+        b->parts[i].partition = i;
+        map_init(&b->parts[i].waiting);
+        map_init(&b->parts[i].sent);
+    }
     b->timer = loop_timer_new(l, beat_now, b);
     loop_timer_arm(b->timer, BEAT_US / 10);
     return b;
@@ -302,14 +392,13 @@ struct beat *beat_new(struct loop *l, struct shards *shards, struct config *conf
 
 void beat_free(struct beat *b)
 {
-    size_t at = 0;
-    struct slice key;
-    void *value;
     if (!b)
         return;
-    while (map_next(&b->told, &at, &key, &value))
-        free(value);
-    map_clear(&b->told);
+    numbers_clear(&b->taken);
+    for (unsigned i = 0; i < b->part_count; i++) {
+        numbers_clear(&b->parts[i].waiting);
+        numbers_clear(&b->parts[i].sent);
+    }
     loop_timer_free(b->timer);
     free(b->parts);
     config_unref(b->conf);

@@ -1,7 +1,9 @@
 /* beat - says every two seconds which program runs, and what it has counted since.   (tally.lua)
  *
  * The counts come from the program's metrics, so that an event costs nothing more. They are added up in Redis for the pages of
- * operators (lib_spans.lua has the spans of time). Counts that Redis refuses are lost. While Redis is away they wait.
+ * operators (lib_spans.lua has the spans of time). Each partition has the counts of its own lanes, and partition 0 all others.
+ * While a partition is away its counts wait in the program. They are then added to the minute in which it is back. Counts are lost
+ * if the program ends meanwhile, or if the answer to a call is lost that Redis has not run: those of two seconds.
  */
 #ifndef COMMON_QUEUE_BEAT_H
 #define COMMON_QUEUE_BEAT_H

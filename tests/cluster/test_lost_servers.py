@@ -120,3 +120,45 @@ def test_a_slot_that_nobody_has(own):
     own.cluster.ask(node, "CLUSTER", "ADDSLOTS", slot)
     wait_for(lambda: receiver.post(f"/in/{own.names[1]}", {"id": "m1"}).status == 200, 20, "the partition to be served")
     wait_for(lambda: api(receiver, "status")["redis"]["away"] == [], 10, "nothing to be away")
+
+
+def sent_1m(receiver, lane):
+    return api(receiver, f"lanes/{lane}")["sent_1m"]
+
+
+def test_counts_of_others_do_not_wait_for_the_first_shard(own):
+    """Each partition has the sends of its lanes. All else is counted in partition 0, when it is back: nothing is lost."""
+    first, second, third = own.names
+    receiver, dispatcher = own.receiver(own.conf), own.dispatcher(own.conf)
+    home = own.cluster.owner(own.base(0))
+    home.kill9()
+    wait_for(lambda: receiver.post(f"/in/{first}", {"id": "a"}).status == 503, 10, "the first shard to be away")
+    for n in range(5):
+        assert receiver.post(f"/in/{second}", {"id": f"e{n}"}).status == 200
+    wait_for(lambda: len(dispatcher.logged("attempt.ended")) == 5, 10, "the events to arrive")
+    wait_for(lambda: sent_1m(receiver, second) == 5, 10, "the count of the sends")
+    assert sent_1m(receiver, third) == 0
+    home.start()
+    wait_for(lambda: receiver.post(f"/in/{first}", {"id": "b"}).status == 200, 20, "the first shard to be back")
+    found = lambda: {d["id"]: d["last_hour"]["done"] for d in api(receiver, "destinations")["items"] if d["last_hour"]}  # noqa: E731
+    wait_for(lambda: [found().get(name) for name in own.names] == [1, 5, 0], 15, lambda: f"the counts of the hour, not {found()}")
+    assert sum(minute["accepted"] for minute in api(receiver, "history")["items"]) == 6
+
+
+def test_counts_that_redis_refuses_are_added_later(own):
+    """It is full for a while. Deliveries go on meanwhile."""
+    lane = own.names[1]
+    receiver, dispatcher = own.receiver(own.conf), own.dispatcher(own.conf)
+    full = own.cluster.owner(own.base(0))
+    own.cluster.ask(full, "CONFIG", "SET", "maxmemory", "1")
+    for n in range(3):
+        assert receiver.post(f"/in/{lane}", {"id": f"e{n}"}).status == 200
+    wait_for(lambda: len(dispatcher.logged("attempt.ended")) == 3, 10, "the events to arrive")
+    wait_for(lambda: sent_1m(receiver, lane) == 3, 10, "a beat")
+    with full.client() as client:
+        refused = lambda: int(client.info("errorstats").get("errorstat_OOM", "count=0").partition("=")[2])  # noqa: E731
+        begun = refused()
+        wait_for(lambda: refused() >= begun + 4, 20, "both programs to be refused")
+    own.cluster.ask(full, "CONFIG", "SET", "maxmemory", "0")
+    found = lambda: {d["id"]: d["last_hour"]["done"] for d in api(receiver, "destinations")["items"]}.get(lane)  # noqa: E731
+    wait_for(lambda: found() == 3, 10, lambda: f"the counts of the hour, not {found()}")

@@ -936,6 +936,18 @@ mutation(readers_wait "a call that reads waits for a shard that answers nothing"
   [[    if (c->is_hurried && !c->timer) {]]
   [[    if (c->is_hurried && !c->timer && false) {]])
 
+mutation(counts_dropped "counts that Redis refuses are lost"
+  TESTS tests/cluster/test_lost_servers.py::test_counts_that_redis_refuses_are_added_later
+  EDIT common/queue/beat.c
+  [[        number_add(&p->waiting, key, ((const struct number *)value)->n);]]
+  [[        number_add(&p->waiting, key, 0);]])
+
+mutation(counts_wait_for_0 "counts of all partitions wait for partition 0"
+  TESTS tests/cluster/test_lost_servers.py::test_counts_of_others_do_not_wait_for_the_first_shard
+  EDIT common/queue/beat.c
+  [[shards_at(p->beat->shards, p->partition)) ||]]
+  [[shards_at(p->beat->shards, 0)) ||]])
+
 mutation(half_a_change "a setting is changed in the partitions that are there"
   TESTS tests/console/test_missing.py::test_a_change_of_all_partitions_is_made_in_all_or_in_none
   EDIT common/queue/shards_call.c
