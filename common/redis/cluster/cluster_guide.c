@@ -34,6 +34,7 @@ struct cluster_guide { /* owned by the caller of cluster_guide_new */
     bool is_doubted;   /* the next question goes to another server */
     bool has_answer;   /* the server in use has been of use */
     bool knows_shards; /* it knows CLUSTER SHARDS */
+    bool wants_slots;  /* its answer to that lacks slots: this time CLUSTER SLOTS has the map */
     bool has_map;
     int64_t epoch, epoch_said;
     size_t vain, behind; /* turns without an answer that could be used; of them, stale ones */
@@ -102,6 +103,7 @@ static void use(struct cluster_guide *g, size_t i)
     g->at = i;
     g->is_asking = g->has_answer = g->is_doubted = false;
     g->knows_shards = true;
+    g->wants_slots = false;
     const struct redis_node *n = server_at(g, i);
     g->asked_node = (struct redis_node){xstrdup(n->host), n->port};
     struct redis_target to = {.conf = &g->conf, .node = &g->asked_node, .is_guide = true};
@@ -146,6 +148,7 @@ static void adopt(struct cluster_guide *g, struct cluster_map *map)
     cluster_map_clear(&g->map);
     g->map = *map;
     g->has_map = g->has_answer = true;
+    g->wants_slots = false;
     g->epoch = g->epoch_said;
     g->vain = g->behind = 0;
     g->trouble[0] = 0;
@@ -170,10 +173,15 @@ static void refuse_answer(struct cluster_guide *g, const struct redis_reply *r)
     turn_away(g, why);
 }
 
+static bool asks_shards(const struct cluster_guide *g)
+{
+    return g->knows_shards && !g->wants_slots;
+}
+
 static bool read_map(struct cluster_guide *g, const struct redis_reply *r, struct cluster_map *out)
 {
-    enum err rc = g->knows_shards ? cluster_map_read_shards(r, &g->asked_node, g->conf.is_tls, out)
-                                  : cluster_map_read_slots(r, &g->asked_node, out);
+    enum err rc = asks_shards(g) ? cluster_map_read_shards(r, &g->asked_node, g->conf.is_tls, out)
+                                 : cluster_map_read_slots(r, &g->asked_node, out);
     return rc == OK;
 }
 
@@ -193,6 +201,10 @@ static void guide_on_map(void *ctx, enum err rc, const struct redis_reply *r)
     } else if (!read_map(g, r, &map)) {
         cluster_map_clear(&map);
         refuse_answer(g, r);
+    } else if (map.lacks_slots) {
+        cluster_map_clear(&map);
+        g->wants_slots = true;
+        ask(g);
     } else if (map.range_count == 0) { /* one that left a cluster says so for ever */
         cluster_map_clear(&map);
         turn_away(g, "knows nobody who has slots: it has left its cluster, or none was made");
@@ -210,7 +222,7 @@ static void ask(void *ctx)
     struct cluster_guide *g = ctx;
     struct slice info[] = {SLICE_LIT("CLUSTER"), SLICE_LIT("INFO")};
     struct slice map[] = {SLICE_LIT("CLUSTER"),
-                          g->knows_shards ? SLICE_LIT("SHARDS") : SLICE_LIT("SLOTS")};
+                          asks_shards(g) ? SLICE_LIT("SHARDS") : SLICE_LIT("SLOTS")};
     /* After a doubt the timer goes on to the next server, also if this one has come back meanwhile. */
     if (g->is_asking || g->is_doubted || !g->asked || !redis_is_ready(g->asked))
         return;

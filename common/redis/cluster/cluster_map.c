@@ -92,8 +92,10 @@ static void read_shard(struct cluster_map *m, const struct redis_reply *shard,
         else
             owner = server;
     }
-    if (owner == SIZE_MAX)
+    if (owner == SIZE_MAX) {
         owner = failed; /* until it is back, or has a successor */
+        m->lacks_slots |= failed != SIZE_MAX && redis_count(slots) == 0;
+    }
     for (size_t i = 0; owner != SIZE_MAX && i + 1 < redis_count(slots); i += 2)
         add_range(m, redis_int(redis_at(slots, i)), redis_int(redis_at(slots, i + 1)), owner);
 }

@@ -88,6 +88,32 @@ static void shards_are_read(void **state)
     freeReplyObject(r);
 }
 
+/* Redis 8.0 lists a master that has failed, and not its slots. */
+static void slots_that_are_left_out_are_noticed(void **state)
+{
+    (void)state;
+    struct cluster_map m = {0};
+    void *r =
+        reply_of("*2\n"
+                 "*4\n$slots\n*2\n:0\n:8191\n$nodes\n*1\n" NODE(
+                     "a", "7001", "master",
+                     "online") "*4\n$slots\n*0\n$nodes\n*2\n" NODE("b", "7002", "master", "fail")
+                     NODE("c", "7003", "replica", "online"));
+    assert_int_equal(cluster_map_read_shards(r, &asked, false, &m), OK);
+    assert_true(m.lacks_slots);
+    cluster_map_clear(&m);
+    assert_false(m.lacks_slots);
+    freeReplyObject(r);
+    r = reply_of("*2\n"
+                 "*4\n$slots\n*2\n:0\n:16383\n$nodes\n*2\n" NODE("a", "7001", "master", "fail")
+                     NODE("b", "7002", "master", "online") "*4\n$slots\n*0\n$nodes\n*1\n" NODE(
+                         "c", "7003", "master", "online"));
+    assert_int_equal(cluster_map_read_shards(r, &asked, false, &m), OK);
+    assert_false(m.lacks_slots); /* one has a successor, and the other has never had a slot */
+    cluster_map_clear(&m);
+    freeReplyObject(r);
+}
+
 static void slots_are_read(void **state)
 {
     (void)state;
@@ -198,13 +224,10 @@ static void slots_are_those_of_redis(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shards_are_read),
-        cmocka_unit_test(slots_are_read),
-        cmocka_unit_test(nonsense_is_refused_or_passed_over),
-        cmocka_unit_test(a_slot_moves),
-        cmocka_unit_test(redirects_are_read),
-        cmocka_unit_test(the_slot_of_a_call),
-        cmocka_unit_test(slots_are_those_of_redis),
+        cmocka_unit_test(shards_are_read),    cmocka_unit_test(slots_that_are_left_out_are_noticed),
+        cmocka_unit_test(slots_are_read),     cmocka_unit_test(nonsense_is_refused_or_passed_over),
+        cmocka_unit_test(a_slot_moves),       cmocka_unit_test(redirects_are_read),
+        cmocka_unit_test(the_slot_of_a_call), cmocka_unit_test(slots_are_those_of_redis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
