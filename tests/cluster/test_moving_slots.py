@@ -76,8 +76,10 @@ class Moving:
     def move_by_commands(self, meanwhile):
         """What redis-cli --cluster reshard does. MEANWHILE is called with half of the keys moved. No script may run then."""
         self.cluster.begin_move(self.slot, self.source, self.target)
-        keys = sorted(self._keys(self.source), key=lambda key: not key.endswith(":lanes"))
-        moved, left = keys[::2], keys[1::2]
+        keys = self._keys(self.source)
+        needed = [key for key in keys if key.endswith((":lanes", ":confirm"))]  # by scripts, and before each WAIT
+        others = [key for key in keys if key not in needed]
+        moved, left = needed + others[::2], others[1::2]
         self.cluster.move_keys(self.source, self.target, *moved)
         meanwhile()
         assert set(self._keys(self.source)) <= set(left) and set(self._keys(self.target)) <= set(moved), "a script has made keys"
