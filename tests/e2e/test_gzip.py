@@ -7,10 +7,9 @@ import json
 import pytest
 
 from harness import config, http, sign
-from harness.downstream import Answer
 from harness.fetching import announce
 from harness.memory import Peak, is_sanitized
-from harness.wait import wait_for
+from harness.wait import settled, wait_for
 
 SECRET = "a-secret-of-the-test-0123"
 PASSWORD = "a-password-0123"
@@ -126,12 +125,15 @@ def test_a_body_that_a_lower_limit_no_longer_inflates_is_dead(stack):
 
 
 def test_inflated_bodies_share_the_dispatchers_memory(stack):
-    """Twelve bodies of 50 MB, which are 50 KB as gzip, do not take 600 MB at once. All arrive, with one attempt each."""
+    """Twelve bodies of 50 MB, which are 50 KB as gzip, do not take 600 MB at once. All arrive, with one attempt each.
+
+    No answer leaves before no further body comes, so that each one has the memory that it can get.
+    """
     sink = stack.downstream()
-    sink.default = Answer(delay=1)
+    sink.gate.clear()
     conf = config.base(stack.redis.url)
     conf["sources"]["in"] = config.source("out")
-    conf["destinations"]["out"] = config.destination(sink.url(), timeout_ms=20_000, sign=SIGN)
+    conf["destinations"]["out"] = config.destination(sink.url(), timeout_ms=60_000, sign=SIGN)
     receiver = stack.receiver(conf)
     pad = b"x" * 50_000_000
     for n in range(12):
@@ -139,6 +141,8 @@ def test_inflated_bodies_share_the_dispatchers_memory(stack):
         assert receiver.post("/in/in", body, {"Content-Encoding": "gzip"}).status == 200
     dispatcher = stack.dispatcher(conf)
     peak = Peak(dispatcher)
+    settled(lambda: len(sink.all()), 3, message="the dispatcher's memory to be used")
+    sink.gate.set()
     requests = sink.wait_events({str(n) for n in range(12)}, timeout=60)
     assert peak.stop() < 400_000 or is_sanitized(dispatcher)
     for request in requests:

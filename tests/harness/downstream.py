@@ -28,6 +28,8 @@ class Downstream:
         self.handshake_failures = 0
         self.rules = []         # (match, [answers])
         self.default = Answer()
+        self.gate = threading.Event()   # while it is clear, no answer leaves
+        self.gate.set()
         self.open = set()
         self.listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,6 +116,7 @@ class Downstream:
     def close(self):
         """Stops listening and closes every connection."""
         self.closing = True
+        self.gate.set()
         try:
             self.listener.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -146,6 +146,7 @@ class Connection:
 
     def act(self, answer) -> bool:
         """Does what ANSWER says; False when the connection is over."""
+        self.sink.gate.wait()
         if answer.delay:
             time.sleep(answer.delay)
         action = answer.action

@@ -33,6 +33,19 @@ def stays(condition, seconds, message="the condition to stay true", every=0.02):
         time.sleep(every)
 
 
+def settled(value, seconds, timeout=60.0, message="the value to settle", every=0.05):
+    """Waits until VALUE() is something true that has been the same for SECONDS; returns it."""
+    last, since = None, time.monotonic()
+
+    def rests():
+        nonlocal last, since
+        now = value()
+        if now != last:
+            last, since = now, time.monotonic()
+        return now if now and time.monotonic() - since >= seconds else None
+    return wait_for(rests, timeout, message, every)
+
+
 def every(seconds, action):
     """Calls ACTION every SECONDS in a thread until the returned function is called."""
     stop = threading.Event()

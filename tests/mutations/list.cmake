@@ -382,9 +382,9 @@ mutation(signed_gzip "a body that is signed leaves as it came"
 
 mutation(inflate_all "all bodies are inflated at once"
   TESTS tests/e2e/test_gzip.py::test_inflated_bodies_share_the_dispatchers_memory
-  EDIT dispatcher/engine/deliver.c
-  [[    if (!shares_fit(&e->shares, f->holder, f->held, bytes)) {]]
-  [[    if (!shares_fit(&e->shares, f->holder, f->held, bytes) && !bytes) {]])
+  EDIT dispatcher/engine/shares.c
+  [[    s->bytes_max = bytes_max;]]
+  [[    s->bytes_max = bytes_max * 1000;]])
 
 mutation(account_defaults "an account's settings are those of a destination that says nothing"
   TESTS tests/e2e/test_accounts.py::test_timeout
