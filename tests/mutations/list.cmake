@@ -267,6 +267,12 @@ mutation(late_report_counts "reports of claims whose lease ran out still count"
   [[ and claim[3] == 'inflight' then]]
   [[ then]])
 
+mutation(each_result_alone "each result makes a call of its own while Redis is busy"
+  TESTS tests/e2e/test_results.py::test_a_few_results_wait_for_the_call_that_is_on_its_way
+  EDIT common/queue/take/take_results.c
+  [[    return p->settling && !has_many(&p->results);]]
+  [[    return false;]])
+
 mutation(claim_says_no_time "a claim says that it took no time, so that early claims wait for longer than they must"
   TESTS tests/queue/test_claim.py::test_a_claim_that_comes_early_says_from_when_it_waits
   EDIT common/queue/lua/claim.lua

@@ -21,6 +21,9 @@
  *   idle    result ─▶ settle + claim ─▶ reply with 1                 each result costs two calls
  *   loaded  result, result, result ─▶ settle + claim of 3 ─▶ reply   the calls are shared
  *
+ * While a call with results is on its way, further ones wait for its reply, or until they are many (take_results_wait). Else a
+ * dispatcher that is faster than its destinations would make a call of each answer, just when Redis has the most to do.
+ *
  * Four flags of a partition decide whether `turn` asks, and when:
  *
  *   crowded   Redis said that work only waits for a place at its destination, or for room in this dispatcher. So the next results bring a claim with them,
@@ -178,7 +181,7 @@ static mono_us due_at(const struct part *p, mono_us may_claim)
         return 0;
     if (!p->claiming && p->q->capacity > 0)
         at = later(later(p->again ? 0 : p->next_at, p->slot_by), may_claim);
-    if (!list_is_empty(&p->results) && (!at || p->settle_after < at))
+    if (!list_is_empty(&p->results) && !take_results_wait(p) && (!at || p->settle_after < at))
         at = p->settle_after ? p->settle_after : 1;
     if (p->sent.count)
         at = p->flushed_at;

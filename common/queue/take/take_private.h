@@ -18,6 +18,7 @@ struct part { /* one partition; owned by its queue_take */
     struct shard *shard;
     bool ready;          /* the shard is */
     struct list results; /* claims whose result is to be recorded; owned */
+    unsigned settling;   /* calls with results that are on their way */
     struct args sent;    /* send reports of this turn: id, lane, fence, when */
     bool claiming;       /* a claim is on its way */
     bool limits_due;     /* Redis does not know our limits yet: nothing of ours is claimed */
@@ -91,8 +92,10 @@ void take_presence_begin(struct queue_take *q, const char *instance);
 void take_presence_end(struct queue_take *q);
 void take_presence_ready(struct part *p);
 void take_presence_lost(struct part *p);
-/* take_results.c: sends what was collected since the last turn. */
+/* take_results.c: sends what was collected since the last turn. A few results wait while a call with others is on its
+ * way. */
 void take_flush_sent(struct part *p);
 void take_flush_results(struct part *p, mono_us now);
+bool take_results_wait(const struct part *p);
 
 #endif

@@ -20,6 +20,7 @@ enum {
     EFFORT_PROBE = 64,
     EFFORT_MOST = 128
 };
+#define SETTLE_MANY 16  /* results that are worth a further call while one is on its way */
 #define SETTLE_TRIES 40 /* refusals (not lost connections) before a result is given up */
 
 /* settle.lua's answer for a result. */
@@ -153,6 +154,7 @@ static void on_settle_reply(void *ctx, enum err rc, const struct redis_reply *r)
     struct queue_take *q = call->part->q;
     bool answered = rc == OK && redis_kind(r) == REDIS_LIST && redis_count(r) == call->count + 1;
     FAULT_POINT("ack_reply");
+    call->part->settling--;
     if (!answered) {
         LOG_RARELY(LL_WARN, "settle.failed", LS("reason", err_word(rc)),
                    LSL("reply", redis_text(r)), LI("results", call->count));
@@ -208,12 +210,32 @@ static void flush_some_results(struct part *p)
         settle_again(call, false);
         p->settle_after = clock_mono_us() + REFUSED_WAIT_US;
         free(call);
+    } else {
+        p->settling++;
     }
     FAULT_POINT_AFTER(shard_flush(p->shard), "ack_sent");
 }
 
+static bool has_many(const struct list *results)
+{
+    size_t count = 0;
+    LIST_EACH (at, results)
+        if (++count == SETTLE_MANY)
+            return true;
+    return false;
+}
+
+/* A call costs Redis as much as two results, and its claim as much as six. The reply of the call that is on its way brings
+ * the next turn. */
+bool take_results_wait(const struct part *p)
+{
+    return p->settling && !has_many(&p->results);
+}
+
 void take_flush_results(struct part *p, mono_us now)
 {
+    if (take_results_wait(p))
+        return;
     /* The claim goes out behind the results, in the same write: it finds their places free. */
     if (!list_is_empty(&p->results) && p->crowded && now >= p->settle_after)
         p->again = true;
