@@ -160,8 +160,8 @@ class Queue:
         reply = self.run("claim", want, most_bytes, self.dead_ms, self.dedup_ms, slot, want if unlisted is None else unlisted,
                          want if common is None else common, len(ahead), *[word for pair in ahead.items() for word in pair],
                          *[word for room in rooms for word in room])
-        self.wait_us, self.crowded, self.requeued, self.notes, self.began_us, self.took_us = int(reply[0]), *reply[1:6]
-        claims = [read_claim(*pair) for pair in zip(reply[6::2], reply[7::2])]
+        self.wait_us, self.crowded, self.requeued, self.notes, self.times = int(reply[0]), *reply[1:5]
+        claims = [read_claim(*pair) for pair in zip(reply[5::2], reply[6::2])]
         early = max([c.wait_us for c in claims], default=0)
         assert early <= EARLY_US
         time.sleep(early / 1e6)  # as a dispatcher must: claims come a little early

@@ -4,8 +4,9 @@
 -- how many for a holder that is not listed, how many for all that have no part in the reserve, number of pairs, then the pairs (destination, how many this dispatcher
 -- may claim of it beyond its concurrency)..., then (holder, how many for it, 1 if the reserve is open to it)...
 -- Replies {wait_us until there may be more (-1: nothing is waiting); 1 if something only waits for a place
--- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, {note, ...}, Redis' clock (us) when
--- this call began, us that it took (0 if no claim must wait), claim, record, claim, record...}. A note says what was lost or mended: "<word> <what>".
+-- in its destination's concurrency, 2 if it waits for room in this dispatcher; {lane, requeues, ...}, {note, ...}, times, claim,
+-- record, claim, record...}. A note says what was lost or mended: "<word> <what>". The times are "<Redis' clock (us) when this
+-- call began> <us that it took>", or 0 if no claim must wait.
 -- A claim is the text "id attempt fence requeues lane origin delay_ms window_ms report wait_us probe resent[ size]". If there is a size, the
 -- record has so many bytes and only its head follows: the dispatcher reads the record in pieces (queue_take_load). If report is 1, the
 -- dispatcher must report when the request leaves (sent.lua). The request may not leave before wait_us from the beginning of
@@ -764,16 +765,16 @@ if not is_done then
   undo()
   if loading then
     call('HDEL', base .. 'lane:' .. loading, 'clock')
-    return {0, 0, {}, {'clock ' .. loading}, now, 0}
+    return {0, 0, {}, {'clock ' .. loading}, 0}
   end
   return type(failure) == 'table' and failure or redis.error_reply(tostring(failure))
 end
--- The dispatcher learns from it how old `now` is. A claim of 20 lanes with a delay takes a millisecond. From Redis 7.2 on, TIME says
--- the same all through a script, and this is 0.
-local function took()
+-- The dispatcher learns from it how long ago the waits of the claims began. A claim of 20 lanes with a delay takes a millisecond.
+-- From Redis 7.2 on, TIME says the same all through a script.
+local function times()
   if not is_paced then return 0 end
   local ended = call('TIME')
-  return ended[1] * 1000000 + ended[2] - now
+  return format('%d %d', now, ended[1] * 1000000 + ended[2] - now)
 end
 
 local requeues = {}
@@ -786,4 +787,4 @@ if is_tight then
   local first = lanes_with_room(1)[1]
   firsts.lanes = first and first[2] or false
 end
-return {until_due(firsts), crowded, requeues, notes, now, took(), unpack(claims)}
+return {until_due(firsts), crowded, requeues, notes, times(), unpack(claims)}

@@ -3,6 +3,7 @@
 #include "common/base/alloc.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/ops/families.h"
 #include "common/queue/scripts.h"
@@ -54,7 +55,7 @@
 #define PACED_BATCH_US 2000 /* paced lanes: their work is collected for so long */
 #define WAITS_FOR_ROOM 2    /* claim.lua's second answer */
 #define CHECK_US 3000000
-#define CLAIM_LEAD 6           /* values before the claims in a reply of claim.lua */
+#define CLAIM_LEAD 5           /* values before the claims in a reply of claim.lua */
 #define TWO_MASTERS_US 2000000 /* sentinels tell each other of a new master within this time */
 #define ARGS_MAX ((size_t)64 * 1024 * 1024)
 
@@ -260,11 +261,13 @@ static void hand_over(struct part *p, struct slice words, struct slice record,
 static mono_us granted_at(struct part *p, const struct redis_reply *r, mono_us asked,
                           mono_us replied)
 {
-    int64_t began = redis_int(redis_at(r, 4)), took = redis_int(redis_at(r, 5));
-    if (took < 0 || took > replied - asked)
-        took = 0;
-    mono_us ended = server_clock_note(&p->clock, asked, began + took, replied);
-    return later(ended - took, asked);
+    struct slice times = redis_text(redis_at(r, 4));
+    uint64_t began, took;
+    if (text_u64(slice_cut(&times, ' '), INT64_MAX / 2, &began) != OK ||
+        text_u64(times, (uint64_t)(replied - asked), &took) != OK)
+        return replied;
+    mono_us ended = server_clock_note(&p->clock, asked, (int64_t)(began + took), replied);
+    return later(ended - (int64_t)took, asked);
 }
 
 static void on_claim_reply(void *ctx, enum err rc, const struct redis_reply *r)
