@@ -25,8 +25,8 @@ void packer_free(struct packer *p)
     free(p);
 }
 
-/* One block of its own, as LZ4_compress_fast_extState would make it. That one clears its table of 16 KiB for each block;
- * here the entries of earlier blocks stay, and count as too old. */
+/* One block of its own, as LZ4_compress_fast_extState would make it. LZ4_compress_fast_extState clears its table of 16 KiB
+ * for each block. Here the entries of earlier blocks stay, and count as too old. */
 static int pack_block(struct packer *p, struct slice plain, char *to, size_t room)
 {
     LZ4_resetStream_fast(p->stream);

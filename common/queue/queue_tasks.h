@@ -51,9 +51,9 @@ struct task { /* all slices borrowed for the callback */
     const struct partition_set *missing;
 };
 
-/* Whose tasks. LOGIN: the account that asks; its own tasks go by their ids, all other events by their keys. ACCOUNT: the
- * same for a user, who has no others; empty for an admin. If both are empty, a call by id goes on without partitions that do
- * not answer. */
+/* Whose tasks. LOGIN: the account that asks; its own tasks go by their ids, all other events by their keys. ACCOUNT: LOGIN
+ * again if the account is a user's, because it may see no other tasks; empty for an admin. If both are empty, a call by id
+ * goes on without partitions that do not answer. */
 struct task_scope {
     struct slice account, login;
 };

@@ -26,14 +26,14 @@
  * - SET writes a key of no use. A call that finds a repeat writes nothing, and for a connection that wrote nothing WAIT
  *   returns at once, although the first event may be on no replica. The replicas get one stream of writes, so whoever
  *   has the SET has everything before it.
- * - Answers come in the order of the commands. What is held when WAIT is answered ran before its SET. A call that is
- *   sent again (NOSCRIPT) comes behind the WAIT. It gets another one.
+ * - Answers come in the order of the commands. So the calls whose answers are held when WAIT is answered ran before its
+ *   SET. A call that is sent again (NOSCRIPT) comes behind the WAIT, and gets another WAIT.
  * - In a cluster the slot of the key may move to another server, and SET is refused. The answers stay held, and the next
  *   SET writes the key of a held call of another slot. Any key of this server will do, because its replicas get one stream.
  * - Too few replicas in time: the callers get ERR_TIMEOUT, as if the connection had been lost. The calls took effect here.
  * - From then on calls are refused (ERR_UNAVAIL), but for one at a time, whose WAIT asks whether the replicas are back.
- *   So little is written that nobody acknowledges, and other commands of the connection are not held up.
- * - A sentinel moves the master to another server: what is held gets ERR_TIMEOUT, and all calls are refused. A replica that
+ *   So there are few writes that nobody acknowledges, and other commands of the connection are not held up.
+ * - A sentinel moves the master to another server: the held calls get ERR_TIMEOUT, and all calls are refused. A replica that
  *   the move has not reached yet would confirm them, but the new master lacks them (redis_failovers.c has the timeline). */
 
 #define WAIT_PART 2

@@ -23,19 +23,20 @@
  *    2215  +switch-master
  *   11300                                         the old master becomes a replica
  *
- * From 160 on the heir lacks what the old master takes. Until 1180 the other replica confirms it, so WAIT does not tell.
- * The first message comes two turns of the sentinel's timer earlier, which are 100 to 200 ms. What the master has
- * answered before that message has so long to reach the heir.
+ * From 160 on the old master still takes writes, and the heir lacks them. WAIT does not notice it, because until 1180 the
+ * other replica confirms them. The first message comes two turns of the sentinel's timer before 160: 100 to 200 ms earlier.
+ * Writes that the master has answered before that message have this time to reach the heir.
  *
- * What is left: a sentinel leads that this program cannot hear, or a replica takes over that is further behind. */
+ * Writes can still be lost if this program cannot hear the sentinel that leads, or if a replica takes over that is further
+ * behind. */
 
 #define ADDRESS_BYTES 320
-/* A sentinel that says nothing more of its failover for so long is gone. The others keep the old master. */
+/* A sentinel that publishes nothing more of its failover for so long is gone. The other sentinels keep the old master. */
 #define SIGN_US 10000000
 
 struct voice { /* of one sentinel; owned by its redis_failovers */
     struct redis_failovers *all;
-    struct redis_sub *sub; /* NULL: nobody has told of it */
+    struct redis_sub *sub; /* NULL: no such sentinel is known */
     char *address;
     mono_us sign_at; /* when it last said that it moves the master; 0: it does not */
 };
@@ -50,7 +51,7 @@ struct redis_failovers { /* owned by the caller of redis_failovers_new */
     const struct voice *last; /* the one with the latest sign, or NULL */
 };
 
-/* Of -failover-abort-not-elected there is no need: a sentinel without the votes of the others moves nothing. */
+/* -failover-abort-not-elected is not needed: a sentinel without the votes of the others moves nothing. */
 #define BEGUN "+failover-state-select-slave"
 #define SWITCHED "+switch-master"
 static const char *const channels[] = {BEGUN, "-failover-abort-no-good-slave",
@@ -82,7 +83,7 @@ static void end(struct voice *v)
     find_last(v->all);
 }
 
-/* "<name> <old host> <old port> <new host> <new port>" of a switch, else "master <name> <host> <port>" */
+/* PAYLOAD: "<name> <old host> <old port> <new host> <new port>" of a switch, else "master <name> <host> <port>". */
 static void voice_on_message(void *ctx, struct slice channel, struct slice payload)
 {
     struct voice *v = ctx;
@@ -96,7 +97,7 @@ static void voice_on_message(void *ctx, struct slice channel, struct slice paylo
     f->on_news(f->ctx, (size_t)(v - f->voices));
 }
 
-/* What was published before the subscription is found by asking. */
+/* The sentinel may have published something before the subscription. So ask it. */
 static void voice_on_ready(void *ctx)
 {
     struct voice *v = ctx;

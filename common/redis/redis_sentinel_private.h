@@ -13,9 +13,9 @@ struct redis;
 void redis_sentinels_join(struct redis_sentinels *s, struct redis *r);
 /* A connection to NODE was lost, or could not be made: is it still the master? */
 void redis_sentinels_doubt(struct redis_sentinels *s, const struct redis_node *node);
-/* Has a sentinel begun to move the master? What the master takes from then on may be lost. */
+/* Has a sentinel begun to move the master? The master may lose writes that it takes from then on. */
 bool redis_sentinels_are_moving(const struct redis_sentinels *s);
-/* Reads what the sentinels have published by now. */
+/* Reads the messages that the sentinels have published by now. */
 void redis_sentinels_read(struct redis_sentinels *s);
 
 #endif

@@ -15,7 +15,7 @@ struct redis_sub { /* owned by the caller of redis_sub_new */
     struct redis_events events;
     void (*on_channel)(void *ctx, struct slice channel, bool is_up);
     bool is_sharded;
-    bool is_whole;             /* all channels are subscribed, and the owner was told */
+    bool is_whole;             /* all channels are subscribed, and the owner knows */
     struct channel **channels; /* answers on their way point to them */
     size_t count;
 };

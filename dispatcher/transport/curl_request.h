@@ -8,10 +8,10 @@
 
 #include <curl/curl.h>
 
-struct
-    curl_request { /* Of one handle of libcurl. Begins as zeros; curl_request_clear after the handle is gone. */
+/* Of one handle of libcurl. Begins as zeros; curl_request_clear after the handle is gone. */
+struct curl_request {
     CURLU *url;               /* the last request's URL; NULL if it cannot be parsed */
-    char *url_text;           /* what it was parsed from; NULL: there was none */
+    char *url_text;           /* the text of URL; NULL: there was no request yet */
     struct curl_slist *lines; /* nodes that point into the caller's header text */
     size_t lines_cap;
 };

@@ -1,6 +1,5 @@
-/* The HTTP server over a pair of sockets: what a client sends, in pieces, is answered
- * the same as in one, by answers that a strict client can read; each request ends exactly once, and
- * no byte stays charged. */
+/* The HTTP server over a pair of sockets. A request in pieces gets the same answers as in one piece. A strict client can
+ * read them. Each request ends exactly once, and no byte stays charged. */
 #include "common/base/alloc.h"
 #include "common/base/text.h"
 #include "common/net/http_server.h"

@@ -66,7 +66,7 @@ static void hang_up(struct cluster_guide *g)
     g->asked_node.host = NULL;
 }
 
-/* The server in use was no help, for a reason that is told if nobody else is. */
+/* The server in use was no help. redis_cluster_trouble gives the reason WHY while no other server helps. */
 static void turn_away(struct cluster_guide *g, const char *why)
 {
     struct buf text;

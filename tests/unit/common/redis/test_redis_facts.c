@@ -41,7 +41,7 @@ static void info_is_read(void **state)
     assert_string_equal(redis_facts_version(&f), "8.0.2");
 }
 
-/* What a Valkey says: the version of Redis that it is compatible with, and its own. */
+/* A Valkey gives two versions: its own, and that of the Redis that it is compatible with. */
 static void a_valkey_has_its_own_version(void **state)
 {
     (void)state;
