@@ -26,9 +26,8 @@
  *      until process() has taken something.
  *   3. While a handler owes an answer (WAIT) or the client does not take one (WRITE), further requests stay in the input,
  *      and nothing more is read behind the first bytes of them. So a client with a thousand requests in one packet has
- *      one of them under way at a time. STEPS_MAX lets other
- *      connections have their turn meanwhile.
- *      The bytes in the input count against the budget of bytes.
+ *      one of them under way at a time. STEPS_MAX lets other connections have their turn meanwhile. The bytes in the
+ *      input count against the budget of bytes.
  *   4. Answers are written straight to the socket. Only what it does not take is copied to the bufferevent's output.
  *      At most one answer can be there, because the next request is read when the output is empty. It counts against
  *      the budget until it is written.
@@ -79,11 +78,6 @@ enum {
 size_t conn_output(const struct conn *c)
 {
     return evbuffer_get_length(bufferevent_get_output(c->bev));
-}
-
-static bool is_secure(const struct conn *c)
-{
-    return c->is_secure;
 }
 
 /* --- states and deadlines --- */
@@ -348,7 +342,7 @@ void http_pause(struct http_request *r, bool paused)
 /* Writes V now if nothing waits before it. The bytes that went out, or -1 on a broken connection. */
 static ssize_t write_now(struct conn *c, struct iovec v[2])
 {
-    if (is_secure(c) || conn_output(c))
+    if (c->is_secure || conn_output(c))
         return 0;
     struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
     ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -436,7 +430,7 @@ static void finish_write(struct conn *c)
         conn_move(c, CONN_IDLE);
         return;
     }
-    if (is_secure(c))
+    if (c->is_secure)
         tls_bufferevent_bye(c->bev);
     if (ends && unread && !c->eof) {
         shutdown(c->fd, SHUT_WR);
@@ -687,6 +681,21 @@ static bool waits_for_turn(struct conn *c)
     return true;
 }
 
+/* Takes up to STEPS_MAX steps. True if C should come back in the next turn, because there is more to do. */
+static bool take_steps(struct conn *c)
+{
+    bool more = true;
+    for (int i = 0; i < STEPS_MAX && more && c->state != CONN_DEAD; i++) {
+        if (waits_for_turn(c))
+            return false;
+        more = step(c);
+        release_spent(c);
+        if (more && c->state == CONN_IDLE && turns_are_waited_for(&c->server->turns, c->peer_slot))
+            return input_len(c) > 0;
+    }
+    return more;
+}
+
 static void process(struct conn *c)
 {
     assert(!c->busy);
@@ -700,20 +709,7 @@ static void process(struct conn *c)
     }
     c->busy = true;
     conn_hold_input(c, 0); /* a handler that takes bytes charges them: they would count twice */
-    bool more = true;
-    for (int i = 0; i < STEPS_MAX && more && c->state != CONN_DEAD; i++) {
-        if (waits_for_turn(c)) {
-            more = false;
-            break;
-        }
-        more = step(c);
-        release_spent(c);
-        if (more && c->state == CONN_IDLE &&
-            turns_are_waited_for(&c->server->turns, c->peer_slot)) {
-            more = input_len(c) > 0;
-            break;
-        }
-    }
+    bool more = take_steps(c);
     c->busy = false;
     if (c->state == CONN_DEAD) {
         conn_free(c);
@@ -760,7 +756,7 @@ static void ended(struct conn *c, short what)
     /* A client may half-close behind its request and still read the answer. Not over TLS: libevent
      * stops writing too, and calls it the end of the stream where a write failed. */
     bool owed = c->state == CONN_WAIT || c->state == CONN_WRITE || list_is_linked(&c->turn);
-    if (!owed || is_secure(c) || !(what & BEV_EVENT_EOF))
+    if (!owed || c->is_secure || !(what & BEV_EVENT_EOF))
         conn_kill(c);
 }
 

@@ -261,15 +261,12 @@ static bool fits_into_redis(struct draft *d)
     return false;
 }
 
-static void draft_put(struct draft *d)
+/* The event of the task D. It borrows from D and its request. */
+static struct event event_of_draft(const struct draft *d)
 {
-    struct api_request *r = d->r;
-    struct post *p = r->state;
-    if (!fits_into_redis(d))
-        return;
-    struct slice postback = api_field_text(&d->fields[FIELD_POSTBACK_URL]);
-    struct slice pingback = api_field_text(&d->fields[FIELD_PINGBACK_URL]);
-    struct event event = {.kind = EVENT_TASK,
+    const struct api_request *r = d->r;
+    const struct post *p = r->state;
+    return (struct event){.kind = EVENT_TASK,
                           .id = draft_id(d),
                           .tag = api_field_text(&d->fields[FIELD_TAG]),
                           .account = slice_str(r->account->name),
@@ -282,15 +279,24 @@ static void draft_put(struct draft *d)
                           .path = buf_slice(&p->path),
                           .headers = buf_slice(&p->trace),
                           .stamp = slice_str(p->stamp),
-                          .postback_url = postback,
-                          .pingback_url = pingback,
+                          .postback_url = api_field_text(&d->fields[FIELD_POSTBACK_URL]),
+                          .pingback_url = api_field_text(&d->fields[FIELD_PINGBACK_URL]),
                           .postback_data = api_field_text(&d->fields[FIELD_POSTBACK_DATA]),
                           .data = buf_slice(&d->data)};
+}
+
+static void draft_put(struct draft *d)
+{
+    struct api_request *r = d->r;
+    struct post *p = r->state;
+    if (!fits_into_redis(d))
+        return;
+    struct event event = event_of_draft(d);
     struct destination *to[2];
     size_t count = 0;
-    if (postback.len)
+    if (event.postback_url.len)
         to[count++] = r->account->postback;
-    if (pingback.len)
+    if (event.pingback_url.len)
         to[count++] = r->account->pingback;
     struct put_request request = {.event = &event,
                                   .stage = d->is_pending ? PUT_PENDING : PUT_WHOLE,

@@ -437,30 +437,37 @@ static enum repeat_key find_repeat_key(const struct webhook *w, const struct sch
     return repeat_key(&facts, name);
 }
 
-static void submit(struct webhook *w, const struct scheme_request *view, struct slice digest)
+/* The event that W brings. It borrows from W, VIEW, DIGEST and ENGINE, whose text it writes. */
+static struct event event_of(struct webhook *w, const struct scheme_request *view,
+                             struct slice digest, char engine[ENVELOPE_ENGINE_MAX])
 {
-    char name[REPEAT_NAME_LEN];
-    struct body_reader *body = &w->body;
-    char engine[ENVELOPE_ENGINE_MAX];
     bool is_announcement = w->is_pingback && w->source->fetch;
-    struct event event = {
+    return (struct event){
         .kind = is_announcement ? EVENT_ANNOUNCEMENT : EVENT_WEBHOOK,
         .id = slice_make(w->identity.id, w->identity.id_len),
         .tag = slice_make(w->identity.tag, w->identity.tag_len),
         .source = slice_str(w->source->name),
         .engine = engine_of(w, engine),
         .content_type = http_header(w->http, "content-type", NULL),
-        .content_encoding = body->says_gzip ? SLICE_LIT("gzip") : SLICE_LIT(""),
+        .content_encoding = w->body.says_gzip ? SLICE_LIT("gzip") : SLICE_LIT(""),
         .headers = keep_headers(w->http, w->source, &w->in->headers),
         .received_at = view->now,
         .digest = digest,
         .has_body = !w->is_pingback,
-        .body = buf_slice(&body->wire),
+        .body = buf_slice(&w->body.wire),
     };
+}
+
+static void submit(struct webhook *w, const struct scheme_request *view, struct slice digest)
+{
+    char name[REPEAT_NAME_LEN];
+    struct body_reader *body = &w->body;
+    char engine[ENVELOPE_ENGINE_MAX];
+    struct event event = event_of(w, view, digest, engine);
     struct route route = route_event(w->source, &event, NULL);
     /* Announcements of one source with one id are repeats, because one fetch brings the result. */
     enum repeat_key key =
-        is_announcement ? REPEAT_BY_EVENT : find_repeat_key(w, view, digest, name);
+        event.kind == EVENT_ANNOUNCEMENT ? REPEAT_BY_EVENT : find_repeat_key(w, view, digest, name);
     struct put_request put = {.event = &event,
                               .source = w->source,
                               .repeat_name =
