@@ -27,7 +27,8 @@ struct clock_text { /* the last moment that was written; zero at first */
     char text[CLOCK_ISO_LEN + 1];
 };
 
-/* The text of clock_iso, in LAST. If AT is in the same second as the last moment, it writes only the milliseconds. */
+/* Returns the text of clock_iso, which LAST holds. If AT is in the same second as the moment before, only the milliseconds are
+ * written anew. */
 const char *clock_iso_again(struct clock_text *last, wall_ms at);
 /* Reads a moment of RFC 3339 ("2026-11-21T02:15:49.123Z", "..+01:00"), LEN bytes at TEXT. Digits behind the milliseconds are
  * dropped. False if it is none; a leap second is none either. */

@@ -32,7 +32,7 @@ enum err text_unbase64(struct slice s, bool padding_optional, void *out, size_t 
 
 /* Percent-encodes all but RFC 3986's unreserved characters. */
 void text_add_percent(struct buf *out, struct slice s);
-/* Percent-encodes all but the characters that IS_KEPT says. */
+/* Percent-encodes all characters but those for which IS_KEPT is true. */
 void text_add_percent_but(struct buf *out, struct slice s, bool (*is_kept)(char c));
 /* Decodes %XX; with PLUS also '+' as space. ERR_INVALID on a broken escape or on %00. */
 enum err text_unpercent(struct buf *out, struct slice s, bool plus) MUST_CHECK;
@@ -72,7 +72,7 @@ static inline char text_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* Can a text that begins with FIRST match PATTERN? So a search in a list of patterns passes over most of them. */
+/* Can a text that begins with FIRST match PATTERN? A search in a list of patterns passes over most patterns by this. */
 static inline bool text_glob_begins(const char *pattern, char first)
 {
     return *pattern == '*' || text_lower(*pattern) == text_lower(first);

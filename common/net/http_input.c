@@ -1,8 +1,8 @@
 /* The bytes of a connection that were read and not taken.
  *
  * With TLS they are in the bufferevent, which reads. In the clear the connection reads by itself, into a block that all
- * connections of the server share. A bufferevent would ask the kernel before each read how much there is, and get memory for it.
- * Mostly the connection takes all bytes in the same turn. It keeps the others in memory of its own. */
+ * connections of the server share. A bufferevent would ask the kernel before each read how many bytes there are, and allocate
+ * memory for them. Mostly the connection takes all bytes in the same turn. It keeps the rest in memory of its own. */
 #include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
@@ -60,7 +60,7 @@ struct slice input_piece(struct conn *c, bool all)
     return slice_make(v.iov_base, v.iov_len);
 }
 
-/* Appends the first N bytes of the server's block to what is kept already. */
+/* Appends the first N bytes of BLOCK, the server's, to the bytes that are kept already. */
 static void keep_more(struct input *in, const char *block, size_t n)
 {
     size_t len = in->unread.len;

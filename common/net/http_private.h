@@ -176,20 +176,20 @@ void conn_on_readable(int fd, short what, void *ctx);
 
 /* --- http_input.c --- */
 
-/* False if there is no memory for it. */
+/* False without memory. */
 bool input_open(struct conn *c);
 void input_close(struct conn *c);
-/* Bytes that were read and not taken. */
+/* The number of bytes that were read and not taken. */
 size_t input_len(const struct conn *c);
-/* Takes the first N of them. */
+/* Takes the first N bytes of the input. */
 void input_drop(struct conn *c, size_t n);
-/* The input from its start, in one piece as far as it is; all of it if ALL. Valid until something is read or kept. */
+/* The first piece of the input, or all of it in one piece if ALL. Valid until the input changes. */
 struct slice input_piece(struct conn *c, bool all);
 /* Reads once, and returns what recv does. Only without TLS. */
 ssize_t input_read(struct conn *c);
-/* Nothing more is taken in this turn: the rest must outlive it. */
+/* Keeps the bytes that this turn did not take: the server's block is for the next connection. */
 void input_keep(struct conn *c);
-/* Starts or stops to read from the socket. */
+/* Starts to read from the socket, or stops it. */
 void input_set_reading(struct conn *c, bool on);
 
 /* --- http_stream.c --- */

@@ -27,7 +27,7 @@ void keys_settings(struct buf *out, struct slice base);
 /* The settings of ACCOUNT. */
 void keys_account_settings(struct buf *out, struct slice base, struct slice account);
 void keys_event(struct buf *out, struct slice base, struct slice id);
-/* The record of a large event that put.lua has not stored yet. NAME: of no other event. */
+/* The record of a large event that put.lua has not stored yet. No other event may have the NAME. */
 void keys_staged(struct buf *out, struct slice base, struct slice name);
 void keys_delivery(struct buf *out, struct slice base, struct slice id);
 /* The event id of a task: "@<account>/<id>", so that the ids of accounts are name spaces of their own. The id is encoded (id_add_key), so that

@@ -99,9 +99,9 @@ const char *shard_run_of_redis(const struct shard *s);
 const char *shards_instance(const struct shards *all);
 /* Connects the lifeline again: the shard's Redis says that it is not there. */
 void shard_renew_lifeline(struct shard *s);
-/* So long a call that only reads waits for a shard, if other shards can answer. */
+/* How long a call that only reads waits for a shard, if other shards can answer. */
 #define SHARD_PATIENCE_US 800000
-/* Such a call has given up an answer of S (true), or the answer has come after all, or never will (false). */
+/* True: such a call has given up an answer of S. False: the answer has come after all, or will never come. */
 void shard_note_late(struct shard *s, bool is_late);
 /* Is an answer late that S or its server owes? Such a shard need not be asked by calls that only read. */
 bool shard_is_late(const struct shard *s);

@@ -101,8 +101,8 @@ const struct redis_node *redis_server_node(const struct redis *r);
 const struct redis_facts *redis_server_facts(const struct redis *r);
 /* Asks how many replicas there are, if redis.wait_replicas needs some. */
 void redis_ask_replicas(struct redis *r);
-/* Why what is acknowledged is refused although R is ready, as a sentence: there were fewer when that was last asked, or a
- * sentinel moves the master. Or NULL. */
+/* Why R refuses acknowledged calls although it is ready, as a sentence: there were too few replicas when R asked last, or a
+ * sentinel moves the master. NULL if R refuses none. */
 const char *redis_shortage(const struct redis *r);
 /* Drops the connection later in this turn, and connects again. Logs the REASON of the first call. */
 void redis_drop_soon(struct redis *r, const char *reason);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libcurl asks a server before it sends it more than 1 MiB (Expect: 100-continue), and many servers leave that without an
- * answer. Each line costs libcurl about 900 instructions, so smaller bodies go without the line that forbids it. */
+/* libcurl asks a server before it sends more than 1 MiB to it (Expect: 100-continue), and many servers do not answer the
+ * question. A header line forbids it. The line costs libcurl about 900 instructions, so smaller bodies go without it. */
 #define UNASKED_BYTES ((size_t)512 * 1024)
 
 static struct curl_slist *line_at(struct curl_request *r, size_t i)

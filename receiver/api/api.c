@@ -178,7 +178,7 @@ void api_fail_field(struct api_request *r, const char *field, const char *why)
     api_fail_saying(r, CODE_INVALID_FIELD, text);
 }
 
-/* TOLD: what the account hears beside the code's message, or NULL. */
+/* TOLD: a text for the account behind the message of the code, or NULL. */
 static void fail_for_now(struct api_request *r, const char *reason, const char *told)
 {
     LOG_RARELY(LL_WARN, "api.unavailable", LS("reason", reason));

@@ -45,7 +45,8 @@ struct
     struct source *source;
     struct source_counts *counts;
     struct body_reader body;
-    mono_us started;       /* as its request did, whose client may be gone */
+    mono_us
+        started; /* when its request began; the request may be gone before its event is stored */
     bool is_pingback;      /* a GET, or the HEAD of one */
     bool is_probe;         /* a HEAD: judged like a GET, and not queued */
     bool is_inflating;     /* the memory that inflating takes is charged */

@@ -244,7 +244,7 @@ static void search_on_missing(struct shards_call *call, size_t partition)
     struct search_call *c = (struct search_call *)call;
     struct walk *w = &c->walks[partition];
     w->is_missing = w->is_over = true;
-    c->stop = clock_mono_us() + PAGE_US; /* it may have taken long to say nothing */
+    c->stop = clock_mono_us() + PAGE_US; /* the partition may have let the call wait for long */
     if (!c->is_asking && call->waiting == 1)
         go_on(c);
 }
