@@ -608,7 +608,7 @@ size_t shard_pending_bytes(const struct shard *s)
     if (s->redis)
         bytes = redis_pending_bytes(s->redis);
     if (s->all->cluster)
-        bytes += redis_cluster_waiting_bytes(s->all->cluster);
+        bytes += redis_cluster_waiting_bytes(s->all->cluster, s->slot);
     return bytes;
 }
 

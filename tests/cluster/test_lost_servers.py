@@ -3,7 +3,9 @@
 import base64
 import itertools
 import json
+import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import http
 from harness.redis_cluster import slot_of
@@ -162,3 +164,23 @@ def test_counts_that_redis_refuses_are_added_later(own):
     own.cluster.ask(full, "CONFIG", "SET", "maxmemory", "0")
     found = lambda: {d["id"]: d["last_hour"]["done"] for d in api(receiver, "destinations")["items"]}.get(lane)  # noqa: E731
     wait_for(lambda: found() == 3, 10, lambda: f"the counts of the hour, not {found()}")
+
+
+def test_calls_that_wait_for_a_slot_are_load_of_its_shard_alone(own):
+    """The slot is half moved to a server that is away, and new keys belong there. A thread takes nothing more for a shard for which 48 MB wait."""
+    own.conf["redis"]["timeout_ms"] = 30000  # calls wait for half of it
+    receiver = own.receiver(own.conf)
+    other, moving, _ = own.names
+    source, target = own.cluster.owner(own.base(1)), own.cluster.owner(own.base(2))
+    own.cluster.begin_move(slot_of(own.base(1)), source, target)
+    target.kill9()
+    bodies = [b'{"id": "large%d", "pad": "%s"}' % (n, base64.b64encode(os.urandom(6_600_000))) for n in range(6)]
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        large = [pool.submit(receiver.post, f"/in/{moving}", body, timeout=60) for body in bodies]
+        with source.client() as client:
+            turned = lambda: client.info("commandstats").get("cmdstat_set", {}).get("rejected_calls", 0)  # noqa: E731
+            wait_for(lambda: turned() == len(bodies), 10, lambda: f"the server to turn all of them away, not {turned()}")
+        answers = [receiver.post(f"/in/{other}", {"id": f"e{n}"}).status for n in range(30)]
+        assert not any(answer.done() for answer in large), "they wait all the time"
+        assert set(answers) == {200}
+        assert {answer.result().status for answer in large} == {503}

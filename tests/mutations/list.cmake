@@ -954,6 +954,12 @@ mutation(counts_wait_for_0 "counts of all partitions wait for partition 0"
   [[shards_at(p->beat->shards, p->partition)) ||]]
   [[shards_at(p->beat->shards, 0)) ||]])
 
+mutation(waiting_counts_for_all "calls that wait for one slot count as the load of all shards"
+  TESTS tests/cluster/test_lost_servers.py::test_calls_that_wait_for_a_slot_are_load_of_its_shard_alone
+  EDIT common/redis/cluster/redis_turned.c
+  [[    return of_slot ? *of_slot : 0;]]
+  [[    return of_slot ? c->turned_bytes : 0;]])
+
 mutation(half_a_change "a setting is changed in the partitions that are there"
   TESTS tests/console/test_missing.py::test_a_change_of_all_partitions_is_made_in_all_or_in_none
   EDIT common/queue/shards_call.c

@@ -173,6 +173,7 @@ struct redis_cluster *redis_cluster_new(struct loop *l, const struct config_redi
     list_init(&c->members);
     c->slots = xcalloc(count, sizeof *c->slots);
     memcpy(c->slots, slots, count * sizeof *slots);
+    c->turned_bytes_of = xcalloc(count, sizeof *c->turned_bytes_of);
     c->slot_count = count;
     c->sweep = loop_timer_new(l, sweep, c);
     redis_turned_init(c);
@@ -192,6 +193,7 @@ void redis_cluster_free(struct redis_cluster *c)
         member_free(m);
     redis_turned_end(c);
     free(c->slots);
+    free(c->turned_bytes_of);
     free(c->name);
     config_redis_clear(&c->conf);
     free(c);

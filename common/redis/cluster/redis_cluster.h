@@ -46,8 +46,8 @@ bool redis_cluster_is_known(const struct redis_cluster *c);
 const char *redis_cluster_trouble(const struct redis_cluster *c);
 /* Something contradicts the map: it is asked for anew. */
 void redis_cluster_doubt(struct redis_cluster *c);
-/* The calls that wait to be sent again, and their bytes. */
+/* The calls that wait to be sent again, and the bytes of those that wait for SLOT, one of the slots of redis_cluster_new. */
 size_t redis_cluster_waiting(const struct redis_cluster *c);
-size_t redis_cluster_waiting_bytes(const struct redis_cluster *c);
+size_t redis_cluster_waiting_bytes(const struct redis_cluster *c, unsigned slot);
 
 #endif

@@ -20,6 +20,7 @@ struct redis_cluster { /* owned by the caller of redis_cluster_new */
     struct cluster_guide *guide;
     struct list members; /* struct cluster_member */
     unsigned *slots;
+    size_t *turned_bytes_of; /* of each of the slots */
     size_t slot_count;
     struct loop_timer *sweep; /* frees members that nobody needs */
     struct list turned;       /* calls to be sent again */

@@ -42,12 +42,24 @@ struct round { /* slots for which a call was sent in this round */
     size_t count;
 };
 
+/* The count of SLOT's bytes, or NULL: nobody is interested in it. */
+static size_t *bytes_of(const struct redis_cluster *c, unsigned slot)
+{
+    for (size_t i = 0; i < c->slot_count; i++)
+        if (c->slots[i] == slot)
+            return &c->turned_bytes_of[i];
+    return NULL;
+}
+
 static void forget(struct redis_cluster *c, struct turned *t)
 {
     list_remove(&t->link);
     c->turned_count--;
     c->turned_bound -= !t->is_free;
     c->turned_bytes -= t->call.len;
+    size_t *of_slot = bytes_of(c, t->slot);
+    if (of_slot)
+        *of_slot -= t->call.len;
     free(t->ask.host);
     free(t);
 }
@@ -160,6 +172,9 @@ static void add(struct redis_cluster *c, const struct redis_again *call, const s
     c->turned_count++;
     c->turned_bound += !t->is_free;
     c->turned_bytes += call->len;
+    size_t *of_slot = bytes_of(c, t->slot);
+    if (of_slot)
+        *of_slot += call->len;
     if (!c->again_at || t->at < c->again_at) {
         c->again_at = t->at;
         loop_timer_arm(c->again, wait);
@@ -205,9 +220,10 @@ size_t redis_cluster_waiting(const struct redis_cluster *c)
     return c->turned_count;
 }
 
-size_t redis_cluster_waiting_bytes(const struct redis_cluster *c)
+size_t redis_cluster_waiting_bytes(const struct redis_cluster *c, unsigned slot)
 {
-    return c->turned_bytes;
+    const size_t *of_slot = c->turned_count ? bytes_of(c, slot) : NULL;
+    return of_slot ? *of_slot : 0;
 }
 
 /* Each of many calls that were sent again comes here: only the first may look at all that wait. */
