@@ -78,6 +78,9 @@
 #define WORD_MAX 32 /* of an error reply, in the log */
 #define URL_MAX 512
 
+/* Of a server that only says where others are. A cluster of 1,000 servers, whose slots all lie apart, says less than 1 MB. */
+#define GUIDE_REPLY_MAX ((size_t)4 * 1024 * 1024)
+
 #define FEED_BYTES (16 * 1024) /* the reader moves what is left after each reply: keep it short */
 #define READS_PER_TURN 16
 #define PIECES 16
@@ -277,6 +280,7 @@ void redis_io_shut(struct redis *r)
     redis_io_close(&r->io);
     r->readable = r->writable = NULL;
     r->reader = NULL;
+    r->unread = 0;
 }
 
 static struct pendings disconnect(struct redis *r)
@@ -410,6 +414,7 @@ static bool feed(struct redis *r, const char *bytes, size_t len)
         redis_drop(r, "out of memory");
         return false;
     }
+    r->unread += len;
     for (;;) {
         void *reply = NULL;
         if (redisReaderGetReply(r->reader, &reply) != REDIS_OK) {
@@ -417,12 +422,18 @@ static bool feed(struct redis *r, const char *bytes, size_t len)
             return false;
         }
         if (!reply)
-            return true;
+            break;
+        r->unread = 0;
         if (!redis_on_reply(r, reply))
             freeReplyObject(reply);
         if (r->connection != connection)
             return false;
     }
+    if (r->is_guide && r->unread > GUIDE_REPLY_MAX) {
+        redis_drop(r, "the answer is too long");
+        return false;
+    }
+    return true;
 }
 
 static bool feed_all(struct redis *r, size_t len)

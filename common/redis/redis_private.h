@@ -44,6 +44,7 @@ struct redis { /* owned by the caller of redis_new; freed by redis_free */
     unsigned connection; /* its number, to notice that a callback ended it */
     struct event *readable, *writable;
     struct redisReader *reader;
+    size_t unread; /* bytes of a reply that is not complete */
     struct out out;
     struct pendings pendings;
     struct redis_facts facts;
