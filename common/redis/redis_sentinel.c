@@ -34,6 +34,7 @@ struct redis_sentinels { /* owned by the caller of redis_sentinels_new */
     struct loop_timer *timer;          /* when the next one has its turn */
     mono_us used_at;
     bool is_asking;
+    bool has_news;    /* the one in use has published something since it was asked */
     bool is_turning;  /* connections are being closed: what fails now says nothing */
     bool has_outcome; /* the one in use has helped, or was turned away */
     bool is_unfit;    /* the one in use was turned away, and is asked nothing more */
@@ -102,7 +103,7 @@ static void use(struct redis_sentinels *s, size_t i)
 {
     hang_up(s);
     s->at = i;
-    s->is_asking = s->has_outcome = s->is_unfit = false;
+    s->is_asking = s->has_news = s->has_outcome = s->is_unfit = false;
     s->used_at = clock_mono_us();
     struct redis_target to = {.conf = &s->conf, .node = &s->nodes[i], .is_guide = true};
     struct redis_events events = {.on_ready = ask, .on_failed = sentinel_on_failed, .ctx = s};
@@ -125,7 +126,15 @@ static void sentinel_on_timer(void *ctx)
 
 static void sentinels_on_news(void *ctx, size_t i)
 {
-    use(ctx, i);
+    struct redis_sentinels *s = ctx;
+    if (i != s->at || s->is_unfit) {
+        use(s, i);
+    } else if (s->is_asking) {
+        s->has_news = true; /* the answer may be older */
+    } else {
+        next_turn(s, PATIENCE_US);
+        ask(s);
+    }
 }
 
 /* Hears all sentinels that are known. The one in use has answered, so the login is right. */
@@ -256,7 +265,8 @@ static void sentinel_on_master(void *ctx, enum err rc, const struct redis_reply 
     struct slice word = redis_text(r);
     if (s->is_turning)
         return;
-    s->is_asking = false;
+    bool is_old = s->has_news;
+    s->is_asking = s->has_news = false;
     unsigned port = read_port(redis_text(redis_at(r, 1)));
     if (rc != OK) {
         turn_away(s, "does not answer");
@@ -284,6 +294,8 @@ static void sentinel_on_master(void *ctx, enum err rc, const struct redis_reply 
         set_master(s, redis_text(redis_at(r, 0)), port);
         hear_all(s);
         next_turn(s, is_moving(s, NULL) ? PAUSE_US : TURN_US);
+        if (is_old)
+            ask(s);
     }
 }
 
