@@ -33,7 +33,7 @@
  *      the budget until it is written.
  *
  * Turns. An address may take so many steps in a turn of the loop (http_turns.h). A connection that may not go on stays in its
- * state, with its bytes in the input.
+ * state, with its bytes in the input. Nothing more is read until its turn comes: thousands may wait.
  *
  * Lingering. If a connection is closed while bytes of the client are unread, the kernel resets it, and the client may
  * never see the answer that says why. So a half-close follows an answer that comes before the end of a body. The client
@@ -292,7 +292,7 @@ static bool wants_more(const struct conn *c, size_t input)
         return false;
     if (c->state == CONN_LINGER && c->dropped > c->linger_max)
         return false; /* the client may still read for a while */
-    if (owes_answer(c))
+    if (owes_answer(c) || list_is_linked(&c->turn))
         return input == 0; /* or we would not learn that the client left */
     return input < (head_max > INPUT_MAX ? head_max : INPUT_MAX);
 }

@@ -152,6 +152,24 @@ def test_what_is_pipelined_behind_an_answer_is_not_read(start):
         sock.close()
 
 
+def test_what_waits_for_its_turn_is_not_read_on(start):
+    """Of 400 connections of one address that pipeline, nearly all wait for their turn. None holds more than one read meanwhile."""
+    probe = start()
+    before = probe.rss()
+    crowd = [probe.client(source="127.0.0.66") for _ in range(400)]
+    until(lambda: probe.connections() == 400)
+    probe.signal(signal.SIGSTOP)
+    for c in crowd:
+        c.send(GET * 1700)  # 60 KB: the kernel has it all before the probe goes on
+    probe.signal(signal.SIGCONT)
+    with probe.client(source="127.0.0.2") as other:
+        for _ in range(60):  # a turn of the loop each, at least: far more than it takes to read everything
+            assert other.ask(GET).status == 200
+    assert probe.rss() - before < (10 << 20) * MEMORY_SLACK
+    for c in crowd:
+        c.sock.close()
+
+
 def test_answers_count_against_the_budget_until_they_are_written(start):
     probe = start(budget=20_000_000, body_ms=20000)
     crowd = [many_requests(probe.port, f"127.0.0.{66 + i}", 1) for i in range(24)]

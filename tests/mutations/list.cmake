@@ -643,6 +643,12 @@ mutation(answers_take_no_room "answers do not count against the budget"
   [[    bool has_room = http_charge(r, (int64_t)n);]]
   [[    bool has_room = http_charge(r, (int64_t)n) || true;]])
 
+mutation(turn_reads_on "a connection that waits for its turn reads on"
+  TESTS tests/http/test_http_limits.py::test_what_waits_for_its_turn_is_not_read_on
+  EDIT common/net/http_conn.c
+  [[if (owes_answer(c) || list_is_linked(&c->turn))]]
+  [[if (owes_answer(c))]])
+
 mutation(forwarded_by_anybody "everybody may name a client's address"
   TESTS tests/e2e/test_proxies.py::test_others_cannot_name_an_address
   EDIT common/net/http_conn.c
