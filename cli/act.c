@@ -107,7 +107,7 @@ static int run_job(struct cli *c, const char *path, struct slice body)
     return name[0] ? follow_job(c, name) : EXIT_DONE;
 }
 
-/* All that fit the options. */
+/* All that fit the options. MUST_ASK: nobody could undo it. */
 static int act_on_all(struct cli *c, const char *verb, bool must_ask)
 {
     char question[100];
@@ -144,10 +144,12 @@ static int refuse_filter(const struct cli *c, const char *verb)
 
 int command_resend(struct cli *c)
 {
-    if (c->options.argument_count && refuse_filter(c, "resend") != EXIT_DONE)
+    const char *state = c->options.values[OPTION_STATE];
+    if (!c->options.argument_count) /* webhooks that have arrived cannot be taken back */
+        return act_on_all(c, "resend", state && strcmp(state, "done") == 0);
+    if (refuse_filter(c, "resend") != EXIT_DONE)
         return EXIT_MISUSED;
-    return c->options.argument_count ? post_to(c, "deliveries", "resend", "is queued again")
-                                     : act_on_all(c, "resend", true);
+    return post_to(c, "deliveries", "resend", "is queued again");
 }
 
 int command_drop(struct cli *c)

@@ -204,8 +204,10 @@ static int read_filter(const struct cli *c, struct given *list, size_t *count)
         if (!g.text)
             continue;
         if (is_moment && !show_read_moment(slice_str(g.text), c->now, &g.at))
-            return cli_fail(EXIT_MISUSED, "write 14:00, 90m, 2h, 3d, or 2026-11-21T02:15:49Z",
-                            "%s %s is no moment", option_row(o)->name, g.text);
+            return cli_fail(
+                EXIT_MISUSED,
+                "write 14:00, 90m, 2h, 3d, 2026-11-21T02:15:49Z, or milliseconds since 1970",
+                "%s %s is no moment", option_row(o)->name, g.text);
         list[(*count)++] = g;
     }
     return EXIT_DONE;

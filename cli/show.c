@@ -211,8 +211,18 @@ static bool read_ago(struct slice text, wall_ms now, wall_ms *at)
     return false;
 }
 
+/* Milliseconds since 1970, up to the year 2286. A number of fewer digits has lost its unit, or has seconds. */
+static bool read_ms(struct slice text, wall_ms *at)
+{
+    uint64_t ms;
+    if (text.len != strlen("1795984771173") || text_u64(text, UINT64_C(9999999999999), &ms) != OK)
+        return false;
+    *at = (wall_ms)ms;
+    return true;
+}
+
 bool show_read_moment(struct slice text, wall_ms now, wall_ms *at)
 {
-    return read_ago(text, now, at) || read_clock_time(text, now, at) ||
+    return read_ms(text, at) || read_ago(text, now, at) || read_clock_time(text, now, at) ||
            clock_read_iso(text.ptr, text.len, at);
 }

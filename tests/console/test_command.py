@@ -126,8 +126,24 @@ def test_since(flow):
     assert len(flow.hookpace("list", "--since", "1h").splitlines()) == 3
     assert len(flow.hookpace("list", "--since", time.strftime("%H:%M", time.gmtime(time.time() - 60)), "--until", "0s").splitlines()) == 3
     assert flow.hookpace("list", "--until", "2026-01-01T00:00:00Z") == "nothing fits\n"
-    flow.hookpace("list", "--since", "yesterday", code=MISUSED)
-    assert "90m" in flow.hookpace.error
+    ms = round(time.time() * 1000)
+    assert len(flow.hookpace("list", "--since", str(ms - 3600000), "--until", str(ms + 60000)).splitlines()) == 3
+    assert flow.hookpace("list", "--until", str(ms - 3600000)) == "nothing fits\n"
+    for nothing in ("yesterday", "90", str(ms // 1000), str(ms) + "000"):
+        flow.hookpace("list", "--since", nothing, code=MISUSED)
+        assert "90m" in flow.hookpace.error
+
+
+def test_all_that_fit_are_sent_again(flow):
+    """Webhooks that have arrived cannot be taken back, so sending them again asks; sending dead letters again does not."""
+    settled(flow, "e1", "e2")
+    assert flow.hookpace("resend", "--state", "dead", "--destination", "audit") == "2 done, 0 failed\n"
+    wait_for(lambda: len([r for r in flow.sink.all() if r.path == "/audit"]) == 4, 5, "the second attempts")
+    flow.hookpace("resend", "--state", "done", code=MISUSED)
+    assert "--yes" in flow.hookpace.error
+    assert flow.hookpace("resend", "--state", "done", "--yes") == "2 done, 0 failed\n"
+    flow.hookpace("drop", "--state", "dead", code=MISUSED)
+    assert "--yes" in flow.hookpace.error
 
 
 def test_pause_and_resume(flow):
