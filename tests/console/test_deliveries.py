@@ -147,6 +147,40 @@ def test_states_over_a_life(service):
     assert {*ids(dead["items"]), *ids(rest["items"])} == {"a:bad", "b:bad"}
 
 
+def attempts(delivery):
+    return [(a["attempt"], a["status"], a["error"], a["response"]) for a in delivery["attempts"]]
+
+
+def test_a_success_after_a_request_to_wait_is_listed(service):
+    """A request to wait spends no attempt, so the success has the number 1 too."""
+    answer = Answer(status=200, body=b'said "yes" \\o/')
+    service.sink.on("/slow", Answer(status=429, headers={"Retry-After": "1"}, body=b"wait"), answer)
+    configure(service, {"in": ["slow"]}).start()
+    post(service, "in", "a")
+    wait_for(lambda: service.root.get("deliveries/a:slow")["state"] == "done", 10, "its end")
+    delivery = service.root.get("deliveries/a:slow")
+    assert attempts(delivery) == [(1, 200, "", 'said "yes" \\o/'), (1, 429, "http_429", "wait")]
+    assert (delivery["attempt_count"], delivery["last_status"], delivery["last_error"]) == (1, 200, None)
+    records = service.stack.keys.attempts("a:slow")
+    assert set(records[0]) == set(records[1]) and records[0]["at"] > records[1]["at"]
+
+
+def test_a_resend_keeps_the_attempts_before(service):
+    service.sink.on("/orders", Answer(status=200, body=b'first "\\'), Answer(status=204, body=b""))
+    configure(service, {"in": ["orders", "audit"]}).start()
+    post(service, "in", "a")
+    for number in (2, 3):
+        wait_for(lambda: service.root.get("deliveries/a:orders")["state"] == "done", 10, "its end")
+        before = service.root.get("deliveries/a:orders")
+        service.root.post("deliveries/a:orders/resend")
+        wait_for(lambda: service.root.get("deliveries/a:orders")["attempt_count"] == number, 10, "the next attempt")
+        wait_for(lambda: service.root.get("deliveries/a:orders")["state"] == "done", 10, "its end")
+        after = service.root.get("deliveries/a:orders")
+        assert after["attempts"][1:] == before["attempts"] and attempts(after)[0] == (number, 204, "", "")
+    assert attempts(after)[-1] == (1, 200, "", 'first "\\')
+    assert 0 < service.stack.redis.client().pttl("hookpace:{0}:attempts:a:orders") <= 86400000
+
+
 def test_a_resend_takes_it_off_the_dead(service):
     configure(service, {"in": ["out"]}, retry={"schedule_s": []}).start()
     service.sink.on("/out", 500, 200)

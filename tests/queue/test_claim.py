@@ -1,5 +1,6 @@
 """claim.lua, sent.lua: pacing, requeueing, order, leases, limits."""
 
+import json
 import time
 
 import pytest
@@ -368,8 +369,11 @@ def test_late_success_ends_what_waits_for_its_retry(queue):
     (second,) = queue.claim_until()
     queue.settle(second, "retry", wait_ms=60000, status=500)
     assert queue.settle(first, "retry", wait_ms=1) == 0, "a late failure changes nothing"
-    assert queue.settle(first, "done") == 2
+    assert queue.settle(first, "done", attempt="") == 2
     assert queue.check() == {"a:d": ["done"]}
+    delivery, newest = queue.delivery("a:d"), json.loads(queue.r.lindex(queue.key("attempts:a:d"), 0))
+    assert (delivery["last_status"], delivery["last_error"]) == ("200", "")
+    assert (newest["attempt"], newest["status"], newest["error"], newest["response"]) == (1, 200, "", "ok")
 
 
 def test_late_success_ends_what_is_queued_again(queue):

@@ -55,12 +55,21 @@ local function hold_event(event, d)
   keep_event(event, d.account)
 end
 
+--@include lib_attempt.lua
+-- D has arrived, perhaps with its first request.
+local function list_first(d)
+  local list, v = base .. 'attempts:' .. d.id, call('HMGET', d.key, 'attempts', 'ended_at', 'duration_ms', 'last_status', 'response')
+  if v[1] ~= '1' or not (v[2] and v[3] and v[4]) or call('EXISTS', list) == 1 then return end
+  call('LPUSH', list, attempt_record(v[2], v[3], v[4], v[5] or ''))
+end
+
 -- Queues D of EVENT at the tail of its lane, as it was accepted (delay, signing secret). FENCES: the last fence given out.
 -- DEAD_MS: how long dead letters are kept.
 local function queue_again(event, d, fences, dead_ms)
   if d.state == 'dead' then bury_no_more(d) end
   hold_event(event, d)
   call('PERSIST', d.key)
+  if d.state == 'done' then list_first(d) end
   call('PERSIST', base .. 'attempts:' .. d.id)
   call('HSET', d.key, 'state', 'queued', 'since', fences, 'fan', d.fan or '1')
   call('HDEL', d.key, 'told')

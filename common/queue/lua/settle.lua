@@ -83,6 +83,7 @@ local function not_plain()
 --@include lib_delivery.lua
 --@include lib_origin.lua
 --@include lib_circuit.lua
+--@include lib_attempt.lua
   local ATTEMPTS_MAX, FIND_MAX = 60, 10000
   local find_left = 2 * FIND_MAX -- entries of queues that this call searches for late successes
 
@@ -112,10 +113,12 @@ local function not_plain()
   end
 
   local function remember(d, o, duration, response, attempt)
+    local is_only = d.attempts == '1' and not (d.told or d.since or d.listed) -- there was no request before
     delivery_set(d, 'last_status', o.status)
     delivery_set(d, 'duration_ms', duration)
-    if o.failure ~= '' or d.attempts ~= '1' then delivery_set(d, 'last_error', o.failure) end
-    if response ~= '' or d.attempts ~= '1' then delivery_set(d, 'response', response) end
+    if o.failure ~= '' or not is_only then delivery_set(d, 'last_error', o.failure) end
+    if response ~= '' or not is_only then delivery_set(d, 'response', response) end
+    if attempt == '' and not is_only then attempt = attempt_record(now_text, duration, o.status, response) end
     if attempt ~= '' then
       d.listed = true
       local key = base .. 'attempts:' .. d.id
@@ -229,8 +232,8 @@ local function not_plain()
   local function settle_late(id, key, fence, o, v, duration, response, attempt)
     local d = claimed(id, key, o, v)
     if not end_waiting(d, fence) then return false end
-    remember(d, o, duration, response, attempt)
     d.listed = true -- this was the first attempt, but later ones may have been listed
+    remember(d, o, duration, response, attempt)
     finish(d, 'done', done_ms, dedup_ms, o.verdict)
     delivery_save(d)
     return true
