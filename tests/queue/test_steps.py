@@ -45,6 +45,18 @@ def test_a_call_claims_from_some_of_many_lanes(queue):
     assert set(lanes) == {f"d{n}" for n in range(64)}
 
 
+def test_what_claim_must_know_of_many_destinations_is_found_at_once(queue):
+    """Redis searches a packed hash from its beginning, and would do so for each lane of a claim."""
+    many_lanes(queue, 1)
+    rows = [word for n in range(64) for word in (f"d{n}", "1000 10000 2000 8 - 0", f"d{n}", "requeue")]
+    queue.run("limits", "all", "", *rows)
+    assert len(claim_all(queue)) == 64
+    for key, fields in (("limits", 65), ("busy", 64)):
+        assert queue.r.object("encoding", queue.key(key)) == "hashtable"
+        assert queue.r.hlen(queue.key(key)) == fields, "no field has stayed behind"
+    queue.check()
+
+
 def test_a_call_claims_fewer_from_lanes_that_lead_to_several_origins(queue):
     queue.limits(**{f"postback@a{n}": (100, 10000, 2000, 8, "b", 0) for n in range(64)})
     for n in range(64):

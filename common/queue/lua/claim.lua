@@ -698,9 +698,9 @@ local function claim_due()
 end
 
 -- Up to 128 members Redis keeps a sorted set as one packed list, in which 64 more with one score cost 80 to 170 us; as a
--- skip list they cost 20. It takes that for good when a member is longer than 64 bytes, so a long one comes first and
--- leaves again at once. No delivery's id is without a colon.
-local MANY, LONG = 8, string.rep('-', 65)
+-- skip list they cost 20. It keeps a hash of up to 512 fields so too, and searches it from its beginning. It takes the other
+-- form for good when a member is longer than 64 bytes, so a long one comes first and leaves again at once.
+local MANY = 8
 
 local function write_leases()
   local key = base .. 'inflight'
@@ -712,13 +712,23 @@ local function write_leases()
   call('ZREM', key, LONG)
 end
 
+local function write_busy()
+  local key, changed = base .. 'busy', {}
+  for _, t in pairs(destinations) do
+    if t.busy ~= t.was then changed[#changed + 1] = t end
+  end
+  if #changed >= MANY then call('HSET', key, LONG, '0') end
+  for _, t in ipairs(changed) do
+    call('HINCRBY', key, t.name, text(t.busy - t.was))
+    if firsts.inflight ~= nil then firsts.inflight = math.min(firsts.inflight or math.huge, tonumber(t.expires)) end
+  end
+  if #changed >= MANY then call('HDEL', key, LONG) end
+end
+
 local function write_claims()
   write_leases()
+  write_busy()
   for name, t in pairs(destinations) do
-    if t.busy ~= t.was then
-      call('HINCRBY', base .. 'busy', name, text(t.busy - t.was))
-      if firsts.inflight ~= nil then firsts.inflight = math.min(firsts.inflight or math.huge, tonumber(t.expires)) end
-    end
     for origin, share in pairs(t.shares) do
       if share.n ~= share.was then call('HINCRBY', base .. 'shares:' .. name, origin, text(share.n - share.was)) end
     end

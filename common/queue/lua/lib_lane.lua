@@ -44,6 +44,7 @@ local function keep_key(key, keep_ms)
 end
 -- The destination in a delivery's id. A pattern like '[^:]*$', which may begin anywhere, takes the square of the id's length.
 local DESTINATION = '^.*:(.*)$'
+local LONG = string.rep('/', 65) -- so long that Redis keeps nothing with it as a packed list; no id or name is like it
 local woken -- a lane that got its first work or was brought forward in this call
 
 local PAUSED = 3600000000 -- us: a lane that an operator has stopped is looked at again then
