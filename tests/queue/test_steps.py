@@ -9,6 +9,7 @@ from task_calls import put
 
 COMMANDS_MAX = 1300  # to Redis, by one call
 FAN = 64
+LONG_ID = "%41" * 250  # an id may have 255 bytes, each of which takes three in a key
 
 
 def commands(queue, call):
@@ -270,12 +271,15 @@ def test_the_answers_of_an_hour_span_by_span(queue):
     assert passed == 0 and len(counts) == 2 * 40
 
 
-@pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue"))])
+@pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue")), ("dead", ("",))])
 def test_long_ids_cost_as_much_as_their_length(queue, script, args):
     """A pattern that may begin at any byte takes the square of it: a second for a thousand ids."""
-    id = "%41" * 255
-    for name in ("retry", "inflight"):
-        queue.r.zadd(queue.key(name), {f"{id}{n}:d": 10**13 for n in range(1000)})
+    for name in ("retry", "inflight", "deaths"):
+        queue.r.zadd(queue.key(name), {f"{LONG_ID}{n}:d": 10**13 for n in range(1000)})
+    with queue.r.pipeline() as pipe:
+        for n in range(1000):
+            pipe.hset(queue.key(f"delivery:{LONG_ID}{n}:d"), "state", "dead")
+        pipe.execute()
     queue.r.config_resetstat()
     queue.run(script, *args)
     assert queue.r.info("commandstats")["cmdstat_evalsha"]["usec"] < 250_000
@@ -286,3 +290,103 @@ def test_revisions_of_an_id_of_digits(queue):
     assert put(queue, id, ("d", "d", "0"), body="first") == 0
     queue.put(*[queue.event(id, ("d", "d", 0), body=f"b{n}") for n in range(30)])
     assert queue.revisions == list(range(2, 32))
+
+
+def calls_of(queue, command):
+    return queue.r.info("commandstats").get("cmdstat_" + command, {"calls": 0})["calls"]
+
+
+def posted_steps(queue, ids_each, skip, entries=100, id=LONG_ID):
+    """What each step through `posted` skipped, and how many ids it replied."""
+    with queue.r.pipeline() as pipe:
+        for n in range(entries):
+            pipe.xadd(queue.key("posted"), {"ids": " ".join(f"{id}{n}.{i}" for i in range(ids_each))}, id=f"{n + 1}-0")
+        pipe.execute()
+    steps, cursor, left = [], "", skip
+    while cursor or not steps:
+        cursor, skipped, *found = queue.run("posted", "", cursor, "-", "+", left, 10_000, 0)
+        steps.append((skipped, found[::2]))
+        left -= skipped
+    return steps
+
+
+@pytest.mark.parametrize("skip", [0, 1000, 3200])
+def test_ids_of_large_calls_of_put(queue, skip):
+    """A step reads 1 MiB of them, skips as much at most, and replies 600 and the ids of one entry more."""
+    steps = posted_steps(queue, 32, skip)
+    assert all(len(found) <= 632 and skipped * len(LONG_ID) <= (1 << 20) + 32 * len(LONG_ID) for skipped, found in steps)
+    assert sum(skipped for skipped, _ in steps) == skip
+    assert [i for _, found in steps for i in found] == [f"{LONG_ID}{n}.{i}" for n in range(100) for i in range(32)][skip:]
+
+
+def test_ids_of_usual_length_take_few_steps(queue):
+    assert [skipped for skipped, _ in posted_steps(queue, 8, 4800, entries=600, id="x" * 30)][0] == 4800
+
+
+@pytest.mark.parametrize("size, looked", [(40, 3000), (750, 1 << 20)])
+def test_a_step_through_all_tasks_that_are_ready(queue, size, looked):
+    """None of them is under the path that is asked for. LOOKED: members of usual ids, bytes of long ones."""
+    id = "i" * (size - 6)
+    queue.r.zadd(queue.key("ready"), {f"00ff00{id}{n:05}": queue.now + n for n in range(6000)})
+    queue.r.zadd(queue.key("ready"), {f"000000{id}{n:05}": queue.now + n for n in range(6000)})
+    cursor, calls = "", 0
+    while cursor or not calls:
+        queue.r.config_resetstat()
+        cursor, _, *found = queue.run("ready", "", "ready", cursor, "a/b", 10**9, 0, 1000)
+        calls += 1
+        assert not found and calls_of(queue, "zrange") * 300 * (1 if size == 40 else size) <= looked + 300 * size
+    assert (12_000 // 3000 <= calls <= 12_000 // 3000 + 1) if size == 40 else 8 <= calls <= 10
+
+
+def test_a_job_stops_within_an_event(queue):
+    """An event with 64 webhooks that are over is resent in steps, and each webhook once."""
+    names = [f"w{n}" for n in range(FAN)]
+    queue.limits(**{name: (1000, 10000, 2000, 8) for name in names})
+    assert queue.put(*[queue.event(f"e{i}", *[(name, name, 0) for name in names], to=names) for i in range(2)])
+    while queue.r.zcard(queue.key("lanes")):
+        for c in queue.claim(want=64):
+            queue.settle(c, "done")
+    queue.run("job", "begin", "j", "resend", "done", "", "", "", "", 0, 1 << 52, "root", "-")
+    most, steps, goes_on = 0, 0, 1
+    while goes_on:
+        goes_on, given = commands(queue, lambda: queue.run("sweep_resend", "j", "me", 3000, queue.dead_ms, queue.dedup_ms))
+        most, steps = max(most, given), steps + 1
+        assert steps < 50
+    assert most <= 500, most
+    assert all(sorted(queue.queued(name)) == [f"e{i}:{name}" for i in range(2)] for name in names)
+    assert queue.r.hget(queue.key("job:j"), "done") == "128"
+
+
+@pytest.mark.parametrize("id, finds", [("x" * 40, True), (LONG_ID, False)])
+def test_a_drop_looks_at_fewer_long_ids(queue, id, finds):
+    """Deep in its queue a delivery keeps its place, and is dropped there."""
+    queue.put_simple("e0")
+    for side in (queue.r.lpush, queue.r.rpush):
+        for first in range(0, 10_000, 1000):
+            side(queue.key("queue:d"), *[f"{id}{n:05}:d" for n in range(first, first + 1000)])
+    assert queue.run("drop", "e0:d", queue.dead_ms, queue.dedup_ms, 50_000) == ["done", "dropped"]
+    assert (queue.r.llen(queue.key("queue:d")) == 20_000) == finds
+    assert queue.r.hexists(queue.key("delivery:e0:d"), "in_queue") == (not finds)
+
+
+def test_check_counts_leases_of_accounts(queue):
+    """The shares of 800 deliveries are counted in one call. Of more, the count of the destination alone."""
+    to = "postback@acme"
+    for n, unsure in ((800, 0), (801, 1)):
+        with queue.r.pipeline() as pipe:
+            for i in range(n):
+                pipe.hset(queue.key(f"delivery:e{i}:{to}"), "origin", f"https://h{i}.example:443")
+                pipe.zadd(queue.key("inflight"), {f"e{i}:{to}": 10**13})
+            pipe.execute()
+        queue.r.hset(queue.key("busy"), to, 7)
+        (_, looked, told, *found), given = commands(queue, lambda: queue.run("check", 1, "busy 0", 1000, 1000))
+        assert told == unsure and found == ["busy_count", to, "1"] and given < 1000
+        assert queue.r.hget(queue.key("busy"), to) == str(n) and queue.r.hlen(queue.key("shares:" + to)) == 800
+
+
+def test_check_reads_a_bounded_part_of_long_leases(queue):
+    """1 MiB of ids are too many to be counted in one piece."""
+    queue.r.zadd(queue.key("inflight"), {f"{LONG_ID}{n}:d": 10**13 for n in range(2000)})
+    queue.r.hset(queue.key("busy"), "d", 7)
+    assert queue.run("check", 1, "busy 0", 1000, 1000)[:3] == ["", 0, 1]
+    assert queue.r.hget(queue.key("busy"), "d") == "7"

@@ -21,13 +21,18 @@
 
 #define KEEP_US 2000000
 #define STALE_US 10000000
-#define STEP 500
 #define SET_MAX 20000
 #define NAMES_STEP 500
 
 enum part { PART_LANES, PART_DEADS, PART_RETRY, PART_INFLIGHT, PART_PAUSED, PART_ORIGINS, PARTS };
 static const char *const part_words[] = {"lanes",    "deads",  "retry",
                                          "inflight", "paused", "origins"};
+/* Members of one step. Of a destination with dead letters a step reads the newest. */
+static const size_t part_steps[] = {[PART_LANES] = 500,
+                                    [PART_DEADS] = 200,
+                                    [PART_RETRY] = 500,
+                                    [PART_INFLIGHT] = 500,
+                                    [PART_PAUSED] = 500};
 
 struct waiter { /* somebody who wants the survey */
     struct waiter *next;
@@ -115,7 +120,7 @@ static void ask_part(struct survey_call *c, unsigned partition, enum part part)
     args_init(&a, 256);
     args_add(&a, slice_str(part_words[part]));
     args_add_int(&a, (int64_t)((double)*seen_of(c, partition, part) * scale));
-    args_add_int(&a, STEP);
+    args_add_int(&a, (int64_t)part_steps[part]);
     shards_call_script(&c->call, (size_t)partition * PARTS + part, partition, &c->q->survey, &a);
     args_clear(&a);
 }
@@ -208,7 +213,7 @@ static void take_part(struct survey_call *c, unsigned partition, enum part part,
     else
         for (size_t i = 1; i + 2 < redis_count(r); i += 3)
             take_destination(c, part, *scale, r, i);
-    *seen += STEP;
+    *seen += part_steps[part];
     if (redis_count(r) > 1 && (double)*seen * *scale < (double)all)
         ask_part(c, partition, part);
 }

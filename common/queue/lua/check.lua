@@ -16,9 +16,12 @@
 --@include lib_record.lua
 --@include lib_tasks.lua
 --@include lib_open.lua
+--@include lib_seen.lua
+--@include lib_weight.lua
 local is_repair, done_ms, dead_ms = ARGV[2] == '1', tonumber(ARGV[4]), tonumber(ARGV[5])
 local stage, place, list = string.match(ARGV[3], '^(%a+) (%d+) ?(.*)$')
-local WORK_MAX, LOOKS_MAX, CHUNK, ITEMS_MAX = 250, 30000, 50, 50
+local WORK_MAX, LOOKS_MAX, CHUNK, ITEMS_MAX = 200, 30000, 100, 50
+-- Lengths of lists of ids of up to 100 bytes (lib_weight).
 local EACH_MAX = 10000 -- a list up to this length is searched whole for each of its deliveries
 local SEARCH_MAX = 40000 -- one up to this length is searched whole where its ends do not have the delivery
 local EXACT_MAX = 200 -- a queue up to this length has its delays counted one by one
@@ -37,18 +40,19 @@ local function is_over(state) return state == 'done' or state == 'dead' or state
 -- How often is ID in LIST: 0, 1 or 2; nil if the list is too long to tell now. The second value is what LREM needs to take
 -- all of these out: from which end, and how many.
 local function count_in_list(key, id)
-  local length = call('LLEN', key)
-  work = work + 2
-  if length <= EACH_MAX then
-    looks = looks + length
+  local weight = weight_of(key, id)
+  local size = call('LLEN', key) * weight
+  work = work + 4
+  if size <= EACH_MAX then
+    looks = looks + size
     return math.min(2, #call('LPOS', key, id, 'COUNT', 2)), 0
   end
   for _, rank in ipairs({1, -1}) do
     looks = looks + EACH_MAX / 2
-    if call('LPOS', key, id, 'RANK', rank, 'MAXLEN', EACH_MAX / 2) then return 1, rank end
+    if call('LPOS', key, id, 'RANK', rank, 'MAXLEN', math.floor(EACH_MAX / 2 / weight)) then return 1, rank end
   end
-  if length > SEARCH_MAX then return nil end
-  looks = looks + length
+  if size > SEARCH_MAX then return nil end
+  looks = looks + size
   return call('LPOS', key, id) and 1 or 0, 1
 end
 
@@ -293,14 +297,15 @@ local function judge_entry(kind, of, key, id, length, behind)
   local is_right = kind == 'queue' and (v[1] == 'queued' or v[1] == 'dropped' and v[5]) and v[2] == of or kind == 'dead' and v[1] == 'dead' and v[3] == of
   if is_right then return end
   -- A resend leaves entries in the middle of a long list, and entries outlive deliveries until the next look at the list.
-  if kind == 'dead' and (not v[1] or length > EACH_MAX) then return end
+  local weight = weight_of(key, id)
+  if kind == 'dead' and (not v[1] or length * weight > EACH_MAX) then return end
   -- In the middle of a long list it is left to whoever comes to it: claim passes over it.
-  local is_near = length <= SEARCH_MAX or math.min(behind, length - behind) < EACH_MAX
+  local is_short = length * weight <= SEARCH_MAX
+  local is_near = is_short or math.min(behind, length - behind) * weight < EACH_MAX
   report(v[1] and 'wrong_place' or 'no_delivery', id, is_near)
   if not is_repair or not is_near then return end
-  local reach = length <= SEARCH_MAX and length or EACH_MAX
-  looks, work = looks + reach, work + 4
-  local n = call('LREM', key, length <= SEARCH_MAX and 0 or behind < EACH_MAX and -1 or 1, id)
+  looks, work = looks + (is_short and length * weight or EACH_MAX), work + 6
+  local n = call('LREM', key, is_short and 0 or behind * weight < EACH_MAX and -1 or 1, id)
   if kind == 'queue' then lane_count(lane_load(of), tonumber(v[4] or 0) or 0, -n) end
   if v[1] then judge_delivery(id) end
   return n > 0
@@ -341,7 +346,7 @@ local function walk_lists(cursor)
     elseif cursor == '0' and list ~= '' then
       return nil
     else
-      local reply = call('SCAN', cursor, 'MATCH', base .. '[qd]*', 'COUNT', 300)
+      local reply = call('SCAN', cursor, 'MATCH', base .. '[qd][ue][ea]*', 'COUNT', 300) -- queue and dead, not delivery
       cursor, work, list = reply[1], work + 50, '0 '
       for _, key in ipairs(reply[2]) do
         local short = string.sub(key, #base + 1)
@@ -405,51 +410,79 @@ function RUN.lanes(at)
   end)
 end
 
--- Origin -> how many of the deliveries IDS go there.
+local origins_left = 800 -- deliveries whose origins this call may read
+
+-- Origin -> how many of the deliveries IDS go there. False if they are too many to tell.
 local function shares_of(ids)
+  if ids.shares ~= nil then return ids.shares end
+  ids.shares = false
+  if #ids > origins_left then
+    unsure = unsure + 1
+    return false
+  end
   local shares = {}
+  origins_left = origins_left - #ids
   for _, id in ipairs(ids) do
     local origin = call('HGET', DELIVERY .. id, 'origin')
     if origin then shares[origin] = (shares[origin] or 0) + 1 end
   end
+  ids.shares = shares
   return shares
 end
 
 local function mend_busy(name, ids)
   call('HDEL', base .. 'busy', name)
-  call('DEL', base .. 'shares:' .. name)
   if #ids > 0 then call('HSET', base .. 'busy', name, text(#ids)) end
-  ids.shares = ids.shares or shares_of(ids)
-  for origin, n in pairs(ids.shares) do call('HSET', base .. 'shares:' .. name, origin, text(n)) end
+  local shares, written = shares_of(ids), {}
+  if not shares then return end
+  for origin, n in pairs(shares) do
+    written[#written + 1] = origin
+    written[#written + 1] = text(n)
+  end
+  call('DEL', base .. 'shares:' .. name)
+  if #written > 0 then call('HSET', base .. 'shares:' .. name, unpack(written)) end
 end
 
 local function are_shares_right(name, ids)
   local noted = call('HGETALL', base .. 'shares:' .. name)
   if #noted == 0 and not string.find(name, '@', 1, true) then return true end
-  ids.shares = shares_of(ids)
+  local shares = shares_of(ids)
+  if not shares then return true end
   local is_right, more = true, 0
-  for _ in pairs(ids.shares) do more = more + 1 end
+  for _ in pairs(shares) do more = more + 1 end
   for i = 1, #noted, 2 do
     local n = tonumber(noted[i + 1]) or 0
-    is_right = is_right and n == (ids.shares[noted[i]] or 0)
+    is_right = is_right and n == (shares[noted[i]] or 0)
     if n ~= 0 then more = more - 1 end
   end
   return is_right and more == 0
 end
 
 -- The script counts the deliveries in flight in one piece, if they are not many.
-local INFLIGHT_MAX = 2500
-function RUN.busy()
-  if call('ZCARD', base .. 'inflight') > INFLIGHT_MAX then
-    unsure = unsure + 1
-    return nil
+local INFLIGHT_MAX, INFLIGHT_BYTES, INFLIGHT_CHUNK = 2500, 786432, 500
+
+-- Adds the deliveries in flight to FLYING, by destination. False if they are too many.
+local function read_inflight(flying)
+  local key, bytes = base .. 'inflight', 0
+  if call('ZCARD', key) > INFLIGHT_MAX then return false end
+  for from = 0, INFLIGHT_MAX - 1, INFLIGHT_CHUNK do
+    for _, id in ipairs(call('ZRANGE', key, from, from + INFLIGHT_CHUNK - 1)) do
+      local name = destination_of(id)
+      flying[name] = flying[name] or {}
+      table.insert(flying[name], id)
+      bytes = bytes + #id
+    end
+    if bytes > INFLIGHT_BYTES then return false end
   end
+  return true
+end
+
+function RUN.busy()
   local flying, busy = {}, call('HGETALL', base .. 'busy')
   for i = 1, #busy, 2 do flying[busy[i]] = {noted = busy[i + 1]} end
-  for _, id in ipairs(call('ZRANGE', base .. 'inflight', 0, -1)) do
-    local name = string.match(id, DESTINATION) or id
-    flying[name] = flying[name] or {}
-    table.insert(flying[name], id)
+  if not read_inflight(flying) then
+    unsure = unsure + 1
+    return nil
   end
   for name, ids in pairs(flying) do
     if tonumber(ids.noted or 0) ~= #ids or not are_shares_right(name, ids) then

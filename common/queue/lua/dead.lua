@@ -9,8 +9,9 @@
 -- expired, is left out.
 local call, base, cursor = redis.call, ARGV[1], ARGV[2]
 --@include lib_scores.lua
-local LOOKS_MAX = 400
-local groups, order, looks, seen = {}, {}, 0, 0
+--@include lib_seen.lua
+local LOOKS_MAX, BYTES_MAX = 400, 200000 -- of ids
+local groups, order, looks, bytes, seen = {}, {}, 0, 0, 0
 
 local function group_of(destination, reason, id, at)
   local name = destination .. ' ' .. reason
@@ -22,12 +23,12 @@ local function group_of(destination, reason, id, at)
 end
 
 local function look(id, _, at)
-  if looks == LOOKS_MAX then return false end
-  looks = looks + 1
+  if looks == LOOKS_MAX or bytes >= BYTES_MAX then return false end
+  looks, bytes = looks + 1, bytes + #id
   local v = call('HMGET', base .. 'delivery:' .. id, 'state', 'last_error', 'last_status')
   if v[1] ~= 'dead' then return true end
   local reason = v[2] and v[2] ~= '' and v[2] or v[3] or ''
-  local group = group_of(string.match(id, '[^:]*$'), reason, id, at)
+  local group = group_of(destination_of(id), reason, id, at)
   group.n, seen = group.n + 1, seen + 1
   return true
 end

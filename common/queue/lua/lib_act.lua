@@ -44,11 +44,12 @@ end
 
 -- --- drop ---
 
--- Takes D off its queue, if it is among the MOST first or last there. Returns whether it did.
+-- Takes D off its queue, if it is among the MOST first or last there (of long ids fewer). Returns whether it did.
 local function leave_queue(d, most)
   local lane = lane_load(d.lane)
+  local looks_at = math.floor(most / weight_of(lane.queue, d.id))
   for _, rank in ipairs({-1, 1}) do
-    if most > 0 and call('LPOS', lane.queue, d.id, 'RANK', rank, 'MAXLEN', most) then
+    if looks_at > 0 and call('LPOS', lane.queue, d.id, 'RANK', rank, 'MAXLEN', looks_at) then
       call('LREM', lane.queue, rank, d.id)
       lane_count(lane, tonumber(d.delay_ms), -1)
       return true

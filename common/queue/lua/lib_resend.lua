@@ -1,19 +1,21 @@
 -- lib_resend: queues a delivery again that is over. Needs lib_lane and lib_tasks. Shared by resend (what the API asks for) and put (the
 -- sender repeats an event).
 -- D is a table: id, key, destination, state, apart, lane, delay_ms (a number), fan, kind, account (of a task).
-local LOOK_MAX = 10000 -- at each end of a list of dead letters
+--@include lib_weight.lua
+local LOOK_MAX = 10000 -- at each end of a list of dead letters; of long ids fewer
 local first_end = 1 -- of such a list, where a delivery is looked for first: 1 the newest, -1 the oldest
 local looks = 8 -- at such ends, in this call: each takes up to 0.2 ms
 
 -- Is ID in the LIST of a lane? True too if that cannot be told: the list is longer than two looks, or there were too many looks.
 local function is_queued(list, id)
+  local most = math.floor(LOOK_MAX / weight_of(list, id))
   for _, rank in ipairs({1, -1}) do
     if looks <= 0 then return true end
-    if call('LPOS', list, id, 'RANK', rank, 'MAXLEN', LOOK_MAX) then return true end
+    if call('LPOS', list, id, 'RANK', rank, 'MAXLEN', most) then return true end
     local length = call('LLEN', list)
-    looks = looks - math.min(length, LOOK_MAX) / LOOK_MAX
-    if length <= LOOK_MAX then return false end
-    if rank == -1 then return length > 2 * LOOK_MAX end
+    looks = looks - math.min(length, most) / most
+    if length <= most then return false end
+    if rank == -1 then return length > 2 * most end
   end
 end
 
@@ -28,14 +30,15 @@ end
 local function bury_no_more(d)
   call('ZREM', base .. 'deaths', d.id)
   local list = base .. 'dead:' .. d.destination
+  local most = math.floor(LOOK_MAX / weight_of(list, d.id))
   for _, rank in ipairs({first_end, -first_end}) do
     if looks <= 0 then return end
     local length = call('LLEN', list)
-    local at = call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', LOOK_MAX)
-    local passed = at and (rank == 1 and at or length - at) or math.min(length, LOOK_MAX)
-    looks = looks - passed / LOOK_MAX
+    local at = call('LPOS', list, d.id, 'RANK', rank, 'MAXLEN', most)
+    local passed = at and (rank == 1 and at or length - at) or math.min(length, most)
+    looks = looks - passed / most
     if at then
-      looks = looks - passed / LOOK_MAX
+      looks = looks - passed / most
       call('LREM', list, rank, d.id)
       return
     end

@@ -10,8 +10,9 @@
 -- says how many deliveries the walk passed over. Each delivery is acted on at most once: a resent one has the job's id.
 -- The job leaves deliveries alone that were accepted or have ended since it began. If a drop went through all walks and
 -- acted on something, it begins again, because deliveries move meanwhile.
-local WORK_MAX, CHUNK, PASSES_MAX = 500, 50, 5
-local ACT_WORK = 20 -- commands for one delivery
+local WORK_MAX, CHUNK, PASSES_MAX = 250, 50, 5
+local ACT_WORK = 20 -- commands for one delivery; a resend also looks at each delivery of its event
+local ENTRIES = 10 -- of `posted` that are read at once: each has up to 64 ids
 local NEAR = 2000 -- entries at the tail of a queue; behind them a delivery is dropped in its place
 local DAY = 86400000
 local work, acted = 0, 0
@@ -43,24 +44,27 @@ local function is_of_source(event, source)
   return kind ~= nil and kind ~= 'task' and owner == source
 end
 
--- Does delivery ID, whose state should be one of STATES, fit the job?
+-- Does delivery ID, whose state should be one of STATES, fit the job? Also returns how many deliveries its event has here.
 local function fits(job, id, states)
-  local v = call('HMGET', DELIVERY .. id, 'state', 'destination', 'lane', 'accepted_at', 'ended_at', 'job')
+  local v = call('HMGET', DELIVERY .. id, 'state', 'destination', 'lane', 'accepted_at', 'ended_at', 'job', 'fan')
   work = work + 1
   if not v[1] or not states[v[1]] or v[6] == job.id then return false end
   local accepted, is_over = tonumber(v[4] or 0), v[1] == 'dead' or v[1] == 'done' or v[1] == 'dropped'
   if accepted > job.begun or accepted < job.since or accepted > job.till then return false end
   if is_over and tonumber(v[5] or 0) > job.begun then return false end
   if job.destination ~= '' and v[2] ~= job.destination or job.lane ~= '' and v[3] ~= job.lane then return false end
-  if job.source == '' then return true end
-  work = work + 1
-  return is_of_source(string.sub(id, 1, -2 - #v[2]), job.source)
+  if job.source ~= '' then
+    work = work + 1
+    if not is_of_source(string.sub(id, 1, -2 - #v[2]), job.source) then return false end
+  end
+  return true, tonumber(v[7] or 1)
 end
 
 -- Acts on delivery ID if it fits. NEAR: as drop_one. True if it left its list.
 local function consider(job, id, states, near)
-  if not fits(job, id, states) then return false end
-  work = work + ACT_WORK
+  local is_fit, siblings = fits(job, id, states)
+  if not is_fit then return false end
+  work = work + ACT_WORK + (is_resend and siblings or 0)
   local result = act_on(id, near)
   if result == 'done' then
     job.done, job.acted, acted = job.done + 1, job.acted + 1, acted + 1
@@ -130,36 +134,51 @@ local function walk_set(job, key, states, last)
   until is_full()
 end
 
--- One entry of `posted`, from its event number FIRST on. Returns the number of the next event; nil behind the last.
-local function walk_entry(job, entry, first, states)
+-- The deliveries of EVENT behind the first PASSED. Returns how many are passed, if more are left.
+local function walk_event(job, event, passed, states)
+  local head = call('GETRANGE', EVENT .. event, 0, 8191) -- the destinations end before this byte (record.c)
+  local n = 0
+  work = work + 2
+  for name in string.gmatch(string.match(head, '\no ([^\n]*)\n') or '', '%S+') do
+    if n >= passed then
+      if is_full() then return n end
+      consider(job, event .. ':' .. name, states, 0)
+    end
+    n = n + 1
+  end
+end
+
+-- One entry of `posted`, from its event number FIRST on, and of that event behind the first PASSED deliveries. Returns where it goes
+-- on, in the same way; nil behind the last.
+local function walk_entry(job, entry, first, passed, states)
   local n = 0
   for event in string.gmatch(entry[2][2], '%S+') do
     n = n + 1
     if n >= first then
-      if is_full() then return n end
-      local head = call('GETRANGE', EVENT .. event, 0, 8191) -- the destinations end before this byte (record.c)
-      work = work + 2
-      for name in string.gmatch(string.match(head, '\no ([^\n]*)\n') or '', '%S+') do consider(job, event .. ':' .. name, states, 0) end
+      if is_full() then return n, 0 end
+      local reached = walk_event(job, event, n == first and passed or 0, states)
+      if reached then return n, reached end
     end
   end
 end
 
 local function walk_posted(job)
-  local entry, number = string.match(job.position, '^(%S+) (%d+)$')
+  local entry, number, passed = string.match(job.position, '^(%S+) (%d+) (%d+)$')
   local from, states = entry or '-', {[job.state] = true}
   repeat
-    local entries = call('XRANGE', base .. 'posted', from, text(job.begun + 1), 'COUNT', CHUNK)
-    work = work + 5
+    local entries = call('XRANGE', base .. 'posted', from, text(job.begun + 1), 'COUNT', ENTRIES)
+    work = work + 1
     for _, one in ipairs(entries) do
-      local next_event = walk_entry(job, one, one[1] == entry and tonumber(number) or 1, states)
+      local resumed = one[1] == entry
+      local next_event, reached = walk_entry(job, one, resumed and tonumber(number) or 1, resumed and tonumber(passed) or 0, states)
       if next_event then
-        job.position = one[1] .. ' ' .. next_event
+        job.position = string.format('%s %d %d', one[1], next_event, reached)
         return false
       end
       from = '(' .. one[1]
-      job.position = one[1] .. ' 100000'
+      job.position = one[1] .. ' 100000 0'
     end
-    if #entries < CHUNK then return true end
+    if #entries < ENTRIES then return true end
   until is_full()
 end
 

@@ -12,8 +12,9 @@ local account, kind, cursor, prefix = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local keep_ms, most = tonumber(ARGV[6]), tonumber(ARGV[8])
 local scope = account ~= '' and '@' .. account or ''
 local key, paths = set_key(kind, scope), paths_key(kind, scope)
--- A step looks at so many members or tags and reads the heads of so many events: 1 or 2 ms.
-local LOOK_MAX, TAGS_MAX, READ_MAX = 3000, 250, 100
+-- A step looks at so many members, at so many bytes of them, or at so many tags. It reads the heads of so many events: 1 or 2 ms, and
+-- 4 ms of ids that are as long as they may be.
+local LOOK_MAX, BYTES_MAX, CHUNK, TAGS_MAX, READ_MAX = 3000, 1048576, 300, 250, 100
 local NOTHING = string.rep('-', TAG)
 local tag = string.match(tag_of(prefix), '^[^-]*')
 local reply, reads = {'', 0}, 0
@@ -124,25 +125,31 @@ end
 
 local function walk_all()
   local rank, at, after = start()
-  local members = call('ZRANGE', key, rank, rank + LOOK_MAX - 1)
-  local first, last = 1, #members
-  if at then
-    local same = math.min(#members, call('ZCOUNT', key, at, at))
-    while first <= same and members[first] <= after do first = first + 1 end
-  end
-  for i = first, #members do
-    local member = members[i]
-    if may_be_under(member) then
-      if is_full() then
-        last = i - 1
-        break
-      end
+  local same = at and call('ZCOUNT', key, at, at) or 0
+  local looked, bytes, last = 0, 0, nil
+
+  -- False: the step is full, and MEMBER is for the next one.
+  local function look(member)
+    local was_seen = looked < same and member <= after
+    if not was_seen and may_be_under(member) then
+      if is_full() then return false end
       add(string.sub(member, TAG + 1), nil, member)
     end
+    looked, bytes, last = looked + 1, bytes + #member, member
+    return true
   end
-  if last < #members or #members == LOOK_MAX then
-    reply[1] = text(tonumber(call('ZSCORE', key, members[last]))) .. ' ' .. members[last]
+
+  local function look_at_chunk()
+    local members = call('ZRANGE', key, rank + looked, rank + looked + CHUNK - 1)
+    for _, member in ipairs(members) do
+      if not look(member) then return false end
+    end
+    return true, #members < CHUNK
   end
+
+  local goes_on, is_end
+  repeat goes_on, is_end = look_at_chunk() until not goes_on or is_end or looked >= LOOK_MAX or bytes >= BYTES_MAX
+  if not is_end then reply[1] = text(tonumber(call('ZSCORE', key, last))) .. ' ' .. last end
 end
 
 local function tags_to_walk()

@@ -22,7 +22,7 @@
 --@include lib_scores.lua
 local walk, cursor, most, since, till = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local state, destination, source, of_lane, tag, others = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12] == '1'
-local CHUNK = 50
+local CHUNK, ENTRIES = 50, 10 -- that are read at once; an entry of `posted` has up to 64 ids
 local SLACK = 60000 -- ms: a receiver's clock may be so far from Redis' own
 local reply, found = {''}, 0
 
@@ -84,14 +84,14 @@ local function walk_posted()
   local from, to = entry or string.format('%.0f', till + SLACK), string.format('%.0f', math.max(since - SLACK, 0))
   reply[1] = cursor
   repeat
-    local entries = call('XREVRANGE', base .. 'posted', from, to, 'COUNT', CHUNK)
+    local entries = call('XREVRANGE', base .. 'posted', from, to, 'COUNT', ENTRIES)
     work = work + #entries / 2
     for _, one in ipairs(entries) do
       local resumed = one[1] == entry
       if not walk_entry(one, resumed and tonumber(e) or 1, resumed and tonumber(d) or 0) then return end
       from = '(' .. one[1]
     end
-    if #entries < CHUNK then
+    if #entries < ENTRIES then
       reply[1] = ''
       return
     end
