@@ -34,6 +34,8 @@ struct chain {
     const struct destination *destinations[NAMES_MOST];
     struct lane_sums *first_of[NAMES_MOST]; /* lanes that this call asks for */
     size_t destination_count, lane_count;
+    size_t lanes_told; /* by the answers so far */
+    bool is_part;      /* they tell of some lanes, and not of destinations */
 };
 
 struct queue_stats { /* owned by the caller of queue_stats_new */
@@ -140,18 +142,19 @@ static struct lane_sums *sums_of(struct chain *ch, const char *lane)
 MUST_CHECK static bool take_destinations(struct stats_call *c, struct chain *ch,
                                          const struct redis_reply *r)
 {
-    if (redis_kind(r) != REDIS_LIST || redis_count(r) != ch->lane_count + ch->destination_count)
+    size_t lanes = ch->lane_count - ch->lanes_told, n = redis_count(r);
+    ch->is_part = n > 0 && n <= lanes;
+    if (redis_kind(r) != REDIS_LIST || (!ch->is_part && n != lanes + ch->destination_count))
         return false;
-    for (size_t i = 0; i < ch->destination_count;
-         i++) /* what a lane says of circuits comes later */
-        set(c, METRIC_CIRCUITS, ch->destinations[i]->name, 0);
-    for (size_t i = 0; i < ch->destination_count; i++) {
-        const struct redis_reply *one = redis_at(r, ch->lane_count + i);
+    for (size_t i = 0; ch->lanes_told == 0 && i < ch->destination_count; i++)
+        set(c, METRIC_CIRCUITS, ch->destinations[i]->name, 0); /* before a lane says more */
+    for (size_t i = 0; i < lanes && i < n; i++)
+        set_lane(c, ch->first_of[ch->lanes_told++], redis_at(r, i));
+    for (size_t i = 0; !ch->is_part && i < ch->destination_count; i++) {
+        const struct redis_reply *one = redis_at(r, lanes + i);
         set(c, METRIC_DEAD, ch->destinations[i]->name, (double)redis_int(redis_at(one, 0)));
         sums_of(ch, ch->destinations[i]->lane)->inflight += (double)redis_int(redis_at(one, 1));
     }
-    for (size_t i = 0; i < ch->lane_count; i++)
-        set_lane(c, ch->first_of[i], redis_at(r, i));
     return true;
 }
 
@@ -208,7 +211,7 @@ static void stats_on_missing(struct shards_call *call, size_t which)
 static void fill(struct stats_call *c, struct chain *ch)
 {
     struct destination *d;
-    ch->destination_count = ch->lane_count = 0;
+    ch->destination_count = ch->lane_count = ch->lanes_told = 0;
     while (ch->destination_count < NAMES_MOST && config_next_destination(c->conf, &ch->walk, &d)) {
         if (d->partition != ch->shard)
             continue;
@@ -229,16 +232,17 @@ static void run(struct stats_call *c, struct chain *ch, const struct redis_scrip
     args_clear(a);
 }
 
-/* Asks for the next destinations of the shard. False: there are none. */
+/* Asks for what the last answer did not reach, or for the next destinations of the shard. False: there are none. */
 MUST_CHECK static bool ask_destinations(struct stats_call *c, struct chain *ch)
 {
-    fill(c, ch);
+    if (!ch->is_part)
+        fill(c, ch);
     if (ch->destination_count == 0)
         return false;
     struct args a;
     args_init(&a, 1 << 20);
-    args_add_int(&a, (int64_t)ch->lane_count);
-    for (size_t i = 0; i < ch->lane_count; i++)
+    args_add_int(&a, (int64_t)(ch->lane_count - ch->lanes_told));
+    for (size_t i = ch->lanes_told; i < ch->lane_count; i++)
         args_add(&a, slice_str(ch->first_of[i]->lane));
     for (size_t i = 0; i < ch->destination_count; i++)
         args_add(&a, slice_str(ch->destinations[i]->name));
@@ -280,7 +284,7 @@ static void end_shard(struct stats_call *c, struct chain *ch)
     }
     clear_lanes(ch);
     ch->shard++;
-    ch->is_missing = false;
+    ch->is_missing = ch->is_part = false;
     ch->walk = (struct config_walk){0};
     ch->step = 0;
 }

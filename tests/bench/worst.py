@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import rig
+from bench import rig, worst_asked
 from harness import paths
 from harness.stored import Stored
 
@@ -98,11 +98,12 @@ class World(Queue):
         return self._settled_ms() - before, reply
 
     def timed(self, case, name, *args):
-        """Calls the script NAME and notes what that cost Redis."""
+        """Calls the script NAME and notes what that cost Redis. One that writes nothing is called some times, and the least is noted."""
         script = self.scripts[name]
-        ms, reply = self._cpu_ms("EVALSHA", script.sha, 1, self.key("lanes"), self.base, *args)
-        self.took.setdefault(case, []).append(ms - self.idle)
-        return reply
+        times = 5 if "no-writes" in script.script.splitlines()[0] else 1
+        costs = [self._cpu_ms("EVALSHA", script.sha, 1, self.key("lanes"), self.base, *args) for _ in range(times)]
+        self.took.setdefault(case, []).append(min(ms for ms, _ in costs) - self.idle)
+        return costs[0][1]
 
     def clear(self):
         self.r.flushall()
@@ -516,7 +517,7 @@ def looks(w):
         w.timed("retrying_1000", "retrying", n, 1000)
         w.timed("survey_retry", "survey", "retry", n, 500)
         w.timed("survey_lanes", "survey", "lanes", n // 100, 500)
-        w.timed("survey_deads", "survey", "deads", n // 100, 500)
+        w.timed("survey_deads", "survey", "deads", n // 100, 200)
         w.timed("survey_paused", "survey", "paused", 0, 500)
         w.timed("survey_origins", "survey", "origins", 0, *names[n // 200:n // 200 + 500])
     cursor = ""
@@ -553,8 +554,8 @@ def counted(w):
             pipe.hset(w.key("programs"), f"receiver host:{n}", f"{now} " + "z" * 300)
         pipe.execute()
     for _ in range(5):
-        w.timed("counted_results_350", "counted", "results", *[f"d{i} {r}" for i in range(117) for r in ("done", "retry", "dead")])
-        w.timed("counted_answers", "counted", "answers", 0)
+        w.timed("counted_results_300", "counted", "results", *[f"d{i} {r}" for i in range(100) for r in ("done", "retry", "dead")])
+        w.timed("counted_answers", "counted", "answers", "")
         w.timed("counted_history", "counted", "history")
         w.timed("counted_trends", "counted", "trends")
         w.timed("counted_programs", "counted", "programs")
@@ -585,7 +586,7 @@ def acts(w):
 
 
 WORLDS = [put, put_tasks, leases, everything, claim_lanes, records, picks, strangers, lost_events, asides, accounts, settle, sent, presence, limits, check, tasks, looks,
-          counted, acts]
+          counted, acts, *worst_asked.WORLDS]
 
 
 def worst():

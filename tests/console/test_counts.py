@@ -104,6 +104,17 @@ def test_the_last_hour(counted):
     assert (sum(trends["good"]["done"]), sum(trends["bad"]["failed"]), trends["good"]["failed"], trends["bad"]["done"]) == (10, 2, [0] * 30, [0] * 30)
 
 
+def test_answers_of_very_many_sources(counted):
+    """Their counts come in parts, some of them of one span."""
+    counted.start(dispatchers=0)
+    r = counted.stack.redis.client()
+    span = int(r.time()[0]) // 300
+    for ago in range(-1, 13):  # the present span may end meanwhile
+        r.hset(f"{BASE}answers:{span - ago}", mapping={f"gone{n} ok": 1 for n in range(1500)} | {"in ok": 2, "in invalid_json": 1})
+    (source,) = [s for s in counted.root.all("sources") if s["id"] == "in"]
+    assert source["last_hour"] == {"accepted": 24, "duplicate": 0, "refused": {"invalid_json": 12}}
+
+
 def test_a_lane_sums_its_destinations(counted):
     for n in range(40):
         counted.conf["destinations"][f"d{n:02}"] = config.destination(counted.sink.url(f"/d{n:02}"), lane="shared")

@@ -316,6 +316,23 @@ def test_many_lanes(stack):
         assert receiver.rss_kb() - before < 20000
 
 
+def test_lanes_with_many_origins(stack):
+    """One call reads those of two lanes; the others, and the destinations, come with the calls behind it."""
+    conf = config.base(stack.redis.url)
+    conf["destinations"] = {f"d{n}": {"postback_url": "http://127.0.0.1:9/x"} for n in range(12)}
+    conf["sources"]["in"] = config.source("d0")
+    receiver = stack.receiver(conf)
+    client = stack.redis.client()
+    for n in range(12):
+        client.hset(f"hookpace:{{0}}:origins:d{n}", mapping={f"d{n}/https://h{i}.example:443": "9 99999999999999 3 0 0 0" for i in range(1000 - n)})
+        client.lpush(f"hookpace:{{0}}:dead:d{n}", *["x"] * (n + 1))
+        client.hset("hookpace:{0}:busy", f"d{n}", n + 1)
+    samples = receiver.metrics()
+    assert samples["hookpace_circuit_open"] == {(("destination", f"d{n}"),): 1000 - n for n in range(12)}
+    assert samples["hookpace_dead_letters"] == {(("destination", f"d{n}"),): n + 1 for n in range(12)}
+    assert samples["hookpace_inflight"] == {(("lane", f"d{n}"),): n + 1 for n in range(12)}
+
+
 @pytest.mark.parametrize("part", ["receiver", "dispatcher"])
 def test_promtool_has_no_objection(run, part):
     if not shutil.which("promtool"):

@@ -117,6 +117,24 @@ mutation(steps_count_twice "a step of the count of dead letters begins again wit
   [[passed + 1 or 1]]
   [[passed or 0]])
 
+mutation(answers_in_part "of a span with very many answers only the first part is counted"
+  TESTS tests/queue/test_steps.py::test_the_answers_of_an_hour_in_steps
+  EDIT common/queue/lua/counted.lua
+  [[    if place == '0' then number]]
+  [[    if true then number]])
+
+mutation(long_ids_weigh_nothing "a look through a list of long ids is as long as one of short ids"
+  TESTS tests/queue/test_steps.py::test_a_drop_looks_at_fewer_long_ids
+  EDIT common/queue/lua/lib_weight.lua
+  [[  return math.max(1, longest / WEIGHT_BYTES)]]
+  [[  return 1]])
+
+mutation(job_looks_once_for_lanes "a drop that begins again does not look for lanes with work"
+  TESTS tests/queue/test_steps.py::test_a_drop_that_begins_again_finds_lanes_again
+  EDIT common/queue/lua/lib_sweep.lua
+  [[= 1, '0', job.passes + 1, 0]]
+  [[= 1, job.scan, job.passes + 1, 0]])
+
 mutation(search_misses_words "a search takes every second record of the index for another's"
   TESTS tests/queue/test_words.py::test_the_index_finds_what_the_walk_through_all_finds
   EDIT common/queue/lua/search.lua

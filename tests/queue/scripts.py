@@ -82,7 +82,7 @@ class Queue:
         self.done_ms, self.dead_ms, self.dedup_ms, self.pending_ms = done_ms, dead_ms, dedup_ms, pending_ms
         self.scripts = {n: client.register_script(script_text(n) + version) for n in ("put", "claim", "sent", "settle", "stats", "retrying", "task", "resend", "ready", "posted",
                                                                            "counts", "failures", "setting", "pause", "take", "limits", "requeue")}
-        self.scripts |= {n: client.register_script(script_text(n) + version) for n in ("presence", "redo", "drop", "job", "jobs", "sweep_resend", "sweep_drop", "dead", "check")}
+        self.scripts |= {n: client.register_script(script_text(n) + version) for n in ("presence", "redo", "drop", "job", "jobs", "sweep_resend", "sweep_drop", "dead", "check", "counted", "lanes")}
         self.wait_us = None
         self.stages = itertools.count()
         self.now = int(time.time() * 1000)

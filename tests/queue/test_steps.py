@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from scripts import result_args, script_text
+from scripts import result_args
 from task_calls import put
 
 COMMANDS_MAX = 1300  # to Redis, by one call
@@ -252,23 +252,49 @@ def test_repeats_of_events_with_many_dead_deliveries(queue):
     queue.check()
 
 
-def test_the_answers_of_an_hour_span_by_span(queue):
-    """Few are read at once; of very many answers each call reads one span. The sums are those of the hour."""
-    counted = queue.r.register_script(script_text("counted"))
+ANSWERS_MAX = 2000
+
+
+def answers_of(queue):
+    """Their sums, as the receiver adds them up, and how many fields each call has read."""
+    cursor, seen, reads = "", {}, []
+    while cursor or not reads:
+        cursor, *spans = queue.run("counted", "answers", cursor)
+        reads.append(sum(len(fields) // 2 for fields in spans[1::2]))
+        for span, fields in zip(spans[::2], spans[1::2]):
+            seen.update({(span, name): int(n) for name, n in zip(fields[::2], fields[1::2])})
+    sums = {}
+    for (_, name), n in seen.items():
+        sums[name] = sums.get(name, 0) + n
+    return sums, reads
+
+
+@pytest.mark.parametrize("names, calls", [(40, 1), (160, 1), (1200, 8), (7000, 42)])
+def test_the_answers_of_an_hour_in_steps(queue, names, calls):
+    """A call reads a part of a span where it is large. The sums are those of the hour."""
     span = int(queue.r.time()[0]) // 300
     for ago in range(-1, 13):  # the present span may end meanwhile
-        queue.r.hset(queue.key(f"answers:{span - ago}"), mapping={f"s{n} ok": 1 for n in range(1200)})
-    sums, passed, calls = {}, 0, 0
-    while passed or not calls:
-        passed, *counts = counted(keys=[queue.key("lanes")], args=[queue.base, "answers", passed])
-        for name, n in zip(counts[::2], counts[1::2]):
-            sums[name] = sums.get(name, 0) + n
-        calls += 1
-    assert calls == 12 and sums == {f"s{n} ok": 12 for n in range(1200)}
-    for ago in range(-1, 13):
-        queue.r.hdel(queue.key(f"answers:{span - ago}"), *[f"s{n} ok" for n in range(40, 1200)])
-    passed, *counts = counted(keys=[queue.key("lanes")], args=[queue.base, "answers", 0])
-    assert passed == 0 and len(counts) == 2 * 40
+        queue.r.hset(queue.key(f"answers:{span - ago}"), mapping={f"s{n} ok": 1 for n in range(names)})
+    sums, reads = answers_of(queue)
+    assert sums == {f"s{n} ok": 12 for n in range(names)}
+    assert max(reads) <= ANSWERS_MAX * 1.1 + 128, "HSCAN returns whole buckets, and small hashes whole"
+    assert calls <= len(reads) <= calls + 2
+
+
+def test_answers_that_come_while_they_are_read(queue):
+    """The present span grows tenfold between two calls. What was there before is counted, and once."""
+    span = int(queue.r.time()[0]) // 300
+    for ago in range(-1, 2):
+        queue.r.hset(queue.key(f"answers:{span - ago}"), mapping={f"s{n} ok": 1 for n in range(3000)})
+    cursor, *first = queue.run("counted", "answers", "")
+    for ago in range(-1, 1):
+        queue.r.hset(queue.key(f"answers:{span - ago}"), mapping={f"new{n} ok": 1 for n in range(30_000)})
+    names = set(first[1][::2])
+    while cursor:
+        cursor, *spans = queue.run("counted", "answers", cursor)
+        if spans[:1] == first[:1]:
+            names |= set(spans[1][::2])
+    assert {f"s{n} ok" for n in range(3000)} <= names
 
 
 @pytest.mark.parametrize("script, args", [("retrying", (0, 1000)), ("limits", ("missing", "", "d", "100 10000 2000 8 - 0", "d", "requeue")), ("dead", ("",))])
@@ -357,7 +383,7 @@ def test_a_job_stops_within_an_event(queue):
     assert queue.r.hget(queue.key("job:j"), "done") == "128"
 
 
-@pytest.mark.parametrize("id, finds", [("x" * 40, True), (LONG_ID, False)])
+@pytest.mark.parametrize("id, finds", [("x" * 40, True), (LONG_ID, False)], ids=["usual", "long"])
 def test_a_drop_looks_at_fewer_long_ids(queue, id, finds):
     """Deep in its queue a delivery keeps its place, and is dropped there."""
     queue.put_simple("e0")
@@ -370,9 +396,9 @@ def test_a_drop_looks_at_fewer_long_ids(queue, id, finds):
 
 
 def test_check_counts_leases_of_accounts(queue):
-    """The shares of 800 deliveries are counted in one call. Of more, the count of the destination alone."""
+    """The shares of 500 deliveries are counted in one call. Of more, the count of the destination alone."""
     to = "postback@acme"
-    for n, unsure in ((800, 0), (801, 1)):
+    for n, unsure in ((500, 0), (501, 1)):
         with queue.r.pipeline() as pipe:
             for i in range(n):
                 pipe.hset(queue.key(f"delivery:e{i}:{to}"), "origin", f"https://h{i}.example:443")
@@ -381,12 +407,80 @@ def test_check_counts_leases_of_accounts(queue):
         queue.r.hset(queue.key("busy"), to, 7)
         (_, looked, told, *found), given = commands(queue, lambda: queue.run("check", 1, "busy 0", 1000, 1000))
         assert told == unsure and found == ["busy_count", to, "1"] and given < 1000
-        assert queue.r.hget(queue.key("busy"), to) == str(n) and queue.r.hlen(queue.key("shares:" + to)) == 800
+        assert queue.r.hget(queue.key("busy"), to) == str(n) and queue.r.hlen(queue.key("shares:" + to)) == 500
 
 
 def test_check_reads_a_bounded_part_of_long_leases(queue):
-    """1 MiB of ids are too many to be counted in one piece."""
+    """More than 400 KB of ids are too many to be counted in one piece."""
     queue.r.zadd(queue.key("inflight"), {f"{LONG_ID}{n}:d": 10**13 for n in range(2000)})
     queue.r.hset(queue.key("busy"), "d", 7)
     assert queue.run("check", 1, "busy 0", 1000, 1000)[:3] == ["", 0, 1]
     assert queue.r.hget(queue.key("busy"), "d") == "7"
+
+
+def add_origins(queue, lane, count, destination):
+    queue.r.hset(queue.key("origins:" + lane), mapping={f"{destination}/https://h{n}.example:443": "9 99999999999999 3 0 0 0" for n in range(count)})
+
+
+def test_stats_of_lanes_with_many_origins(queue):
+    """A call reads those of as many lanes as it may, and the next one goes on. Of usual lanes one call reads 50 and their destinations."""
+    names, to = [f"l{n}" for n in range(50)], [f"d{n}" for n in range(50)]
+    queue.put_simple("e0", destination="d0", lane="l0")
+    assert len(queue.run("stats", 50, *names, *to)) == 100
+    for n in range(10):
+        add_origins(queue, names[n], 1000, to[n])
+    told, calls = [], 0
+    while len(told) < 100:
+        left = names[len(told):]
+        reply = queue.run("stats", len(left), *left, *to)
+        assert 0 < len(reply) <= len(left) or len(reply) == len(left) + 50
+        assert sum(one[3][1] for one in reply if len(one) == 4 and one[3]) <= 2000
+        told, calls = told + reply, calls + 1
+    assert calls <= 8 and told[0][0] == 1
+    assert [one[3] for one in told[:50]] == [[to[n], 1000] if n < 10 else [] for n in range(50)]
+
+
+def test_lanes_with_many_origins_and_destinations(queue):
+    """The last lane of a call is not one that is work for a whole call."""
+    names = [f"l{n}" for n in range(40)]
+    add_origins(queue, "l39", 1000, "d0")
+    many = [word for n in range(1000) for word in (f"d{n}", f"delay:destination:d{n}")]
+    args = [word for _ in names[:39] for word in (1, "d0", "delay:destination:d0")] + [1000, *many]
+    (_, *told), given = commands(queue, lambda: queue.run("lanes", 40, *names, *args))
+    assert 30 <= len(told) < 40 and given <= COMMANDS_MAX
+    _, one = queue.run("lanes", 1, "l39", 1000, *many)
+    assert len(one[5]) == 3000 and len(one[6]) == 300
+
+
+def test_a_job_finds_the_lanes_in_steps(queue):
+    """Neither its begin nor a step of it reads all lanes."""
+    lanes = 3000
+    with queue.r.pipeline() as pipe:
+        for n in range(lanes):
+            pipe.zadd(queue.key("lanes"), {f"l{n}": 1})
+        pipe.execute()
+    for n in range(0, lanes, 100):
+        queue.put_simple(f"e{n}", lane=f"l{n}")
+    assert commands(queue, lambda: queue.run("job", "begin", "j", "drop", "queued", "", "", "", "", 0, 1 << 52, "root", "-"))[1] <= 20
+    most, steps, goes_on = 0, 0, 1
+    while goes_on:
+        goes_on, given = commands(queue, lambda: queue.run("sweep_drop", "j", "me", 3000, queue.dead_ms, queue.dedup_ms))
+        assert queue.r.llen(queue.key("job:lanes:j")) <= 250
+        most, steps = max(most, given), steps + 1
+        assert steps < 300
+    assert most <= 500 and queue.r.hget(queue.key("job:j"), "done") == "30"
+
+
+def test_a_drop_that_begins_again_finds_lanes_again(queue):
+    """A delivery that waited for a retry went to a lane that the job had already gone through."""
+    queue.put_simple("e0", "e1")
+    (claim,) = queue.claim(want=1)
+    queue.settle(claim, "retry")
+    queue.run("job", "begin", "j", "drop", "", "", "", "", "", 0, 1 << 52, "root", "-")
+    queue.r.hset(queue.key("job:j"), mapping={"walk": 2, "scan": "", "acted": 1})  # the queues are behind it
+    queue.r.zadd(queue.key("retry"), {claim.id: 1})
+    queue.claim(want=0)
+    assert set(queue.queued()) == {"e0:d", "e1:d"}
+    while queue.run("sweep_drop", "j", "me", 3000, queue.dead_ms, queue.dedup_ms):
+        pass
+    assert queue.queued() == [] and queue.r.hget(queue.key("job:j"), "done") == "2"

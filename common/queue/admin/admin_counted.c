@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MINUTE_MS 60000
-#define NAMES_STEP 350 /* results of one script call */
+#define NAMES_STEP 300 /* results of one script call */
 
 struct counted_call {
     struct shards_call call; /* first */
@@ -22,6 +22,7 @@ struct counted_call {
     struct named_count *list; /* of `counts`; the names are owned */
     size_t count;
     struct map places; /* of answers: name -> its struct named_count's number in `list` and 1 */
+    int64_t *added; /* of answers: the span whose count was added last to the element of `list` */
     size_t cap;
 };
 
@@ -53,42 +54,52 @@ static bool take_results(struct counted_call *c, size_t from, const struct redis
     return true;
 }
 
-static void add_answer(struct counted_call *c, struct slice name, int64_t n)
+/* The answer NAME was given N times in SPAN. While Redis enlarges a span it may tell a field twice. */
+static void add_answer(struct counted_call *c, int64_t span, struct slice name, int64_t n)
 {
     uintptr_t place = (uintptr_t)map_get(&c->places, name);
     if (place) {
-        c->list[place - 1].n += n;
+        if (c->added[place - 1] != span)
+            c->list[place - 1].n += n;
+        c->added[place - 1] = span;
         return;
     }
     if (c->count == c->cap) {
         c->cap = c->cap ? 2 * c->cap : 64;
         c->list = xrealloc(c->list, c->cap, sizeof *c->list);
+        c->added = xrealloc(c->added, c->cap, sizeof *c->added);
     }
+    c->added[c->count] = span;
     c->list[c->count++] = owned_count(name, n);
     map_set(&c->places, name, (void *)(uintptr_t)c->count);
 }
 
-static void ask_answers(struct counted_call *c, int64_t passed)
+static void ask_answers(struct counted_call *c, struct slice cursor)
 {
     struct args a;
     args_init(&a, ADMIN_ARGS_MAX);
     args_add(&a, SLICE_LIT("answers"));
-    args_add_int(&a, passed);
+    args_add(&a, cursor);
     shards_call_script(&c->call, 0, 0, &c->q->counted, &a);
     args_clear(&a);
 }
 
-/* R has some spans of the last hour. The next step reads the others. */
+/* R has some spans of the last hour, or a part of one. The next step reads the others. */
 static bool take_answers(struct counted_call *c, const struct redis_reply *r)
 {
     size_t n = redis_count(r);
     if (n % 2 != 1)
         return false;
-    for (size_t i = 1; i < n; i += 2)
-        add_answer(c, redis_text(redis_at(r, i)), redis_int(redis_at(r, i + 1)));
-    int64_t passed = redis_int(redis_at(r, 0));
-    if (passed > 0)
-        ask_answers(c, passed);
+    for (size_t i = 1; i < n; i += 2) {
+        int64_t span = redis_int(redis_at(r, i));
+        const struct redis_reply *fields = redis_at(r, i + 1);
+        for (size_t f = 0; f + 1 < redis_count(fields); f += 2)
+            add_answer(c, span, redis_text(redis_at(fields, f)),
+                       redis_int(redis_at(fields, f + 1)));
+    }
+    struct slice cursor = redis_text(redis_at(r, 0));
+    if (cursor.len)
+        ask_answers(c, cursor);
     return true;
 }
 
@@ -216,6 +227,7 @@ static void counted_on_end(struct shards_call *call)
         free((char *)(uintptr_t)c->list[i].name.ptr);
     free(c->list);
     map_clear(&c->places);
+    free(c->added);
     free(c);
 }
 
@@ -265,7 +277,7 @@ void queue_admin_answers(struct queue_admin *q, counts_of_fn fn, void *ctx)
     c->ctx = ctx;
     c->is_answers = true;
     begin(q, c);
-    ask_answers(c, 0);
+    ask_answers(c, SLICE_LIT(""));
     shards_call_sent(&c->call);
 }
 

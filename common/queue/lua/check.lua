@@ -410,7 +410,7 @@ function RUN.lanes(at)
   end)
 end
 
-local origins_left = 800 -- deliveries whose origins this call may read
+local origins_left = 500 -- deliveries whose origins this call may read
 
 -- Origin -> how many of the deliveries IDS go there. False if they are too many to tell.
 local function shares_of(ids)
@@ -459,7 +459,7 @@ local function are_shares_right(name, ids)
 end
 
 -- The script counts the deliveries in flight in one piece, if they are not many.
-local INFLIGHT_MAX, INFLIGHT_BYTES, INFLIGHT_CHUNK = 2500, 786432, 500
+local INFLIGHT_MAX, INFLIGHT_BYTES, INFLIGHT_CHUNK = 2500, 400000, 250
 
 -- Adds the deliveries in flight to FLYING, by destination. False if they are too many.
 local function read_inflight(flying)

@@ -1,11 +1,12 @@
 #!lua flags=no-writes,allow-oom
 -- counted: the counts of programs for the last hour, and the programs that run. Looking changes nothing.
--- KEYS: lanes. ARGV: base, what, and for `results` the fields to read; for `answers` the number of spans that earlier calls have read.
+-- KEYS: lanes. ARGV: base, what, and for `results` the fields to read; for `answers` a cursor ('': from the beginning).
 -- Replies by WHAT:
 --   programs           {facts of each program that was here within the last seconds, ...}, by the kind of program and its name
 --   history, trends    {the number of the span that runs now, {field, count, ...} of this span, of the one before, ...}
 --   results            {field, count, ...}: sums of the last hour
---   answers            {the number of spans that are read now (0: all), field, count, ...}: the counts of one span or more
+--   answers            {cursor of the next call ('': all are read), number of a span, {field, count, ...} of it, number, ...}. The
+--                      parts of a large span come one after the other, and a field may be in two of them
 local call, base, what = redis.call, ARGV[1], ARGV[2]
 --@include lib_spans.lua
 local time = call('TIME')
@@ -45,27 +46,31 @@ local function named_sums()
   return reply
 end
 
--- The counts of at least one span. Further spans add to them while they are few.
-local FIELDS_MAX = 500
-local function sums_behind(passed)
-  local sums, reply, read = {}, {0}, 0
-  for ago = passed, SPANS[what][2] - 1 do
-    local all = call('HGETALL', span_key(what, now_ms, ago))
-    for i = 1, #all, 2 do sums[all[i]] = (sums[all[i]] or 0) + tonumber(all[i + 1]) end
-    read = read + #all / 2
-    if read >= FIELDS_MAX then
-      reply[1] = (ago + 1) % SPANS[what][2]
+-- Spans from the one that runs now to the oldest, or a part of one. A cursor is "<number of the newest span> <number of the span>
+-- <cursor of HSCAN>".
+local FIELDS_MAX = 2000 -- of one call
+local function spans_behind(cursor)
+  local length, spans = SPANS[what][1], SPANS[what][2]
+  local newest, number, place = string.match(cursor, '^(%d+) (%d+) (%d+)$')
+  newest = tonumber(newest or math.floor(now_ms / length))
+  number, place = tonumber(number or newest), place or '0'
+  local reply, left = {''}, FIELDS_MAX
+  while number > newest - spans do
+    if left <= 0 then
+      reply[1] = string.format('%d %d %s', newest, number, place)
       break
     end
-  end
-  for name, sum in pairs(sums) do
-    reply[#reply + 1] = name
-    reply[#reply + 1] = sum
+    local part = call('HSCAN', span_key(what, number * length, 0), place, 'COUNT', left)
+    reply[#reply + 1] = number
+    reply[#reply + 1] = part[2]
+    left = left - #part[2] / 2
+    place = part[1]
+    if place == '0' then number = number - 1 end
   end
   return reply
 end
 
 if what == 'programs' then return programs() end
 if what == 'history' or what == 'trends' then return each_span() end
-if what == 'answers' then return sums_behind(tonumber(ARGV[3])) end
+if what == 'answers' then return spans_behind(ARGV[3]) end
 return named_sums()

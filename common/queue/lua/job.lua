@@ -19,12 +19,6 @@ local function cancel()
   return 1
 end
 
--- The lanes that have work now.
-local function note_lanes()
-  local all = call('ZRANGE', base .. 'lanes', 0, 9999)
-  for from = 1, #all, 1000 do call('RPUSH', base .. 'job:lanes:' .. id, unpack(all, from, math.min(#all, from + 999))) end
-end
-
 local WALK = {retry = 'retry', dead = 'deaths', done = 'posted', dropped = 'posted'}
 
 local function walks_of(state, lane, verb)
@@ -36,7 +30,6 @@ local function walks_of(state, lane, verb)
       walks[#walks + 1] = 'queue:' .. of_lane
     elseif one == 'queued' then
       walks[#walks + 1] = 'queues'
-      note_lanes()
     else
       walks[#walks + 1] = WALK[one]
     end
@@ -58,7 +51,7 @@ local function begin()
   local walks = walks_of(ARGV[5], ARGV[8], ARGV[4])
   call('HSET', key, 'verb', ARGV[4], 'state', ARGV[5], 'destination', ARGV[6], 'source', ARGV[7], 'lane', ARGV[8], 'since', ARGV[10],
     'until', ARGV[11], 'account', ARGV[12], 'peer', ARGV[13], 'begun', now_text, 'over', 'running', 'done', '0', 'failed', '0', 'walks', walks,
-    'walk', '1', 'position', '', 'passes', '0', 'acted', '0', 'owner', '', 'lease', '0', 'ended', '0')
+    'walk', '1', 'position', '', 'scan', '0', 'passes', '0', 'acted', '0', 'owner', '', 'lease', '0', 'ended', '0')
   call('ZADD', jobs, now_text, id)
   call('PERSIST', jobs)
   call('ZADD', running, now_text, id)

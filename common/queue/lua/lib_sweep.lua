@@ -2,16 +2,19 @@
 -- lib_resend and lib_act.
 -- A job goes through its walks one after the other. A walk is a list of deliveries:
 --   queue:<lane>   a lane's queue from its tail
---   queues         those of every lane that had work when the job began
+--   queues         those of every lane that has work
 --   retry          deliveries that wait for a retry, by when they are due
 --   deaths         dead letters, the first that died first
 --   posted         every delivery of the events of the last `done_s`, oldest first
 -- Position: where the walk goes on. A delivery that the job acted on leaves its list, except `posted`, so the position
 -- says how many deliveries the walk passed over. Each delivery is acted on at most once: a resent one has the job's id.
 -- The job leaves deliveries alone that were accepted or have ended since it began. If a drop went through all walks and
--- acted on something, it begins again, because deliveries move meanwhile.
+-- acted on something, it begins again, because deliveries move meanwhile. `scan` is the cursor by which the lanes with work are found,
+-- '' behind the last one.
 local WORK_MAX, CHUNK, PASSES_MAX = 250, 50, 5
+local LONG_ID = 400 -- bytes of an id that cost as much as a command
 local ACT_WORK = 20 -- commands for one delivery; a resend also looks at each delivery of its event
+local LANES = 200 -- that are found at once
 local ENTRIES = 10 -- of `posted` that are read at once: each has up to 64 ids
 local NEAR = 2000 -- entries at the tail of a queue; behind them a delivery is dropped in its place
 local DAY = 86400000
@@ -22,11 +25,11 @@ local function job_key(id) return base .. 'job:' .. id end
 
 local function load_job(id)
   local v = call('HMGET', job_key(id), 'over', 'owner', 'lease', 'state', 'destination', 'source', 'lane', 'since', 'until', 'begun',
-    'walks', 'walk', 'position', 'passes', 'acted')
+    'walks', 'walk', 'position', 'passes', 'acted', 'scan')
   if not v[1] then return nil end
   local job = {id = id, over = v[1], owner = v[2], lease = tonumber(v[3]), state = v[4], destination = v[5], source = v[6], lane = v[7],
     since = tonumber(v[8]), till = tonumber(v[9]), begun = tonumber(v[10]), walk = tonumber(v[12]), position = v[13],
-    passes = tonumber(v[14]), acted = tonumber(v[15]), done = 0, failed = 0, walks = {}}
+    passes = tonumber(v[14]), acted = tonumber(v[15]), scan = v[16], done = 0, failed = 0, walks = {}}
   for walk in string.gmatch(v[11], '%S+') do job.walks[#job.walks + 1] = walk end
   return job
 end
@@ -35,7 +38,7 @@ local function save_job(job)
   local key = job_key(job.id)
   if job.done > 0 then call('HINCRBY', key, 'done', text(job.done)) end
   if job.failed > 0 then call('HINCRBY', key, 'failed', text(job.failed)) end
-  call('HSET', key, 'walk', text(job.walk), 'position', job.position, 'passes', text(job.passes), 'acted', text(job.acted),
+  call('HSET', key, 'walk', text(job.walk), 'position', job.position, 'scan', job.scan, 'passes', text(job.passes), 'acted', text(job.acted),
     'owner', job.owner, 'lease', text(job.lease))
 end
 
@@ -47,7 +50,7 @@ end
 -- Does delivery ID, whose state should be one of STATES, fit the job? Also returns how many deliveries its event has here.
 local function fits(job, id, states)
   local v = call('HMGET', DELIVERY .. id, 'state', 'destination', 'lane', 'accepted_at', 'ended_at', 'job', 'fan')
-  work = work + 1
+  work = work + 1 + #id / LONG_ID
   if not v[1] or not states[v[1]] or v[6] == job.id then return false end
   local accepted, is_over = tonumber(v[4] or 0), v[1] == 'dead' or v[1] == 'done' or v[1] == 'dropped'
   if accepted > job.begun or accepted < job.since or accepted > job.till then return false end
@@ -96,15 +99,30 @@ local function walk_queue(job, lane)
   until is_full()
 end
 
+-- Puts further lanes with work into the list KEY. A lane that has work all the while is found, and another may be.
+local function note_lanes(job, key)
+  local cursor, members = unpack(call('ZSCAN', base .. 'lanes', job.scan, 'COUNT', LANES))
+  local lanes = {}
+  for i = 1, #members, 2 do lanes[#lanes + 1] = members[i] end
+  for from = 1, #lanes, 1000 do call('RPUSH', key, unpack(lanes, from, math.min(#lanes, from + 999))) end
+  job.scan = cursor ~= '0' and cursor or ''
+  work = work + #lanes / 10 + 2
+end
+
 local function walk_queues(job)
   local key = base .. 'job:lanes:' .. job.id
   repeat
     local lane = call('LINDEX', key, 0)
-    if not lane then return true end
     work = work + 2
-    if walk_queue(job, lane) then
-      call('LPOP', key)
-      job.position = ''
+    if lane then
+      if walk_queue(job, lane) then
+        call('LPOP', key)
+        job.position = ''
+      end
+    elseif job.scan == '' then
+      return true
+    else
+      note_lanes(job, key)
     end
   until is_full()
 end
@@ -206,7 +224,7 @@ local function sweep(job)
     job.walk, job.position = job.walk + 1, ''
     if job.walk > #job.walks then
       if is_resend or job.acted == 0 or job.passes + 1 >= PASSES_MAX then return true end
-      job.walk, job.passes, job.acted = 1, job.passes + 1, 0
+      job.walk, job.scan, job.passes, job.acted = 1, '0', job.passes + 1, 0
     end
   end
 end

@@ -19,7 +19,7 @@ local NOTHING = string.rep('-', TAG)
 local tag = string.match(tag_of(prefix), '^[^-]*')
 local reply, reads = {'', 0}, 0
 
-local function is_full() return reads == READ_MAX or #reply >= 2 + 2 * most end
+local function is_full() return reads >= READ_MAX or #reply >= 2 + 2 * most end
 
 -- Was this path set under the one that is asked for?
 local function is_under(path)
@@ -64,33 +64,36 @@ local function add_place(place)
   return place
 end
 
--- The index of the smallest of FIRSTS, and the next one to it.
-local function two_smallest(firsts)
-  local at, second
-  for i, place in pairs(firsts) do
-    if not at or place < firsts[at] then
-      at, second = i, at and firsts[at]
-    elseif not second or place < second then
-      second = place
-    end
+-- Puts I into ORDER, which has the numbers of tags by their places in FIRSTS, the smallest last. A tag without a place is left out.
+local function insert_by_place(order, firsts, i)
+  if not firsts[i] then return end
+  local low, high = 1, #order + 1
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if firsts[order[middle]] > firsts[i] then low = middle + 1 else high = middle end
   end
-  return at, second
+  table.insert(order, low, i)
 end
+
+local PLACE_BYTES = 4000 -- of members that cost as much as an event's head
 
 local function walk_paths(found)
   local start = cursor ~= '' and string.sub(cursor, 2)
   local oldest = moment_of(math.max(0, now_ms - keep_ms))
-  local firsts, last = {}, nil
+  local firsts, order, last = {}, {}, nil
   local function find_first(i, from)
     local first = places(found[i], from, nil, 1)[1]
     firsts[i] = first and string.sub(first, TAG + 1)
+    reads = reads + #(first or '') / PLACE_BYTES
+    insert_by_place(order, firsts, i)
   end
   for i, of in ipairs(found) do find_first(i, start and '(' .. of .. start or '[' .. of .. oldest) end
   while true do
-    local i, second = two_smallest(firsts)
+    local i = table.remove(order)
     if not i then return end
     if is_full() then break end
-    for _, member in ipairs(places(found[i], '[' .. found[i] .. firsts[i], second, READ_MAX - reads)) do
+    local second = firsts[order[#order]]
+    for _, member in ipairs(places(found[i], '[' .. found[i] .. firsts[i], second, math.ceil(READ_MAX - reads))) do
       if is_full() then break end
       last = add_place(string.sub(member, TAG + 1))
     end

@@ -56,9 +56,9 @@ local function survey_origins()
     local count = call('HLEN', key)
     if count > 0 and count <= left then
       left = left - count
-      local all, has_one = call('HGETALL', key), false
-      for n = 2, #all, 2 do
-        local fails, _, _, told = read_origin(all[n])
+      local has_one = false
+      for _, written in ipairs(call('HVALS', key)) do
+        local fails, _, _, told = read_origin(written)
         if fails >= CIRCUIT_FAILS then open = open + 1 end
         has_one = has_one or told or fails >= CIRCUIT_FAILS
       end
