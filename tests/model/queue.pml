@@ -67,6 +67,7 @@ byte stalls = STALLS;
 inline forget()
 {
     forget_times();
+    ARRIVED(_pid);
     got[_pid] = NOBODY;
     its[_pid] = 0;
     verdict = absent;
@@ -113,7 +114,11 @@ end_idle:
             printf("%d asks\n", _pid)
         };
 #endif
+#ifdef HELD
+        SEND(_pid);
+#endif
         atomic {
+            RUNS;
             if /* which it looks at first, where that may make a difference */
             :: wait = 0
 #if DELIVERIES > 1
@@ -133,6 +138,7 @@ end_idle:
             d_step {
                 claim(wait);
                 script_ends();
+                ARRIVED(_pid);
                 chance = 0;
 #ifndef PACED
                 wait = 0;
@@ -192,10 +198,13 @@ end_idle:
         :: verdict = done /* the request leaves, or it does not: nobody in Redis knows */
         :: verdict = (D[got[_pid]].attempts < ATTEMPTS -> retry : dead)
         fi;
+#ifdef HELD
+        SEND(_pid);
+#endif
         do
         :: KILLED; goto end_idle
-        :: d_step { settle(got[_pid], verdict, 1); script_ends() } /* the answer is lost: it is told again */
-        :: d_step { settle(got[_pid], verdict, 1); forget(); script_ends() }; goto end_idle
+        :: d_step { RUNS -> settle(got[_pid], verdict, 1); script_ends() } /* the answer is lost: it is told again */
+        :: d_step { RUNS -> settle(got[_pid], verdict, 1); forget(); script_ends() }; goto end_idle
         od
 #endif
     od
@@ -245,7 +254,11 @@ proctype sender(byte number)
     :: d_step { acked[number] -> put(number); check_places(); i = 0; at = 0; look = 0 }; break
     :: d_step { acked[number] -> check_places(); i = 0 }; break /* killed; the sender has its answer */
 #else
-    :: d_step { put(number); check_places(); i = 0; at = 0; look = 0 };
+    ::
+#ifdef HELD
+        SEND(HANDS + number);
+#endif
+        d_step { RUNS -> put(number); ARRIVED(HANDS + number); check_places(); i = 0; at = 0; look = 0 };
         if
         :: d_step { FAULT } /* killed before it answered */
         :: CONFIRMED(number) -> acked[number] = 1; break
@@ -348,6 +361,32 @@ end_clock:
 }
 #endif
 
+#ifdef MOVE
+/* Redis' own tool moves the slot, once. */
+proctype mover()
+{
+    byte i;
+#ifdef HELD
+    held = 1;
+#ifndef MOVED_AT_ONCE
+    for (i : 0 .. HANDS + DELIVERIES - 1) { /* hookpace partition hold returns when no call can be on its way any more */
+        !out[i]
+    }
+#endif
+#endif
+    if
+    :: d_step { move_half(0) }
+#if DELIVERIES > 1
+    :: d_step { move_half(1) }
+#endif
+    fi;
+    d_step { move_rest(); check_places(); i = 0 };
+#ifdef HELD
+    held = 0
+#endif
+}
+#endif
+
 #ifdef FAILOVER
 proctype failover()
 {
@@ -381,6 +420,9 @@ init
 #endif
 #ifdef FAILOVER
         run failover();
+#endif
+#ifdef MOVE
+        run mover();
 #endif
 #ifdef PACED
         run clock()

@@ -66,6 +66,32 @@ bit is_old[HANDS];             /* its claim is of the old master, and it has los
 #define IN_REPLICA(d, f) false
 #endif
 
+#ifdef MOVE
+/* The slot moves to another server, one key after the other: the record of one delivery has gone, and the lists have not. */
+byte gone = NOBODY; /* the delivery */
+mtype gone_state;   /* what its record says, where it is */
+#ifdef HELD
+/* The server runs every script. An operator holds the partition around the move. */
+bit held;
+bit out[HANDS + DELIVERIES]; /* a call of this hand or sender is on its way: it was sent before the hold was known */
+#define RUNS true
+#elif defined(RUNS_HALF)
+#define RUNS true
+#else
+#define RUNS (gone == NOBODY) /* else the server turns the script away, and it is sent again */
+#endif
+#define IS_GONE(d) (gone == d)
+#else
+#define RUNS true
+#define IS_GONE(d) false
+#endif
+#ifdef HELD
+#define SEND(who) d_step { !held -> out[who] = 1 }
+#define ARRIVED(who) out[who] = 0
+#else
+#define ARRIVED(who) skip
+#endif
+
 /* What really happened, for the checks alone. */
 bit acked[DELIVERIES];       /* the sender has its 200 */
 byte owner[DELIVERIES];      /* the hand that claimed it last, from 1; 0: nobody has it */
@@ -189,6 +215,9 @@ inline put(d)
 {
     printf("     put %d\n", d);
     if
+#ifdef STOPS_IN_THE_MIDDLE
+    :: D[d].state == absent && gone != NOBODY -> D[d].state = queued /* the list is elsewhere: the script fails there */
+#endif
     :: D[d].state == absent ->
         requeue(d);
 #if defined(SCHEDULED) && !defined(LANE_NOT_ENTERED)
@@ -431,13 +460,38 @@ inline resend(d)
 inline check_places()
 {
     for (i : 0 .. DELIVERIES - 1) {
-        assert(D[i].listed == (D[i].state == queued));
-        assert(D[i].leased == (D[i].state == inflight));
-        assert(D[i].deferred == (D[i].state == retry));
-        assert(D[i].buried == (D[i].state == dead));
-        assert(!acked[i] || D[i].state != absent)
+        if
+        :: !IS_GONE(i) ->
+            assert(D[i].listed == (D[i].state == queued));
+            assert(D[i].leased == (D[i].state == inflight));
+            assert(D[i].deferred == (D[i].state == retry));
+            assert(D[i].buried == (D[i].state == dead));
+            assert(!acked[i] || D[i].state != absent)
+        :: else
+        fi
     }
 }
+
+/* --- a slot that moves --- */
+
+#ifdef MOVE
+inline move_half(d)
+{
+    printf("     the record of %d moves\n", d);
+    gone = d;
+    gone_state = D[d].state;
+    D[d].state = absent
+}
+
+inline move_rest()
+{
+    printf("     the slot has moved\n");
+    assert(D[gone].state == absent); /* nobody has written a record beside the one that has moved */
+    D[gone].state = gone_state;
+    gone_state = absent;
+    gone = NOBODY
+}
+#endif
 
 #ifdef FAILOVER
 #ifdef PACED
