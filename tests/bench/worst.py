@@ -381,7 +381,8 @@ def presence(w):
             at = now + 100_000
             pipe.zadd(w.key("inflight"), {id: at - at % 128 + 1 + n % 126})
         for slot in range(1, 127):
-            pipe.hset(w.key("present"), slot, f"host:{slot} run {now - 5000} {now} 0")
+            seen = int(time.time() * 1000)  # of rows that nobody has looked at for long presence knows nothing
+            pipe.hset(w.key("present"), slot, f"host:{slot} run {seen - 5000} {seen} 0")
         pipe.execute()
     for _ in range(20):
         w.timed("presence_all_gone", "presence", w.dead_ms, w.dedup_ms, "run", "me:1")

@@ -159,7 +159,7 @@ def flying(w):
             at = now + 100_000
             pipe.zadd(w.key("inflight"), {id: at - at % 128 + 1 + n % 126})
         for slot in range(1, 127):
-            pipe.hset(w.key("present"), slot, f"host:{slot} run {now - 5000} {now} 0")
+            pipe.hset(w.key("present"), slot, f"host:{slot} run {now_ms() - 5000} {now_ms()} 0")
         pipe.execute()
     for _ in range(20):
         w.timed("presence_attempts_spent", "presence", w.dead_ms, w.dedup_ms, "run", "me:1")

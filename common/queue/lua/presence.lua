@@ -45,7 +45,8 @@ local dead_ms, dedup_ms, run, instance = tonumber(ARGV[2]), tonumber(ARGV[3]), A
 local alive = {}
 for i = 6, #ARGV do alive[ARGV[i]] = true end
 local function slot_of(score) return score % 128 end
-local GONE_MS, GAP_MS, SLOTS, TAKE_MAX, SCAN_MAX, SCAN = 1400, 1000, 127, 30, 3000, 500
+local GONE_MS, GAP_MS, SLOTS, TAKE_MAX, SCAN_MAX, SCAN = 1400, 1000, 127, 16, 3000, 100
+local ID_BYTES = 200 -- of an id that cost as much as one more lease
 local PRESENT = base .. 'present'
 local scan_left, take_left = SCAN_MAX, TAKE_MAX -- of all rows in this call
 
@@ -106,13 +107,13 @@ local function claims_of(row, found)
   while scan_left > 0 do
     local members = call('ZRANGE', base .. 'inflight', rank, rank + SCAN - 1, 'WITHSCORES')
     for i = 1, #members, 2 do
+      scan_left = scan_left - 1 - #members[i] / ID_BYTES
       if slot_of(tonumber(members[i + 1])) == row.slot then found[#found + 1] = members[i] end
       if #found == take_left then -- all before are taken out of the set
         row.scan = math.max(0, rank + (i + 1) / 2 - #found)
         return false
       end
     end
-    scan_left = scan_left - #members / 2
     if #members < 2 * SCAN then
       row.scan = 0
       return began == 0 and #found == 0
