@@ -81,9 +81,9 @@ static void shards_call_on_reply(void *ctx, enum err rc, const struct redis_repl
 
 /* ---- what is late ---- */
 
-static void give_up(struct asked *a)
+/* C waits no more for A, which is one of its own. */
+static void give_up(struct shards_call *c, struct asked *a)
 {
-    struct shards_call *c = a->call;
     list_remove(&a->link);
     a->call = NULL;
     shard_note_late(a->shard, true);
@@ -96,7 +96,7 @@ static void call_on_timer(void *ctx)
     mono_us due = clock_mono_us() - SHARD_PATIENCE_US;
     struct asked *a;
     while ((a = LIST_FIRST(&c->asking, struct asked, link)) != NULL && a->at <= due) {
-        give_up(a);
+        give_up(c, a);
         if (call_end(c))
             return;
     }
