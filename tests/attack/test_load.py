@@ -121,7 +121,7 @@ def judge_latency(receiver, name, crowd_of):
     for n in range(3):
         quiet = Healthy(receiver.ingest, 0.5, prefix=f"q{n}-").result()
         with crowd_of() as crowd:
-            if name.startswith("slow"):
+            if name.startswith("slow") and not is_sanitized(receiver):  # whose times are not judged
                 settle(receiver)
             healthy = Healthy(receiver.ingest, 1.2, prefix=f"h{n}-").result()
         assert quiet["ok"] == quiet["sent"] and healthy["ok"] == healthy["sent"], (quiet, healthy)
