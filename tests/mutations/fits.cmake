@@ -1,8 +1,11 @@
-# cmake -P tests/mutations/fits.cmake: names the edits of list.cmake that no longer fit their file.
+# cmake -P tests/mutations/fits.cmake: names the edits of list.cmake that no longer fit their file, and files that stand where a test must.
 get_filename_component(root ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
 function(mutation name)
   math(EXPR last "${ARGC} - 1")
   foreach(i RANGE 1 ${last})
+    if("${ARGV${i}}" MATCHES "^tests/.*\\.py$")
+      execute_process(COMMAND ${CMAKE_COMMAND} -E echo "${name}: ${ARGV${i}} names no test of the file")
+    endif()
     if("${ARGV${i}}" STREQUAL "EDIT")
       math(EXPR file "${i} + 1")
       math(EXPR from "${i} + 2")

@@ -33,7 +33,7 @@ mutation(staged_expires "a large record expires as if no script had stored it"
   [[text(keep_ms)) end]])
 
 mutation(staged_expires_after "a large record is stored before its expiry is changed"
-  TESTS tests/queue/test_put_cut.py
+  TESTS tests/queue/test_put_cut.py::test_a_repeat_completes_what_was_cut
   EDIT common/queue/lua/lib_accept.lua
   [[  if keep_ms then call('PEXPIRE', staged, text(keep_ms)) else call('PERSIST', staged) end
   local reply = redis.pcall(command, staged, key)]]
@@ -41,7 +41,7 @@ mutation(staged_expires_after "a large record is stored before its expiry is cha
   if reply == 1 and keep_ms then call('PEXPIRE', key, text(keep_ms)) elseif reply == 1 then call('PERSIST', key) end]])
 
 mutation(cut_has_nothing "a repeat adds no deliveries where the call before got no further than the record"
-  TESTS tests/queue/test_put_cut.py
+  TESTS tests/queue/test_put_cut.py::test_what_was_cut_behind_its_record_is_listed_and_counted
   EDIT common/queue/lua/lib_accept.lua
   [[if #missing > 0 and here == 0 and not counted_open then]]
   [[if false then]])
@@ -61,7 +61,7 @@ end]]
 end]])
 
 mutation(cut_pending_stays "a pending task that is in no list stays in none"
-  TESTS tests/queue/test_put_cut.py
+  TESTS tests/queue/test_put_cut.py::test_a_pending_task_that_was_cut_is_taken
   EDIT common/queue/lua/lib_accept.lua
   [[not (before and is_unlisted(id, account))]]
   [[true]])

@@ -276,7 +276,8 @@ def test_the_answers_of_an_hour_in_steps(queue, names, calls):
     for ago in range(-1, 13):  # the present span may end meanwhile
         queue.r.hset(queue.key(f"answers:{span - ago}"), mapping={f"s{n} ok": 1 for n in range(names)})
     sums, reads = answers_of(queue)
-    assert sums == {f"s{n} ok": 12 for n in range(names)}
+    wrong = [n for n in range(names) if sums.pop(f"s{n} ok", None) != 12]
+    assert not wrong[:5] and not sums, "pytest would need minutes to show all that differs"
     assert max(reads) <= ANSWERS_MAX * 1.1 + 128, "HSCAN returns whole buckets, and small hashes whole"
     assert calls <= len(reads) <= calls + 2
 
