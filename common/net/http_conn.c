@@ -772,6 +772,8 @@ void conn_on_readable(int fd, short what, void *ctx)
 {
     struct conn *c = ctx;
     (void)fd, (void)what;
+    if (!input_may_read(c))
+        return;
     ssize_t n = input_read(c);
     if (n > 0) {
         process(c);

@@ -105,20 +105,23 @@ void input_keep(struct conn *c)
     in->is_kept = true;
 }
 
-static bool is_reading(const struct conn *c)
+/* Without TLS the event stays when reading is over: most clients send nothing more before they are answered, and two calls of
+ * the kernel for each request are saved. */
+bool input_may_read(struct conn *c)
 {
-    return c->is_secure ? bufferevent_get_enabled(c->bev) & EV_READ
-                        : event_pending(c->input.readable, EV_READ, NULL);
+    if (!c->input.is_on)
+        event_del(c->input.readable);
+    return c->input.is_on;
 }
 
 void input_set_reading(struct conn *c, bool on)
 {
-    if (on == is_reading(c))
+    bool was_on = c->is_secure ? bufferevent_get_enabled(c->bev) & EV_READ : c->input.is_on;
+    if (on == was_on)
         return;
+    c->input.is_on = on;
     if (c->is_secure)
         (on ? bufferevent_enable : bufferevent_disable)(c->bev, EV_READ);
-    else if (on)
+    else if (on && !event_pending(c->input.readable, EV_READ, NULL))
         event_add(c->input.readable, NULL);
-    else
-        event_del(c->input.readable);
 }

@@ -43,6 +43,7 @@ enum conn_after {               /* what follows the answer */
 
 struct input { /* bytes that were read and not taken; with TLS they are in the bufferevent */
     struct event *readable;
+    bool is_on;          /* the socket may be read; only without TLS */
     struct slice unread; /* in `kept`, or in the server's block until the end of a turn */
     struct buf kept;
     bool is_kept;
@@ -185,11 +186,13 @@ size_t input_len(const struct conn *c);
 void input_drop(struct conn *c, size_t n);
 /* The first piece of the input, or all of it in one piece if ALL. Valid until the input changes. */
 struct slice input_piece(struct conn *c, bool all);
+/* The socket of C has bytes, or its end. False if they must stay there for now. Only without TLS. */
+bool input_may_read(struct conn *c);
 /* Reads once, and returns what recv does. Only without TLS. */
 ssize_t input_read(struct conn *c);
 /* Keeps the bytes that this turn did not take: the server's block is for the next connection. */
 void input_keep(struct conn *c);
-/* Starts to read from the socket, or stops it. */
+/* Starts to read from the socket, or stops it. Without TLS one more event may come: see input_may_read. */
 void input_set_reading(struct conn *c, bool on);
 
 /* --- http_stream.c --- */
