@@ -52,7 +52,7 @@ struct beat {
     wall_ms started;
     struct loop_timer *timer;
     struct redis_script tally;
-    struct map taken;   /* family and labels -> struct number: what was counted for the parts */
+    struct map taken;   /* family and labels -> struct number: the counts that the parts have got */
     struct part *parts; /* one a partition */
     unsigned part_count;
     struct map ended; /* lane -> struct ended; empty between beats */

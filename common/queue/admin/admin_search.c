@@ -4,8 +4,9 @@
  * deliveries, again and again. It stops when it is full, when all walks are over, or when its time is up. The cursor says for
  * each partition behind which delivery its walk goes on.
  *
- * A lane is in one partition, and so are the deliveries of a configured destination. Of the walks through deliveries only that of
- * this partition is needed then. A partition that does not answer has no deliveries on this page and on those that follow. Each of them says so.
+ * A lane is in one partition, and so are the deliveries of a configured destination. A search for one of them walks through
+ * this partition alone. A partition that does not answer has no deliveries on this page and on those that follow. Each of
+ * them says so.
  */
 #include "common/base/alloc.h"
 #include "common/base/text.h"

@@ -27,7 +27,7 @@
 enum part { PART_LANES, PART_DEADS, PART_RETRY, PART_INFLIGHT, PART_PAUSED, PART_ORIGINS, PARTS };
 static const char *const part_words[] = {"lanes",    "deads",  "retry",
                                          "inflight", "paused", "origins"};
-/* Members of one step. Of a destination with dead letters a step reads the newest. */
+/* Members of one step. A step reads the newest dead letter of each destination. */
 static const size_t part_steps[] = {[PART_LANES] = 500,
                                     [PART_DEADS] = 200,
                                     [PART_RETRY] = 500,

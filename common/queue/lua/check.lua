@@ -2,8 +2,8 @@
 -- check: one step of the search for contradictions in the queue, and of their repair. It judges each delivery, event,
 -- list and count in one piece, so it never takes a delivery that only moves for a lost one.
 -- KEYS: lanes. ARGV: base, repair (1: mend what is found), cursor ('': from the beginning), done ms, dead ms.
--- Replies {cursor of the next step ('': all was seen), deliveries and events looked at, those that could not be judged, then of each thing
--- found: its problem, its name, 1 if it was mended}.
+-- Replies {cursor of the next step ('': all was seen), deliveries and events looked at, those that it could not judge, then its
+-- findings}. A finding is three values: the problem, the name, and 1 if it was mended.
 --
 -- A cursor is "<stage> <place> <list>": the stage's name, the place where it goes on, and, in the stage `lists`, the
 -- list that the step reads.

@@ -18,13 +18,13 @@ struct cluster_map {            /* cluster_map_clear frees; all zeros is a map o
     size_t server_count;
     struct cluster_range *ranges; /* in no order; of two with the same slot the first one holds */
     size_t range_count;
-    bool
-        lacks_slots; /* a master that has failed is listed without the slots that it may still have */
+    /* A master that has failed is listed without slots, and may still have some. */
+    bool lacks_slots;
 };
 
 /* Read the answer R to CLUSTER SHARDS, or to CLUSTER SLOTS, into OUT, which is a map of nothing. A slot whose master has
- * failed belongs to that master until it has a successor. CLUSTER SHARDS of Redis 8.0 does not say so, but CLUSTER SLOTS does. ASKED is the server that answered: where it gives no host, it is its
- * own. ERR_INVALID: R has another shape. */
+ * failed belongs to that master until it has a successor. CLUSTER SHARDS of Redis 8.0 leaves such a slot out, CLUSTER
+ * SLOTS does not. ASKED is the server that answered: a host that is missing is its own. ERR_INVALID: R has another shape. */
 enum err cluster_map_read_shards(const struct redis_reply *r, const struct redis_node *asked,
                                  bool is_tls, struct cluster_map *out) MUST_CHECK;
 enum err cluster_map_read_slots(const struct redis_reply *r, const struct redis_node *asked,
